@@ -1,0 +1,187 @@
+//! Where sessions live: the contract between the client and a storage.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use logto_core::{Session, UnixTime};
+
+/// What the browser carries so that its session is found again: a random id for storages on the
+/// server, the sealed session itself for cookie storage.
+///
+/// Whoever holds a handle holds the session, so `Debug` shows no part of it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Handle(String);
+
+impl Handle {
+    /// Takes a handle as it was read from a cookie, or made by a storage. It must consist of
+    /// characters that may stand in a cookie value; storages use base64url.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The handle in clear, for the cookie.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle([redacted])")
+    }
+}
+
+/// Which write of a session this is. A storage hands it out with a session and takes it back with the
+/// next write, which succeeds only if nobody wrote in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version(pub u64);
+
+/// A session as it was found, with the version to replace it by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The session.
+    pub session: Session,
+    /// Its version.
+    pub version: Version,
+}
+
+/// What became of [`SessionStorage::replace`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Replaced {
+    /// The session was written. The handle is the old one, except in cookie storage, where the
+    /// browser has to be given the new one.
+    Stored {
+        /// Where the session is found from now on.
+        handle: Handle,
+        /// The version that was written.
+        version: Version,
+    },
+    /// Somebody else was faster; this is what is stored now.
+    Conflict(Stored),
+    /// The session is gone: it was removed or has expired. It must not come back.
+    Gone,
+}
+
+/// Whose sessions [`SessionStorage::remove_all`] removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// All sessions of this user (`sub`).
+    Subject(String),
+    /// The sessions that belong to this session at the provider (`sid`).
+    ProviderSession(String),
+}
+
+/// The reading half of a storage. What can only read can never spend a refresh token.
+#[async_trait]
+pub trait SessionReader: fmt::Debug + Send + Sync {
+    /// The session of a handle; `None` when there is none, it has expired, or the handle was not made
+    /// by this storage. A handle comes from a browser: no handle is an error.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked. That is never taken for "nobody is signed in".
+    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError>;
+}
+
+/// A place for sessions.
+///
+/// All methods take the time from the caller and are safe to call from many tasks and processes at
+/// once. A storage decides how long a session may stay idle and how long it may live at all.
+#[async_trait]
+pub trait SessionStorage: SessionReader {
+    /// Stores a new session under a handle that nobody knew before.
+    ///
+    /// # Errors
+    /// When it cannot be stored: [`StorageError::TooLarge`] or [`StorageError::Unavailable`].
+    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError>;
+
+    /// Writes `session` if the stored version is still `expected`.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    async fn replace(
+        &self,
+        handle: &Handle,
+        expected: Version,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<Replaced, StorageError>;
+
+    /// Removes a session; removing what is not there is success.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    async fn remove(&self, handle: &Handle) -> Result<(), StorageError>;
+
+    /// Removes all sessions of a user or of a session at the provider, for back-channel logout, and
+    /// says how many there were; `None` when this place cannot know, as with cookies.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError>;
+
+    /// Takes the right to refresh the session of `handle`, for at most `ttl`, against other processes
+    /// that share this storage. `None` means that another holds it. Storages of a single process, and
+    /// cookies, always grant it: the client has its own lock for that.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    async fn lease(
+        &self,
+        handle: &Handle,
+        ttl: std::time::Duration,
+    ) -> Result<Option<Lease>, StorageError> {
+        let _ = (handle, ttl);
+        Ok(Some(Lease::unshared()))
+    }
+
+    /// Gives back what [`lease`](Self::lease) granted. A lease that has meanwhile gone to somebody else
+    /// is left alone.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked; the lease then ends with its time.
+    async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
+        let _ = (handle, lease);
+        Ok(())
+    }
+}
+
+/// The right to refresh a session, taken from a storage that several processes share.
+#[derive(Debug)]
+pub struct Lease(Option<String>);
+
+impl Lease {
+    /// A lease of a storage that no other process shares.
+    pub const fn unshared() -> Self {
+        Self(None)
+    }
+
+    /// A lease that is known by a random token, so that only its holder gives it back.
+    pub fn held_by(token: impl Into<String>) -> Self {
+        Self(Some(token.into()))
+    }
+
+    /// The token of a shared lease.
+    pub fn token(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+/// Why a storage could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The place cannot be reached or does not answer. The session is as it was.
+    #[error("session storage is unavailable: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The session does not fit, even without the access tokens that can be fetched again.
+    #[error("the session takes {size} bytes and this storage holds {limit}; keep sessions in a store on the server, or ask for fewer claims in the ID token")]
+    TooLarge {
+        /// Bytes that the session takes.
+        size: usize,
+        /// Bytes that fit.
+        limit: usize,
+    },
+    /// The storage was set up wrongly.
+    #[error("session storage is misconfigured: {0}")]
+    Misconfigured(String),
+}

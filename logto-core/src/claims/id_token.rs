@@ -1,0 +1,223 @@
+//! The claims of an ID token.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::{ClaimsError, UserClaims, numeric_date, subject};
+use crate::time::UnixTime;
+
+const PROTOCOL_CLAIMS: [&str; 11] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "acr",
+    "azp",
+    "sid",
+    "at_hash",
+];
+
+/// The claims of an ID token
+/// ([OpenID Connect Core 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
+///
+/// Deserializing checks their shape only; that they are true is known only of a token that was
+/// verified. `Debug` shows issuer, subject and the names of the claims, never other values.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdTokenClaims {
+    /// Who issued the token.
+    pub iss: String,
+    /// The user's id at Logto. Issuer and subject together name a user for all time.
+    pub sub: String,
+    /// Whom the token is for; Logto names exactly one application.
+    pub aud: Vec<String>,
+    /// When the token expires.
+    pub exp: UnixTime,
+    /// When it was issued.
+    pub iat: UnixTime,
+    /// When the user last signed in at Logto; there only if the sign-in asked with `max_age`.
+    pub auth_time: Option<UnixTime>,
+    /// The value that ties the token to a sign-in.
+    pub nonce: Option<String>,
+    /// How the user was authenticated.
+    pub acr: Option<String>,
+    /// The application the token was issued to, where that needs saying.
+    pub azp: Option<String>,
+    /// The session at Logto; there only for applications whose back-channel logout asks for it.
+    pub sid: Option<String>,
+    /// Hash of the access token issued with it; Logto 1.42 sends none.
+    pub at_hash: Option<String>,
+    /// What the token says about the user.
+    pub user: UserClaims,
+    /// Protocol claims that came in another form than the fields write: an `aud` array with one
+    /// member, a date with a fraction, a `null`.
+    verbatim: Map<String, Value>,
+}
+
+impl IdTokenClaims {
+    /// Reads the payload of an ID token.
+    pub(crate) fn from_map(mut claims: Map<String, Value>) -> Result<Self, ClaimsError> {
+        let mut received: Map<String, Value> = PROTOCOL_CLAIMS
+            .iter()
+            .filter_map(|name| claims.remove_entry(*name))
+            .collect();
+        let mut read = Self {
+            iss: issuer(&received)?,
+            sub: subject(&received)?,
+            aud: audience(&received)?,
+            exp: required_date(&received, "exp")?,
+            iat: required_date(&received, "iat")?,
+            auth_time: date(&received, "auth_time")?,
+            nonce: text(&received, "nonce")?,
+            acr: text_or_null(&received, "acr")?,
+            azp: text_or_null(&received, "azp")?,
+            sid: text_or_null(&received, "sid")?,
+            at_hash: text_or_null(&received, "at_hash")?,
+            user: UserClaims::from_map(claims),
+            verbatim: Map::new(),
+        };
+        let written = read.protocol_claims();
+        received.retain(|name, value| written.get(name) != Some(value));
+        read.verbatim = received;
+        Ok(read)
+    }
+
+    /// All claims as JSON, as they were received.
+    pub fn to_map(&self) -> Map<String, Value> {
+        let mut claims = self.user.to_map();
+        claims.extend(self.protocol_claims());
+        claims.extend(self.verbatim.clone());
+        claims
+    }
+
+    /// The claims as a type of your own, which may pick standard and custom claims alike.
+    ///
+    /// # Errors
+    ///
+    /// When the claims do not fit `T`. The message may quote a value, which may be personal data.
+    pub fn custom<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        T::deserialize(Value::Object(self.to_map()))
+    }
+
+    fn protocol_claims(&self) -> Map<String, Value> {
+        let audience = match self.aud.as_slice() {
+            [only] => Value::from(only.as_str()),
+            several => Value::from(several),
+        };
+        let required = [
+            ("iss", Value::from(self.iss.as_str())),
+            ("sub", Value::from(self.sub.as_str())),
+            ("aud", audience),
+            ("exp", Value::from(self.exp.as_secs())),
+            ("iat", Value::from(self.iat.as_secs())),
+        ];
+        let optional = [
+            (
+                "auth_time",
+                self.auth_time.map(|time| Value::from(time.as_secs())),
+            ),
+            ("nonce", self.nonce.as_deref().map(Value::from)),
+            ("acr", self.acr.as_deref().map(Value::from)),
+            ("azp", self.azp.as_deref().map(Value::from)),
+            ("sid", self.sid.as_deref().map(Value::from)),
+            ("at_hash", self.at_hash.as_deref().map(Value::from)),
+        ];
+        let present = optional
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        required
+            .into_iter()
+            .chain(present)
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+}
+
+impl fmt::Debug for IdTokenClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdTokenClaims")
+            .field("iss", &self.iss)
+            .field("sub", &self.sub)
+            .field("claims", &self.to_map().keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl Serialize for IdTokenClaims {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_map().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for IdTokenClaims {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_map(Map::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+fn issuer(claims: &Map<String, Value>) -> Result<String, ClaimsError> {
+    let issuer = text(claims, "iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?;
+    if issuer.is_empty() {
+        return Err(ClaimsError::Invalid {
+            claim: "iss",
+            expected: "a URL",
+        });
+    }
+    Ok(issuer)
+}
+
+fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, ClaimsError> {
+    let invalid = ClaimsError::Invalid {
+        claim: "aud",
+        expected: "a string or an array of strings",
+    };
+    match claims.get("aud") {
+        None => Err(ClaimsError::Missing { claim: "aud" }),
+        Some(Value::String(audience)) => Ok(vec![audience.clone()]),
+        Some(Value::Array(audiences)) => audiences
+            .iter()
+            .map(|audience| audience.as_str().map(str::to_owned).ok_or(invalid))
+            .collect(),
+        Some(_) => Err(invalid),
+    }
+}
+
+fn required_date(
+    claims: &Map<String, Value>,
+    claim: &'static str,
+) -> Result<UnixTime, ClaimsError> {
+    date(claims, claim)?.ok_or(ClaimsError::Missing { claim })
+}
+
+fn date(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<UnixTime>, ClaimsError> {
+    let expected = "a number of seconds since 1970";
+    claims
+        .get(claim)
+        .map(|value| numeric_date(value).ok_or(ClaimsError::Invalid { claim, expected }))
+        .transpose()
+}
+
+fn text(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<String>, ClaimsError> {
+    match claims.get(claim) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(ClaimsError::Invalid {
+            claim,
+            expected: "a string",
+        }),
+    }
+}
+
+fn text_or_null(
+    claims: &Map<String, Value>,
+    claim: &'static str,
+) -> Result<Option<String>, ClaimsError> {
+    match claims.get(claim) {
+        Some(Value::Null) => Ok(None),
+        _ => text(claims, claim),
+    }
+}

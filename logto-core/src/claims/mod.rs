@@ -1,0 +1,139 @@
+//! Who the user is: the claims of an ID token and of the userinfo endpoint.
+//!
+//! The protocol's own claims (`iss`, `sub`, `aud`, `exp`, ...) are read strictly: a missing or
+//! misshapen one is a [`ClaimsError`]. The user's claims never fail: one that is not of the type
+//! Logto documents stays [`Claim::Absent`] in its typed field and is kept, as it came, in
+//! [`UserClaims::extra`] together with all claims this version does not know.
+//!
+//! Nothing here proves anything. Claims are worth what the check that preceded them is worth.
+
+mod claim;
+mod details;
+mod id_token;
+mod user;
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+pub use self::{
+    claim::{Claim, UnixMillis},
+    details::{Address, Identity, OrganizationData, SsoIdentity},
+    id_token::IdTokenClaims,
+    user::UserClaims,
+};
+use crate::time::UnixTime;
+
+/// The answer of the userinfo endpoint
+/// ([OpenID Connect Core 5.3.2](https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse)).
+///
+/// It holds every claim of the granted scopes, also those which the tenant keeps out of the ID token.
+/// `Debug` shows the subject and the names of the claims, never their values.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserInfo {
+    /// The user's id at Logto.
+    pub sub: String,
+    /// Everything else.
+    pub user: UserClaims,
+}
+
+impl UserInfo {
+    /// Reads a userinfo response.
+    pub(crate) fn from_map(mut claims: Map<String, Value>) -> Result<Self, ClaimsError> {
+        let sub = subject(&claims)?;
+        claims.remove("sub");
+        Ok(Self {
+            sub,
+            user: UserClaims::from_map(claims),
+        })
+    }
+
+    /// All claims as JSON, as they were received.
+    pub fn to_map(&self) -> Map<String, Value> {
+        let mut claims = self.user.to_map();
+        claims.insert("sub".to_owned(), Value::from(self.sub.as_str()));
+        claims
+    }
+
+    /// The claims as a type of your own, which may pick standard and custom claims alike.
+    ///
+    /// # Errors
+    ///
+    /// When the claims do not fit `T`. The message may quote a value, which may be personal data.
+    pub fn custom<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        T::deserialize(Value::Object(self.to_map()))
+    }
+}
+
+impl fmt::Debug for UserInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserInfo")
+            .field("sub", &self.sub)
+            .field("user", &self.user)
+            .finish()
+    }
+}
+
+impl Serialize for UserInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_map().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for UserInfo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_map(Map::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A claim of the protocol that is missing or not what it has to be.
+///
+/// Names the claim, never its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimsError {
+    /// A required claim is not there.
+    #[error("claim `{claim}` is missing")]
+    Missing {
+        /// The name of the claim.
+        claim: &'static str,
+    },
+    /// A claim is there with a value of the wrong kind.
+    #[error("claim `{claim}` is not {expected}")]
+    Invalid {
+        /// The name of the claim.
+        claim: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+    },
+}
+
+/// A `NumericDate`: a finite number, not negative, that fits; a fraction of a second is dropped.
+pub(crate) fn numeric_date(value: &Value) -> Option<UnixTime> {
+    const END_OF_TIME: f64 = i64::MAX as f64;
+    let number = value.as_number()?;
+    let seconds = match number.as_u64() {
+        Some(seconds) => i64::try_from(seconds).ok()?,
+        None => number
+            .as_f64()
+            .filter(|seconds| (0.0..END_OF_TIME).contains(seconds))? as i64,
+    };
+    Some(UnixTime::from_secs(seconds))
+}
+
+/// The subject: a string of 1 to 255 bytes (OpenID Connect Core 2).
+fn subject(claims: &Map<String, Value>) -> Result<String, ClaimsError> {
+    const LONGEST: usize = 255;
+    let sub = claims
+        .get("sub")
+        .ok_or(ClaimsError::Missing { claim: "sub" })?;
+    match sub {
+        Value::String(sub) if (1..=LONGEST).contains(&sub.len()) => Ok(sub.clone()),
+        _ => Err(ClaimsError::Invalid {
+            claim: "sub",
+            expected: "a string of 1 to 255 characters",
+        }),
+    }
+}

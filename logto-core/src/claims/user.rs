@@ -1,0 +1,137 @@
+//! The user's claims: Logto's 28 and whatever else came with them.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::{Address, Claim, Identity, OrganizationData, SsoIdentity, UnixMillis};
+
+macro_rules! user_claims {
+    ($($(#[$doc:meta])* $name:ident: $type:ty,)+) => {
+        /// What Logto tells about a user.
+        ///
+        /// Which claims are there depends on the granted scopes (see
+        /// [`UserScope`](crate::vocabulary::UserScope)), on the tenant's custom ID token settings and
+        /// on whether the claims come from an ID token or from userinfo, so that every one of them
+        /// may be absent. `Debug` shows the names of the claims, never their values.
+        #[derive(Clone, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct UserClaims {
+            $($(#[$doc])* pub $name: Claim<$type>,)+
+            /// Claims this version does not know, and known ones whose value is not of the documented
+            /// type.
+            pub extra: Map<String, Value>,
+        }
+
+        impl UserClaims {
+            /// The names of the claims that have a field.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)+];
+
+            /// Sorts claims into fields. Cannot fail: what fits no field goes to `extra`.
+            pub(crate) fn from_map(mut claims: Map<String, Value>) -> Self {
+                Self {
+                    $($name: Claim::take(&mut claims, stringify!($name)),)+
+                    extra: claims,
+                }
+            }
+
+            /// All claims as JSON, as they were received.
+            pub fn to_map(&self) -> Map<String, Value> {
+                let mut claims = self.extra.clone();
+                $(self.$name.put(&mut claims, stringify!($name));)+
+                claims
+            }
+        }
+    };
+}
+
+user_claims! {
+    /// Full name.
+    name: String,
+    /// First name.
+    given_name: String,
+    /// Last name.
+    family_name: String,
+    /// Middle name.
+    middle_name: String,
+    /// Casual name.
+    nickname: String,
+    /// The name the user wishes to be called by. Not unique; use `sub` to recognize a user.
+    preferred_username: String,
+    /// URL of the profile page.
+    profile: String,
+    /// URL of the picture.
+    picture: String,
+    /// URL of the web site.
+    website: String,
+    /// The e-mail address.
+    email: String,
+    /// Whether the user was seen to control the e-mail address.
+    email_verified: bool,
+    /// Gender.
+    gender: String,
+    /// Birthday as `YYYY-MM-DD`, or `YYYY`.
+    birthdate: String,
+    /// Time zone, for example `Europe/Berlin`.
+    zoneinfo: String,
+    /// Language tag, for example `en-US`.
+    locale: String,
+    /// The phone number, digits only: `12025550123`.
+    phone_number: String,
+    /// Whether the user was seen to control the phone number.
+    phone_number_verified: bool,
+    /// The postal address.
+    address: Address,
+    /// When the user's data changed last, in milliseconds.
+    updated_at: UnixMillis,
+    /// The user name at Logto, unique in the tenant.
+    username: String,
+    /// Names of the user's global roles.
+    roles: Vec<String>,
+    /// Ids of the organizations the user is a member of.
+    organizations: Vec<String>,
+    /// The organizations with name and description.
+    organization_data: Vec<OrganizationData>,
+    /// Roles in organizations, each as `<organization id>:<role name>`; see
+    /// [`UserClaims::organization_role_pairs`].
+    organization_roles: Vec<String>,
+    /// The data applications store with the user.
+    custom_data: Map<String, Value>,
+    /// Linked social accounts by connector target, for example `github`.
+    identities: BTreeMap<String, Identity>,
+    /// Linked enterprise accounts.
+    sso_identities: Vec<SsoIdentity>,
+    /// When the user was created, in milliseconds.
+    created_at: UnixMillis,
+}
+
+impl UserClaims {
+    /// The `organization_roles` claim as pairs of organization id and role name. Entries without a
+    /// colon are left out; a role name may itself contain colons.
+    pub fn organization_role_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.organization_roles
+            .as_deref()
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.split_once(':'))
+    }
+}
+
+impl fmt::Debug for UserClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.to_map().keys()).finish()
+    }
+}
+
+impl Serialize for UserClaims {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_map().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for UserClaims {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Map::deserialize(deserializer).map(Self::from_map)
+    }
+}

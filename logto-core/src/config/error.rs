@@ -1,0 +1,90 @@
+//! What can be wrong with a configuration.
+
+use std::time::Duration;
+
+/// A setting that cannot be used. The message says which one and what to do about it, and never
+/// shows a secret or a URL, which might contain one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Logto configuration: {field}{} {problem}", origin(.variable))]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The setting, by the name of its builder method.
+    pub field: &'static str,
+    /// The environment variable the value came from or should have come from.
+    pub variable: Option<&'static str>,
+    /// What is wrong with it.
+    pub problem: ConfigProblem,
+}
+
+impl ConfigError {
+    pub(super) const fn new(field: &'static str, problem: ConfigProblem) -> Self {
+        Self {
+            field,
+            variable: None,
+            problem,
+        }
+    }
+}
+
+fn origin(variable: &Option<&str>) -> String {
+    variable
+        .map(|name| format!(" (environment variable {name})"))
+        .unwrap_or_default()
+}
+
+/// What is wrong with a setting.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigProblem {
+    /// There is no value, or an empty one.
+    #[error("is missing or empty: set it")]
+    Missing,
+    /// A secret that is there but empty.
+    #[error("is empty: set it, or leave it out altogether for an application without a secret")]
+    EmptySecret,
+    /// White space or control characters, which usually come from copying.
+    #[error("contains white space or control characters: remove them")]
+    WhiteSpace,
+    /// An environment variable that is not text.
+    #[error("is not valid UTF-8: set it to text")]
+    NotUnicode,
+    /// Not an absolute http(s) URL.
+    #[error("is not a web address: give an absolute URL such as https://example.com")]
+    NotAWebUrl,
+    /// Plain http to another machine.
+    #[error(
+        "uses plain http: use https (http is accepted for localhost, and elsewhere only with \
+         dangerously_allow_http)"
+    )]
+    PlainHttp,
+    /// A part of a URL that must not be there.
+    #[error("contains a {0}: remove it")]
+    UnexpectedUrlPart(&'static str),
+    /// Not a plain path.
+    #[error(
+        "is not a plain path: give one such as /callback, starting with one slash, without query, \
+         fragment, dot segments or empty segments, percent-encoded where necessary"
+    )]
+    NotAPath,
+    /// Not a scope.
+    #[error(
+        "contains {0:?}, which is not one scope: give each scope by itself, in printable ASCII \
+         without spaces, quotes and backslashes"
+    )]
+    NotAScope(String),
+    /// Not a resource indicator.
+    #[error(
+        "contains {0:?}, which is not a resource indicator: give an absolute URI without a fragment, \
+         exactly as registered in the Console"
+    )]
+    NotAResource(String),
+    /// `none` together with another prompt.
+    #[error("combine `none` with another prompt: `none` must stand alone")]
+    NoneWithOthers,
+    /// A duration beyond its limit.
+    #[error("is too long: give at most {} seconds", maximum.as_secs())]
+    TooLong {
+        /// The limit.
+        maximum: Duration,
+    },
+}

@@ -1,0 +1,233 @@
+//! When to fetch again what was fetched before: the cache policy of metadata and keys, as decisions.
+
+use std::time::Duration;
+
+use crate::time::UnixTime;
+
+/// How long a fetched value is good, and how patient to be with a provider that does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FreshnessPolicy {
+    /// Younger than this, a value is used without a thought.
+    pub fresh_for: Duration,
+    /// Up to this age a value is used while a new one is fetched, and through an outage.
+    pub stale_for: Duration,
+    /// After a failure nobody asks again before this much time has passed; it doubles with every
+    /// further failure, up to [`longest_back_off`](Self::longest_back_off).
+    pub back_off: Duration,
+    /// The longest pause between two attempts.
+    pub longest_back_off: Duration,
+    /// How many fetches unknown keys may cause at once.
+    pub burst: u32,
+    /// How long it takes until unknown keys may cause one more.
+    pub refill: Duration,
+}
+
+impl FreshnessPolicy {
+    /// For the discovery document: fresh for an hour, usable for a day.
+    pub const METADATA: Self = Self {
+        fresh_for: Duration::from_secs(3600),
+        stale_for: Duration::from_secs(24 * 3600),
+        back_off: Duration::from_secs(1),
+        longest_back_off: Duration::from_secs(60),
+        burst: 0,
+        refill: Duration::MAX,
+    };
+
+    /// For the key set: fresh for ten minutes, usable for a day; an unknown key causes a fetch at
+    /// once, up to four in a row, then one every 30 seconds.
+    ///
+    /// Logto sends `Cache-Control: no-cache` with its keys. Obeyed to the letter, every verification
+    /// would wait for a request; the unknown key of a rotation is noticed by other means.
+    pub const KEYS: Self = Self {
+        fresh_for: Duration::from_secs(600),
+        burst: 4,
+        refill: Duration::from_secs(30),
+        ..Self::METADATA
+    };
+}
+
+/// What to do about a value that is needed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lookup {
+    /// Use what is there.
+    Hit,
+    /// Use what is there, and fetch a new one meanwhile.
+    HitAndRefresh,
+    /// Fetch; there is nothing to use.
+    Fetch,
+    /// There is nothing to use, and asking again would be too soon.
+    Wait(Duration),
+}
+
+/// What is known about one cached value: its age, its failures, and how often unknown keys have asked.
+#[derive(Clone, Debug)]
+pub struct Freshness {
+    policy: FreshnessPolicy,
+    fetched_at: Option<UnixTime>,
+    failures: u32,
+    retry_at: Option<UnixTime>,
+    tokens: u32,
+    refilled_at: Option<UnixTime>,
+}
+
+impl Freshness {
+    /// Nothing has been fetched.
+    pub fn new(policy: FreshnessPolicy) -> Self {
+        Self {
+            policy,
+            fetched_at: None,
+            failures: 0,
+            retry_at: None,
+            tokens: policy.burst,
+            refilled_at: None,
+        }
+    }
+
+    /// What to do at `now`.
+    pub fn lookup(&self, now: UnixTime) -> Lookup {
+        let pause = self
+            .retry_at
+            .map(|at| at.since(now))
+            .filter(|pause| !pause.is_zero());
+        match self.age(now) {
+            Some(age) if age < self.policy.fresh_for => Lookup::Hit,
+            Some(age) if age < self.policy.stale_for => match pause {
+                None => Lookup::HitAndRefresh,
+                Some(_) => Lookup::Hit,
+            },
+            _ => pause.map_or(Lookup::Fetch, Lookup::Wait),
+        }
+    }
+
+    /// Whether the value may be fetched because of a key that is not in it. Takes from the allowance.
+    pub fn fetch_for_unknown_key(&mut self, now: UnixTime) -> bool {
+        self.refill(now);
+        if self.tokens == 0 {
+            return false;
+        }
+        self.tokens -= 1;
+        self.refilled_at.get_or_insert(now);
+        true
+    }
+
+    /// A value arrived at `now`.
+    pub fn fetched(&mut self, now: UnixTime) {
+        self.fetched_at = Some(now);
+        self.failures = 0;
+        self.retry_at = None;
+    }
+
+    /// An attempt failed at `now`; the server may have said when to come back. What was fetched before
+    /// stays.
+    pub fn failed(&mut self, now: UnixTime, retry_after: Option<Duration>) {
+        let doubled = self
+            .policy
+            .back_off
+            .saturating_mul(1 << self.failures.min(16));
+        let pause = doubled
+            .min(self.policy.longest_back_off)
+            .max(retry_after.unwrap_or_default());
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = Some(now.plus(pause));
+    }
+
+    /// The age of the value; a clock that went back makes it old rather than young for ever.
+    fn age(&self, now: UnixTime) -> Option<Duration> {
+        self.fetched_at.map(|at| {
+            if now < at {
+                self.policy.fresh_for
+            } else {
+                now.since(at)
+            }
+        })
+    }
+
+    fn refill(&mut self, now: UnixTime) {
+        let Some(since) = self.refilled_at else {
+            return;
+        };
+        if now < since {
+            self.refilled_at = Some(now);
+            return;
+        }
+        let refill = self.policy.refill.as_secs().max(1);
+        let gained = now.since(since).as_secs() / refill;
+        if gained > 0 {
+            let gained = u32::try_from(gained).unwrap_or(u32::MAX);
+            self.tokens = self.tokens.saturating_add(gained).min(self.policy.burst);
+            let spent = Duration::from_secs(u64::from(gained).saturating_mul(refill));
+            self.refilled_at = (self.tokens < self.policy.burst).then(|| since.plus(spent));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> UnixTime {
+        UnixTime::from_secs(seconds)
+    }
+
+    #[test]
+    fn r32_a_value_ages_from_fresh_to_stale_to_gone() {
+        let mut freshness = Freshness::new(FreshnessPolicy::KEYS);
+        assert_eq!(freshness.lookup(at(0)), Lookup::Fetch);
+        freshness.fetched(at(0));
+        assert_eq!(freshness.lookup(at(599)), Lookup::Hit);
+        assert_eq!(freshness.lookup(at(600)), Lookup::HitAndRefresh);
+        assert_eq!(freshness.lookup(at(24 * 3600 - 1)), Lookup::HitAndRefresh);
+        assert_eq!(freshness.lookup(at(24 * 3600)), Lookup::Fetch);
+        assert_eq!(freshness.lookup(at(-5)), Lookup::HitAndRefresh);
+    }
+
+    #[test]
+    fn c35_a_failure_passes_and_r25_keeps_the_last_good_value() {
+        let mut freshness = Freshness::new(FreshnessPolicy::METADATA);
+        freshness.failed(at(0), None);
+        assert_eq!(
+            freshness.lookup(at(0)),
+            Lookup::Wait(Duration::from_secs(1))
+        );
+        assert_eq!(freshness.lookup(at(1)), Lookup::Fetch);
+        freshness.failed(at(1), None);
+        assert_eq!(
+            freshness.lookup(at(1)),
+            Lookup::Wait(Duration::from_secs(2))
+        );
+        for _ in 0..100 {
+            freshness.failed(at(10), None);
+        }
+        assert_eq!(
+            freshness.lookup(at(10)),
+            Lookup::Wait(Duration::from_secs(60))
+        );
+        freshness.failed(at(10), Some(Duration::from_secs(120)));
+        assert_eq!(
+            freshness.lookup(at(10)),
+            Lookup::Wait(Duration::from_secs(120))
+        );
+        freshness.fetched(at(200));
+        freshness.failed(at(4000), None);
+        assert_eq!(freshness.lookup(at(4000)), Lookup::Hit);
+        assert_eq!(freshness.lookup(at(4001)), Lookup::HitAndRefresh);
+    }
+
+    #[test]
+    fn r24_unknown_keys_cause_a_bounded_number_of_fetches() {
+        let mut freshness = Freshness::new(FreshnessPolicy::KEYS);
+        let mut fetches = 0;
+        for second in 0..600 {
+            for _ in 0..1000 {
+                fetches += u32::from(freshness.fetch_for_unknown_key(at(second)));
+            }
+        }
+        assert_eq!(fetches, 4 + 599 / 30);
+        assert!(
+            freshness.fetch_for_unknown_key(at(100_000)),
+            "and it recovers"
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! The authorization code grant
+//! ([RFC 6749 section 4.1.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3) with PKCE).
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use url::Url;
+
+use super::TokenResponse;
+use crate::{
+    config::{ClientAuthentication, LogtoConfig},
+    error::Error,
+    exchange::Exchange,
+    metadata::ProviderMetadata,
+    oauth,
+    secret::Secret,
+    time::UnixTime,
+    tokens::{AccessToken, TokenTarget},
+};
+
+/// Redeems the code of a callback.
+///
+/// Only [`PendingSignIn::resume`](crate::sign_in::PendingSignIn::resume) makes one, so a code is
+/// redeemed for a checked callback and once. A request whose answer was lost must not be repeated:
+/// replaying a code ends the grant and every token that came of it.
+#[derive(Debug)]
+pub struct RedeemCode {
+    token_endpoint: Url,
+    client_id: String,
+    authentication: ClientAuthentication,
+    code: Secret,
+    code_verifier: Secret,
+    redirect_uri: Url,
+    requested_scopes: BTreeSet<String>,
+    requested_at: UnixTime,
+}
+
+/// The tokens that a code was worth. Nothing in here may be used before the ID token is verified.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RedeemedTokens {
+    /// The ID token, not verified yet.
+    pub id_token: Secret,
+    /// The opaque access token for userinfo.
+    pub access_token: AccessToken,
+    /// The refresh token, when `offline_access` was granted or the application always gets one.
+    pub refresh_token: Option<Secret>,
+}
+
+impl RedeemCode {
+    pub(crate) fn new(
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        code: Secret,
+        code_verifier: Secret,
+        redirect_uri: Url,
+        requested_scopes: BTreeSet<String>,
+        now: UnixTime,
+    ) -> Self {
+        Self {
+            token_endpoint: metadata.token_endpoint().clone(),
+            client_id: config.app_id().to_owned(),
+            authentication: config.client_authentication().clone(),
+            code,
+            code_verifier,
+            redirect_uri,
+            requested_scopes,
+            requested_at: now,
+        }
+    }
+}
+
+impl Exchange for RedeemCode {
+    type Output = RedeemedTokens;
+
+    fn request(&self) -> Request<Bytes> {
+        oauth::form_request(
+            &self.token_endpoint,
+            &self.client_id,
+            &self.authentication,
+            &[
+                ("grant_type", "authorization_code"),
+                ("code", self.code.expose()),
+                ("redirect_uri", self.redirect_uri.as_str()),
+                ("code_verifier", self.code_verifier.expose()),
+            ],
+        )
+    }
+
+    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<RedeemedTokens, Error> {
+        let response = TokenResponse::read(&response, now)?;
+        Ok(RedeemedTokens {
+            id_token: response
+                .id_token()
+                .ok_or_else(|| response.unusable("`id_token` is missing or not a string"))?,
+            access_token: response.access_token(
+                &TokenTarget::user_info(),
+                &self.requested_scopes,
+                self.requested_at,
+            )?,
+            refresh_token: response.refresh_token(),
+        })
+    }
+}

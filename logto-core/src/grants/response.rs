@@ -1,0 +1,262 @@
+//! What the token endpoint answers ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Map, Value};
+
+use crate::{
+    error::{Endpoint, Error, ResponseError},
+    exchange, jwt,
+    secret::Secret,
+    time::UnixTime,
+    tokens::{AccessToken, TokenTarget},
+    vocabulary::organization_urn,
+};
+
+/// How long a token lives whose lifetime the server did not say.
+const UNSAID_LIFETIME: Duration = Duration::from_secs(300);
+/// No access token is believed to live longer than this.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A token response whose members have not been judged yet. A refresh token is taken out first: when
+/// it was rotated, this response is the only place where it exists.
+#[derive(Debug)]
+pub(crate) struct TokenResponse {
+    members: Map<String, Value>,
+    status: u16,
+    length: usize,
+}
+
+impl TokenResponse {
+    pub(crate) fn read(response: &Response<Bytes>, now: UnixTime) -> Result<Self, Error> {
+        Ok(Self {
+            members: exchange::json_object(Endpoint::Token, response, now)?,
+            status: response.status().as_u16(),
+            length: response.body().len(),
+        })
+    }
+
+    /// The refresh token; an empty or absent one is no refresh token, so that the old one is kept.
+    pub(crate) fn refresh_token(&self) -> Option<Secret> {
+        self.text("refresh_token")
+    }
+
+    pub(crate) fn id_token(&self) -> Option<Secret> {
+        self.text("id_token")
+    }
+
+    /// The access token, which must be a bearer token and, if it is a JWT, be for `target`.
+    pub(crate) fn access_token(
+        &self,
+        target: &TokenTarget,
+        requested_scopes: &BTreeSet<String>,
+        requested_at: UnixTime,
+    ) -> Result<AccessToken, ResponseError> {
+        let token = self
+            .text("access_token")
+            .ok_or_else(|| self.unusable("`access_token` is missing or not a string"))?;
+        match self.members.get("token_type").and_then(Value::as_str) {
+            Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
+            Some(_) => return Err(self.unusable("`token_type` is not Bearer")),
+            None => return Err(self.unusable("`token_type` is missing or not a string")),
+        }
+        if !is_for(&token, target) {
+            return Err(self.unusable(format!("the access token is not for {target}")));
+        }
+        Ok(AccessToken {
+            token,
+            scopes: self.scopes(requested_scopes)?,
+            issued_at: requested_at,
+            expires_at: requested_at.plus(lifetime(self.members.get("expires_in"))),
+            last_used: requested_at,
+        })
+    }
+
+    /// Absent means what was asked for, empty means none.
+    fn scopes(&self, requested: &BTreeSet<String>) -> Result<BTreeSet<String>, ResponseError> {
+        match self.members.get("scope") {
+            None => Ok(requested.clone()),
+            Some(Value::String(scopes)) => Ok(scopes
+                .split(' ')
+                .filter(|scope| !scope.is_empty())
+                .map(str::to_owned)
+                .collect()),
+            Some(_) => Err(self.unusable("`scope` is not a string")),
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<Secret> {
+        self.members
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .map(Secret::from)
+    }
+
+    pub(crate) fn unusable(&self, problem: impl Into<String>) -> ResponseError {
+        ResponseError {
+            endpoint: Endpoint::Token,
+            status: self.status,
+            length: self.length,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// `expires_in` in seconds: a number or a string of digits, fractions cut off. Absent means
+/// [`UNSAID_LIFETIME`]; anything else means a token for this one use, never one without end.
+fn lifetime(expires_in: Option<&Value>) -> Duration {
+    let seconds = match expires_in {
+        None => return UNSAID_LIFETIME,
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok()
+        }
+        Some(_) => None,
+    };
+    match seconds {
+        Some(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds)
+            .unwrap_or(LONGEST_LIFETIME)
+            .min(LONGEST_LIFETIME),
+        _ => Duration::ZERO,
+    }
+}
+
+/// Whether a token may be used for `target`: a JWT must say so in `aud`, an opaque token cannot.
+fn is_for(token: &Secret, target: &TokenTarget) -> bool {
+    let audience = match (target.resource_indicator(), target.organization_id()) {
+        (Some(resource), _) => resource.to_owned(),
+        (None, Some(organization_id)) => organization_urn(organization_id),
+        (None, None) => return true,
+    };
+    match jwt::unverified_claims(token.expose()) {
+        Ok(claims) => match claims.get("aud") {
+            Some(Value::String(one)) => *one == audience,
+            Some(Value::Array(many)) => many.iter().any(|one| one.as_str() == Some(&audience)),
+            _ => false,
+        },
+        Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn response(body: &Value) -> TokenResponse {
+        let response = Response::builder()
+            .header("content-type", "application/json")
+            .body(Bytes::from(body.to_string()))
+            .unwrap();
+        TokenResponse::read(&response, UnixTime::from_secs(0)).unwrap()
+    }
+
+    fn lifetime_of(expires_in: &str) -> u64 {
+        let value: Value = serde_json::from_str(expires_in).unwrap();
+        lifetime(Some(&value)).as_secs()
+    }
+
+    #[test]
+    fn c41_expires_in_is_never_for_ever() {
+        assert_eq!(lifetime(None), UNSAID_LIFETIME);
+        let year = LONGEST_LIFETIME.as_secs();
+        for (expires_in, expected) in [
+            ("0", 0),
+            ("3600", 3600),
+            ("3599.9", 3599),
+            (r#""3600""#, 3600),
+            ("-1", 0),
+            ("1e300", year),
+            ("18446744073709551616", year),
+            (r#""99999999999999999999999999""#, year),
+            (r#""soon""#, 0),
+            (r#""""#, 0),
+            (r#""-1""#, 0),
+            (r#""1e300""#, 0),
+            (r#""NaN""#, 0),
+            ("null", 0),
+            ("true", 0),
+            ("{}", 0),
+            ("[3600]", 0),
+        ] {
+            assert_eq!(lifetime_of(expires_in), expected, "{expires_in}");
+        }
+    }
+
+    #[test]
+    fn c42_absent_scope_is_as_requested_and_empty_scope_is_none() {
+        let requested = BTreeSet::from(["read".to_owned()]);
+        let scopes = |scope: Value| {
+            let mut body = json!({"access_token": "a", "token_type": "Bearer"});
+            if !scope.is_null() {
+                body["scope"] = scope;
+            }
+            response(&body)
+                .access_token(
+                    &TokenTarget::user_info(),
+                    &requested,
+                    UnixTime::from_secs(0),
+                )
+                .map(|token| token.scopes.into_iter().collect::<Vec<_>>())
+        };
+        assert_eq!(scopes(Value::Null).unwrap(), ["read"]);
+        assert!(scopes(json!("")).unwrap().is_empty());
+        assert_eq!(
+            scopes(json!("read  write extra")).unwrap(),
+            ["extra", "read", "write"]
+        );
+        assert!(scopes(json!(["read"])).is_err());
+    }
+
+    #[test]
+    fn c40_access_token_and_token_type_are_strings_and_the_type_is_bearer() {
+        let accept = |body: Value| {
+            response(&body)
+                .access_token(
+                    &TokenTarget::user_info(),
+                    &BTreeSet::new(),
+                    UnixTime::from_secs(0),
+                )
+                .is_ok()
+        };
+        assert!(accept(json!({"access_token": "a", "token_type": "Bearer"})));
+        assert!(accept(json!({"access_token": "a", "token_type": "bEARER"})));
+        for refused in [
+            json!({"token_type": "Bearer"}),
+            json!({"access_token": "", "token_type": "Bearer"}),
+            json!({"access_token": 1, "token_type": "Bearer"}),
+            json!({"access_token": "a"}),
+            json!({"access_token": "a", "token_type": null}),
+            json!({"access_token": "a", "token_type": "DPoP"}),
+            json!({"access_token": "a", "token_type": ["Bearer"]}),
+        ] {
+            assert!(!accept(refused.clone()), "{refused}");
+        }
+    }
+
+    #[test]
+    fn f12_an_empty_refresh_token_does_not_replace_a_good_one() {
+        assert!(
+            response(&json!({"refresh_token": ""}))
+                .refresh_token()
+                .is_none()
+        );
+        assert!(
+            response(&json!({"refresh_token": null}))
+                .refresh_token()
+                .is_none()
+        );
+        assert!(response(&json!({})).refresh_token().is_none());
+        assert_eq!(
+            response(&json!({"refresh_token": "r"}))
+                .refresh_token()
+                .unwrap()
+                .expose(),
+            "r"
+        );
+    }
+}

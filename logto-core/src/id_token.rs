@@ -1,0 +1,272 @@
+//! Checking an ID token.
+
+use std::{fmt, time::Duration};
+
+use subtle::ConstantTimeEq;
+
+use crate::{
+    claims::{self, ClaimsError, IdTokenClaims},
+    config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
+    jwt::{self, Algorithm, KeySet, MAX_ID_TOKEN_LEN, TokenError, TokenType},
+    time::UnixTime,
+};
+
+/// What an ID token has to say to be accepted
+/// ([OpenID Connect Core 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
+///
+/// ```
+/// # use logto_core::{id_token::IdTokenVerification, jwt::{KeySet, TokenError}, time::UnixTime};
+/// # fn accept(id_token: &str, keys: &KeySet, nonce: &str, now: UnixTime) -> Result<(), TokenError> {
+/// let claims = IdTokenVerification::new("https://tenant.logto.app/oidc", "client id")
+///     .nonce(nonce)
+///     .verify(id_token, keys, now)?;
+/// println!("{} signed in", claims.sub);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is checked before `verify`"]
+pub struct IdTokenVerification<'a> {
+    issuer: &'a str,
+    client_id: &'a str,
+    clock_skew: Duration,
+    trusted_audiences: &'a [String],
+    nonce: Option<Undisclosed<'a>>,
+    max_age: Option<Duration>,
+    acr_values: &'a [String],
+    access_token: Option<Undisclosed<'a>>,
+    previous: Option<&'a IdTokenClaims>,
+}
+
+impl<'a> IdTokenVerification<'a> {
+    /// Demands a token from exactly this `issuer` for exactly this client.
+    pub fn new(issuer: &'a str, client_id: &'a str) -> Self {
+        Self {
+            issuer,
+            client_id,
+            clock_skew: DEFAULT_CLOCK_SKEW,
+            trusted_audiences: &[],
+            nonce: None,
+            max_age: None,
+            acr_values: &[],
+            access_token: None,
+            previous: None,
+        }
+    }
+
+    /// How far the provider's clock and ours may be apart: [`DEFAULT_CLOCK_SKEW`] unless said
+    /// otherwise, and at most [`MAX_CLOCK_SKEW`], to which longer times are cut.
+    pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
+        self.clock_skew = clock_skew.min(MAX_CLOCK_SKEW);
+        self
+    }
+
+    /// Audiences that a token may have besides the client, provided that its `azp` is the client.
+    /// Without this, a token with a second audience is refused.
+    pub fn trusted_audiences(mut self, trusted_audiences: &'a [String]) -> Self {
+        self.trusted_audiences = trusted_audiences;
+        self
+    }
+
+    /// The `nonce` of the authorization request, which the token must repeat.
+    pub fn nonce(mut self, nonce: impl Into<Option<&'a str>>) -> Self {
+        self.nonce = nonce.into().map(Undisclosed);
+        self
+    }
+
+    /// The `max_age` of the authorization request: `auth_time` must be there and not be older.
+    pub fn max_age(mut self, max_age: impl Into<Option<Duration>>) -> Self {
+        self.max_age = max_age.into();
+        self
+    }
+
+    /// The `acr_values` of the authorization request. Unless empty, `acr` must be one of them.
+    pub fn acr_values(mut self, acr_values: &'a [String]) -> Self {
+        self.acr_values = acr_values;
+        self
+    }
+
+    /// The access token of the same response: `at_hash` must fit it. Logto sends no `at_hash`, which
+    /// is in order.
+    pub fn access_token(mut self, access_token: impl Into<Option<&'a str>>) -> Self {
+        self.access_token = access_token.into().map(Undisclosed);
+        self
+    }
+
+    /// The claims from before a refresh, which the new token must continue
+    /// ([OpenID Connect Core 12.2](https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse)):
+    /// the same `iss`, `sub` and `azp`, an `iat` and `auth_time` that are not earlier, and, if it
+    /// has one, the same `nonce`.
+    pub fn previous(mut self, previous: impl Into<Option<&'a IdTokenClaims>>) -> Self {
+        self.previous = previous.into();
+        self
+    }
+
+    /// Checks signature and claims of `id_token`, at `now`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong. With [`TokenError::KeyNotFound`] it is worth fetching the
+    /// provider's keys again.
+    pub fn verify(
+        &self,
+        id_token: &str,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<IdTokenClaims, TokenError> {
+        let token = jwt::verify(id_token, keys, TokenType::IdToken, MAX_ID_TOKEN_LEN)?;
+        let not_before = match token.claims.get("nbf") {
+            None => None,
+            Some(nbf) => Some(claims::numeric_date(nbf).ok_or(TokenError::BadClaim("nbf"))?),
+        };
+        let claims = IdTokenClaims::from_map(token.claims)?;
+        self.check_parties(&claims)?;
+        self.check_times(&claims, not_before, now)?;
+        self.check_request(&claims, now)?;
+        self.check_access_token(&claims, token.header.algorithm)?;
+        self.check_continuity(&claims)?;
+        Ok(claims)
+    }
+
+    fn check_parties(&self, claims: &IdTokenClaims) -> Result<(), TokenError> {
+        if claims.iss != self.issuer {
+            return Err(TokenError::Issuer);
+        }
+        let is_us = |audience: &String| audience == self.client_id;
+        if !claims.aud.iter().any(is_us) {
+            return Err(TokenError::Audience);
+        }
+        if claims
+            .azp
+            .as_deref()
+            .is_some_and(|azp| azp != self.client_id)
+        {
+            return Err(TokenError::AuthorizedParty);
+        }
+        let mut others = claims
+            .aud
+            .iter()
+            .filter(|audience| !is_us(audience))
+            .peekable();
+        if others.peek().is_some() && claims.azp.is_none() {
+            return Err(TokenError::AuthorizedParty);
+        }
+        if others.all(|audience| self.trusted_audiences.contains(audience)) {
+            Ok(())
+        } else {
+            Err(TokenError::Audience)
+        }
+    }
+
+    fn check_times(
+        &self,
+        claims: &IdTokenClaims,
+        not_before: Option<UnixTime>,
+        now: UnixTime,
+    ) -> Result<(), TokenError> {
+        let (exp, iat) = (claims.exp, claims.iat);
+        let soon = now.plus(self.clock_skew);
+        if now >= exp.plus(self.clock_skew) {
+            return Err(TokenError::Expired { exp, now });
+        }
+        if iat > soon {
+            return Err(TokenError::IssuedInFuture { iat, now });
+        }
+        match not_before {
+            Some(nbf) if nbf > soon => Err(TokenError::NotYetValid { nbf, now }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares with what the authorization request asked for.
+    fn check_request(&self, claims: &IdTokenClaims, now: UnixTime) -> Result<(), TokenError> {
+        if let Some(Undisclosed(sent)) = self.nonce {
+            let nonce = claims
+                .nonce
+                .as_deref()
+                .ok_or(TokenError::MissingClaim("nonce"))?;
+            if !same(nonce, sent) {
+                return Err(TokenError::Nonce);
+            }
+        }
+        if let Some(max_age) = self.max_age {
+            let auth_time = claims
+                .auth_time
+                .ok_or(TokenError::MissingClaim("auth_time"))?;
+            if now > auth_time.plus(max_age).plus(self.clock_skew) {
+                return Err(TokenError::AuthTime { auth_time, now });
+            }
+        }
+        if !self.acr_values.is_empty() {
+            let acr = claims.acr.as_ref().ok_or(TokenError::MissingClaim("acr"))?;
+            if !self.acr_values.contains(acr) {
+                return Err(TokenError::Acr);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_access_token(
+        &self,
+        claims: &IdTokenClaims,
+        algorithm: Algorithm,
+    ) -> Result<(), TokenError> {
+        match (&claims.at_hash, self.access_token) {
+            (Some(at_hash), Some(Undisclosed(access_token)))
+                if !same(at_hash, &algorithm.half_hash(access_token)) =>
+            {
+                Err(TokenError::AtHash)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_continuity(&self, claims: &IdTokenClaims) -> Result<(), TokenError> {
+        let Some(previous) = self.previous else {
+            return Ok(());
+        };
+        let auth_time_is_earlier = match (claims.auth_time, previous.auth_time) {
+            (Some(new), Some(old)) => new < old,
+            _ => false,
+        };
+        let nonce_differs = claims
+            .nonce
+            .as_deref()
+            .is_some_and(|new| previous.nonce.as_deref().is_none_or(|old| !same(new, old)));
+        for (differs, claim) in [
+            (claims.iss != previous.iss, "iss"),
+            (claims.sub != previous.sub, "sub"),
+            (claims.azp != previous.azp, "azp"),
+            (claims.iat < previous.iat.minus(self.clock_skew), "iat"),
+            (auth_time_is_earlier, "auth_time"),
+            (nonce_differs, "nonce"),
+        ] {
+            if differs {
+                return Err(TokenError::Continuity(claim));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<ClaimsError> for TokenError {
+    fn from(error: ClaimsError) -> Self {
+        match error {
+            ClaimsError::Missing { claim } => Self::MissingClaim(claim),
+            ClaimsError::Invalid { claim, .. } => Self::BadClaim(claim),
+        }
+    }
+}
+
+fn same(a: &str, b: &str) -> bool {
+    a.as_bytes().ct_eq(b.as_bytes()).into()
+}
+
+/// A borrowed secret, kept out of `Debug`.
+#[derive(Clone, Copy)]
+struct Undisclosed<'a>(&'a str);
+
+impl fmt::Debug for Undisclosed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}

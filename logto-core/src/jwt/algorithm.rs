@@ -1,0 +1,96 @@
+//! Signature algorithms.
+
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+/// A signature algorithm that a token may be signed with: the asymmetric ones of
+/// [RFC 7518 section 3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1) and Ed25519
+/// ([RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)). Logto signs with ES384 unless it is told
+/// otherwise.
+///
+/// `none` and the HMAC family have no value here, so that no configuration and no header can bring
+/// them in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384: Logto's default.
+    Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
+    /// EdDSA on Ed25519.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// The name in the `alg` header, for example `ES384`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The algorithm with this name; names are case-sensitive.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "ES256" => Self::Es256,
+            "ES384" => Self::Es384,
+            "ES512" => Self::Es512,
+            "RS256" => Self::Rs256,
+            "RS384" => Self::Rs384,
+            "RS512" => Self::Rs512,
+            "PS256" => Self::Ps256,
+            "PS384" => Self::Ps384,
+            "PS512" => Self::Ps512,
+            "EdDSA" => Self::EdDsa,
+            _ => return None,
+        })
+    }
+
+    /// The base64url of the left half of the hash of `text`, by the hash function of this algorithm:
+    /// what `at_hash` holds
+    /// ([OpenID Connect Core 3.1.3.6](https://openid.net/specs/openid-connect-core-1_0.html#CodeIDToken)).
+    pub(crate) fn half_hash(self, text: &str) -> String {
+        match self {
+            Self::Es256 | Self::Rs256 | Self::Ps256 => half_hash::<Sha256>(text),
+            Self::Es384 | Self::Rs384 | Self::Ps384 => half_hash::<Sha384>(text),
+            Self::Es512 | Self::Rs512 | Self::Ps512 | Self::EdDsa => half_hash::<Sha512>(text),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+fn half_hash<D: Digest>(text: &str) -> String {
+    let hash = D::digest(text);
+    let (left, _) = hash.split_at(hash.len() / 2);
+    URL_SAFE_NO_PAD.encode(left)
+}

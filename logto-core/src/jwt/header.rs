@@ -1,0 +1,109 @@
+//! The compact serialization and the header of a signed token.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+
+use super::{Algorithm, TokenError};
+use crate::json;
+
+/// What the header of a token says that this library acts upon. Keys that a header brings along or
+/// points to (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Header {
+    /// `alg`
+    pub algorithm: Algorithm,
+    /// `kid`
+    pub kid: Option<String>,
+    /// `typ`
+    pub typ: Option<String>,
+}
+
+/// The three parts of a token, still encoded, and the text that the signature is about.
+pub(super) struct Compact<'a> {
+    pub(super) header: &'a str,
+    pub(super) payload: &'a str,
+    pub(super) signature: &'a str,
+    pub(super) signed: &'a str,
+}
+
+impl<'a> Compact<'a> {
+    /// Splits a token in time that does not depend on how many dots it has.
+    pub(super) fn split(token: &'a str, max_len: usize) -> Result<Self, TokenError> {
+        if token.len() > max_len {
+            return Err(TokenError::TooLong { limit: max_len });
+        }
+        let parts = token.rsplit_once('.').and_then(|(signed, signature)| {
+            signed
+                .split_once('.')
+                .map(|(header, payload)| (header, payload, signature, signed))
+        });
+        match parts {
+            Some((header, payload, signature, signed)) if !payload.contains('.') => Ok(Self {
+                header,
+                payload,
+                signature,
+                signed,
+            }),
+            _ => Err(TokenError::Malformed {
+                part: "token",
+                what: "does not have the three parts of a signed JWT",
+            }),
+        }
+    }
+}
+
+/// Decodes base64url as RFC 7515 section 2 has it: no padding, no white space, no stray bits.
+pub(super) fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| TokenError::Malformed {
+            part,
+            what: "is not base64url without padding",
+        })
+}
+
+pub(super) fn decode_object(
+    part: &'static str,
+    text: &str,
+) -> Result<Map<String, Value>, TokenError> {
+    json::parse_object(&decode(part, text)?).map_err(|error| TokenError::Malformed {
+        part,
+        what: error.what(),
+    })
+}
+
+impl Header {
+    pub(super) fn parse(text: &str) -> Result<Self, TokenError> {
+        let mut members = decode_object("header", text)?;
+        for extension in ["crit", "b64", "zip"] {
+            if members.contains_key(extension) {
+                return Err(TokenError::Extension(extension));
+            }
+        }
+        let name = string(&mut members, "alg", "has an `alg` that is not a string")?;
+        let name = name.unwrap_or_default();
+        let algorithm =
+            Algorithm::from_name(&name).ok_or_else(|| TokenError::unsupported_algorithm(&name))?;
+        Ok(Self {
+            algorithm,
+            kid: string(&mut members, "kid", "has a `kid` that is not a string")?,
+            typ: string(&mut members, "typ", "has a `typ` that is not a string")?,
+        })
+    }
+}
+
+fn string(
+    members: &mut Map<String, Value>,
+    name: &str,
+    otherwise: &'static str,
+) -> Result<Option<String>, TokenError> {
+    match members.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(TokenError::Malformed {
+            part: "header",
+            what: otherwise,
+        }),
+    }
+}

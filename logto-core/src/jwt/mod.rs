@@ -1,0 +1,191 @@
+//! Signed tokens: the part of JOSE that Logto's tokens need, and no more.
+//!
+//! [`KeySet`] reads a provider's keys with a [`JwsVerifier`]; [`verify`] checks one token against
+//! them. What the claims of an ID token have to say is checked by
+//! [`IdTokenVerification`](crate::id_token::IdTokenVerification).
+//!
+//! Encryption, compression, the JSON serializations, symmetric algorithms and keys from a token's own
+//! header do not exist here ([RFC 8725](https://www.rfc-editor.org/rfc/rfc8725)).
+
+mod algorithm;
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
+mod error;
+mod fetch;
+mod header;
+mod jwk;
+mod keys;
+#[cfg(feature = "rust-crypto")]
+mod rust_crypto;
+mod verifier;
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+#[cfg(feature = "aws-lc")]
+pub use self::aws_lc::AwsLcVerifier;
+use self::header::{Compact, decode, decode_object};
+#[cfg(feature = "rust-crypto")]
+pub use self::rust_crypto::RustCryptoVerifier;
+pub use self::{
+    algorithm::Algorithm,
+    error::TokenError,
+    fetch::{FetchKeys, FetchedKeys},
+    header::Header,
+    keys::{KeySet, KeySetError},
+    verifier::{Curve, JwsVerifier, PublicKey, VerifyingKey},
+};
+
+/// The longest access token or logout token that is read, in bytes. Such tokens travel in an HTTP
+/// header or form, where servers stop earlier than that.
+pub const MAX_TOKEN_LEN: usize = 16 * 1024;
+
+/// The longest ID token that is read, in bytes. The ID token of a user in 1,000 organizations has
+/// about 40 KiB.
+pub const MAX_ID_TOKEN_LEN: usize = 64 * 1024;
+
+/// The kinds of tokens, which must not be taken for one another
+/// ([RFC 8725 section 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenType {
+    /// An ID token: no `typ` (as Logto does) or `JWT`.
+    IdToken,
+    /// An access token of [RFC 9068](https://www.rfc-editor.org/rfc/rfc9068): `at+jwt`.
+    AccessToken,
+    /// A back-channel logout token: `logout+jwt`.
+    LogoutToken,
+}
+
+impl TokenType {
+    fn name(self) -> &'static str {
+        match self {
+            Self::IdToken => "an ID token",
+            Self::AccessToken => "an access token",
+            Self::LogoutToken => "a logout token",
+        }
+    }
+
+    fn admits(self, typ: Option<&str>) -> bool {
+        let one_of = |names: &[&str]| {
+            typ.is_some_and(|typ| names.iter().any(|name| typ.eq_ignore_ascii_case(name)))
+        };
+        match self {
+            Self::IdToken => typ.is_none() || one_of(&["JWT"]),
+            Self::AccessToken => one_of(&["at+jwt", "application/at+jwt"]),
+            Self::LogoutToken => one_of(&["logout+jwt", "application/logout+jwt"]),
+        }
+    }
+}
+
+/// A token whose signature is that of a key of the provider.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct VerifiedJwt {
+    /// The header.
+    pub header: Header,
+    /// The claims. Signed, but not compared with anything: who issued the token, for whom and until
+    /// when remains to be checked.
+    pub claims: Map<String, Value>,
+}
+
+impl fmt::Debug for VerifiedJwt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedJwt")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks that `token` is a JWT of the `expected` type, at most `max_len` bytes long, and that it is
+/// signed by one of `keys`.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn verify(
+    token: &str,
+    keys: &KeySet,
+    expected: TokenType,
+    max_len: usize,
+) -> Result<VerifiedJwt, TokenError> {
+    UnverifiedJwt::parse(token, expected, max_len)?.verify(keys)
+}
+
+/// A well-formed token of the right type that **anybody may have written**: it says which issuer's
+/// keys to look at, and is good for nothing else until [`UnverifiedJwt::verify`].
+pub struct UnverifiedJwt<'a> {
+    header: Header,
+    claims: Map<String, Value>,
+    signed: &'a str,
+    signature: Vec<u8>,
+}
+
+impl<'a> UnverifiedJwt<'a> {
+    /// Reads a token without checking its signature.
+    ///
+    /// # Errors
+    /// [`TokenError::TooLong`], [`TokenError::Malformed`], [`TokenError::UnsupportedAlgorithm`],
+    /// [`TokenError::Extension`] or [`TokenError::WrongType`].
+    pub fn parse(token: &'a str, expected: TokenType, max_len: usize) -> Result<Self, TokenError> {
+        let parts = Compact::split(token, max_len)?;
+        let header = Header::parse(parts.header)?;
+        if !expected.admits(header.typ.as_deref()) {
+            return Err(TokenError::WrongType {
+                expected: expected.name(),
+            });
+        }
+        Ok(Self {
+            header,
+            claims: decode_object("payload", parts.payload)?,
+            signed: parts.signed,
+            signature: decode("signature", parts.signature)?,
+        })
+    }
+
+    /// The algorithm of the signature.
+    pub fn unverified_algorithm(&self) -> Algorithm {
+        self.header.algorithm
+    }
+
+    /// The name of the key that the token claims to be signed with.
+    pub fn unverified_kid(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
+
+    /// The issuer that the token claims to be from, if it is a string.
+    pub fn unverified_issuer(&self) -> Option<&str> {
+        self.claims.get("iss")?.as_str()
+    }
+
+    /// Checks the signature.
+    ///
+    /// # Errors
+    /// [`TokenError::KeyNotFound`], [`TokenError::AmbiguousKey`], [`TokenError::KeyMismatch`] or
+    /// [`TokenError::BadSignature`].
+    pub fn verify(self, keys: &KeySet) -> Result<VerifiedJwt, TokenError> {
+        let key = keys.find(self.header.algorithm, self.header.kid.as_deref())?;
+        if key.verify(self.signed.as_bytes(), &self.signature) {
+            Ok(VerifiedJwt {
+                header: self.header,
+                claims: self.claims,
+            })
+        } else {
+            Err(TokenError::BadSignature)
+        }
+    }
+}
+
+impl fmt::Debug for UnverifiedJwt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedJwt")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The claims of a token that is not judged here: it was verified before it was stored, or it is
+/// only compared with what it was asked for.
+pub(crate) fn unverified_claims(token: &str) -> Result<Map<String, Value>, TokenError> {
+    decode_object("payload", Compact::split(token, MAX_ID_TOKEN_LEN)?.payload)
+}

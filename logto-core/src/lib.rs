@@ -1,0 +1,109 @@
+//! The sans-IO core of the Logto SDK for Rust: OpenID Connect as Logto speaks it, as values.
+//!
+//! Nothing in here opens a socket, asks for the time or makes randomness. A protocol step is an
+//! [`Exchange`]: a request to send and the meaning of its answer. A job of several steps is a
+//! [`Machine`]. Who sends the requests, and where sessions are kept, is somebody else's business;
+//! usually that of `logto-client`.
+//!
+//! | to | start with |
+//! |---|---|
+//! | configure an application | [`LogtoConfig`] |
+//! | find the provider's endpoints and keys | [`Discover`](metadata::Discover), [`FetchKeys`](jwt::FetchKeys) |
+//! | sign a user in | [`SignIn`], [`PendingSignIn`](sign_in::PendingSignIn), [`CompleteSignIn`](machine::CompleteSignIn) |
+//! | know the user | [`Session::claims`], [`FetchUserInfo`](user_info::FetchUserInfo) |
+//! | get access tokens | [`TokenTarget`], [`Session::plan`], [`ObtainToken`](machine::ObtainToken) |
+//! | sign the user out | [`SignOut`](sign_out::SignOut), [`RevokeRefreshToken`](revocation::RevokeRefreshToken) |
+//!
+//! # A sign-in, driven by hand
+//!
+//! ```
+//! # use logto_core::{machine::*, sign_in::*, metadata::*, jwt::*, *};
+//! # use std::sync::Arc;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[cfg(feature = "aws-lc")] {
+//! # let document = serde_json::json!({
+//! #     "issuer": "https://tenant.logto.app/oidc",
+//! #     "authorization_endpoint": "https://tenant.logto.app/oidc/auth",
+//! #     "token_endpoint": "https://tenant.logto.app/oidc/token",
+//! #     "jwks_uri": "https://tenant.logto.app/oidc/jwks",
+//! #     "authorization_response_iss_parameter_supported": true,
+//! # });
+//! # let serde_json::Value::Object(document) = document else { return Ok(()) };
+//! # let (random, now) = ([7; SIGN_IN_RANDOM_BYTES], UnixTime::from_secs(1_795_335_764));
+//! # let send = |_: http::Request<bytes::Bytes>| http::Response::builder().status(503).body(bytes::Bytes::new());
+//! let config = LogtoConfig::builder("https://tenant.logto.app", "app-id")
+//!     .app_secret("app-secret")
+//!     .base_url("https://shop.example.com")
+//!     .build()?;
+//! let metadata = ProviderMetadata::from_document(&config, document)?;
+//!
+//! // `random` comes from the operating system, `now` from the clock.
+//! let (url, pending) = SignIn::new().return_to("/orders").start(&config, &metadata, &random, now)?;
+//! // The browser goes to `url` and comes back with a query; `pending` waited in a sealed cookie.
+//! # let query = format!("code=abc&state={}&iss=https%3A%2F%2Ftenant.logto.app%2Foidc", pending.state().expose());
+//! let callback = Callback::from_query(&query)?;
+//! let resumed = pending.resume(callback, &config, &metadata, now)?;
+//!
+//! let keys = ProviderKeys::new(None, Arc::new(AwsLcVerifier));
+//! let mut machine = CompleteSignIn::new(&config, &metadata, resumed, keys);
+//! let signed_in = loop {
+//!     match machine.poll(now) {
+//!         Step::Send(request) => machine.handle(send(request)?, now),
+//!         Step::Done(output) => break output,
+//!     }
+//! };
+//! match signed_in {
+//!     Ok(signed_in) => println!("hello {}", signed_in.session.claims().sub),
+//!     Err(error) => println!("{error}: {:?}", error.advice()),
+//! }
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! # HTTP
+//!
+//! Send a request as it is. Follow no redirects; hand over every status, also errors; stop reading a
+//! body, after decompression, at [`exchange::MAX_BODY`]; end the call after a total deadline. A
+//! request to the token endpoint whose answer was lost must not be repeated blindly.
+//!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `aws-lc` | yes | `AwsLcVerifier`: fast, native targets |
+//! | `rust-crypto` | no | `RustCryptoVerifier`: no C, WebAssembly |
+
+pub mod claims;
+pub mod config;
+pub mod error;
+pub mod exchange;
+pub mod freshness;
+pub mod grants;
+pub mod id_token;
+pub mod jwt;
+pub mod machine;
+pub mod metadata;
+pub mod revocation;
+pub mod session;
+pub mod sign_in;
+pub mod sign_out;
+pub mod tokens;
+pub mod user_info;
+pub mod vocabulary;
+
+mod json;
+mod oauth;
+mod retry_after;
+mod secret;
+mod time;
+
+pub use self::{
+    config::LogtoConfig,
+    error::Error,
+    exchange::{Exchange, Machine, Step},
+    secret::Secret,
+    session::Session,
+    sign_in::SignIn,
+    time::UnixTime,
+    tokens::{AccessToken, TokenTarget},
+};

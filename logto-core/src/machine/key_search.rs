@@ -1,0 +1,75 @@
+//! Verifying a token whose key may be newer than the key set at hand.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::{
+    error::Error,
+    exchange::Exchange,
+    jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet, TokenError},
+    metadata::ProviderMetadata,
+    time::UnixTime,
+};
+
+/// What a machine knows of the provider's keys: the set it starts with, and how to read a newer one.
+#[derive(Clone, Debug)]
+pub struct ProviderKeys {
+    keys: Option<Arc<KeySet>>,
+    verifier: Arc<dyn JwsVerifier>,
+}
+
+impl ProviderKeys {
+    /// Starts with `keys`, as they were fetched last; with `None` they are fetched first.
+    pub fn new(keys: Option<Arc<KeySet>>, verifier: Arc<dyn JwsVerifier>) -> Self {
+        Self { keys, verifier }
+    }
+}
+
+/// Verifies one token with at most one fetch of the key set.
+#[derive(Debug)]
+pub(super) struct KeySearch {
+    keys: ProviderKeys,
+    fetch: FetchKeys,
+    fetched: Option<Arc<KeySet>>,
+}
+
+impl KeySearch {
+    pub(super) fn new(metadata: &ProviderMetadata, keys: ProviderKeys) -> Self {
+        let fetch = FetchKeys::new(metadata, Arc::clone(&keys.verifier));
+        Self {
+            keys,
+            fetch,
+            fetched: None,
+        }
+    }
+
+    /// The answer of `verify`, or `None` when the key set has to be fetched first.
+    pub(super) fn attempt<T>(
+        &self,
+        verify: impl FnOnce(&KeySet) -> Result<T, TokenError>,
+    ) -> Option<Result<T, TokenError>> {
+        let keys = self.fetched.as_ref().or(self.keys.keys.as_ref())?;
+        match verify(keys) {
+            Err(error) if error.is_key_not_found() && self.fetched.is_none() => None,
+            answer => Some(answer),
+        }
+    }
+
+    pub(super) fn request(&self) -> Request<Bytes> {
+        self.fetch.request()
+    }
+
+    pub(super) fn accept(&mut self, response: Response<Bytes>, now: UnixTime) -> Result<(), Error> {
+        if let FetchedKeys::New { keys, .. } = self.fetch.clone().accept(response, now)? {
+            self.fetched = Some(keys);
+        }
+        Ok(())
+    }
+
+    /// The set that was fetched, for the cache it should replace.
+    pub(super) fn take_fetched(&mut self) -> Option<Arc<KeySet>> {
+        self.fetched.take()
+    }
+}

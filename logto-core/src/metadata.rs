@@ -1,0 +1,186 @@
+//! The provider's discovery document
+//! ([OpenID Connect Discovery 1.0](https://openid.net/specs/openid-connect-discovery-1_0.html)).
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    config::LogtoConfig,
+    error::{Endpoint, Error, UsageError},
+    exchange::{self, Exchange},
+    oauth,
+    time::UnixTime,
+};
+
+/// What a provider says about itself. Only values whose issuer was checked exist.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProviderMetadata {
+    known: Known,
+    document: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Known {
+    issuer: String,
+    authorization_endpoint: Url,
+    token_endpoint: Url,
+    jwks_uri: Url,
+    userinfo_endpoint: Option<Url>,
+    revocation_endpoint: Option<Url>,
+    introspection_endpoint: Option<Url>,
+    end_session_endpoint: Option<Url>,
+    device_authorization_endpoint: Option<Url>,
+    pushed_authorization_request_endpoint: Option<Url>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+impl ProviderMetadata {
+    /// Reads a discovery document and checks that it is the configured issuer's. For metadata that
+    /// is shipped with an application; [`Discover`] fetches it.
+    ///
+    /// # Errors
+    /// A text saying which rule the document breaks.
+    pub fn from_document(
+        config: &LogtoConfig,
+        document: Map<String, Value>,
+    ) -> Result<Self, String> {
+        let known: Known = serde_json::from_value(Value::Object(document.clone()))
+            .map_err(|error| format!("not a discovery document: {error}"))?;
+        if known.issuer != config.issuer() {
+            return Err(format!(
+                "it belongs to issuer `{}`, configured is `{}`; check the endpoint, its path and a \
+                 custom domain",
+                crate::error::sanitized(&known.issuer, 256),
+                config.issuer()
+            ));
+        }
+        let metadata = Self { known, document };
+        metadata.check_endpoints(config)?;
+        Ok(metadata)
+    }
+
+    /// Credentials and tokens go to these URLs: they have to be as safe as the issuer's own.
+    fn check_endpoints(&self, config: &LogtoConfig) -> Result<(), String> {
+        for (endpoint, url) in self.endpoints() {
+            if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+                return Err(format!(
+                    "the {endpoint} endpoint has user information or a fragment"
+                ));
+            }
+            if !config.allows_transport(url) {
+                return Err(format!("the {endpoint} endpoint is not https"));
+            }
+        }
+        Ok(())
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = (Endpoint, &Url)> {
+        [
+            (
+                Endpoint::Authorization,
+                Some(&self.known.authorization_endpoint),
+            ),
+            (Endpoint::Token, Some(&self.known.token_endpoint)),
+            (Endpoint::Keys, Some(&self.known.jwks_uri)),
+            (Endpoint::UserInfo, self.known.userinfo_endpoint.as_ref()),
+            (
+                Endpoint::Revocation,
+                self.known.revocation_endpoint.as_ref(),
+            ),
+            (
+                Endpoint::Introspection,
+                self.known.introspection_endpoint.as_ref(),
+            ),
+            (
+                Endpoint::EndSession,
+                self.known.end_session_endpoint.as_ref(),
+            ),
+            (
+                Endpoint::DeviceAuthorization,
+                self.known.device_authorization_endpoint.as_ref(),
+            ),
+            (
+                Endpoint::PushedAuthorization,
+                self.known.pushed_authorization_request_endpoint.as_ref(),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(endpoint, url)| url.map(|url| (endpoint, url)))
+    }
+
+    /// The issuer, byte for byte as it appears in tokens.
+    pub fn issuer(&self) -> &str {
+        &self.known.issuer
+    }
+
+    /// The URL of an endpoint.
+    ///
+    /// # Errors
+    /// [`UsageError::EndpointNotAdvertised`] when the provider has none.
+    pub fn endpoint(&self, endpoint: Endpoint) -> Result<&Url, UsageError> {
+        self.endpoints()
+            .find_map(|(known, url)| (known == endpoint).then_some(url))
+            .ok_or(UsageError::EndpointNotAdvertised(endpoint))
+    }
+
+    /// The authorization endpoint, for browsers.
+    pub fn authorization_endpoint(&self) -> &Url {
+        &self.known.authorization_endpoint
+    }
+
+    /// The token endpoint.
+    pub fn token_endpoint(&self) -> &Url {
+        &self.known.token_endpoint
+    }
+
+    /// Where the signing keys are.
+    pub fn jwks_uri(&self) -> &Url {
+        &self.known.jwks_uri
+    }
+
+    /// Whether callbacks carry `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); Logto's do.
+    pub fn sends_issuer_in_callback(&self) -> bool {
+        self.known.authorization_response_iss_parameter_supported
+    }
+
+    /// The whole document, for members that have no accessor.
+    pub fn document(&self) -> &Map<String, Value> {
+        &self.document
+    }
+}
+
+/// Fetches the discovery document.
+///
+/// The algorithms that a document lists are not obeyed: which ones are acceptable is decided in
+/// [`crate::jwt`], and Logto's list changes whenever its keys do.
+#[derive(Clone, Debug)]
+pub struct Discover {
+    config: LogtoConfig,
+}
+
+impl Discover {
+    /// For the provider of this configuration.
+    pub fn new(config: &LogtoConfig) -> Self {
+        Self {
+            config: config.clone(),
+        }
+    }
+}
+
+impl Exchange for Discover {
+    type Output = ProviderMetadata;
+
+    fn request(&self) -> Request<Bytes> {
+        oauth::get_request(&self.config.discovery_url())
+    }
+
+    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<ProviderMetadata, Error> {
+        let document = exchange::json_object(Endpoint::Discovery, &response, now)?;
+        ProviderMetadata::from_document(&self.config, document)
+            .map_err(|problem| exchange::unusable(Endpoint::Discovery, &response, problem).into())
+    }
+}

@@ -1,0 +1,189 @@
+//! What the browser comes back with
+//! ([RFC 6749 section 4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)).
+
+use std::{borrow::Cow, fmt};
+
+use serde_json::{Map, Value};
+use url::{Url, form_urlencoded};
+
+use crate::{
+    error::{Advice, Endpoint, ServerError},
+    oauth,
+    secret::Secret,
+};
+
+/// The parameters of a callback, read but not believed.
+pub struct Callback {
+    pub(super) uri: Option<Url>,
+    pub(super) state: Option<String>,
+    pub(super) iss: Option<String>,
+    pub(super) code: Option<Secret>,
+    pub(super) error: Option<ServerError>,
+}
+
+/// Why a callback was refused. None of these changes an existing session.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallbackError {
+    /// No sign-in was started in this browser, or it was completed already.
+    #[error("no sign-in is pending in this browser, or it was completed already; start again")]
+    NoPendingSignIn,
+    /// The sign-in was started too long ago.
+    #[error("the sign-in was started too long ago; start again")]
+    Expired,
+    /// `state` is missing.
+    #[error("`state` is missing")]
+    MissingState,
+    /// `state` is not the one that was sent: the answer to another sign-in, or a forged one.
+    #[error("`state` is not the one that was sent")]
+    StateMismatch,
+    /// The callback arrived at another address than the one that was sent.
+    #[error("the callback arrived at another address than the redirect URI that was sent")]
+    RedirectUriMismatch,
+    /// The provider announces `iss` in callbacks, and it is missing (RFC 9207).
+    #[error("`iss` is missing although the provider sends it")]
+    MissingIssuer,
+    /// `iss` is another issuer than the one that the sign-in was started with.
+    #[error("`iss` is not the issuer that the sign-in was started with")]
+    IssuerMismatch,
+    /// A parameter appears more than once.
+    #[error("parameter `{0}` must be provided only once")]
+    DuplicateParameter(&'static str),
+    /// Neither a code nor an error.
+    #[error("the callback has neither `code` nor `error`")]
+    MissingCode,
+    /// Longer than any callback of a provider.
+    #[error("the callback is longer than {} bytes", Callback::MAX_LENGTH)]
+    TooLong,
+    /// The provider says that the sign-in failed.
+    #[error("{0}")]
+    Server(ServerError),
+}
+
+impl Callback {
+    /// The longest query or form that is read, in bytes.
+    pub const MAX_LENGTH: usize = 16 * 1024;
+
+    /// Reads the query of a callback request, without the question mark.
+    ///
+    /// # Errors
+    /// [`CallbackError::DuplicateParameter`] and [`CallbackError::TooLong`].
+    pub fn from_query(query: &str) -> Result<Self, CallbackError> {
+        Self::read(query.as_bytes())
+    }
+
+    /// Reads the body of a callback by `response_mode=form_post`
+    /// ([OAuth 2.0 Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
+    ///
+    /// # Errors
+    /// As for [`from_query`](Self::from_query).
+    pub fn from_form(body: &[u8]) -> Result<Self, CallbackError> {
+        Self::read(body)
+    }
+
+    /// Reads a whole callback URL. Its scheme, host, port and path will have to be those of the
+    /// redirect URI that was sent, so take it only from a source that knows the address the browser
+    /// used, not from an unchecked `Host` header.
+    ///
+    /// # Errors
+    /// As for [`from_query`](Self::from_query).
+    pub fn from_url(url: &Url) -> Result<Self, CallbackError> {
+        let mut callback = Self::read(url.query().unwrap_or_default().as_bytes())?;
+        callback.uri = Some(url.clone());
+        Ok(callback)
+    }
+
+    fn read(encoded: &[u8]) -> Result<Self, CallbackError> {
+        if encoded.len() > Self::MAX_LENGTH {
+            return Err(CallbackError::TooLong);
+        }
+        let [mut state, mut iss, mut code] = [None, None, None];
+        let mut error = Map::new();
+        for (name, value) in form_urlencoded::parse(encoded) {
+            match name.as_ref() {
+                "state" => once("state", &mut state, value)?,
+                "iss" => once("iss", &mut iss, value)?,
+                "code" => once("code", &mut code, value)?,
+                "error" => error_member("error", &mut error, value)?,
+                "error_description" => error_member("error_description", &mut error, value)?,
+                "error_uri" => error_member("error_uri", &mut error, value)?,
+                _ => {}
+            }
+        }
+        Ok(Self {
+            uri: None,
+            state,
+            iss,
+            code: code.filter(|code| !code.is_empty()).map(Secret::new),
+            error: oauth::server_error(Endpoint::Authorization, None, &error),
+        })
+    }
+
+    /// The `state`, by which a pending sign-in is found again. It proves nothing by itself.
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    /// The provider's error, not believed yet: show it only when no pending sign-in is at stake.
+    pub fn error(&self) -> Option<&ServerError> {
+        self.error.as_ref()
+    }
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callback")
+            .field("has_state", &self.state.is_some())
+            .field("iss", &self.iss)
+            .field("code", &self.code)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CallbackError {
+    pub(crate) fn advice(&self) -> Advice {
+        match self {
+            Self::Server(error) => crate::Error::from(error.clone()).advice(),
+            _ => Advice::SignInAgain,
+        }
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::NoPendingSignIn => "sign_in_session_not_found",
+            Self::Expired => "sign_in_session_expired",
+            Self::MissingState => "missing_state",
+            Self::StateMismatch => "state_mismatched",
+            Self::RedirectUriMismatch => "redirect_uri_mismatched",
+            Self::MissingIssuer => "missing_issuer",
+            Self::IssuerMismatch => "issuer_mismatched",
+            Self::DuplicateParameter(_) => "duplicate_parameter",
+            Self::MissingCode => "missing_code",
+            Self::TooLong => "callback_too_long",
+            Self::Server(error) => error.error.as_str(),
+        }
+    }
+}
+
+fn once(
+    name: &'static str,
+    slot: &mut Option<String>,
+    value: Cow<'_, str>,
+) -> Result<(), CallbackError> {
+    match slot.replace(value.into_owned()) {
+        None => Ok(()),
+        Some(_) => Err(CallbackError::DuplicateParameter(name)),
+    }
+}
+
+fn error_member(
+    name: &'static str,
+    error: &mut Map<String, Value>,
+    value: Cow<'_, str>,
+) -> Result<(), CallbackError> {
+    match error.insert(name.to_owned(), Value::String(value.into_owned())) {
+        None => Ok(()),
+        Some(_) => Err(CallbackError::DuplicateParameter(name)),
+    }
+}

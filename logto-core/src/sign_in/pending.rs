@@ -1,0 +1,165 @@
+//! A sign-in between its start and its callback.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use super::{Callback, CallbackError, ReturnTo};
+use crate::{
+    config::LogtoConfig, grants::RedeemCode, metadata::ProviderMetadata, secret::Secret,
+    session::SessionId, time::UnixTime,
+};
+
+/// Everything that has to survive between the start of a sign-in and its callback.
+///
+/// It holds the secrets that bind the callback to this browser: keep it sealed, bound to the browser
+/// that started the sign-in, and give it to [`resume`](Self::resume) once. Several may be pending in
+/// one browser, one for each tab; [`matches`](Self::matches) finds the right one. It lives for an
+/// hour, as long as Logto waits for the user.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct PendingSignIn {
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: Url,
+    pub(crate) state: Secret,
+    pub(crate) nonce: Secret,
+    pub(crate) code_verifier: Secret,
+    pub(crate) session_id: SessionId,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) acr_values: Vec<String>,
+    pub(crate) return_to: ReturnTo,
+    pub(crate) app_state: Option<Value>,
+    pub(crate) created_at: UnixTime,
+}
+
+/// A sign-in whose callback passed all checks: ready to be redeemed, once.
+#[derive(Debug)]
+pub struct ResumedSignIn {
+    pub(crate) redeem: RedeemCode,
+    pub(crate) pending: PendingSignIn,
+}
+
+impl PendingSignIn {
+    /// How long a sign-in may take.
+    pub const LIFETIME: Duration = Duration::from_secs(3600);
+
+    /// The `state`, to find this pending sign-in again.
+    pub fn state(&self) -> &Secret {
+        &self.state
+    }
+
+    /// When the sign-in was started.
+    pub fn created_at(&self) -> UnixTime {
+        self.created_at
+    }
+
+    /// When it is too late for the callback.
+    pub fn expires_at(&self) -> UnixTime {
+        self.created_at.plus(Self::LIFETIME)
+    }
+
+    /// Where the user wanted to go.
+    pub fn return_to(&self) -> &ReturnTo {
+        &self.return_to
+    }
+
+    /// Whether the callback's `state` is this sign-in's, compared in constant time.
+    pub fn matches(&self, callback: &Callback) -> bool {
+        callback
+            .state
+            .as_deref()
+            .is_some_and(|state| self.state == Secret::from(state))
+    }
+
+    /// Checks the callback and consumes the pending sign-in.
+    ///
+    /// The caller forgets the pending sign-in when its `state` matched, whatever this returns: a
+    /// callback is answered once. Checked, in this order: `state`, age, the redirect URI (when the
+    /// callback knows its own), `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)) also on
+    /// errors, and only then what the provider has to say.
+    ///
+    /// # Errors
+    /// [`CallbackError`]; nothing has been sent to the provider.
+    pub fn resume(
+        self,
+        callback: Callback,
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        now: UnixTime,
+    ) -> Result<ResumedSignIn, CallbackError> {
+        if callback.state.is_none() {
+            return Err(CallbackError::MissingState);
+        }
+        if !self.matches(&callback) {
+            return Err(CallbackError::StateMismatch);
+        }
+        if now >= self.expires_at() || now < self.created_at.minus(config.clock_skew()) {
+            return Err(CallbackError::Expired);
+        }
+        if callback
+            .uri
+            .as_ref()
+            .is_some_and(|uri| !same_address(uri, &self.redirect_uri))
+        {
+            return Err(CallbackError::RedirectUriMismatch);
+        }
+        self.check_issuer(&callback, config, metadata)?;
+        if let Some(error) = callback.error {
+            return Err(CallbackError::Server(error));
+        }
+        let redeem = RedeemCode::new(
+            config,
+            metadata,
+            callback.code.ok_or(CallbackError::MissingCode)?,
+            self.code_verifier.clone(),
+            self.redirect_uri.clone(),
+            self.scopes.iter().cloned().collect(),
+            now,
+        );
+        Ok(ResumedSignIn {
+            redeem,
+            pending: self,
+        })
+    }
+
+    /// The code may only go to the provider that the sign-in was started with.
+    fn check_issuer(
+        &self,
+        callback: &Callback,
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+    ) -> Result<(), CallbackError> {
+        let same_provider = self.issuer == metadata.issuer() && self.client_id == config.app_id();
+        match callback.iss.as_deref() {
+            Some(iss) if iss != self.issuer => Err(CallbackError::IssuerMismatch),
+            None if metadata.sends_issuer_in_callback() => Err(CallbackError::MissingIssuer),
+            _ if !same_provider => Err(CallbackError::IssuerMismatch),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Equal but for the query, where the answer is.
+fn same_address(one: &Url, other: &Url) -> bool {
+    one.scheme() == other.scheme()
+        && one.host() == other.host()
+        && one.port_or_known_default() == other.port_or_known_default()
+        && one.path() == other.path()
+        && one.username().is_empty()
+        && one.password().is_none()
+}
+
+impl fmt::Debug for PendingSignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingSignIn")
+            .field("issuer", &self.issuer)
+            .field("redirect_uri", &self.redirect_uri.as_str())
+            .field("return_to", &self.return_to)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}

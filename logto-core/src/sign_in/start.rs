@@ -1,0 +1,435 @@
+//! The authorization request
+//! ([OpenID Connect Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Serialize;
+use serde_json::Value;
+use url::Url;
+
+use super::{PendingSignIn, ReturnTo};
+use crate::{
+    config::LogtoConfig,
+    error::UsageError,
+    metadata::ProviderMetadata,
+    oauth::AuthorizationRequest,
+    secret::Secret,
+    session::SessionId,
+    time::UnixTime,
+    vocabulary::{DirectSignIn, FirstScreen, Identifier, Prompt, ReservedResource, UserScope},
+};
+
+/// How many random bytes one sign-in takes: verifier, state and nonce of 32, the session's name of 16.
+pub const SIGN_IN_RANDOM_BYTES: usize = 112;
+
+/// Names that the SDK sets itself, or that have a method of their own.
+const OWN_PARAMETERS: [&str; 25] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "scope",
+    "resource",
+    "prompt",
+    "login_hint",
+    "first_screen",
+    "identifier",
+    "direct_sign_in",
+    "one_time_token",
+    "ui_locales",
+    "organization_id",
+    "google_one_tap_credential",
+    "max_age",
+    "acr_values",
+    "request",
+    "request_uri",
+    "client_assertion",
+    "client_secret",
+];
+
+/// A sign-in to be started: everything that Logto lets an application say about it.
+///
+/// What is not said here comes from the [`LogtoConfig`]. The response type is always `code`, the
+/// challenge always S256; `state` and `nonce` are always there.
+#[derive(Clone, Default)]
+pub struct SignIn {
+    redirect_uri: Option<Url>,
+    return_to: Option<String>,
+    app_state: Option<Value>,
+    scopes: Vec<String>,
+    resources: Vec<String>,
+    prompts: Option<Vec<Prompt>>,
+    first_screen: Option<FirstScreen>,
+    identifiers: Vec<Identifier>,
+    login_hint: Option<String>,
+    direct_sign_in: Option<DirectSignIn>,
+    one_time_token: Option<Secret>,
+    ui_locales: Vec<String>,
+    organization_id: Option<String>,
+    google_one_tap_credential: Option<Secret>,
+    max_age: Option<Duration>,
+    acr_values: Vec<String>,
+    form_post: bool,
+    extra: Vec<(String, String)>,
+}
+
+impl SignIn {
+    /// A sign-in as configured.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A sign-in that begins with the screen to register.
+    pub fn sign_up() -> Self {
+        Self::new().first_screen(FirstScreen::Register)
+    }
+
+    /// A sign-in that must not bother the user (`prompt=none`). Its callback carries a code, or the
+    /// error `login_required`, `consent_required` or `interaction_required`, which change nothing.
+    pub fn silent() -> Self {
+        Self::new().prompt([Prompt::None])
+    }
+
+    /// Another redirect URI than the configured one; it must be registered at Logto.
+    #[must_use]
+    pub fn redirect_uri(mut self, redirect_uri: Url) -> Self {
+        self.redirect_uri = Some(redirect_uri);
+        self
+    }
+
+    /// Where to go after the sign-in: a path of the application. Anything else, also what an attacker
+    /// puts there, becomes the base URL; see [`ReturnTo`].
+    #[must_use]
+    pub fn return_to(mut self, path: impl Into<String>) -> Self {
+        self.return_to = Some(path.into());
+        self
+    }
+
+    /// State of the application that comes back with the callback. It travels in the pending sign-in,
+    /// not in the URL; mind that this is usually a cookie.
+    ///
+    /// # Errors
+    /// [`UsageError::InvalidParameter`] when it cannot be written as JSON.
+    pub fn app_state<T: Serialize>(mut self, app_state: &T) -> Result<Self, UsageError> {
+        let value = serde_json::to_value(app_state)
+            .map_err(|error| UsageError::InvalidParameter(format!("app_state: {error}")))?;
+        self.app_state = Some(value);
+        Ok(self)
+    }
+
+    /// Scopes in addition to the configured ones.
+    #[must_use]
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// API resources in addition to the configured ones.
+    #[must_use]
+    pub fn resources<S: Into<String>>(mut self, resources: impl IntoIterator<Item = S>) -> Self {
+        self.resources.extend(resources.into_iter().map(Into::into));
+        self
+    }
+
+    /// Other prompts than the configured ones. `login` together with `consent` forces a new login and
+    /// still gets a refresh token; Logto drops `offline_access` without `consent`.
+    #[must_use]
+    pub fn prompt(mut self, prompts: impl IntoIterator<Item = Prompt>) -> Self {
+        self.prompts = Some(prompts.into_iter().collect());
+        self
+    }
+
+    /// The first screen the user sees.
+    #[must_use]
+    pub fn first_screen(mut self, first_screen: FirstScreen) -> Self {
+        self.first_screen = Some(first_screen);
+        self
+    }
+
+    /// The identifiers that the first screen offers.
+    #[must_use]
+    pub fn identifiers(mut self, identifiers: impl IntoIterator<Item = Identifier>) -> Self {
+        self.identifiers = identifiers.into_iter().collect();
+        self
+    }
+
+    /// Who is about to sign in: an email address, a phone number or a user name.
+    #[must_use]
+    pub fn login_hint(mut self, login_hint: impl Into<String>) -> Self {
+        self.login_hint = Some(login_hint.into());
+        self
+    }
+
+    /// Straight to a social or enterprise connector.
+    #[must_use]
+    pub fn direct_sign_in(mut self, direct_sign_in: DirectSignIn) -> Self {
+        self.direct_sign_in = Some(direct_sign_in);
+        self
+    }
+
+    /// The one-time token of a magic link; goes with [`login_hint`](Self::login_hint).
+    #[must_use]
+    pub fn one_time_token(mut self, token: impl Into<Secret>) -> Self {
+        self.one_time_token = Some(token.into());
+        self
+    }
+
+    /// Languages of the sign-in pages, best first, as BCP 47 tags.
+    #[must_use]
+    pub fn ui_locales<S: Into<String>>(mut self, locales: impl IntoIterator<Item = S>) -> Self {
+        self.ui_locales = locales.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The organization whose branding the sign-in pages wear.
+    #[must_use]
+    pub fn organization_branding(mut self, organization_id: impl Into<String>) -> Self {
+        self.organization_id = Some(organization_id.into());
+        self
+    }
+
+    /// The credential of Google One Tap.
+    #[must_use]
+    pub fn google_one_tap_credential(mut self, credential: impl Into<Secret>) -> Self {
+        self.google_one_tap_credential = Some(credential.into());
+        self
+    }
+
+    /// How long ago the user may have logged in at Logto, in whole seconds. The ID token then has to
+    /// carry an `auth_time` that says so.
+    #[must_use]
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Authentication context classes, best first. The ID token then has to carry one of them.
+    #[must_use]
+    pub fn acr_values<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
+        self.acr_values = values.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Let the callback arrive as a POST (`response_mode=form_post`), so that the code is in no URL.
+    /// It comes from another site: the cookie of the pending sign-in must be `SameSite=None`.
+    #[must_use]
+    pub fn form_post(mut self) -> Self {
+        self.form_post = true;
+        self
+    }
+
+    /// A parameter that has no method here.
+    ///
+    /// # Errors
+    /// [`UsageError::InvalidParameter`] for a name that the SDK sets itself.
+    pub fn extra_parameter(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, UsageError> {
+        let name = name.into();
+        if OWN_PARAMETERS.contains(&name.as_str()) || name.is_empty() {
+            return Err(UsageError::InvalidParameter(format!(
+                "`{name}` cannot be an extra parameter; the SDK sets it"
+            )));
+        }
+        self.extra.push((name, value.into()));
+        Ok(self)
+    }
+
+    /// Starts the sign-in: the URL to send the browser to, and what to keep until it comes back.
+    ///
+    /// `random` are fresh bytes from the operating system's random source, used for nothing else.
+    ///
+    /// # Errors
+    /// [`UsageError::InvalidParameter`] for parameters that contradict each other or are malformed.
+    pub fn start(
+        &self,
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        random: &[u8; SIGN_IN_RANDOM_BYTES],
+        now: UnixTime,
+    ) -> Result<(Url, PendingSignIn), UsageError> {
+        let pending = self.pending(config, metadata, random, now)?;
+        let parameters = self.parameters(config, &pending)?;
+        let url = AuthorizationRequest {
+            endpoint: metadata.authorization_endpoint(),
+            client_id: config.app_id(),
+            redirect_uri: &pending.redirect_uri,
+            state: pending.state.expose(),
+            code_verifier: pending.code_verifier.expose(),
+            scopes: &pending.scopes,
+            parameters: &parameters,
+        }
+        .url();
+        Ok((url, pending))
+    }
+
+    fn pending(
+        &self,
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        random: &[u8; SIGN_IN_RANDOM_BYTES],
+        now: UnixTime,
+    ) -> Result<PendingSignIn, UsageError> {
+        let (verifier, rest) = random.split_at(32);
+        let (state, rest) = rest.split_at(32);
+        let (nonce, name) = rest.split_at(32);
+        let mut session_id = [0; 16];
+        session_id.copy_from_slice(name);
+        let text = |bytes: &[u8]| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes));
+
+        let scopes = merged(config.scopes(), &self.scopes);
+        let mut resources = merged(config.resources(), &self.resources);
+        if scopes
+            .iter()
+            .any(|scope| scope == UserScope::Organizations.as_str())
+        {
+            resources = merged(&resources, &[ReservedResource::Organizations.into()]);
+        }
+        if let Some(scope) = scopes.iter().find(|scope| !is_scope_token(scope)) {
+            return Err(UsageError::InvalidParameter(format!(
+                "`{scope}` is not a scope"
+            )));
+        }
+        Ok(PendingSignIn {
+            issuer: metadata.issuer().to_owned(),
+            client_id: config.app_id().to_owned(),
+            redirect_uri: match &self.redirect_uri {
+                Some(redirect_uri) => redirect_uri.clone(),
+                None => config.redirect_uri()?.clone(),
+            },
+            state: text(state),
+            nonce: text(nonce),
+            code_verifier: text(verifier),
+            session_id: SessionId::from_random(session_id),
+            scopes,
+            resources,
+            max_age: self.max_age,
+            acr_values: self.acr_values.clone(),
+            return_to: self.destination(config),
+            app_state: self.app_state.clone(),
+            created_at: now,
+        })
+    }
+
+    fn destination(&self, config: &LogtoConfig) -> ReturnTo {
+        match (config.base_url(), &self.return_to) {
+            (Some(base_url), Some(path)) => ReturnTo::within(base_url, path),
+            (Some(base_url), None) => ReturnTo::base(base_url),
+            (None, _) => ReturnTo::root(),
+        }
+    }
+
+    /// The parameters beyond those that every authorization request has.
+    fn parameters(
+        &self,
+        config: &LogtoConfig,
+        pending: &PendingSignIn,
+    ) -> Result<Vec<(String, String)>, UsageError> {
+        let prompts = self.prompts.as_deref().unwrap_or_else(|| config.prompts());
+        if prompts.contains(&Prompt::None) && prompts.len() > 1 {
+            return Err(UsageError::InvalidParameter(
+                "prompt `none` stands alone".to_owned(),
+            ));
+        }
+        let mut parameters = Parameters(Vec::new());
+        if pending.scopes.iter().any(|scope| scope == "openid") {
+            parameters.add("nonce", pending.nonce.expose());
+        }
+        parameters.add_list("prompt", prompts.iter().map(|prompt| prompt.as_str()));
+        for resource in &pending.resources {
+            parameters.add("resource", resource);
+        }
+        parameters.add_some("login_hint", self.login_hint.as_deref());
+        parameters.add_some("first_screen", self.first_screen.map(FirstScreen::as_str));
+        parameters.add_list(
+            "identifier",
+            self.identifiers
+                .iter()
+                .map(|identifier| identifier.as_str()),
+        );
+        parameters.add_some(
+            "direct_sign_in",
+            self.direct_sign_in
+                .as_ref()
+                .map(ToString::to_string)
+                .as_deref(),
+        );
+        parameters.add_some(
+            "one_time_token",
+            self.one_time_token.as_ref().map(Secret::expose),
+        );
+        parameters.add_list("ui_locales", self.ui_locales.iter().map(String::as_str));
+        parameters.add_some("organization_id", self.organization_id.as_deref());
+        parameters.add_some(
+            "google_one_tap_credential",
+            self.google_one_tap_credential.as_ref().map(Secret::expose),
+        );
+        parameters.add_some(
+            "max_age",
+            self.max_age.map(|age| age.as_secs().to_string()).as_deref(),
+        );
+        parameters.add_list("acr_values", self.acr_values.iter().map(String::as_str));
+        parameters.add_some("response_mode", self.form_post.then_some("form_post"));
+        parameters.0.extend(self.extra.iter().cloned());
+        Ok(parameters.0)
+    }
+}
+
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn add(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn add_some(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+
+    fn add_list<'a>(&mut self, name: &str, values: impl Iterator<Item = &'a str>) {
+        let values: Vec<&str> = values.collect();
+        if !values.is_empty() {
+            self.add(name, &values.join(" "));
+        }
+    }
+}
+
+/// Both lists in order, each value once.
+fn merged(configured: &[String], additional: &[String]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    configured
+        .iter()
+        .chain(additional)
+        .filter(|value| seen.insert(value.as_str()))
+        .cloned()
+        .collect()
+}
+
+/// `scope-token` of [RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3).
+fn is_scope_token(scope: &str) -> bool {
+    !scope.is_empty()
+        && scope
+            .bytes()
+            .all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn")
+            .field("scopes", &self.scopes)
+            .field("resources", &self.resources)
+            .field("prompts", &self.prompts)
+            .field("first_screen", &self.first_screen)
+            .field("return_to", &self.return_to)
+            .finish_non_exhaustive()
+    }
+}

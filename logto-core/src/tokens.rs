@@ -1,0 +1,206 @@
+//! Access tokens, and what they are for.
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{secret::Secret, time::UnixTime};
+
+/// What an access token is for: the key under which a session keeps it.
+///
+/// | target | Logto issues |
+/// |---|---|
+/// | [`TokenTarget::user_info`] | an opaque token for the userinfo endpoint and the Account API |
+/// | [`TokenTarget::resource`] | a JWT whose `aud` is the API resource |
+/// | [`TokenTarget::organization`] | a JWT whose `aud` is `urn:logto:organization:<id>` |
+/// | `resource(..).in_organization(..)` | a JWT whose `aud` is the API resource, with `organization_id` |
+///
+/// Scopes narrow what is asked for; a token with narrowed scopes is kept apart from the full one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TokenTarget {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organization_id: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    scopes: BTreeSet<String>,
+}
+
+impl TokenTarget {
+    /// The opaque token for userinfo and the Account API.
+    pub fn user_info() -> Self {
+        Self::default()
+    }
+
+    /// A token for an API resource, by its indicator
+    /// ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)).
+    pub fn resource(indicator: impl Into<String>) -> Self {
+        Self {
+            resource: Some(indicator.into()),
+            ..Self::default()
+        }
+    }
+
+    /// A token for an organization.
+    pub fn organization(organization_id: impl Into<String>) -> Self {
+        Self {
+            organization_id: Some(organization_id.into()),
+            ..Self::default()
+        }
+    }
+
+    /// The same resource within an organization.
+    #[must_use]
+    pub fn in_organization(mut self, organization_id: impl Into<String>) -> Self {
+        self.organization_id = Some(organization_id.into());
+        self
+    }
+
+    /// The same target with no more than these scopes
+    /// ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6)). Without `openid` among
+    /// them Logto sends no new ID token along.
+    #[must_use]
+    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The resource indicator.
+    pub fn resource_indicator(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
+
+    /// The organization's id.
+    pub fn organization_id(&self) -> Option<&str> {
+        self.organization_id.as_deref()
+    }
+
+    /// The narrowed scopes; empty means everything that was granted.
+    pub fn scopes(&self) -> &BTreeSet<String> {
+        &self.scopes
+    }
+}
+
+impl fmt::Display for TokenTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.resource, &self.organization_id) {
+            (None, None) => f.write_str("userinfo")?,
+            (Some(resource), None) => write!(f, "resource {resource}")?,
+            (None, Some(id)) => write!(f, "organization {id}")?,
+            (Some(resource), Some(id)) => write!(f, "resource {resource} in organization {id}")?,
+        }
+        if !self.scopes.is_empty() {
+            let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+            write!(f, " with {}", scopes.join(" "))?;
+        }
+        Ok(())
+    }
+}
+
+/// An access token with its lifetime and its scopes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AccessToken {
+    /// The token, for the `Authorization: Bearer` header of the API it is for.
+    pub token: Secret,
+    /// The scopes of this token, as the server said; as requested when it said nothing, none when it
+    /// said the empty string.
+    pub scopes: BTreeSet<String>,
+    /// When it was asked for, by our clock.
+    pub issued_at: UnixTime,
+    /// When it ends, by our clock: `issued_at` plus `expires_in`.
+    pub expires_at: UnixTime,
+    /// When it was last handed out. Storage that runs out of room drops the longest unused first.
+    pub last_used: UnixTime,
+}
+
+impl AccessToken {
+    /// Whether the token can be used at `now` with `leeway` to spare.
+    ///
+    /// The leeway is at most a quarter of the token's lifetime, so that short-lived tokens are usable
+    /// at all. A clock that has gone back to before the token was issued makes it unusable: it is
+    /// renewed early rather than used late.
+    pub fn is_usable(&self, now: UnixTime, leeway: Duration) -> bool {
+        let lifetime = self.expires_at.since(self.issued_at);
+        let leeway = leeway.min(lifetime / 4);
+        now >= self.issued_at.minus(CLOCK_STEP) && now < self.expires_at.minus(leeway)
+    }
+
+    /// How long the token still lives at `now`.
+    pub fn remaining(&self, now: UnixTime) -> Duration {
+        self.expires_at.since(now)
+    }
+}
+
+/// Clocks are corrected by small steps all the time; only a larger step back is a reason to distrust
+/// what was written before it.
+const CLOCK_STEP: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(issued_at: i64, expires_in: i64) -> AccessToken {
+        AccessToken {
+            token: Secret::from("t"),
+            scopes: BTreeSet::new(),
+            issued_at: UnixTime::from_secs(issued_at),
+            expires_at: UnixTime::from_secs(issued_at.saturating_add(expires_in)),
+            last_used: UnixTime::from_secs(issued_at),
+        }
+    }
+
+    #[test]
+    fn f52_the_leeway_never_eats_a_short_lifetime() {
+        let leeway = Duration::from_secs(60);
+        for (expires_in, usable_for) in [
+            (0, 0),
+            (1, 1),
+            (30, 23),
+            (59, 45),
+            (60, 45),
+            (240, 180),
+            (3600, 3540),
+        ] {
+            let token = token(1000, expires_in);
+            for offset in 0..=expires_in {
+                let now = UnixTime::from_secs(1000 + offset);
+                assert_eq!(
+                    token.is_usable(now, leeway),
+                    offset < usable_for,
+                    "{expires_in} {offset}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn f50_a_clock_that_jumped_renews_early_rather_than_late() {
+        let token = token(100_000, 3600);
+        let leeway = Duration::from_secs(60);
+        for (jump, usable) in [
+            (-86_400, false),
+            (-3_600, false),
+            (-61, false),
+            (-30, true),
+            (0, true),
+            (3_600, false),
+        ] {
+            assert_eq!(
+                token.is_usable(UnixTime::from_secs(100_000 + jump), leeway),
+                usable,
+                "{jump}"
+            );
+        }
+    }
+
+    #[test]
+    fn f53_the_ends_of_time() {
+        let for_ever = token(0, i64::MAX);
+        assert!(for_ever.is_usable(UnixTime::from_secs(4_294_967_296), Duration::MAX));
+        assert!(!for_ever.is_usable(UnixTime::from_secs(i64::MAX), Duration::ZERO));
+        assert!(!for_ever.is_usable(UnixTime::from_secs(i64::MIN), Duration::ZERO));
+        let exactly_now = token(10, 0);
+        assert!(!exactly_now.is_usable(UnixTime::from_secs(10), Duration::ZERO));
+    }
+}

@@ -1,0 +1,66 @@
+//! The userinfo endpoint
+//! ([OpenID Connect Core 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)).
+
+use bytes::Bytes;
+use http::{Request, Response};
+use url::Url;
+
+use crate::{
+    claims::UserInfo,
+    error::{Endpoint, Error, UsageError},
+    exchange::{self, Exchange},
+    metadata::ProviderMetadata,
+    oauth,
+    secret::Secret,
+    time::UnixTime,
+    tokens::AccessToken,
+};
+
+/// Asks who the user is: the claims that Logto keeps out of the ID token, and those that have changed.
+#[derive(Clone, Debug)]
+pub struct FetchUserInfo {
+    endpoint: Url,
+    access_token: Secret,
+    subject: String,
+}
+
+impl FetchUserInfo {
+    /// With the token of [`TokenTarget::user_info`](crate::TokenTarget::user_info), for the `sub` of
+    /// the ID token. Logto refuses tokens for API resources here.
+    ///
+    /// # Errors
+    /// [`UsageError::EndpointNotAdvertised`].
+    pub fn new(
+        metadata: &ProviderMetadata,
+        access_token: &AccessToken,
+        subject: &str,
+    ) -> Result<Self, UsageError> {
+        Ok(Self {
+            endpoint: metadata.endpoint(Endpoint::UserInfo)?.clone(),
+            access_token: access_token.token.clone(),
+            subject: subject.to_owned(),
+        })
+    }
+}
+
+impl Exchange for FetchUserInfo {
+    type Output = UserInfo;
+
+    fn request(&self) -> Request<Bytes> {
+        oauth::bearer_request(&self.endpoint, self.access_token.expose())
+    }
+
+    /// # Errors
+    /// Besides the usual ones [`Error::Response`] when `sub` is missing or another user's.
+    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<UserInfo, Error> {
+        let claims = exchange::json_object(Endpoint::UserInfo, &response, now)?;
+        let user_info = UserInfo::from_map(claims).map_err(|error| {
+            exchange::unusable(Endpoint::UserInfo, &response, error.to_string())
+        })?;
+        if user_info.sub != self.subject {
+            let problem = "`sub` is not the user who signed in";
+            return Err(exchange::unusable(Endpoint::UserInfo, &response, problem).into());
+        }
+        Ok(user_info)
+    }
+}
