@@ -1,0 +1,309 @@
+//! Authenticated encryption for what leaves the process: sessions and pending sign-ins in cookies,
+//! records in a store.
+//!
+//! Sealed bytes open only for the key, the [`Purpose`], the name, the issuer and the application they
+//! were sealed for. Everything else (other keys, a cookie under another name, one flipped bit) gives
+//! `None` and shows nothing of the plaintext.
+//!
+//! The cipher is XChaCha20-Poly1305
+//! ([draft-irtf-cfrg-xchacha](https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03)) with a
+//! random 192-bit nonce per message. After 2^80 messages under one key the chance that any two nonces
+//! were equal is still below 2^-32, so a key never has to be changed for the number of its messages.
+//!
+//! ```
+//! use logto_client::entropy::OsEntropy;
+//! use logto_client::seal::{KeyRing, Purpose, SealContext, SealKey};
+//!
+//! let old = SealKey::from_secret("fY3BxJQ0nJjM6fPq1Z0k8S3v5c7dWgTtRrUuXxYy2b4")?;
+//! let new = SealKey::from_secret("0f8b1d9c4e6a7f2035bd48c1a9e76d5f0f8b1d9c4e6a7f2035bd48c1a9e76d5f")?;
+//! let context = SealContext {
+//!     purpose: Purpose::Session,
+//!     name: "__Host-logto",
+//!     issuer: "https://tenant.logto.app/oidc",
+//!     app_id: "my-app",
+//! };
+//!
+//! let before = KeyRing::new(old.clone()).seal(&context, b"session", &OsEntropy)?;
+//! let rotated = KeyRing::new(new).and_open_with(old);
+//! assert_eq!(rotated.open(&context, &before).as_deref(), Some(&b"session".to_vec()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fmt;
+
+use chacha20poly1305::{AeadInPlace, KeyInit, Tag, XChaCha20Poly1305, XNonce};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::entropy::{Entropy, EntropyError, random};
+
+/// The keys of an application. The first seals; all of them open.
+///
+/// To change keys without signing anybody out: put the new key first and keep the old one with
+/// [`and_open_with`](Self::and_open_with) for as long as sessions may live.
+#[derive(Clone)]
+pub struct KeyRing {
+    first: SealKey,
+    older: Vec<SealKey>,
+}
+
+impl KeyRing {
+    /// A ring of one key.
+    pub const fn new(key: SealKey) -> Self {
+        Self {
+            first: key,
+            older: Vec::new(),
+        }
+    }
+
+    /// Adds a key that opens what it sealed once and seals nothing any more.
+    #[must_use]
+    pub fn and_open_with(mut self, older: SealKey) -> Self {
+        self.older.push(older);
+        self
+    }
+
+    /// Encrypts `plaintext`, for [`open`](Self::open) with the same context. The answer is
+    /// [`OVERHEAD`] bytes longer.
+    ///
+    /// # Errors
+    /// [`SealError`] when there is no randomness for the nonce or the plaintext is beyond 256 GiB.
+    pub fn seal(
+        &self,
+        context: &SealContext<'_>,
+        plaintext: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<Vec<u8>, SealError> {
+        let nonce: [u8; NONCE_LEN] = random(entropy)?;
+        let header = self.first.header();
+        let mut sealed = Vec::with_capacity(plaintext.len().saturating_add(OVERHEAD));
+        sealed.extend_from_slice(&header);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plaintext);
+
+        let body = sealed.get_mut(HEADER_LEN + NONCE_LEN..).unwrap_or_default();
+        let tag = self
+            .first
+            .cipher(context.purpose)
+            .encrypt_in_place_detached(
+                &XNonce::from(nonce),
+                &context.associated_data(header),
+                body,
+            );
+        match tag {
+            Ok(tag) => {
+                sealed.extend_from_slice(&tag);
+                Ok(sealed)
+            }
+            Err(_) => {
+                sealed.zeroize();
+                Err(SealError::TooLong)
+            }
+        }
+    }
+
+    /// Decrypts what [`seal`](Self::seal) made with one of these keys and the same context; `None` for
+    /// anything else.
+    pub fn open(&self, context: &SealContext<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>()?;
+        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
+        let (body, tag) = rest.split_last_chunk::<TAG_LEN>()?;
+        let associated_data = context.associated_data(*header);
+
+        std::iter::once(&self.first)
+            .chain(&self.older)
+            .filter(|key| key.header() == *header)
+            .find_map(|key| {
+                let mut body = Zeroizing::new(body.to_vec());
+                key.cipher(context.purpose)
+                    .decrypt_in_place_detached(
+                        &XNonce::from(*nonce),
+                        &associated_data,
+                        &mut body,
+                        &Tag::from(*tag),
+                    )
+                    .ok()
+                    .map(|()| body)
+            })
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing")
+            .field("keys", &self.older.len().saturating_add(1))
+            .finish()
+    }
+}
+
+/// One key of a [`KeyRing`], with a key of its own derived for each [`Purpose`] by HKDF-SHA256
+/// ([RFC 5869](https://www.rfc-editor.org/rfc/rfc5869)) when it is made, not when it is used.
+#[derive(Clone)]
+pub struct SealKey {
+    id: [u8; KEY_ID_LEN],
+    session: XChaCha20Poly1305,
+    pending_sign_in: XChaCha20Poly1305,
+    record: XChaCha20Poly1305,
+}
+
+impl SealKey {
+    /// The key made of 256 random bits.
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self::derive(key)
+    }
+
+    /// The key made of a random text from the configuration, such as `openssl rand -base64 32` prints.
+    /// White space around it does not count. A text of other characters is as good, if it is random; a
+    /// password or a phrase that somebody made up is not, and no length makes it so.
+    ///
+    /// # Errors
+    /// [`WeakSecret`] when the text cannot hold 256 bits: fewer than 64 hexadecimal digits, or fewer
+    /// than 43 characters of any kind, or hardly more than one character repeated.
+    pub fn from_secret(secret: &str) -> Result<Self, WeakSecret> {
+        let secret = secret.trim();
+        let length = secret.chars().count();
+        let is_hex = secret.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let needed = if is_hex { 64 } else { 43 };
+        if length < needed {
+            return Err(WeakSecret::TooShort { length, needed });
+        }
+        let mut characters: Vec<char> = secret.chars().collect();
+        characters.sort_unstable();
+        characters.dedup();
+        let distinct = characters.len();
+        characters.zeroize();
+        if distinct < FEWEST_DISTINCT {
+            return Err(WeakSecret::Repetitive);
+        }
+        Ok(Self::derive(secret.as_bytes()))
+    }
+
+    fn derive(input: &[u8]) -> Self {
+        let [first, second, ..] = *labelled(input, b"key id");
+        let cipher = |label| XChaCha20Poly1305::new((&*labelled(input, label)).into());
+        Self {
+            id: [first, second],
+            session: cipher(b"session"),
+            pending_sign_in: cipher(b"pending sign-in"),
+            record: cipher(b"record"),
+        }
+    }
+
+    const fn cipher(&self, purpose: Purpose) -> &XChaCha20Poly1305 {
+        match purpose {
+            Purpose::Session => &self.session,
+            Purpose::PendingSignIn => &self.pending_sign_in,
+            Purpose::Record => &self.record,
+        }
+    }
+
+    /// What stands before the nonce: it says which format to read and which key to try. Two keys with
+    /// the same id are both tried.
+    const fn header(&self) -> [u8; HEADER_LEN] {
+        let [first, second] = self.id;
+        [FORMAT, first, second]
+    }
+}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealKey([redacted])")
+    }
+}
+
+/// What sealed bytes are for. Each purpose has its own key, so that one never opens as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// A whole session in a cookie.
+    Session,
+    /// A sign-in that waits for its callback, in a cookie.
+    PendingSignIn,
+    /// A record in a store on the server.
+    Record,
+}
+
+/// What sealed bytes are bound to, besides the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealContext<'a> {
+    /// What they are for.
+    pub purpose: Purpose,
+    /// Where they are kept: the name of the cookie, or the key of the record in its store.
+    pub name: &'a str,
+    /// The issuer whose tokens are inside.
+    pub issuer: &'a str,
+    /// The application (`client_id`) that they belong to.
+    pub app_id: &'a str,
+}
+
+impl SealContext<'_> {
+    /// The context as bytes, each part behind its length, so that no two contexts have the same.
+    fn associated_data(&self, header: [u8; HEADER_LEN]) -> Vec<u8> {
+        let purpose = match self.purpose {
+            Purpose::Session => 1,
+            Purpose::PendingSignIn => 2,
+            Purpose::Record => 3,
+        };
+        let mut bytes = Vec::with_capacity(128);
+        bytes.extend_from_slice(&header);
+        bytes.push(purpose);
+        for part in [self.name, self.issuer, self.app_id] {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes
+    }
+}
+
+/// A secret is too weak to make a key of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeakSecret {
+    /// It is empty or too short for 256 bits.
+    #[error(
+        "the cookie secret has {length} characters and needs {needed}; make one with `openssl rand -base64 32`"
+    )]
+    TooShort {
+        /// Characters that were given.
+        length: usize,
+        /// Characters that it takes to hold 256 bits.
+        needed: usize,
+    },
+    /// It repeats a few characters over and over.
+    #[error("the cookie secret is not random; make one with `openssl rand -base64 32`")]
+    Repetitive,
+}
+
+/// Why something could not be sealed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// There is no randomness for the nonce.
+    #[error("cannot seal: {0}")]
+    Entropy(#[from] EntropyError),
+    /// The plaintext is longer than the cipher takes: 256 GiB.
+    #[error("cannot seal: the plaintext is too long")]
+    TooLong,
+}
+
+/// Bytes by which sealed text is longer than the plaintext.
+pub const OVERHEAD: usize = HEADER_LEN + NONCE_LEN + TAG_LEN;
+
+const FORMAT: u8 = 1;
+const KEY_ID_LEN: usize = 2;
+const HEADER_LEN: usize = 1 + KEY_ID_LEN;
+const NONCE_LEN: usize = 24;
+const TAG_LEN: usize = 16;
+
+/// 64 random hexadecimal digits have fewer distinct ones than this less than once in 10^18 times.
+const FEWEST_DISTINCT: usize = 8;
+
+/// A key that only the holder of `input` can compute, different for each label.
+fn labelled(input: &[u8], label: &[u8]) -> Zeroizing<[u8; 32]> {
+    let (extracted, hkdf) = Hkdf::<Sha256>::extract(Some(b"logto-rs seal 1"), input);
+    let mut key = Zeroizing::new(<[u8; 32]>::from(extracted));
+    let expanded = hkdf.expand(label, key.as_mut_slice());
+    debug_assert!(expanded.is_ok(), "HKDF-SHA256 expands to up to 8,160 bytes");
+    key
+}

@@ -1,0 +1,348 @@
+//! Cookies: from a `Cookie` header to a value and back to `Set-Cookie` headers, for any framework.
+//!
+//! A [`CookieCodec`] keeps two kinds of values in a browser and knows nothing of what is in them:
+//!
+//! | cookie | holds |
+//! |---|---|
+//! | `<name>` | the session's handle, when it fits into one cookie |
+//! | `<name>.0`, `<name>.1`, … | the same handle in pieces, when it does not |
+//! | `<name>.tx.<id>` | a sign-in that waits for its callback, one cookie each |
+//!
+//! Browsers drop a cookie of more than 4,096 bytes without a word, so no `Set-Cookie` is longer, its
+//! attributes included. Every piece says how many there are and which write it comes from: a value is
+//! read whole or not at all, never mixed from two writes. All cookies together keep within a budget,
+//! because proxies refuse requests with long headers.
+//!
+//! ```
+//! use http::{HeaderMap, header};
+//! use logto_client::web::cookies::CookieOptions;
+//! use url::Url;
+//!
+//! let codec = CookieOptions::new(&Url::parse("https://app.example.com")?, "my-app").build()?;
+//!
+//! // A response sets what a later request carries.
+//! let mut request = HeaderMap::new();
+//! let set_cookies = codec.write(&codec.read(&request), "value")?;
+//! assert_eq!(
+//!     set_cookies[0],
+//!     "__Host-logto_my-app=value; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=15552000",
+//! );
+//!
+//! request.append(header::COOKIE, "theme=dark; __Host-logto_my-app=value".parse()?);
+//! assert_eq!(codec.read(&request).candidates(), ["value"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod carried;
+mod options;
+
+use std::cmp::Reverse;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderValue};
+use sha2::{Digest, Sha256};
+
+pub use self::{
+    carried::{CarriedCookies, PendingId},
+    options::{CookieConfigError, CookieOptions, DEFAULT_BUDGET, SameSite},
+};
+
+/// Reads and writes the cookies of one application. Made by [`CookieOptions::build`].
+#[derive(Clone, Debug)]
+pub struct CookieCodec {
+    name: String,
+    attributes: String,
+    pending_attributes: String,
+    max_age: String,
+    budget: usize,
+    pending_limit: usize,
+}
+
+impl CookieCodec {
+    /// The name of the session cookie, prefix included: what a sealed session is bound to.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The longest value, in bytes, that [`write`](Self::write) takes.
+    pub fn capacity(&self) -> usize {
+        let limit = self.session_budget();
+        let (mut fits, mut beyond) = (0, limit.saturating_add(1));
+        while beyond.saturating_sub(fits) > 1 {
+            let middle = fits.midpoint(beyond);
+            if self.carried_len(middle) <= limit {
+                fits = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        fits
+    }
+
+    /// What the `Cookie` headers of a request carry for this application. Cookies of other names are
+    /// not looked at; headers that cannot be read carry nothing.
+    pub fn read<'h>(&self, headers: &'h HeaderMap) -> CarriedCookies<'h> {
+        CarriedCookies::parse(&self.name, headers)
+    }
+
+    /// The `Set-Cookie` values that make the browser carry `value` and no older one: append them all
+    /// to the response. What is left of a longer value, or of the other form, is deleted; so are
+    /// pending sign-ins that no longer fit beside it.
+    ///
+    /// # Errors
+    /// [`CookieError`] when the value is too long or cannot stand in a cookie. The browser then keeps
+    /// what it has.
+    pub fn write(
+        &self,
+        carried: &CarriedCookies<'_>,
+        value: &str,
+    ) -> Result<Vec<HeaderValue>, CookieError> {
+        check(value)?;
+        let (size, limit) = (self.carried_len(value.len()), self.session_budget());
+        if size > limit {
+            return Err(CookieError::TooLarge { size, limit });
+        }
+
+        let pieces = self.pieces(value.len());
+        let mut headers = Vec::new();
+        if pieces == 1 {
+            headers.push(self.set(&self.name, value)?);
+        } else {
+            let generation = generation(value);
+            for (index, piece) in value.as_bytes().chunks(self.piece_room()).enumerate() {
+                let piece = String::from_utf8_lossy(piece);
+                let name = self.chunk_name(index);
+                headers.push(self.set(&name, &format!("{generation}.{pieces}.{piece}"))?);
+            }
+            if carried.has_single() {
+                headers.extend(self.delete(&self.name));
+            }
+        }
+        for index in carried
+            .chunk_indices()
+            .filter(|index| pieces == 1 || *index >= pieces)
+        {
+            headers.extend(self.delete(&self.chunk_name(index)));
+        }
+
+        let mut total = size;
+        for (id, value) in carried.all_pending() {
+            total = total.saturating_add(self.pending_len(id, value));
+            if total > self.budget {
+                headers.extend(self.delete_pending(id));
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The `Set-Cookie` values that delete every trace of a session that the request carried.
+    pub fn clear(&self, carried: &CarriedCookies<'_>) -> Vec<HeaderValue> {
+        let single = carried.has_single().then(|| self.name.clone());
+        let chunks = carried.chunk_indices().map(|index| self.chunk_name(index));
+        single
+            .into_iter()
+            .chain(chunks)
+            .filter_map(|name| self.delete(&name))
+            .collect()
+    }
+
+    /// The `Set-Cookie` values that make the browser carry a pending sign-in for an hour, beside the
+    /// others.
+    ///
+    /// When there would be more than the limit, or more bytes than the budget, the oldest are deleted.
+    /// `began` says when one began, from inside its sealed value; those that it does not know go
+    /// first.
+    ///
+    /// # Errors
+    /// [`CookieError`] when the value does not fit or cannot stand in a cookie.
+    pub fn write_pending<T: Ord>(
+        &self,
+        carried: &CarriedCookies<'_>,
+        id: &PendingId,
+        value: &str,
+        mut began: impl FnMut(&str) -> Option<T>,
+    ) -> Result<Vec<HeaderValue>, CookieError> {
+        check(value)?;
+        let mut total = carried
+            .session_len(&self.name)
+            .saturating_add(self.pending_len(id, value));
+        if total > self.budget {
+            return Err(CookieError::TooLarge {
+                size: total,
+                limit: self.budget,
+            });
+        }
+        let mut headers = vec![self.set_pending(id, value)?];
+
+        let mut others: Vec<_> = carried
+            .all_pending()
+            .filter(|(other, _)| *other != id)
+            .collect();
+        others.sort_by_cached_key(|(_, value)| Reverse(began(value)));
+        for (newer, (other, value)) in others.into_iter().enumerate() {
+            total = total.saturating_add(self.pending_len(other, value));
+            if total > self.budget || newer.saturating_add(1) >= self.pending_limit {
+                headers.extend(self.delete_pending(other));
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The `Set-Cookie` values that delete a pending sign-in, if the request carried it.
+    pub fn clear_pending(&self, carried: &CarriedCookies<'_>, id: &PendingId) -> Vec<HeaderValue> {
+        let is_there = carried.all_pending().any(|(other, _)| other == id);
+        is_there
+            .then(|| self.delete_pending(id))
+            .flatten()
+            .into_iter()
+            .collect()
+    }
+
+    fn set(&self, name: &str, value: &str) -> Result<HeaderValue, CookieError> {
+        header(&format!(
+            "{name}={value}{}{}",
+            self.attributes, self.max_age
+        ))
+        .ok_or(CookieError::InvalidValue)
+    }
+
+    fn delete(&self, name: &str) -> Option<HeaderValue> {
+        header(&format!("{name}={}{DELETED}", self.attributes))
+    }
+
+    fn set_pending(&self, id: &PendingId, value: &str) -> Result<HeaderValue, CookieError> {
+        let name = self.pending_name(id);
+        let cookie = format!("{name}={value}{}{PENDING_MAX_AGE}", self.pending_attributes);
+        if cookie.len() > COOKIE_LIMIT {
+            return Err(CookieError::TooLarge {
+                size: cookie.len(),
+                limit: COOKIE_LIMIT,
+            });
+        }
+        header(&cookie).ok_or(CookieError::InvalidValue)
+    }
+
+    fn delete_pending(&self, id: &PendingId) -> Option<HeaderValue> {
+        header(&format!(
+            "{}={}{DELETED}",
+            self.pending_name(id),
+            self.pending_attributes
+        ))
+    }
+
+    fn chunk_name(&self, index: usize) -> String {
+        format!("{}.{index}", self.name)
+    }
+
+    fn pending_name(&self, id: &PendingId) -> String {
+        format!("{}.tx.{id}", self.name)
+    }
+
+    /// Bytes that a pending sign-in takes in a `Cookie` header, beside others.
+    fn pending_len(&self, id: &PendingId, value: &str) -> usize {
+        sum([
+            self.name.len(),
+            ".tx.".len(),
+            id.as_str().len(),
+            "=; ".len(),
+            value.len(),
+        ])
+    }
+
+    /// Bytes of the budget that a session may take, so that a sign-in always has room beside it.
+    const fn session_budget(&self) -> usize {
+        self.budget.saturating_sub(PENDING_RESERVE)
+    }
+
+    /// Bytes that a value of this length takes in a `Cookie` header.
+    fn carried_len(&self, value_len: usize) -> usize {
+        let pieces = self.pieces(value_len);
+        let marks = if pieces == 1 { 0 } else { MARKS_LEN };
+        let around = sum([self.name.len(), marks, "=; ".len()]);
+        pieces.saturating_mul(around).saturating_add(value_len)
+    }
+
+    /// How many cookies a value of this length needs.
+    fn pieces(&self, value_len: usize) -> usize {
+        if value_len <= self.room(0) {
+            1
+        } else {
+            value_len.div_ceil(self.piece_room())
+        }
+    }
+
+    /// How much of a value goes into one of several cookies.
+    fn piece_room(&self) -> usize {
+        self.room(MARKS_LEN).max(1)
+    }
+
+    /// How much of a value goes into one cookie together with marks of this length.
+    fn room(&self, marks: usize) -> usize {
+        let name = self.name.len();
+        let around = sum([
+            name,
+            marks,
+            "=".len(),
+            self.attributes.len(),
+            self.max_age.len(),
+        ]);
+        COOKIE_LIMIT.saturating_sub(around)
+    }
+}
+
+/// Why a value cannot be put into cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CookieError {
+    /// It takes more room than there is.
+    #[error(
+        "the cookies would take {size} bytes and {limit} are allowed; keep sessions in a store on the server (`MemoryStorage` or `ExternalStorage`), or raise the budget if every proxy in between takes such headers"
+    )]
+    TooLarge {
+        /// Bytes that it would take.
+        size: usize,
+        /// Bytes that are allowed.
+        limit: usize,
+    },
+    /// It is empty or has characters that cannot stand in a cookie. Storages make base64url.
+    #[error("the value cannot stand in a cookie; use base64url")]
+    InvalidValue,
+}
+
+/// What browsers keep of a cookie, name, value and attributes together.
+const COOKIE_LIMIT: usize = 4_096;
+
+/// Room that sessions leave for a pending sign-in.
+const PENDING_RESERVE: usize = 1_536;
+
+const PENDING_MAX_AGE: &str = "; Max-Age=3600";
+const DELETED: &str = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+
+/// The index in the name and, in the value, generation and count, at their longest.
+const MARKS_LEN: usize = ".00".len() + GENERATION_LEN + ".00.".len();
+const GENERATION_LEN: usize = 8;
+
+/// Tells the write that a piece comes from. Values are sealed with a random nonce or random
+/// themselves, so that no two writes share it.
+fn generation(value: &str) -> String {
+    let digest = Sha256::digest(value);
+    URL_SAFE_NO_PAD.encode(digest.get(..6).unwrap_or_default())
+}
+
+fn check(value: &str) -> Result<(), CookieError> {
+    if carried::is_cookie_value(value.as_bytes()) {
+        Ok(())
+    } else {
+        Err(CookieError::InvalidValue)
+    }
+}
+
+fn header(cookie: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(cookie).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn sum<const N: usize>(lengths: [usize; N]) -> usize {
+    lengths.into_iter().fold(0, usize::saturating_add)
+}

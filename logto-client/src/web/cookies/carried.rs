@@ -1,0 +1,255 @@
+//! What a request carries: parsing that no header can confuse.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    fmt,
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, header};
+use sha2::{Digest, Sha256};
+
+use super::GENERATION_LEN;
+
+/// The cookies of one application in one request.
+///
+/// They come from a browser: nothing in them is trusted, and reading them takes time proportional to
+/// their length whatever they say. `Debug` shows no values.
+#[derive(Clone, Default)]
+pub struct CarriedCookies<'h> {
+    single: Vec<&'h str>,
+    chunks: Vec<(usize, &'h str)>,
+    pending: Vec<(PendingId, &'h str)>,
+}
+
+impl<'h> CarriedCookies<'h> {
+    pub(super) fn parse(name: &str, headers: &'h HeaderMap) -> Self {
+        let mut carried = Self::default();
+        let pairs = headers
+            .get_all(header::COOKIE)
+            .into_iter()
+            .flat_map(|header| {
+                header
+                    .as_bytes()
+                    .split(|byte| *byte == b';')
+                    .filter_map(|pair| {
+                        let pair = pair.trim_ascii();
+                        let equals = pair.iter().position(|byte| *byte == b'=')?;
+                        let (name, value) = pair.split_at_checked(equals)?;
+                        Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
+                    })
+            });
+        for (full_name, value) in pairs {
+            let Some(suffix) = full_name.strip_prefix(name.as_bytes()) else {
+                continue;
+            };
+            let Ok(suffix) = std::str::from_utf8(suffix) else {
+                continue;
+            };
+            // A value that cannot be ours is no value, but its name is there to be deleted.
+            let value = Some(value).filter(|value| is_cookie_value(value));
+            let value = value
+                .and_then(|value| std::str::from_utf8(value).ok())
+                .unwrap_or_default();
+            match suffix.strip_prefix('.') {
+                None if suffix.is_empty() => carried.single.push(value),
+                None => {}
+                Some(rest) => {
+                    if let Some(id) = rest.strip_prefix("tx.").and_then(PendingId::parse) {
+                        carried.pending.push((id, value));
+                    } else if let Some(index) = small_number(rest) {
+                        carried.chunks.push((index, value));
+                    }
+                }
+            }
+        }
+        carried
+    }
+
+    /// The values that the request may mean, each complete: the caller takes the one that opens, and
+    /// the newest of those if there are several. More than one is rare: a cookie of the same name from
+    /// a parent domain, or two responses that crossed. Four are given at most.
+    pub fn candidates(&self) -> Vec<Cow<'h, str>> {
+        let mut seen = BTreeSet::new();
+        let single = self
+            .single
+            .iter()
+            .filter(|value| !value.is_empty() && seen.insert(**value));
+        single
+            .map(|value| Cow::Borrowed(*value))
+            .chain(self.whole_chunked().into_iter().map(Cow::Owned))
+            .take(MOST_CANDIDATES)
+            .collect()
+    }
+
+    /// Whether there is any session cookie, readable or not: something to delete.
+    pub fn has_session(&self) -> bool {
+        self.has_single() || !self.chunks.is_empty()
+    }
+
+    /// The values of the pending sign-in of this id; the caller takes the one that opens. Four are
+    /// given at most.
+    pub fn pending(&self, id: &PendingId) -> Vec<&'h str> {
+        let mut seen = BTreeSet::new();
+        let of_this_id = self.pending.iter().filter(|(other, _)| other == id);
+        of_this_id
+            .map(|(_, value)| *value)
+            .filter(|value| !value.is_empty() && seen.insert(*value))
+            .take(MOST_CANDIDATES)
+            .collect()
+    }
+
+    /// All pending sign-ins, each id once, with the first value that it carries.
+    pub fn all_pending(&self) -> impl Iterator<Item = (&PendingId, &'h str)> {
+        let first: BTreeMap<&PendingId, &'h str> = self
+            .pending
+            .iter()
+            .rev()
+            .map(|(id, value)| (id, *value))
+            .collect();
+        first.into_iter()
+    }
+
+    pub(super) fn has_single(&self) -> bool {
+        !self.single.is_empty()
+    }
+
+    /// The numbers of the pieces that are there, each once.
+    pub(super) fn chunk_indices(&self) -> impl Iterator<Item = usize> + use<> {
+        let indices: BTreeSet<usize> = self.chunks.iter().map(|(index, _)| *index).collect();
+        indices.into_iter()
+    }
+
+    /// Bytes that the session takes in the `Cookie` header.
+    pub(super) fn session_len(&self, name: &str) -> usize {
+        let single = self.single.iter().map(|value| ["=; ".len(), value.len()]);
+        let chunks = self
+            .chunks
+            .iter()
+            .map(|(_, value)| [".00=; ".len(), value.len()]);
+        single
+            .chain(chunks)
+            .flatten()
+            .fold(0, usize::saturating_add)
+            .saturating_add(
+                name.len()
+                    .saturating_mul(self.single.len().saturating_add(self.chunks.len())),
+            )
+    }
+
+    /// The values of which every piece is there, with one content each.
+    fn whole_chunked(&self) -> Vec<String> {
+        let mut writes: BTreeMap<(&str, usize), Pieces<'h>> = BTreeMap::new();
+        for (index, value) in &self.chunks {
+            let Some(piece) = Piece::parse(value) else {
+                continue;
+            };
+            if *index >= piece.count {
+                continue;
+            }
+            let pieces = writes.entry((piece.generation, piece.count)).or_default();
+            match pieces.contents.entry(*index) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(piece.content);
+                }
+                Entry::Occupied(there) => pieces.contradictory |= *there.get() != piece.content,
+            }
+        }
+        writes
+            .into_iter()
+            .filter(|((_, count), pieces)| !pieces.contradictory && pieces.contents.len() == *count)
+            .map(|(_, pieces)| pieces.contents.into_values().collect())
+            .collect()
+    }
+}
+
+impl fmt::Debug for CarriedCookies<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CarriedCookies")
+            .field("single", &self.single.len())
+            .field("chunks", &self.chunks.len())
+            .field("pending", &self.pending.len())
+            .finish()
+    }
+}
+
+/// What tells one pending sign-in from another in the name of its cookie: 96 bits of the SHA-256 of its
+/// `state`. The callback brings the state and so finds its cookie; the name tells nobody the state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PendingId(String);
+
+impl PendingId {
+    /// The id of the sign-in with this `state`.
+    pub fn of_state(state: &str) -> Self {
+        let digest = Sha256::digest(state);
+        Self(URL_SAFE_NO_PAD.encode(digest.get(..12).unwrap_or_default()))
+    }
+
+    /// The id as it stands in the cookie's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(id: &str) -> Option<Self> {
+        let is_ours = id.len() == 16
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        is_ours.then(|| Self(id.to_owned()))
+    }
+}
+
+impl fmt::Display for PendingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The pieces of one write that were found.
+#[derive(Default)]
+struct Pieces<'h> {
+    contents: BTreeMap<usize, &'h str>,
+    contradictory: bool,
+}
+
+/// One piece: `<generation>.<count>.<content>`.
+struct Piece<'h> {
+    generation: &'h str,
+    count: usize,
+    content: &'h str,
+}
+
+impl<'h> Piece<'h> {
+    fn parse(value: &'h str) -> Option<Self> {
+        let (generation, rest) = value.split_once('.')?;
+        let (count, content) = rest.split_once('.')?;
+        let count = small_number(count)?;
+        (generation.len() == GENERATION_LEN).then_some(Self {
+            generation,
+            count,
+            content,
+        })
+    }
+}
+
+/// How many values a request is granted to be tried: each may cost a look into a store.
+const MOST_CANDIDATES: usize = 4;
+
+/// A number below 100 in the one way to write it.
+fn small_number(digits: &str) -> Option<usize> {
+    let canonical = match digits.as_bytes() {
+        [digit] => digit.is_ascii_digit(),
+        [b'1'..=b'9', digit] => digit.is_ascii_digit(),
+        _ => false,
+    };
+    canonical.then(|| digits.parse().ok()).flatten()
+}
+
+/// Whether these bytes can be a value of ours: base64url, and the dots between the parts of a piece.
+pub(super) fn is_cookie_value(value: &[u8]) -> bool {
+    !value.is_empty()
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}

@@ -1,0 +1,273 @@
+//! How the cookies are set: defaults that are right, and changes that are checked.
+
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::CookieCodec;
+
+/// Bytes that all cookies of the application may take in a `Cookie` header, unless
+/// [`CookieOptions::budget`] says otherwise. Common proxies refuse a header line of more.
+pub const DEFAULT_BUDGET: usize = 8_192;
+
+/// Options for a [`CookieCodec`].
+///
+/// What is not changed is as the
+/// [best practice for browser-based applications](https://datatracker.ietf.org/doc/html/draft-ietf-oauth-browser-based-apps#section-6.1.3.2)
+/// wants it: `Secure`, `HttpOnly`, `Path=/`, no `Domain`, and the prefix `__Host-`, with which the
+/// browser itself keeps other hosts from setting the cookie.
+#[derive(Clone, Debug)]
+pub struct CookieOptions {
+    base_url: Url,
+    name: String,
+    same_site: SameSite,
+    cross_site_callback: bool,
+    domain: Option<String>,
+    max_age: Option<Duration>,
+    budget: usize,
+    pending_limit: usize,
+}
+
+impl CookieOptions {
+    /// The defaults for an application that browsers reach at `base_url`.
+    ///
+    /// An `https` URL makes the cookies secure. An `http` URL is for development: on a loopback host
+    /// the cookies are neither `Secure` nor prefixed, on any other host [`build`](Self::build) refuses.
+    /// Behind a proxy that ends TLS, give the URL that the browser sees.
+    ///
+    /// The name is `logto_` and the application's id, so that applications on one host do not meet.
+    pub fn new(base_url: &Url, app_id: &str) -> Self {
+        Self {
+            base_url: base_url.clone(),
+            name: format!("logto_{app_id}"),
+            same_site: SameSite::Lax,
+            cross_site_callback: false,
+            domain: None,
+            max_age: Some(DEFAULT_MAX_AGE),
+            budget: DEFAULT_BUDGET,
+            pending_limit: DEFAULT_PENDING_LIMIT,
+        }
+    }
+
+    /// Another name, without prefix: up to 64 letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Another `SameSite` for the session. The pending sign-ins stay as they are, because the callback
+    /// is a navigation from another site.
+    #[must_use]
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Lets pending sign-ins come back with a cross-site POST, as `response_mode=form_post` needs:
+    /// their cookies get `SameSite=None`.
+    #[must_use]
+    pub fn cross_site_callback(mut self) -> Self {
+        self.cross_site_callback = true;
+        self
+    }
+
+    /// Shares the cookies with all hosts of a domain, which must be the one of the base URL or above
+    /// it. Any of these hosts can then set the cookie: the prefix is only `__Secure-`.
+    #[must_use]
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// How long the browser keeps the session cookie; 180 days unless it is changed. Browsers keep none
+    /// for more than 400 days, and the storage ends sessions by rules of its own.
+    #[must_use]
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Makes the browser forget the session cookie when it is closed.
+    #[must_use]
+    pub fn until_browser_closes(mut self) -> Self {
+        self.max_age = None;
+        self
+    }
+
+    /// How many bytes all cookies of the application may take in a `Cookie` header: 4,096 to 65,536,
+    /// [`DEFAULT_BUDGET`] unless it is changed. 1,536 of them are kept free for pending sign-ins.
+    #[must_use]
+    pub fn budget(mut self, bytes: usize) -> Self {
+        self.budget = bytes;
+        self
+    }
+
+    /// How many sign-ins may wait for their callback in one browser; 5 unless it is changed.
+    #[must_use]
+    pub fn pending_limit(mut self, limit: usize) -> Self {
+        self.pending_limit = limit;
+        self
+    }
+
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// [`CookieConfigError`] for cookies that browsers would refuse or that would not be safe.
+    pub fn build(self) -> Result<CookieCodec, CookieConfigError> {
+        let secure = self.is_secure()?;
+        self.check_name()?;
+        let domain = self.checked_domain()?;
+        if !secure && (self.same_site == SameSite::None || self.cross_site_callback) {
+            return Err(CookieConfigError::CrossSiteNeedsHttps);
+        }
+        if !(MIN_BUDGET..=MAX_BUDGET).contains(&self.budget) {
+            return Err(CookieConfigError::BudgetOutOfRange(self.budget));
+        }
+        if self.pending_limit == 0 {
+            return Err(CookieConfigError::NoPendingSignIn);
+        }
+        let max_age = match self.max_age.map(|age| age.min(LONGEST_MAX_AGE).as_secs()) {
+            Some(0) => return Err(CookieConfigError::ZeroMaxAge),
+            Some(seconds) => format!("; Max-Age={seconds}"),
+            None => String::new(),
+        };
+
+        let prefix = match (secure, &domain) {
+            (false, _) => "",
+            (true, None) => "__Host-",
+            (true, Some(_)) => "__Secure-",
+        };
+        let secure = if secure { "; Secure" } else { "" };
+        let domain = domain.map_or_else(String::new, |domain| format!("; Domain={domain}"));
+        let attributes = |same_site: SameSite| {
+            format!(
+                "; Path=/{secure}; HttpOnly; SameSite={}{domain}",
+                same_site.as_str()
+            )
+        };
+        let callback = if self.cross_site_callback {
+            SameSite::None
+        } else {
+            SameSite::Lax
+        };
+        Ok(CookieCodec {
+            name: format!("{prefix}{}", self.name),
+            attributes: attributes(self.same_site),
+            pending_attributes: attributes(callback),
+            max_age,
+            budget: self.budget,
+            pending_limit: self.pending_limit,
+        })
+    }
+
+    fn is_secure(&self) -> Result<bool, CookieConfigError> {
+        let loopback = match self.base_url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        match self.base_url.scheme() {
+            "https" => Ok(true),
+            "http" if loopback => Ok(false),
+            _ => Err(CookieConfigError::InsecureBaseUrl(
+                self.base_url.to_string(),
+            )),
+        }
+    }
+
+    fn check_name(&self) -> Result<(), CookieConfigError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let prefixed = self.name.starts_with("__");
+        if (1..=64).contains(&self.name.len()) && self.name.bytes().all(plain) && !prefixed {
+            Ok(())
+        } else {
+            Err(CookieConfigError::InvalidName(self.name.clone()))
+        }
+    }
+
+    fn checked_domain(&self) -> Result<Option<String>, CookieConfigError> {
+        let Some(domain) = &self.domain else {
+            return Ok(None);
+        };
+        let refused = || CookieConfigError::ForeignDomain(domain.clone());
+        let Some(Host::Domain(host)) = self.base_url.host() else {
+            return Err(refused());
+        };
+        let wanted = domain
+            .strip_prefix('.')
+            .unwrap_or(domain)
+            .to_ascii_lowercase();
+        let above = host
+            .strip_suffix(wanted.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        if above && wanted.contains('.') && !wanted.starts_with('.') {
+            Ok(Some(wanted))
+        } else {
+            Err(refused())
+        }
+    }
+}
+
+/// From where the browser sends the session cookie along
+/// ([RFC 6265bis](https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.6.7)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// Only from the application's own pages: who follows a link to it arrives signed out.
+    Strict,
+    /// Also when somebody follows a link to it.
+    #[default]
+    Lax,
+    /// From everywhere, for an application in a frame of another site. It then has to protect itself
+    /// against cross-site request forgery.
+    None,
+}
+
+impl SameSite {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "Strict",
+            Self::Lax => "Lax",
+            Self::None => "None",
+        }
+    }
+}
+
+/// Options that would make cookies that are not safe or that browsers refuse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CookieConfigError {
+    /// The base URL is neither `https` nor `http` on a loopback host.
+    #[error(
+        "session cookies need https, but the base URL is {0}; give the URL that the browser sees, or use http://localhost for development"
+    )]
+    InsecureBaseUrl(String),
+    /// The name is empty, too long, begins with `__`, or has characters beyond letters, digits, `-`, `_`.
+    #[error(
+        "{0:?} cannot be the name of the session cookie; use up to 64 letters, digits, - and _"
+    )]
+    InvalidName(String),
+    /// The domain is not the base URL's, nor above it, or is a top-level domain.
+    #[error("cookies for the domain {0:?} cannot be set by the host of the base URL")]
+    ForeignDomain(String),
+    /// `SameSite=None` on an `http` base URL.
+    #[error("browsers take SameSite=None only with https")]
+    CrossSiteNeedsHttps,
+    /// The budget is not between 4,096 and 65,536 bytes.
+    #[error("a cookie budget of {0} bytes is not between 4,096 and 65,536")]
+    BudgetOutOfRange(usize),
+    /// No pending sign-in is allowed, so nobody could sign in.
+    #[error("at least one pending sign-in must be allowed")]
+    NoPendingSignIn,
+    /// The cookie would be deleted as soon as it is set.
+    #[error("Max-Age must be at least a second")]
+    ZeroMaxAge,
+}
+
+const DEFAULT_PENDING_LIMIT: usize = 5;
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+/// Browsers keep no cookie longer.
+const LONGEST_MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+const MIN_BUDGET: usize = 4_096;
+const MAX_BUDGET: usize = 65_536;
