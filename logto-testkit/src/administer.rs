@@ -1,0 +1,117 @@
+//! What an administrator does while users are signed in.
+
+use crate::{
+    endpoints::end_session,
+    keys::{KeyError, KeyType},
+    logto::Logto,
+    model::User,
+};
+
+impl Logto {
+    /// Rotates the signing keys, at once: a new key signs, the one before stays in the JWKS, an older one is
+    /// gone from it.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptography library cannot make a key.
+    pub fn rotate_keys(&self, key_type: KeyType) -> Result<(), KeyError> {
+        self.state().keys.rotate(key_type)
+    }
+
+    /// Takes the previous signing key out of the JWKS.
+    pub fn remove_previous_key(&self) {
+        self.state().keys.remove_previous();
+    }
+
+    /// Adds a user to an organization, or changes their roles in it; `false` when there is no such
+    /// organization.
+    pub fn set_member(&self, organization_id: &str, username: &str, roles: &[&str]) -> bool {
+        let mut state = self.state();
+        let organization = state.tenant.organizations.get_mut(organization_id);
+        organization.is_some_and(|organization| {
+            let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+            organization.members.insert(username.to_owned(), roles);
+            true
+        })
+    }
+
+    /// Removes a user from an organization; `false` when they were not in it.
+    pub fn remove_member(&self, organization_id: &str, username: &str) -> bool {
+        let mut state = self.state();
+        let organization = state.tenant.organizations.get_mut(organization_id);
+        organization.is_some_and(|organization| organization.members.remove(username).is_some())
+    }
+
+    /// Suspends a user: their refresh tokens and opaque access tokens stop working, JWT access tokens live on.
+    /// `false` when there is no such user.
+    pub fn suspend_user(&self, username: &str) -> bool {
+        self.edit_user(username, |user| user.suspended = true)
+    }
+
+    /// Lifts a suspension; `false` when there is no such user.
+    pub fn reactivate_user(&self, username: &str) -> bool {
+        self.edit_user(username, |user| user.suspended = false)
+    }
+
+    /// Replaces a user's data, as [`User`]'s methods do; their tokens carry it from the next refresh on. The
+    /// username and the id stay. `false` when there is no such user.
+    ///
+    /// ```
+    /// # use logto_testkit::Logto;
+    /// # let logto = Logto::demo().build()?;
+    /// logto.update_user("alice", |alice| alice.name("Alice B. Lab"));
+    /// # Ok::<(), logto_testkit::BuildError>(())
+    /// ```
+    pub fn update_user(&self, username: &str, change: impl FnOnce(User) -> User) -> bool {
+        self.edit_user(username, |user| {
+            let changed = change(user.clone());
+            *user = User {
+                id: user.id.clone(),
+                username: user.username.clone(),
+                ..changed
+            };
+        })
+    }
+
+    /// Revokes the grant that a refresh token belongs to; `false` for a token that was never issued.
+    pub fn revoke_grant(&self, refresh_token: &str) -> bool {
+        let store = &mut self.state().store;
+        let token = store.refresh_tokens.get(refresh_token);
+        let Some(grant_id) = token.map(|token| token.authority.grant_id.clone()) else {
+            return false;
+        };
+        store.revoke_grant(&grant_id);
+        true
+    }
+
+    /// Ends every session of a user at Logto, as signing out in each of their browsers does. Logout tokens are
+    /// then waiting in [`Logto::take_logout_tokens`].
+    ///
+    /// # Errors
+    ///
+    /// When a logout token cannot be signed.
+    pub fn end_sessions(&self, username: &str) -> Result<(), KeyError> {
+        self.with(|cx| {
+            let user = cx
+                .state
+                .tenant
+                .user_by_identifier(username)
+                .map(|user| user.id.clone());
+            let sessions = cx.state.store.sessions.iter();
+            let ids: Vec<String> = sessions
+                .filter(|(_, session)| Some(&session.user_id) == user.as_ref())
+                .map(|(id, _)| id.clone())
+                .collect();
+            ids.iter()
+                .try_for_each(|id| end_session::end_session(cx, id))
+        })
+    }
+
+    fn edit_user(&self, username: &str, edit: impl FnOnce(&mut User)) -> bool {
+        self.state()
+            .tenant
+            .user_by_identifier_mut(username)
+            .map(edit)
+            .is_some()
+    }
+}

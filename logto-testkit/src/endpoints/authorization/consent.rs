@@ -1,0 +1,189 @@
+//! From a signed-in user to a code: the session, the grant, the code.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{AuthorizationRequest, callback::Callback};
+use crate::{
+    context::Context,
+    error::OAuthError,
+    store::{Authority, Code, GRANT_TTL, Grant, SESSION_TTL, Session, SessionApp},
+};
+
+const CODE_TTL: Duration = Duration::from_secs(60);
+
+/// Begins a session for the user, or goes on with `current` when it is theirs; gives its id.
+pub(crate) fn sign_in(cx: &mut Context<'_>, current: Option<&str>, user_id: &str) -> String {
+    let now = cx.now;
+    if let Some(user) = cx
+        .state
+        .tenant
+        .users
+        .iter_mut()
+        .find(|user| user.id == user_id)
+    {
+        user.updated_at = now.milliseconds();
+    }
+    let store = &mut cx.state.store;
+    if let Some(id) = current {
+        let own = store
+            .session(id, now)
+            .is_some_and(|session| session.user_id == user_id);
+        if !own {
+            store.sessions.remove(id);
+        } else if let Some(session) = store.sessions.get_mut(id) {
+            session.signed_in_at = now;
+            session.expires_at = now.plus(SESSION_TTL);
+            return id.to_owned();
+        }
+    }
+    let id = cx.state.random.token();
+    let session = Session {
+        user_id: user_id.to_owned(),
+        signed_in_at: now,
+        expires_at: now.plus(SESSION_TTL),
+        apps: HashMap::new(),
+    };
+    cx.state.store.sessions.insert(id.clone(), session);
+    id
+}
+
+/// Why a request with `prompt=none` cannot be answered from this session.
+pub(super) fn missing_consent(
+    cx: &Context<'_>,
+    request: &AuthorizationRequest,
+    session: &Session,
+) -> Option<OAuthError> {
+    let store = &cx.state.store;
+    let app = session.apps.get(&request.client_id);
+    let grant = app.and_then(|app| store.grant(&app.grant_id, cx.now));
+    let covered = grant.is_some_and(|grant| {
+        let known = |scope| grant.scopes.contains(scope);
+        request.oidc_scopes().iter().all(known)
+            && resource_grants(cx, request, &session.user_id)
+                .iter()
+                .all(|(resource, scopes)| {
+                    let granted = grant.resources.get(resource);
+                    granted
+                        .is_some_and(|granted| scopes.iter().all(|scope| granted.contains(scope)))
+                })
+    });
+    (!covered).then(|| OAuthError::new("consent_required", "requested scopes not granted"))
+}
+
+/// Grants what was asked for and the user may have, as Logto does for the tenant's own applications, and
+/// sends a code. `None` when the session or the application is gone.
+pub(crate) fn grant(
+    cx: &mut Context<'_>,
+    request: &AuthorizationRequest,
+    session_id: &str,
+) -> Option<Callback> {
+    let now = cx.now;
+    let session = cx.state.store.session(session_id, now)?.clone();
+    let app = cx.state.tenant.apps.get(&request.client_id)?;
+    let includes_sid = app.includes_sid();
+    let scopes = request.oidc_scopes();
+    let resources = resource_grants(cx, request, &session.user_id);
+    let offline = scopes.iter().any(|scope| scope == "offline_access");
+
+    let code = cx.state.random.token();
+    let known = session.apps.get(&request.client_id);
+    let usable = known.filter(|app| cx.state.store.grant(&app.grant_id, now).is_some());
+    let in_session = SessionApp {
+        grant_id: usable.map_or_else(|| cx.state.random.token(), |app| app.grant_id.clone()),
+        sid: known.map_or_else(|| cx.state.random.token(), |app| app.sid.clone()),
+        persists: offline || usable.is_some_and(|app| app.persists),
+    };
+    let authority = Authority {
+        grant_id: in_session.grant_id.clone(),
+        app_id: request.client_id.clone(),
+        user_id: session.user_id.clone(),
+        scopes: with_resource_scopes(request, &scopes, &resources),
+        resources: request.resources.clone(),
+        nonce: request.nonce.clone(),
+        auth_time: request.max_age.map(|_| session.signed_in_at.seconds()),
+        sid: includes_sid.then(|| in_session.sid.clone()),
+        bound_to: (!offline).then(|| session_id.to_owned()),
+    };
+    extend_grant(cx, &authority, scopes, resources);
+    let store = &mut cx.state.store;
+    if let Some(session) = store.sessions.get_mut(session_id) {
+        session.apps.insert(request.client_id.clone(), in_session);
+        session.expires_at = now.plus(SESSION_TTL);
+    }
+    store.codes.insert(
+        code.clone(),
+        Code {
+            authority,
+            redirect_uri: request.redirect_uri.clone(),
+            challenge: request.challenge.clone(),
+            expires_at: now.plus(CODE_TTL),
+            consumed: false,
+        },
+    );
+    Some(request.return_address.with_code(code))
+}
+
+/// The permissions of each named API resource that were asked for and that the user has.
+fn resource_grants(
+    cx: &Context<'_>,
+    request: &AuthorizationRequest,
+    user_id: &str,
+) -> HashMap<String, Vec<String>> {
+    let tenant = &cx.state.tenant;
+    let Some(user) = tenant.user(user_id) else {
+        return HashMap::new();
+    };
+    let of_resource = |resource: &String| {
+        let available = tenant.user_permissions(user, resource, None);
+        let asked = request
+            .scopes
+            .iter()
+            .filter(|scope| available.contains(scope));
+        (resource.clone(), asked.cloned().collect())
+    };
+    request.resources.iter().map(of_resource).collect()
+}
+
+fn with_resource_scopes(
+    request: &AuthorizationRequest,
+    oidc: &[String],
+    resources: &HashMap<String, Vec<String>>,
+) -> Vec<String> {
+    let of_resources = request.scopes.iter().filter(|scope| {
+        !oidc.contains(scope) && resources.values().any(|granted| granted.contains(scope))
+    });
+    oidc.iter().chain(of_resources).cloned().collect()
+}
+
+/// A later sign-in of the same application in the same session adds to the grant that it already has.
+fn extend_grant(
+    cx: &mut Context<'_>,
+    authority: &Authority,
+    scopes: Vec<String>,
+    resources: HashMap<String, Vec<String>>,
+) {
+    let expires_at = cx.now.plus(GRANT_TTL);
+    let grant = cx
+        .state
+        .store
+        .grants
+        .entry(authority.grant_id.clone())
+        .or_insert_with(|| Grant {
+            scopes: Vec::new(),
+            resources: HashMap::new(),
+            expires_at,
+            revoked: false,
+        });
+    union(&mut grant.scopes, scopes);
+    for (resource, scopes) in resources {
+        union(grant.resources.entry(resource).or_default(), scopes);
+    }
+}
+
+fn union(known: &mut Vec<String>, more: Vec<String>) {
+    for scope in more {
+        if !known.contains(&scope) {
+            known.push(scope);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Signing keys and their rotation, as Logto does it.
+
+use aws_lc_rs::{
+    digest,
+    rand::SystemRandom,
+    rsa,
+    signature::{
+        ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    },
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::json::{Json, Members};
+
+/// What a signing key is made of, and with it the algorithm that signs tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyType {
+    /// P-384, `ES384`: Logto's default.
+    Ec,
+    /// RSA, `RS256`. 2048 bits, where Logto makes 4096, to spare the tests' time.
+    Rsa,
+}
+
+/// The current signing key and the one before it, which the JWKS still lists.
+pub(crate) struct KeyRing {
+    current: SigningKey,
+    previous: Option<SigningKey>,
+}
+
+impl KeyRing {
+    pub(crate) fn generate(key_type: KeyType) -> Result<Self, KeyError> {
+        Ok(Self {
+            current: SigningKey::generate(key_type)?,
+            previous: None,
+        })
+    }
+
+    /// A new key signs from now on, the current one becomes the previous one, and the previous one is
+    /// gone: tokens that it signed can no longer be verified.
+    pub(crate) fn rotate(&mut self, key_type: KeyType) -> Result<(), KeyError> {
+        let fresh = SigningKey::generate(key_type)?;
+        self.previous = Some(std::mem::replace(&mut self.current, fresh));
+        Ok(())
+    }
+
+    pub(crate) fn remove_previous(&mut self) {
+        self.previous = None;
+    }
+
+    pub(crate) fn jwks(&self) -> Members {
+        let keys = self.listed().map(|key| key.jwk.clone()).collect();
+        Members::new().with("keys", Json::Array(keys))
+    }
+
+    /// The algorithms that the listed keys can sign with, in the order of discovery.
+    pub(crate) fn algorithms(&self) -> Vec<&'static str> {
+        let mut algorithms = Vec::new();
+        for key in self.listed() {
+            let of_key: &[&'static str] = match key.pair {
+                Pair::Ec(_) => &["ES384"],
+                Pair::Rsa(_) => &["PS256", "RS256"],
+            };
+            for algorithm in of_key {
+                if !algorithms.contains(algorithm) {
+                    algorithms.push(*algorithm);
+                }
+            }
+        }
+        algorithms
+    }
+
+    /// A compact JWS over `claims` by the current key. The header is `{alg, typ?, kid}`: ID tokens have
+    /// no `typ`.
+    pub(crate) fn sign(
+        &self,
+        typ: Option<&'static str>,
+        claims: &Members,
+    ) -> Result<String, KeyError> {
+        let header = Members::new()
+            .with("alg", self.current.algorithm())
+            .with_some("typ", typ)
+            .with("kid", self.current.kid.as_str());
+        let mut token = URL_SAFE_NO_PAD.encode(header.to_json());
+        token.push('.');
+        token.push_str(&URL_SAFE_NO_PAD.encode(claims.to_json()));
+        let signature = self.current.sign(token.as_bytes())?;
+        token.push('.');
+        token.push_str(&URL_SAFE_NO_PAD.encode(signature));
+        Ok(token)
+    }
+
+    /// The claims of a token that one of the listed keys signed; expiry is not looked at.
+    pub(crate) fn verify(&self, token: &str) -> Option<serde_json::Value> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let (_, claims) = signed.split_once('.')?;
+        if !self
+            .listed()
+            .any(|key| key.verify(signed.as_bytes(), &signature))
+        {
+            return None;
+        }
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+    }
+
+    fn listed(&self) -> impl Iterator<Item = &SigningKey> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+}
+
+/// A signing key could not be made or used: the cryptography library refused.
+#[derive(Debug, thiserror::Error)]
+#[error("the signing key could not be generated or used")]
+pub struct KeyError(());
+
+impl From<aws_lc_rs::error::Unspecified> for KeyError {
+    fn from(_: aws_lc_rs::error::Unspecified) -> Self {
+        Self(())
+    }
+}
+
+struct SigningKey {
+    pair: Pair,
+    kid: String,
+    jwk: Members,
+}
+
+enum Pair {
+    Ec(EcdsaKeyPair),
+    Rsa(RsaKeyPair),
+}
+
+impl SigningKey {
+    fn generate(key_type: KeyType) -> Result<Self, KeyError> {
+        match key_type {
+            KeyType::Ec => {
+                let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)?;
+                let (x, y) = coordinates(pair.public_key().as_ref()).ok_or(KeyError(()))?;
+                let kid = thumbprint(&format!(
+                    r#"{{"crv":"P-384","kty":"EC","x":"{x}","y":"{y}"}}"#
+                ));
+                let jwk = listed("EC", &kid)
+                    .with("alg", "ES384")
+                    .with("crv", "P-384")
+                    .with("x", x)
+                    .with("y", y);
+                Ok(Self {
+                    pair: Pair::Ec(pair),
+                    kid,
+                    jwk,
+                })
+            }
+            KeyType::Rsa => {
+                let pair = RsaKeyPair::generate(rsa::KeySize::Rsa2048)?;
+                let n = modulus(pair.public_key().as_ref()).ok_or(KeyError(()))?;
+                let kid = thumbprint(&format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#));
+                let jwk = listed("RSA", &kid).with("e", "AQAB").with("n", n);
+                Ok(Self {
+                    pair: Pair::Rsa(pair),
+                    kid,
+                    jwk,
+                })
+            }
+        }
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match self.pair {
+            Pair::Ec(_) => "ES384",
+            Pair::Rsa(_) => "RS256",
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let random = SystemRandom::new();
+        match &self.pair {
+            Pair::Ec(pair) => Ok(pair.sign(&random, message)?.as_ref().to_vec()),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)?;
+                Ok(signature)
+            }
+        }
+    }
+
+    fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        use aws_lc_rs::signature::{
+            ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+        };
+        match &self.pair {
+            Pair::Ec(pair) => UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, pair.public_key())
+                .verify(message, signature),
+            Pair::Rsa(pair) => {
+                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key())
+                    .verify(message, signature)
+            }
+        }
+        .is_ok()
+    }
+}
+
+fn listed(kty: &'static str, kid: &str) -> Members {
+    Members::new()
+        .with("kty", kty)
+        .with("use", "sig")
+        .with("kid", kid)
+}
+
+/// The key id: RFC 7638, SHA-256 over the members that define the key.
+fn thumbprint(canonical: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, canonical.as_bytes()))
+}
+
+/// `x` and `y` of an uncompressed P-384 point: `04`, then 48 bytes each.
+fn coordinates(point: &[u8]) -> Option<(String, String)> {
+    let (x, y) = (point.get(1..49)?, point.get(49..97)?);
+    Some((URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y)))
+}
+
+/// The modulus in the DER of a 2048-bit `RSAPublicKey` (RFC 8017 appendix A.1.1): the sequence's header takes
+/// four bytes, the integer's header and its leading zero five, and the exponent follows the 256 bytes.
+fn modulus(der: &[u8]) -> Option<String> {
+    der.get(9..265).map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}

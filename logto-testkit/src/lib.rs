@@ -1,0 +1,40 @@
+#![doc = include_str!("../README.md")]
+
+mod administer;
+mod browser;
+mod builder;
+mod claims;
+mod client_auth;
+mod clock;
+mod context;
+/// Names of the tenant that [`Logto::demo`] sets up.
+pub mod demo;
+mod endpoints;
+mod error;
+mod etag;
+mod journal;
+mod json;
+mod keys;
+#[cfg(feature = "listen")]
+mod listen;
+mod logout_token;
+mod logto;
+mod model;
+mod observe;
+mod page;
+mod random;
+mod reply;
+mod request;
+mod rotation;
+mod store;
+
+pub use browser::{Browser, BrowserError, FormPost};
+pub use builder::{BuildError, LogtoBuilder};
+pub use clock::TestClock;
+pub use journal::{Endpoint, RequestRecord};
+pub use keys::{KeyError, KeyType};
+#[cfg(feature = "listen")]
+pub use listen::{ListenError, Server};
+pub use logout_token::LogoutToken;
+pub use logto::Logto;
+pub use model::{App, Organization, OrganizationRole, Resource, Role, User};

@@ -1,0 +1,139 @@
+//! The provider on a loopback port, over real sockets.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+
+use crate::{
+    builder::{BuildError, LogtoBuilder},
+    error::OAuthError,
+    logto::Logto,
+};
+
+/// Logto reads no longer bodies.
+const MAX_BODY: usize = 56 * 1024;
+
+/// A provider that listens on a loopback port until this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    logto: Logto,
+    address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+/// The provider cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The port cannot be had.
+    #[error("cannot listen on 127.0.0.1:{port}")]
+    Bind {
+        /// The port that was asked for.
+        port: u16,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The tenant cannot be.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+impl LogtoBuilder {
+    /// The provider on a port of 127.0.0.1; port 0 takes a free one. Without
+    /// [`endpoint`](LogtoBuilder::endpoint) the endpoint is the address that it listens on.
+    ///
+    /// Must be called in a Tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    ///
+    /// When the port is taken, or the tenant makes no sense.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), logto_testkit::ListenError> {
+    /// let server = logto_testkit::Logto::demo().listen(0).await?;
+    /// println!("configure your app with {}", server.logto().endpoint());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn listen(mut self, port: u16) -> Result<Server, ListenError> {
+        let bind = |source| ListenError::Bind { port, source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        self.endpoint
+            .get_or_insert_with(|| format!("http://{address}"));
+        let logto = self.build()?;
+        let accepting = tokio::spawn(accept(listener, logto.clone()));
+        Ok(Server {
+            logto,
+            address,
+            accepting,
+        })
+    }
+}
+
+impl Server {
+    /// The provider that listens.
+    pub fn logto(&self) -> &Logto {
+        &self.logto
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Serves every connection until aborted; the connections end with it.
+async fn accept(listener: TcpListener, logto: Logto) {
+    let mut connections = JoinSet::new();
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(serve(stream, logto.clone()));
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn serve(stream: TcpStream, logto: Logto) {
+    let service = service_fn(|request| answer(&logto, request));
+    // A connection that breaks is the client's business.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(
+    logto: &Logto,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let response = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => logto.handle(Request::from_parts(parts, body.to_bytes())),
+        Err(_) => OAuthError {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..OAuthError::invalid_request("failed to parse the request body")
+        }
+        .into_response(),
+    };
+    Ok(response.map(Full::new))
+}

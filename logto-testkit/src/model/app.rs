@@ -1,0 +1,209 @@
+use std::{fmt, time::Duration};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What kind of application it is: decides how it authenticates and how its refresh tokens rotate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AppKind {
+    Traditional,
+    SinglePage,
+    Native,
+    MachineToMachine,
+}
+
+/// An application of the tenant.
+///
+/// ```
+/// use std::time::Duration;
+/// use logto_testkit::App;
+///
+/// let web = App::traditional("my-app", "my-secret")
+///     .redirect_uri("http://localhost:3000/callback")
+///     .post_logout_redirect_uri("http://localhost:3000/")
+///     .refresh_token_ttl(Duration::from_secs(100));
+/// ```
+#[derive(Clone)]
+pub struct App {
+    pub(crate) id: String,
+    pub(crate) kind: AppKind,
+    pub(crate) secret: Option<String>,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) post_logout_redirect_uris: Vec<String>,
+    pub(crate) refresh_token_ttl: Duration,
+    pub(crate) id_token_ttl: Duration,
+    pub(crate) rotate_refresh_token: bool,
+    pub(crate) always_issue_refresh_token: bool,
+    pub(crate) backchannel_logout: Option<BackchannelLogout>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) token_exchange: bool,
+    pub(crate) device_flow: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct BackchannelLogout {
+    pub(crate) uri: String,
+    pub(crate) session_required: bool,
+}
+
+impl App {
+    /// A web application with a server of its own, which keeps a secret.
+    pub fn traditional(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self::new(id, AppKind::Traditional, Some(secret.into()))
+    }
+
+    /// A single-page application: no secret, PKCE required, a new refresh token at every refresh.
+    pub fn spa(id: impl Into<String>) -> Self {
+        Self::new(id, AppKind::SinglePage, None)
+    }
+
+    /// A native application: as [`App::spa`], and the port of a loopback redirect URI is free.
+    pub fn native(id: impl Into<String>) -> Self {
+        Self::new(id, AppKind::Native, None)
+    }
+
+    /// A service that signs in as itself, with the client credentials grant.
+    pub fn machine_to_machine(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self::new(id, AppKind::MachineToMachine, Some(secret.into()))
+    }
+
+    /// Registers a redirect URI; an authorization request must name one of them, character by character.
+    #[must_use]
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// Registers a post sign-out redirect URI.
+    #[must_use]
+    pub fn post_logout_redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.post_logout_redirect_uris.push(uri.into());
+        self
+    }
+
+    /// How long a refresh token lives: 14 days unless set.
+    #[must_use]
+    pub fn refresh_token_ttl(mut self, ttl: Duration) -> Self {
+        self.refresh_token_ttl = ttl;
+        self
+    }
+
+    /// How long an ID token lives: 3600 seconds unless set.
+    #[must_use]
+    pub fn id_token_ttl(mut self, ttl: Duration) -> Self {
+        self.id_token_ttl = ttl;
+        self
+    }
+
+    /// Whether refresh tokens rotate: they do unless set. An application with a secret gets a new one only
+    /// when 70 % of the lifetime has passed, one without gets a new one at every refresh.
+    #[must_use]
+    pub fn rotate_refresh_token(mut self, rotate: bool) -> Self {
+        self.rotate_refresh_token = rotate;
+        self
+    }
+
+    /// Whether a refresh token is issued without the scope `offline_access` too. Such a token ends with the
+    /// user's session at Logto. Native applications ignore it.
+    #[must_use]
+    pub fn always_issue_refresh_token(mut self, always: bool) -> Self {
+        self.always_issue_refresh_token = always;
+        self
+    }
+
+    /// Where a logout token is sent when the user's session at Logto ends; `sid` is then part of ID tokens
+    /// and of logout tokens.
+    #[must_use]
+    pub fn backchannel_logout_uri(mut self, uri: impl Into<String>) -> Self {
+        self.backchannel_logout = Some(BackchannelLogout {
+            uri: uri.into(),
+            session_required: true,
+        });
+        self
+    }
+
+    /// As [`App::backchannel_logout_uri`] with "session required" switched off: no `sid` anywhere.
+    #[must_use]
+    pub fn backchannel_logout_uri_without_sid(mut self, uri: impl Into<String>) -> Self {
+        self.backchannel_logout = Some(BackchannelLogout {
+            uri: uri.into(),
+            session_required: false,
+        });
+        self
+    }
+
+    /// Gives a machine-to-machine application a role of the tenant.
+    #[must_use]
+    pub fn role(mut self, name: impl Into<String>) -> Self {
+        self.roles.push(name.into());
+        self
+    }
+
+    /// Allows the token exchange grant (RFC 8693), which is off unless set.
+    #[must_use]
+    pub fn allow_token_exchange(mut self) -> Self {
+        self.token_exchange = true;
+        self
+    }
+
+    /// Makes a native application one for devices without a browser (RFC 8628).
+    #[must_use]
+    pub fn device_flow(mut self) -> Self {
+        self.device_flow = true;
+        self
+    }
+
+    /// The client ID.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn is_public(&self) -> bool {
+        self.secret.is_none()
+    }
+
+    /// The `sid` goes into its ID tokens and logout tokens.
+    pub(crate) fn includes_sid(&self) -> bool {
+        self.backchannel_logout
+            .as_ref()
+            .is_some_and(|logout| logout.session_required)
+    }
+
+    pub(crate) fn allows_grant(&self, grant_type: &str) -> bool {
+        match grant_type {
+            "client_credentials" => self.kind == AppKind::MachineToMachine,
+            "authorization_code" => self.kind != AppKind::MachineToMachine && !self.device_flow,
+            "refresh_token" => self.kind != AppKind::MachineToMachine,
+            crate::endpoints::DEVICE_CODE => self.device_flow,
+            crate::endpoints::TOKEN_EXCHANGE => self.token_exchange,
+            _ => false,
+        }
+    }
+
+    fn new(id: impl Into<String>, kind: AppKind, secret: Option<String>) -> Self {
+        Self {
+            id: id.into(),
+            kind,
+            secret,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            refresh_token_ttl: 14 * DAY,
+            id_token_ttl: Duration::from_secs(3600),
+            rotate_refresh_token: true,
+            always_issue_refresh_token: false,
+            backchannel_logout: None,
+            roles: Vec::new(),
+            token_exchange: false,
+            device_flow: false,
+        }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("redirect_uris", &self.redirect_uris)
+            .finish_non_exhaustive()
+    }
+}
