@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::{
     config::LogtoConfig,
-    error::{Endpoint, Error, UsageError},
+    error::{Endpoint, Error, UsageError, sanitized},
     exchange::{self, Exchange},
     oauth,
     time::UnixTime,
@@ -49,12 +49,12 @@ impl ProviderMetadata {
         document: Map<String, Value>,
     ) -> Result<Self, String> {
         let known: Known = serde_json::from_value(Value::Object(document.clone()))
-            .map_err(|error| format!("not a discovery document: {error}"))?;
+            .map_err(|error| sanitized(&format!("not a discovery document: {error}"), 256))?;
         if known.issuer != config.issuer() {
             return Err(format!(
                 "it belongs to issuer `{}`, configured is `{}`; check the endpoint, its path and a \
                  custom domain",
-                crate::error::sanitized(&known.issuer, 256),
+                sanitized(&known.issuer, 256),
                 config.issuer()
             ));
         }
@@ -73,6 +73,13 @@ impl ProviderMetadata {
             }
             if !config.allows_transport(url) {
                 return Err(format!("the {endpoint} endpoint is not https"));
+            }
+            if !config.trusts_origin_of(url) {
+                return Err(format!(
+                    "the {endpoint} endpoint is at {}, not at the issuer's own origin; if that is \
+                     meant, name it with trusted_endpoint_origins",
+                    sanitized(&url.origin().ascii_serialization(), 256)
+                ));
             }
         }
         Ok(())

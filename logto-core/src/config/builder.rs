@@ -29,6 +29,7 @@ pub struct LogtoConfigBuilder {
     clock_skew: Duration,
     expiry_leeway: Duration,
     trusted_audiences: Vec<String>,
+    trusted_endpoint_origins: Vec<String>,
     allow_http: bool,
 }
 
@@ -82,6 +83,7 @@ impl LogtoConfigBuilder {
             clock_skew: DEFAULT_CLOCK_SKEW,
             expiry_leeway: DEFAULT_EXPIRY_LEEWAY,
             trusted_audiences: Vec::new(),
+            trusted_endpoint_origins: Vec::new(),
             allow_http: false,
         }
     }
@@ -186,6 +188,17 @@ impl LogtoConfigBuilder {
         self
     }
 
+    /// Origins besides the issuer's own at which the provider may have endpoints, for example
+    /// `https://login.example.com`. Logto needs none: all its endpoints are at the issuer's origin.
+    /// Whatever is named here receives the client secret and tokens.
+    pub fn trusted_endpoint_origins<O: Into<String>>(
+        mut self,
+        origins: impl IntoIterator<Item = O>,
+    ) -> Self {
+        self.trusted_endpoint_origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Accepts plain http for hosts other than this machine. Everything, including the client secret
     /// and the tokens, can then be read and changed on the way: for closed test networks only.
     pub fn dangerously_allow_http(mut self) -> Self {
@@ -240,6 +253,12 @@ impl LogtoConfigBuilder {
             prompts: prompts(self.prompts)?,
             clock_skew: clock_skew(self.clock_skew)?,
             trusted_audiences: trusted_audiences(self.trusted_audiences)?,
+            trusted_endpoint_origins: self
+                .trusted_endpoint_origins
+                .iter()
+                .map(|origin| rules::origin(origin, self.allow_http))
+                .collect::<Result<_, _>>()
+                .map_err(|problem| ConfigError::new("trusted_endpoint_origins", problem))?,
             endpoint,
             issuer,
             app_id: self.app_id.value,

@@ -3,11 +3,11 @@
 mod builder;
 mod env;
 mod error;
-mod rules;
+pub(crate) mod rules;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use url::Url;
+use url::{Origin, Url};
 
 pub use self::{
     builder::LogtoConfigBuilder,
@@ -66,6 +66,7 @@ struct Settings {
     clock_skew: Duration,
     expiry_leeway: Duration,
     trusted_audiences: Vec<String>,
+    trusted_endpoint_origins: Vec<Origin>,
     allow_http: bool,
 }
 
@@ -173,6 +174,14 @@ impl LogtoConfig {
     /// Audiences that an ID token may name besides the application.
     pub fn trusted_audiences(&self) -> &[String] {
         &self.settings.trusted_audiences
+    }
+
+    /// Whether an endpoint of the provider may be at `url`: at the issuer's origin or at one of the
+    /// [`trusted_endpoint_origins`](LogtoConfigBuilder::trusted_endpoint_origins).
+    pub fn trusts_origin_of(&self, url: &Url) -> bool {
+        let origin = url.origin();
+        origin == self.settings.discovery_url.origin()
+            || self.settings.trusted_endpoint_origins.contains(&origin)
     }
 
     /// Whether requests and browsers may be sent to `url`: over https anywhere, over plain http to

@@ -1,6 +1,6 @@
 //! What a value has to look like.
 
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
 use super::ConfigProblem;
 
@@ -22,6 +22,15 @@ pub(super) fn root_url(text: &str, allow_http: bool) -> Result<Url, ConfigProble
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     Ok(url)
+}
+
+/// A scheme, a host and a port.
+pub(super) fn origin(text: &str, allow_http: bool) -> Result<Origin, ConfigProblem> {
+    let url = root_url(text, allow_http)?;
+    if url.path() != "/" {
+        return Err(ConfigProblem::UnexpectedUrlPart("path"));
+    }
+    Ok(url.origin())
 }
 
 /// An absolute web URL without user information and fragment.
@@ -86,7 +95,7 @@ pub(super) fn secret(text: &str) -> Result<(), ConfigProblem> {
 }
 
 /// A `scope-token` of RFC 6749 section 3.3.
-pub(super) fn scope(text: &str) -> Result<(), ConfigProblem> {
+pub(crate) fn scope(text: &str) -> Result<(), ConfigProblem> {
     let is_scope_token = !text.is_empty()
         && text
             .bytes()
@@ -99,7 +108,7 @@ pub(super) fn scope(text: &str) -> Result<(), ConfigProblem> {
 }
 
 /// A resource indicator of RFC 8707 section 2.
-pub(super) fn resource(text: &str) -> Result<(), ConfigProblem> {
+pub(crate) fn resource(text: &str) -> Result<(), ConfigProblem> {
     let is_indicator =
         no_white_space(text).is_ok() && !text.contains('#') && Url::parse(text).is_ok();
     if is_indicator {
