@@ -10,14 +10,16 @@ use url::Url;
 
 use super::{PendingSignIn, ReturnTo};
 use crate::{
-    config::LogtoConfig,
+    config::{LogtoConfig, rules},
     error::UsageError,
     metadata::ProviderMetadata,
     oauth::AuthorizationRequest,
     secret::Secret,
     session::SessionId,
     time::UnixTime,
-    vocabulary::{DirectSignIn, FirstScreen, Identifier, Prompt, ReservedResource, UserScope},
+    vocabulary::{
+        DirectSignIn, FirstScreen, Identifier, Prompt, ReservedResource, ReservedScope, UserScope,
+    },
 };
 
 /// How many random bytes one sign-in takes: verifier, state and nonce of 32, the session's name of 16.
@@ -117,7 +119,7 @@ impl SignIn {
     /// [`UsageError::InvalidParameter`] when it cannot be written as JSON.
     pub fn app_state<T: Serialize>(mut self, app_state: &T) -> Result<Self, UsageError> {
         let value = serde_json::to_value(app_state)
-            .map_err(|error| UsageError::InvalidParameter(format!("app_state: {error}")))?;
+            .map_err(|error| invalid(format!("app_state: {error}")))?;
         self.app_state = Some(value);
         Ok(self)
     }
@@ -226,7 +228,7 @@ impl SignIn {
     /// A parameter that has no method here.
     ///
     /// # Errors
-    /// [`UsageError::InvalidParameter`] for a name that the SDK sets itself.
+    /// [`UsageError::InvalidParameter`] for a name that the SDK sets itself or that was given before.
     pub fn extra_parameter(
         mut self,
         name: impl Into<String>,
@@ -234,9 +236,12 @@ impl SignIn {
     ) -> Result<Self, UsageError> {
         let name = name.into();
         if OWN_PARAMETERS.contains(&name.as_str()) || name.is_empty() {
-            return Err(UsageError::InvalidParameter(format!(
+            return Err(invalid(format!(
                 "`{name}` cannot be an extra parameter; the SDK sets it"
             )));
+        }
+        if self.extra.iter().any(|(given, _)| *given == name) {
+            return Err(invalid(format!("`{name}` is given twice")));
         }
         self.extra.push((name, value.into()));
         Ok(self)
@@ -284,18 +289,20 @@ impl SignIn {
         session_id.copy_from_slice(name);
         let text = |bytes: &[u8]| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes));
 
+        self.check_additions()?;
         let scopes = merged(config.scopes(), &self.scopes);
         let mut resources = merged(config.resources(), &self.resources);
+        if !scopes
+            .iter()
+            .any(|scope| scope == ReservedScope::OpenId.as_str())
+        {
+            return Err(invalid("a sign-in needs the scope `openid`; add it"));
+        }
         if scopes
             .iter()
             .any(|scope| scope == UserScope::Organizations.as_str())
         {
             resources = merged(&resources, &[ReservedResource::Organizations.into()]);
-        }
-        if let Some(scope) = scopes.iter().find(|scope| !is_scope_token(scope)) {
-            return Err(UsageError::InvalidParameter(format!(
-                "`{scope}` is not a scope"
-            )));
         }
         Ok(PendingSignIn {
             issuer: metadata.issuer().to_owned(),
@@ -318,6 +325,22 @@ impl SignIn {
         })
     }
 
+    /// The same rules as for the configuration.
+    fn check_additions(&self) -> Result<(), UsageError> {
+        for scope in &self.scopes {
+            rules::scope(scope).map_err(|problem| invalid(format!("scopes {problem}")))?;
+        }
+        for resource in &self.resources {
+            rules::resource(resource).map_err(|problem| invalid(format!("resources {problem}")))?;
+        }
+        match &self.redirect_uri {
+            Some(redirect_uri) if redirect_uri.fragment().is_some() => {
+                Err(invalid("redirect_uri contains a fragment: remove it"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn destination(&self, config: &LogtoConfig) -> ReturnTo {
         match (config.base_url(), &self.return_to) {
             (Some(base_url), Some(path)) => ReturnTo::within(base_url, path),
@@ -333,15 +356,17 @@ impl SignIn {
         pending: &PendingSignIn,
     ) -> Result<Vec<(String, String)>, UsageError> {
         let prompts = self.prompts.as_deref().unwrap_or_else(|| config.prompts());
-        if prompts.contains(&Prompt::None) && prompts.len() > 1 {
-            return Err(UsageError::InvalidParameter(
-                "prompt `none` stands alone".to_owned(),
+        let is_silent = prompts.contains(&Prompt::None);
+        if is_silent && prompts.len() > 1 {
+            return Err(invalid("prompt `none` stands alone"));
+        }
+        if is_silent && self.max_age.is_some_and(|age| age.as_secs() == 0) {
+            return Err(invalid(
+                "a max_age of zero demands a login, which prompt `none` forbids",
             ));
         }
         let mut parameters = Parameters(Vec::new());
-        if pending.scopes.iter().any(|scope| scope == "openid") {
-            parameters.add("nonce", pending.nonce.expose());
-        }
+        parameters.add("nonce", pending.nonce.expose());
         parameters.add_list("prompt", prompts.iter().map(|prompt| prompt.as_str()));
         for resource in &pending.resources {
             parameters.add("resource", resource);
@@ -414,12 +439,8 @@ fn merged(configured: &[String], additional: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// `scope-token` of [RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3).
-fn is_scope_token(scope: &str) -> bool {
-    !scope.is_empty()
-        && scope
-            .bytes()
-            .all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+fn invalid(problem: impl Into<String>) -> UsageError {
+    UsageError::InvalidParameter(problem.into())
 }
 
 impl fmt::Debug for SignIn {
