@@ -1,7 +1,7 @@
 //! Where to go after a sign-in, without being an open redirector
 //! ([RFC 9700 section 4.11.1](https://www.rfc-editor.org/rfc/rfc9700#section-4.11.1)).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 /// A place within the application: an absolute path with its query, on the origin of the base URL.
@@ -9,7 +9,7 @@ use url::Url;
 /// Made from whatever a request asked for: everything that is not plainly a path of this
 /// application becomes the default, the base URL. A path that is accepted parses to the application's
 /// own origin in a WHATWG URL parser, has no control characters, no backslash and no leading `//`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ReturnTo(String);
 
@@ -19,17 +19,26 @@ impl ReturnTo {
 
     /// `requested` if it is a path of the application at `base_url`, else the base URL itself.
     pub fn within(base_url: &Url, requested: &str) -> Self {
-        Self(own_path(base_url, requested).unwrap_or_else(|| path_and_query(base_url)))
+        own_path(base_url, requested).map_or_else(|| Self::base(base_url), Self)
     }
 
     /// The base URL itself.
     pub fn base(base_url: &Url) -> Self {
-        Self(path_and_query(base_url))
+        Self::stored(path_and_query(base_url))
     }
 
     /// The root of an application that has no base URL.
     pub fn root() -> Self {
         Self("/".to_owned())
+    }
+
+    /// A path that was accepted before; anything else becomes the root.
+    fn stored(path: String) -> Self {
+        if is_plain(&path) {
+            Self(path)
+        } else {
+            Self::root()
+        }
     }
 
     /// The path and query, beginning with a single slash: fit for a `Location` header.
@@ -38,26 +47,35 @@ impl ReturnTo {
     }
 }
 
+impl<'de> Deserialize<'de> for ReturnTo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::stored)
+    }
+}
+
 fn own_path(base_url: &Url, requested: &str) -> Option<String> {
-    let plain = requested.len() <= ReturnTo::MAX_LENGTH
-        && requested.starts_with('/')
-        && !requested
-            .chars()
-            .any(|c| c == '\\' || c.is_control() || (c.is_whitespace() && c != ' '));
-    if !plain || leads_elsewhere(requested) {
+    if requested.len() > ReturnTo::MAX_LENGTH || !is_plain(requested) {
         return None;
     }
     let url = base_url.join(requested).ok()?;
     let path = path_and_query(&url);
-    (url.origin() == base_url.origin() && !leads_elsewhere(&path)).then_some(path)
+    (url.origin() == base_url.origin() && is_plain(&path)).then_some(path)
+}
+
+fn is_plain(path: &str) -> bool {
+    path.starts_with('/')
+        && !path
+            .chars()
+            .any(|c| c == '\\' || c.is_control() || (c.is_whitespace() && c != ' '))
+        && !leads_elsewhere(path)
 }
 
 /// Whether the path, as it stands or decoded by a careless server behind us, begins like the
 /// authority of another host.
 fn leads_elsewhere(path: &str) -> bool {
     let mut decoded = path.to_owned();
-    // Twice: some proxies decode once before the application does.
-    for _ in 0..2 {
+    // As it stands and decoded twice: some proxies decode once before the application does.
+    for _ in 0..3 {
         let compact: String = decoded
             .chars()
             .filter(|c| !c.is_whitespace() && !c.is_control())
@@ -67,7 +85,7 @@ fn leads_elsewhere(path: &str) -> bool {
         }
         decoded = percent_decoded(&decoded);
     }
-    begins_like_an_authority(&decoded)
+    false
 }
 
 /// `//host`, `/\host`, and what dot segments make of `/.//host` or `/x/..//host`.
