@@ -189,7 +189,8 @@ macro_rules! oauth_error_codes {
         #[non_exhaustive]
         pub enum OAuthErrorCode {
             $($(#[$doc])* $variant,)+
-            /// A code that this version does not know, cut to 128 characters.
+            /// A code that this version does not know, cut to 128 characters. Characters that no
+            /// code may have are replaced.
             Other(String),
         }
 
@@ -207,7 +208,7 @@ macro_rules! oauth_error_codes {
             fn from(code: &str) -> Self {
                 match code {
                     $($code => Self::$variant,)+
-                    other => Self::Other(sanitized(other, 128)),
+                    other => Self::Other(error_code(other)),
                 }
             }
         }
@@ -297,7 +298,7 @@ pub struct ResponseError {
     pub status: u16,
     /// How long the body was, in bytes.
     pub length: usize,
-    /// What is wrong with it; never a part of it.
+    /// What is wrong with it. Quotes at most the issuer and the origins of a discovery document.
     pub problem: String,
 }
 
@@ -369,6 +370,17 @@ impl UsageError {
     }
 }
 
+/// An error code as the grammar of RFC 6749 has it: printable ASCII without quotes and backslashes.
+fn error_code(text: &str) -> String {
+    text.chars()
+        .take(128)
+        .map(|c| match c {
+            ' ' | '!' | '#'..='[' | ']'..='~' => c,
+            _ => '\u{FFFD}',
+        })
+        .collect()
+}
+
 /// Text from the wire that is safe to log: at most `limit` characters, control characters replaced.
 pub(crate) fn sanitized(text: &str, limit: usize) -> String {
     text.chars()
@@ -378,6 +390,11 @@ pub(crate) fn sanitized(text: &str, limit: usize) -> String {
 }
 
 fn is_unsafe_to_print(c: char) -> bool {
+    // Line and paragraph separators, and everything that turns the direction of writing.
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            c,
+            '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
+        )
+        || matches!(c, '\u{2066}'..='\u{2069}')
 }

@@ -150,7 +150,7 @@ fn sensitive(value: &str) -> HeaderValue {
     value
 }
 
-/// An OAuth error object, with Logto's additions; `None` when there is no `error` string.
+/// An OAuth error object, with Logto's additions; `None` when there is no `error` or an empty one.
 pub(crate) fn server_error(
     endpoint: Endpoint,
     status: Option<u16>,
@@ -162,7 +162,10 @@ pub(crate) fn server_error(
             .and_then(Value::as_str)
             .map(|text| sanitized(text, limit))
     };
-    let error = object.get("error").and_then(Value::as_str)?;
+    let error = object
+        .get("error")
+        .and_then(Value::as_str)
+        .filter(|error| !error.is_empty())?;
     Some(ServerError {
         endpoint,
         status,

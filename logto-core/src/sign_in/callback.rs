@@ -12,7 +12,8 @@ use crate::{
     secret::Secret,
 };
 
-/// The parameters of a callback, read but not believed.
+/// The parameters of a callback, read but not believed. One without a value counts as absent
+/// ([RFC 6749 section 3.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)).
 pub struct Callback {
     pub(super) uri: Option<Url>,
     pub(super) state: Option<String>,
@@ -52,6 +53,9 @@ pub enum CallbackError {
     /// Neither a code nor an error.
     #[error("the callback has neither `code` nor `error`")]
     MissingCode,
+    /// `code` has characters that no code has; it was not sent anywhere.
+    #[error("`code` has characters that no authorization code has")]
+    MalformedCode,
     /// Longer than any callback of a provider.
     #[error("the callback is longer than {} bytes", Callback::MAX_LENGTH)]
     TooLong,
@@ -67,7 +71,8 @@ impl Callback {
     /// Reads the query of a callback request, without the question mark.
     ///
     /// # Errors
-    /// [`CallbackError::DuplicateParameter`] and [`CallbackError::TooLong`].
+    /// [`CallbackError::DuplicateParameter`], [`CallbackError::MalformedCode`] and
+    /// [`CallbackError::TooLong`].
     pub fn from_query(query: &str) -> Result<Self, CallbackError> {
         Self::read(query.as_bytes())
     }
@@ -110,11 +115,16 @@ impl Callback {
                 _ => {}
             }
         }
+        let given = |value: &String| !value.is_empty();
+        let code = code.filter(given);
+        if code.as_deref().is_some_and(|code| !is_visible_ascii(code)) {
+            return Err(CallbackError::MalformedCode);
+        }
         Ok(Self {
             uri: None,
-            state,
-            iss,
-            code: code.filter(|code| !code.is_empty()).map(Secret::new),
+            state: state.filter(given),
+            iss: iss.filter(given),
+            code: code.map(Secret::new),
             error: oauth::server_error(Endpoint::Authorization, None, &error),
         })
     }
@@ -160,10 +170,16 @@ impl CallbackError {
             Self::IssuerMismatch => "issuer_mismatched",
             Self::DuplicateParameter(_) => "duplicate_parameter",
             Self::MissingCode => "missing_code",
+            Self::MalformedCode => "malformed_code",
             Self::TooLong => "callback_too_long",
             Self::Server(error) => error.error.as_str(),
         }
     }
+}
+
+/// The characters of a code ([RFC 6749 appendix A.11](https://www.rfc-editor.org/rfc/rfc6749#appendix-A.11)).
+fn is_visible_ascii(code: &str) -> bool {
+    code.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn once(

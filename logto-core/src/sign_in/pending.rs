@@ -82,6 +82,17 @@ impl PendingSignIn {
     /// callback knows its own), `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)) also on
     /// errors, and only then what the provider has to say.
     ///
+    /// A callback cannot be answered a second time:
+    ///
+    /// ```compile_fail,E0382
+    /// # use logto_core::{config::LogtoConfig, metadata::ProviderMetadata, sign_in::*, UnixTime};
+    /// # fn twice(pending: PendingSignIn, config: &LogtoConfig, metadata: &ProviderMetadata, now: UnixTime) {
+    /// let query = "code=abc&state=xyz";
+    /// let first = pending.resume(Callback::from_query(query).unwrap(), config, metadata, now);
+    /// let second = pending.resume(Callback::from_query(query).unwrap(), config, metadata, now);
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`CallbackError`]; nothing has been sent to the provider.
     pub fn resume(
@@ -133,7 +144,9 @@ impl PendingSignIn {
         config: &LogtoConfig,
         metadata: &ProviderMetadata,
     ) -> Result<(), CallbackError> {
-        let same_provider = self.issuer == metadata.issuer() && self.client_id == config.app_id();
+        let same_provider = self.issuer == metadata.issuer()
+            && self.issuer == config.issuer()
+            && self.client_id == config.app_id();
         match callback.iss.as_deref() {
             Some(iss) if iss != self.issuer => Err(CallbackError::IssuerMismatch),
             None if metadata.sends_issuer_in_callback() => Err(CallbackError::MissingIssuer),
