@@ -178,8 +178,9 @@ impl Session {
         &self.granted_scopes
     }
 
-    /// The scopes that were asked for and are neither granted nor permissions of one of `tokens`: a
-    /// reason to ask for consent again.
+    /// The scopes that were asked for and are neither granted nor in one of the tokens at hand: a
+    /// reason to ask for consent again. Permissions of a resource count as missing until a token for
+    /// the resource has been fetched.
     pub fn missing_scopes(&self) -> BTreeSet<&str> {
         let held = |scope: &String| {
             self.granted_scopes.contains(scope)

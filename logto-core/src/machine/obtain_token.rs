@@ -126,10 +126,13 @@ impl ObtainToken {
         (!self.delta.is_empty()).then_some(&self.delta)
     }
 
-    fn accept(&mut self, refreshed: Refreshed, now: UnixTime) -> State {
-        self.delta
+    /// A refresh token that stayed the same is no change: put in the delta, it would undo a rotation
+    /// that another request has stored meanwhile.
+    fn accept(&mut self, refreshed: Refreshed, spent: &Secret, now: UnixTime) -> State {
+        self.delta.refresh_token = refreshed
             .refresh_token
-            .clone_from(&refreshed.refresh_token);
+            .clone()
+            .filter(|refresh_token| refresh_token != spent);
         self.delta.at = Some(now);
         match refreshed.id_token.clone() {
             Some(id_token) => State::Verify {
@@ -220,10 +223,13 @@ impl Machine for ObtainToken {
 
     fn handle(&mut self, response: Response<Bytes>, now: UnixTime) {
         self.state = match std::mem::replace(&mut self.state, State::Taken) {
-            State::Refresh(refresh) => match refresh.accept(response, now) {
-                Ok(refreshed) => self.accept(refreshed, now),
-                Err(error) => State::Done(Err(error)),
-            },
+            State::Refresh(refresh) => {
+                let spent = refresh.refresh_token().clone();
+                match refresh.accept(response, now) {
+                    Ok(refreshed) => self.accept(refreshed, &spent, now),
+                    Err(error) => State::Done(Err(error)),
+                }
+            }
             State::Verify {
                 id_token,
                 refreshed,
