@@ -1,5 +1,7 @@
 //! One round trip, described and interpreted, never performed; and jobs made of several.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use serde_json::{Map, Value};
@@ -66,13 +68,23 @@ pub trait Machine {
     fn handle(&mut self, response: Response<Bytes>, now: UnixTime);
 }
 
-/// What a [`Machine`] needs next.
-#[derive(Debug)]
+/// What a [`Machine`] needs next. `Debug` shows method and address of a request, not what it carries.
 pub enum Step<T> {
     /// Send this request and hand its answer to [`Machine::handle`].
     Send(Request<Bytes>),
     /// The job has ended.
     Done(T),
+}
+
+impl<T: fmt::Debug> fmt::Debug for Step<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(request) => {
+                write!(f, "Send({} {})", request.method(), request.uri())
+            }
+            Self::Done(output) => f.debug_tuple("Done").field(output).finish(),
+        }
+    }
 }
 
 /// Reads a response of which the protocol demands success and a JSON object
@@ -107,14 +119,16 @@ pub(crate) fn success(
     response: &Response<Bytes>,
     now: UnixTime,
 ) -> Result<(), Error> {
-    if response.body().len() > MAX_BODY {
-        return Err(unusable(endpoint, response, format!("longer than {MAX_BODY} bytes")).into());
-    }
     let status = response.status();
+    let too_long = response.body().len() > MAX_BODY;
     if status.is_success() {
-        return Ok(());
+        let problem = || format!("longer than {MAX_BODY} bytes");
+        return match too_long {
+            true => Err(unusable(endpoint, response, problem()).into()),
+            false => Ok(()),
+        };
     }
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+    if too_long || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(unavailable(endpoint, response, now).into());
     }
     if status.is_redirection() {

@@ -67,7 +67,8 @@ pub struct Freshness {
     policy: FreshnessPolicy,
     fetched_at: Option<UnixTime>,
     failures: u32,
-    retry_at: Option<UnixTime>,
+    failed_at: Option<UnixTime>,
+    pause: Duration,
     tokens: u32,
     refilled_at: Option<UnixTime>,
 }
@@ -79,7 +80,8 @@ impl Freshness {
             policy,
             fetched_at: None,
             failures: 0,
-            retry_at: None,
+            failed_at: None,
+            pause: Duration::ZERO,
             tokens: policy.burst,
             refilled_at: None,
         }
@@ -87,10 +89,7 @@ impl Freshness {
 
     /// What to do at `now`.
     pub fn lookup(&self, now: UnixTime) -> Lookup {
-        let pause = self
-            .retry_at
-            .map(|at| at.since(now))
-            .filter(|pause| !pause.is_zero());
+        let pause = self.remaining_pause(now);
         match self.age(now) {
             Some(age) if age < self.policy.fresh_for => Lookup::Hit,
             Some(age) if age < self.policy.stale_for => match pause {
@@ -116,7 +115,7 @@ impl Freshness {
     pub fn fetched(&mut self, now: UnixTime) {
         self.fetched_at = Some(now);
         self.failures = 0;
-        self.retry_at = None;
+        self.failed_at = None;
     }
 
     /// An attempt failed at `now`; the server may have said when to come back. What was fetched before
@@ -126,11 +125,18 @@ impl Freshness {
             .policy
             .back_off
             .saturating_mul(1 << self.failures.min(16));
-        let pause = doubled
+        self.pause = doubled
             .min(self.policy.longest_back_off)
             .max(retry_after.unwrap_or_default());
         self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(now.plus(pause));
+        self.failed_at = Some(now);
+    }
+
+    /// What is left of the pause after a failure; nothing when the clock went back to before it.
+    fn remaining_pause(&self, now: UnixTime) -> Option<Duration> {
+        let failed_at = self.failed_at.filter(|failed_at| *failed_at <= now)?;
+        let remaining = failed_at.plus(self.pause).since(now);
+        (!remaining.is_zero()).then_some(remaining)
     }
 
     /// The age of the value; a clock that went back makes it old rather than young for ever.
@@ -208,6 +214,11 @@ mod tests {
         assert_eq!(
             freshness.lookup(at(10)),
             Lookup::Wait(Duration::from_secs(120))
+        );
+        assert_eq!(
+            freshness.lookup(at(-86_400)),
+            Lookup::Fetch,
+            "clock went back"
         );
         freshness.fetched(at(200));
         freshness.failed(at(4000), None);

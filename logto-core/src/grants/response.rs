@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -22,7 +22,6 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A token response whose members have not been judged yet. A refresh token is taken out first: when
 /// it was rotated, this response is the only place where it exists.
-#[derive(Debug)]
 pub(crate) struct TokenResponse {
     members: Map<String, Value>,
     status: u16,
@@ -31,8 +30,13 @@ pub(crate) struct TokenResponse {
 
 impl TokenResponse {
     pub(crate) fn read(response: &Response<Bytes>, now: UnixTime) -> Result<Self, Error> {
+        let members = exchange::json_object(Endpoint::Token, response, now)?;
+        if response.status() != StatusCode::OK {
+            let problem = "success is answered with status 200";
+            return Err(exchange::unusable(Endpoint::Token, response, problem).into());
+        }
         Ok(Self {
-            members: exchange::json_object(Endpoint::Token, response, now)?,
+            members,
             status: response.status().as_u16(),
             length: response.body().len(),
         })
