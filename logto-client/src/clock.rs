@@ -1,26 +1,36 @@
-//! What time it is.
+//! What time it is, and how much has passed.
 
 use std::{
     fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::OnceLock,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use logto_core::UnixTime;
 
-/// The wall clock. Tests give one that they move.
+/// A wall clock and a stopwatch. Tests give ones that they move.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time now.
+    /// The time now. May jump in either direction.
     fn now(&self) -> UnixTime;
+
+    /// Time passed since some fixed moment. Never goes back.
+    fn monotonic(&self) -> Duration;
 }
 
-/// The operating system's wall clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+/// The operating system's clocks.
+#[derive(Clone, Debug, Default)]
+pub struct SystemClock {
+    started: OnceLock<Instant>,
+}
 
+#[allow(clippy::disallowed_methods, reason = "the one place that asks the system")]
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "the one place that asks the system")]
     fn now(&self) -> UnixTime {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         UnixTime::from_secs(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.get_or_init(Instant::now).elapsed()
     }
 }

@@ -18,11 +18,11 @@ use crate::{secret::Secret, time::UnixTime};
 /// Scopes narrow what is asked for; a token with narrowed scopes is kept apart from the full one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TokenTarget {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     resource: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     organization_id: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     scopes: BTreeSet<String>,
 }
 

@@ -1,0 +1,502 @@
+//! The client: one for each application at Logto, for the life of the program.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use logto_core::{
+    AccessToken, LogtoConfig, SignIn, TokenTarget,
+    error::Endpoint,
+    jwt::JwsVerifier,
+    machine::{CompleteSignIn, SignedIn},
+    metadata::ProviderMetadata,
+    sign_in::{Callback, CallbackError, PendingSignIn},
+};
+use futures_util::FutureExt;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::{
+    bygones::Bygones,
+    clock::{Clock, SystemClock},
+    entropy::{Entropy, OsEntropy, random},
+    error::Error,
+    event::{DefaultObserver, Observer},
+    flight::Flights,
+    http::HttpClient,
+    ledger::{Ledger, LedgerLimits, SealedLedger, SharedLedger},
+    provider::{Provider, Transport},
+    refresh::{Held, Need, Parts, Persist, Refresher},
+    runtime::Runtime,
+    session::{ReadOnlySession, WritableSession},
+    storage::{Handle, SessionReader, SessionStorage, Stored, Version},
+};
+
+/// The client of one application at Logto.
+///
+/// Make one and clone it: clones share the connections, the cached metadata and keys, and the one
+/// refresher that keeps sessions alive. It has no type parameters and no state of any request.
+#[derive(Clone)]
+pub struct LogtoClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    provider: Arc<Provider>,
+    storage: Arc<dyn SessionStorage>,
+    refresher: Arc<Refresher>,
+    entropy: Arc<dyn Entropy>,
+    /// Callbacks whose code is being redeemed, by the hash of their `state`.
+    sign_ins: Flights<[u8; 32], Result<CompletedSignIn, Error>>,
+    /// Callbacks whose code was sent to the provider.
+    redeemed: Bygones<[u8; 32]>,
+}
+
+/// A completed sign-in: the session, which is stored, and where the user wanted to go.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CompletedSignIn {
+    /// The new session. Its handle was never known before; give it to the browser.
+    pub session: WritableSession,
+    /// Where the user wanted to go: a path on the application's own origin.
+    pub return_to: String,
+    /// What [`SignIn::app_state`] was given.
+    pub app_state: Option<Value>,
+}
+
+impl LogtoClient {
+    /// Starts to build a client.
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest-0-13")] {
+    /// use logto_client::{LogtoClient, LogtoConfig, http::ReqwestClient, storage::SessionStorage};
+    ///
+    /// fn client(
+    ///     storage: impl SessionStorage + 'static,
+    /// ) -> Result<LogtoClient, Box<dyn std::error::Error>> {
+    ///     let config = LogtoConfig::from_env()?;
+    ///     Ok(LogtoClient::builder(config, ReqwestClient::new()?, storage).build()?)
+    /// }
+    /// # }
+    /// ```
+    pub fn builder(
+        config: LogtoConfig,
+        http: impl HttpClient + 'static,
+        storage: impl SessionStorage + 'static,
+    ) -> LogtoClientBuilder {
+        LogtoClientBuilder {
+            config,
+            http: Arc::new(http),
+            storage: Arc::new(storage),
+            clock: Arc::new(SystemClock::default()),
+            entropy: Arc::new(OsEntropy),
+            observer: Arc::new(DefaultObserver),
+            runtime: default_runtime(),
+            verifier: default_verifier(),
+            deadline: Duration::from_secs(10),
+            at_once: 64,
+            ledger: LedgerLimits::default(),
+            shared_ledger: None,
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &LogtoConfig {
+        &self.inner.provider.config
+    }
+
+    /// The clock that the client goes by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.provider.clock
+    }
+
+    /// The random source that the client takes from.
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.inner.entropy
+    }
+
+    /// The storage that the client keeps sessions in.
+    pub fn storage(&self) -> &Arc<dyn SessionStorage> {
+        &self.inner.storage
+    }
+
+    /// The provider's metadata, fetched when it is first needed.
+    ///
+    /// # Errors
+    /// When it cannot be fetched. The next call tries again, after a pause that grows with every
+    /// failure up to a minute.
+    pub async fn metadata(&self) -> Result<Arc<ProviderMetadata>, Error> {
+        self.inner.provider.metadata().await
+    }
+
+    /// Starts a sign-in: the URL to send the browser to, and what to keep, sealed and bound to this
+    /// browser, until it comes back. A session that the browser already has goes on meanwhile.
+    ///
+    /// # Errors
+    /// When the provider's metadata cannot be had, or the parameters contradict each other.
+    pub async fn sign_in(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        let random = random(&*self.inner.entropy)?;
+        Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
+    }
+
+    /// Completes a sign-in: checks the callback, redeems its code, verifies the ID token and stores the
+    /// new session under a new handle.
+    ///
+    /// `pending` is what [`sign_in`](Self::sign_in) gave for this browser; forget it there as soon as
+    /// its state matched, whatever comes of this call. `previous` is the session that the browser had:
+    /// it is replaced completely, but only when the new one is stored.
+    ///
+    /// A code is never redeemed twice, not even when the answer was lost: that would end the grant.
+    ///
+    /// # Errors
+    /// A refused callback, the server's verdict, or trouble on the way. There is no session then, and
+    /// `previous` is as good as before.
+    pub async fn complete_sign_in(
+        &self,
+        pending: Option<PendingSignIn>,
+        callback: Callback,
+        previous: Option<&Handle>,
+    ) -> Result<CompletedSignIn, Error> {
+        let pending = pending.ok_or(CallbackError::NoPendingSignIn)?;
+        let provider = &self.inner.provider;
+        let state: [u8; 32] = Sha256::digest(pending.state().expose()).into();
+        if self.inner.redeemed.contains(&state) && !self.inner.sign_ins.is_under_way(&state) {
+            return Err(CallbackError::NoPendingSignIn.into());
+        }
+        let metadata = provider.metadata().await?;
+        // Before the code is spent, so that a failure costs nothing but a reload.
+        let keys = provider.machine_keys().await?;
+        let resumed = pending.resume(callback, &provider.config, &metadata, provider.now())?;
+        let machine = CompleteSignIn::new(&provider.config, &metadata, resumed, keys);
+        let (client, previous) = (self.clone(), previous.cloned());
+        // The same callback twice at once, as a double click makes it, is one sign-in. Once redeemed, a
+        // code is redeemed: the flight lands even if the browser has gone.
+        let flight = self.inner.sign_ins.join(state.clone(), || {
+            async move { client.redeem(machine, previous.as_ref()).await }.boxed()
+        });
+        self.inner.redeemed.insert(state, provider.now());
+        flight.await
+    }
+
+    async fn redeem(
+        &self,
+        machine: CompleteSignIn,
+        previous: Option<&Handle>,
+    ) -> Result<CompletedSignIn, Error> {
+        let provider = &self.inner.provider;
+        let SignedIn { session, return_to, app_state, keys, .. } =
+            provider.drive(Endpoint::Token, machine).await??;
+        provider.put_keys(keys);
+        let handle = self.inner.storage.create(&session, provider.now()).await?;
+        let stored = self.inner.storage.load(&handle, provider.now()).await?;
+        let version = stored.map_or(Version(0), |stored| stored.version);
+        if let Some(previous) = previous {
+            self.retire(previous).await;
+        }
+        let held = Held { handle, session, version, ahead: false };
+        Ok(CompletedSignIn {
+            session: self.writable(None, held),
+            return_to: return_to.as_str().to_owned(),
+            app_state,
+        })
+    }
+
+    /// Removes the session that a new sign-in has replaced.
+    async fn retire(&self, previous: &Handle) {
+        let now = self.inner.provider.now();
+        let Ok(Some(Stored { session, version })) = self.inner.storage.load(previous, now).await else {
+            return;
+        };
+        let mut held = Held { handle: previous.clone(), session, version, ahead: false };
+        self.inner.refresher.sign_out(&mut held).await;
+        // The new session is there; an old one that cannot be removed ends by its age.
+        let _ = self.inner.storage.remove(previous).await;
+        self.inner.refresher.revoke(held.session.refresh_token().cloned());
+    }
+
+    /// The session of a handle, to be used where the storage can be written; `None` when nobody is
+    /// signed in.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked. That says nothing about who is signed in.
+    pub async fn session(&self, handle: &Handle) -> Result<Option<WritableSession>, Error> {
+        let Some(mut held) = self.open(handle).await? else { return Ok(None) };
+        if held.ahead {
+            self.inner.refresher.write_back(&mut held).await;
+        }
+        Ok(Some(self.writable(Some(handle.clone()), held)))
+    }
+
+    /// The session of a handle, to be looked at; `None` when nobody is signed in.
+    ///
+    /// # Errors
+    /// As [`session`](Self::session).
+    pub async fn read_only_session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
+        let Some(held) = self.open(handle).await? else { return Ok(None) };
+        let stored = Stored { session: held.session, version: held.version };
+        let provider = &self.inner.provider;
+        Ok(Some(ReadOnlySession::new(
+            handle.clone(),
+            stored,
+            provider.config.clone(),
+            Arc::clone(&provider.clock),
+        )))
+    }
+
+    /// Fetches a token although its session cannot be stored now, as the official JavaScript SDK does
+    /// in server components.
+    ///
+    /// **It costs** a token request for every process that has to do it, and if the refresh token is
+    /// replaced, the new one exists only in the ledger of this process until somebody opens the session
+    /// for writing here. A process that ends before that loses the session. Prefer
+    /// [`WritableSession::refresh_ahead`], or a storage on the server, where every place is writable.
+    ///
+    /// # Errors
+    /// As [`WritableSession::access_token`].
+    pub async fn access_token_without_storing(
+        &self,
+        session: &ReadOnlySession,
+        target: &TokenTarget,
+    ) -> Result<AccessToken, Error> {
+        let mut held = session.held();
+        self.inner.refresher.catch_up(&mut held.session);
+        let provider = &self.inner.provider;
+        if let Some(token) = held.session.usable_token(&provider.config, target, provider.now()) {
+            return Ok(token.clone());
+        }
+        let refresher = &self.inner.refresher;
+        refresher.obtain(held, target.clone(), Need::Usable, Persist::LedgerOnly).await.token
+    }
+
+    /// What the refresher holds in memory: refreshes under way, sessions that wait for their turn, and
+    /// spent refresh tokens in the ledger.
+    pub fn load(&self) -> RefresherLoad {
+        let (flights, turns, ledger) = self.inner.refresher.load();
+        RefresherLoad { flights, turns, ledger }
+    }
+
+    async fn open(&self, handle: &Handle) -> Result<Option<Held>, Error> {
+        let now = self.inner.provider.now();
+        let Some(Stored { mut session, version }) = self.inner.storage.load(handle, now).await? else {
+            return Ok(None);
+        };
+        if self.inner.refresher.is_signed_out(session.id()) {
+            return Ok(None);
+        }
+        let ahead = self.inner.refresher.catch_up(&mut session);
+        Ok(Some(Held { handle: handle.clone(), session, version, ahead }))
+    }
+
+    fn writable(&self, presented: Option<Handle>, held: Held) -> WritableSession {
+        WritableSession::new(
+            Arc::clone(&self.inner.refresher),
+            Arc::clone(&self.inner.provider),
+            Arc::clone(&self.inner.storage),
+            presented,
+            held,
+        )
+    }
+}
+
+impl fmt::Debug for LogtoClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogtoClient")
+            .field("config", self.config())
+            .field("storage", &self.inner.storage)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the refresher holds in memory; see [`LogtoClient::load`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RefresherLoad {
+    /// Refreshes under way.
+    pub flights: usize,
+    /// Sessions that somebody has the turn of or waits for.
+    pub turns: usize,
+    /// Spent refresh tokens that are remembered.
+    pub ledger: usize,
+}
+
+/// Looks at sessions with nothing but the reading half of a storage: for a part of a program that must
+/// not change any.
+#[derive(Clone, Debug)]
+pub struct LogtoReader {
+    config: LogtoConfig,
+    storage: Arc<dyn SessionReader>,
+    clock: Arc<dyn Clock>,
+}
+
+impl LogtoReader {
+    /// Reads sessions of this application from `storage`.
+    pub fn new(config: LogtoConfig, storage: impl SessionReader + 'static) -> Self {
+        Self { config, storage: Arc::new(storage), clock: Arc::new(SystemClock::default()) }
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The session of a handle; `None` when nobody is signed in.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    pub async fn session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
+        let stored = self.storage.load(handle, self.clock.now()).await?;
+        Ok(stored.map(|stored| {
+            ReadOnlySession::new(handle.clone(), stored, self.config.clone(), Arc::clone(&self.clock))
+        }))
+    }
+}
+
+/// Builds a [`LogtoClient`]. Everything has a default but configuration, HTTP and storage.
+#[derive(Debug)]
+#[must_use]
+pub struct LogtoClientBuilder {
+    config: LogtoConfig,
+    http: Arc<dyn HttpClient>,
+    storage: Arc<dyn SessionStorage>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    observer: Arc<dyn Observer>,
+    runtime: Option<Arc<dyn Runtime>>,
+    verifier: Option<Arc<dyn JwsVerifier>>,
+    deadline: Duration,
+    at_once: usize,
+    ledger: LedgerLimits,
+    shared_ledger: Option<Arc<dyn SharedLedger>>,
+}
+
+/// What a client cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No feature brings a runtime and none was given.
+    #[error("no runtime: switch on the feature `tokio`, or give one with `runtime`")]
+    NoRuntime,
+    /// No feature brings a verifier and none was given.
+    #[error("no verifier: switch on the feature `aws-lc` or `rust-crypto`, or give one with `verifier`")]
+    NoVerifier,
+    /// A deadline of zero ends every call before it begins.
+    #[error("`deadline` must not be zero")]
+    NoTime,
+    /// With no call at once nothing can be sent.
+    #[error("`calls_at_once` must not be zero")]
+    NoCalls,
+}
+
+impl LogtoClientBuilder {
+    /// Another clock than the system's.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Another random source than the system's. For tests.
+    pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// Who is told what happens to sessions.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Another runtime than Tokio.
+    pub fn runtime(mut self, runtime: impl Runtime + 'static) -> Self {
+        self.runtime = Some(Arc::new(runtime));
+        self
+    }
+
+    /// Another verifier than that of the features: `aws-lc` if it is on, else `rust-crypto`.
+    pub fn verifier(mut self, verifier: impl JwsVerifier + 'static) -> Self {
+        self.verifier = Some(Arc::new(verifier));
+        self
+    }
+
+    /// After how long a call to the provider is over; 10 seconds unless changed.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How many calls to the provider may be under way at once; 64 unless changed. More wait.
+    pub fn calls_at_once(mut self, calls: usize) -> Self {
+        self.at_once = calls;
+        self
+    }
+
+    /// How much the ledger of spent refresh tokens holds.
+    pub fn ledger(mut self, limits: LedgerLimits) -> Self {
+        self.ledger = limits;
+        self
+    }
+
+    /// A ledger that several processes share. Worth having where sessions live in cookies.
+    pub fn shared_ledger(mut self, ledger: impl SharedLedger + 'static) -> Self {
+        self.shared_ledger = Some(Arc::new(ledger));
+        self
+    }
+
+    /// The client. Nothing is sent before it is needed.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn build(self) -> Result<LogtoClient, BuildError> {
+        if self.deadline.is_zero() {
+            return Err(BuildError::NoTime);
+        }
+        if self.at_once == 0 {
+            return Err(BuildError::NoCalls);
+        }
+        let transport = Transport { http: self.http, deadline: self.deadline, at_once: self.at_once };
+        let provider = Arc::new(Provider::new(
+            self.config,
+            transport,
+            self.clock,
+            self.runtime.ok_or(BuildError::NoRuntime)?,
+            self.verifier.ok_or(BuildError::NoVerifier)?,
+        ));
+        let limits = self.ledger;
+        let parts = Parts {
+            storage: Arc::clone(&self.storage),
+            ledger: Ledger::new(limits),
+            shared_ledger: self.shared_ledger.map(|place| SealedLedger::new(place, limits)),
+            entropy: Arc::clone(&self.entropy),
+            observer: self.observer,
+        };
+        let refresher = Arc::new(Refresher::new(Arc::clone(&provider), parts));
+        let inner = Inner {
+            sign_ins: Flights::new(Arc::clone(&provider.runtime)),
+            redeemed: Bygones::new(PendingSignIn::LIFETIME),
+            provider,
+            storage: self.storage,
+            refresher,
+            entropy: self.entropy,
+        };
+        Ok(LogtoClient { inner: Arc::new(inner) })
+    }
+}
+
+fn default_runtime() -> Option<Arc<dyn Runtime>> {
+    #[cfg(feature = "tokio")]
+    return Some(Arc::new(crate::runtime::TokioRuntime));
+    #[cfg(not(feature = "tokio"))]
+    None
+}
+
+fn default_verifier() -> Option<Arc<dyn JwsVerifier>> {
+    #[cfg(feature = "aws-lc")]
+    return Some(Arc::new(logto_core::jwt::AwsLcVerifier));
+    #[cfg(all(not(feature = "aws-lc"), feature = "rust-crypto"))]
+    return Some(Arc::new(logto_core::jwt::RustCryptoVerifier));
+    #[cfg(not(any(feature = "aws-lc", feature = "rust-crypto")))]
+    None
+}

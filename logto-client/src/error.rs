@@ -1,0 +1,178 @@
+//! What can go wrong when the client runs the core.
+
+use std::{sync::Arc, time::Duration};
+
+use logto_core::{
+    error::{Advice, Endpoint, OAuthErrorCode, ServerError},
+    jwt::TokenError,
+    sign_in::CallbackError,
+};
+
+use crate::{entropy::EntropyError, http::TransportError, storage::StorageError};
+
+/// An error of the client. Clones share their cause, because one failed refresh answers everybody
+/// who waited for it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The protocol: a callback, the server's verdict, a bad answer, a bad token, wrong use.
+    #[error(transparent)]
+    Protocol(#[from] logto_core::Error),
+    /// The provider could not be reached, or its answer was lost.
+    #[error("{endpoint} endpoint: {source}")]
+    Transport {
+        /// Which endpoint.
+        endpoint: Endpoint,
+        /// What happened.
+        source: TransportError,
+    },
+    /// The session storage failed. Nobody is signed out by that.
+    #[error("{0}")]
+    Storage(Arc<StorageError>),
+    /// The session has ended: the provider says so, or it was removed meanwhile.
+    #[error("the session has ended ({0}); sign in again")]
+    SessionEnded(SessionEnd),
+    /// The random source failed.
+    #[error("{0}")]
+    Entropy(Arc<EntropyError>),
+    /// Another process has been refreshing this session for too long.
+    #[error("the session is being refreshed elsewhere; try again")]
+    Busy,
+}
+
+/// Why a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// The provider refuses the refresh token for good: it has expired or was revoked, or the user
+    /// was suspended or deleted.
+    #[error("the provider refuses its refresh token")]
+    RefreshTokenRefused,
+    /// It was removed from the storage while it was in use: a sign-out, or back-channel logout.
+    #[error("it was removed")]
+    Removed,
+}
+
+/// How far an error reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reach {
+    /// It passes. The session is as it was, and the same call may succeed later.
+    Transient,
+    /// This one request is refused; the session goes on.
+    Request,
+    /// The session is over.
+    Session,
+}
+
+impl Error {
+    /// How far this error reaches.
+    pub fn reach(&self) -> Reach {
+        match self {
+            Self::SessionEnded(_) => Reach::Session,
+            Self::Transport { .. } | Self::Storage(_) | Self::Entropy(_) | Self::Busy => {
+                Reach::Transient
+            }
+            Self::Protocol(error) => match error.advice() {
+                Advice::Retry { .. } => Reach::Transient,
+                _ => Reach::Request,
+            },
+        }
+    }
+
+    /// What to do next.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Protocol(error) => error.advice(),
+            Self::SessionEnded(_) => Advice::SignInAgain,
+            Self::Storage(error) => match **error {
+                StorageError::Unavailable(_) => Advice::Retry { after: None },
+                StorageError::TooLarge { .. } | StorageError::Misconfigured(_) => {
+                    Advice::FixConfiguration
+                }
+            },
+            Self::Transport { .. } | Self::Entropy(_) | Self::Busy => Advice::Retry { after: None },
+        }
+    }
+
+    /// A stable, lower-case word for this error: an OAuth error code where the server gave one.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Protocol(error) => error.code(),
+            Self::Transport { .. } | Self::Busy => "temporarily_unavailable",
+            Self::Storage(error) => match **error {
+                StorageError::TooLarge { .. } => "session_too_large",
+                _ => "storage_unavailable",
+            },
+            Self::SessionEnded(_) => "session_ended",
+            Self::Entropy(_) => "no_entropy",
+        }
+    }
+
+    /// The status that answers a request which failed with this error: 401 where signing in helps,
+    /// 403 where the server refused, 503 where waiting helps, 400 for a bad callback, 500 where a
+    /// person has to correct something.
+    pub fn status(&self) -> http::StatusCode {
+        use http::StatusCode as Status;
+        if let Self::Protocol(logto_core::Error::Callback(_)) = self {
+            return Status::BAD_REQUEST;
+        }
+        match self.advice() {
+            Advice::Retry { .. } => Status::SERVICE_UNAVAILABLE,
+            Advice::SignInAgain => Status::UNAUTHORIZED,
+            Advice::Refused => Status::FORBIDDEN,
+            _ => Status::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// How long the server asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.advice() {
+            Advice::Retry { after } => after,
+            _ => None,
+        }
+    }
+
+    /// The server's verdict, when there is one.
+    pub fn server(&self) -> Option<&ServerError> {
+        match self {
+            Self::Protocol(error) => error.server(),
+            _ => None,
+        }
+    }
+
+    /// Whether the server gave this OAuth error code.
+    pub(crate) fn is_oauth(&self, code: &OAuthErrorCode) -> bool {
+        self.server().is_some_and(|error| error.error == *code)
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}
+
+impl From<EntropyError> for Error {
+    fn from(error: EntropyError) -> Self {
+        Self::Entropy(Arc::new(error))
+    }
+}
+
+impl From<CallbackError> for Error {
+    fn from(error: CallbackError) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
+impl From<logto_core::error::UsageError> for Error {
+    fn from(error: logto_core::error::UsageError) -> Self {
+        Self::Protocol(error.into())
+    }
+}

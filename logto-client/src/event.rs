@@ -1,0 +1,91 @@
+//! What happens to sessions behind the application's back, for logs and alarms.
+
+use std::fmt;
+
+use logto_core::{TokenTarget, session::SessionId};
+
+use crate::error::SessionEnd;
+
+/// Something worth knowing. No event holds a token or a handle.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// An access token was fetched.
+    Refreshed {
+        /// Which session.
+        session: SessionId,
+        /// What the token is for.
+        target: TokenTarget,
+        /// Whether the refresh token was replaced.
+        rotated: bool,
+    },
+    /// The answer to a refresh was lost. The refresh token may or may not have been replaced at the
+    /// provider.
+    RefreshUncertain {
+        /// Which session.
+        session: SessionId,
+    },
+    /// A new refresh token could not be written to the storage. It is kept in the ledger of this
+    /// process and written with the next use; should the process end before that, the session is lost
+    /// if the old token was replaced.
+    NotStored {
+        /// Which session.
+        session: SessionId,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A session has ended without a sign-out of ours. Told once.
+    SessionEnded {
+        /// Which session.
+        session: SessionId,
+        /// Why.
+        reason: SessionEnd,
+    },
+    /// The provider refuses our credentials. All sessions are kept; correct the configuration.
+    ClientRefused,
+    /// A refresh token could not be revoked at sign-out. It lives until it expires.
+    NotRevoked {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// Who is told.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// Called as things happen, from whatever task they happen in; must return at once.
+    fn on_event(&self, event: &Event);
+}
+
+/// Tells nobody, unless the feature `tracing` is on: then events go to `tracing`, under the target
+/// `logto`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DefaultObserver;
+
+impl Observer for DefaultObserver {
+    #[cfg(not(feature = "tracing"))]
+    fn on_event(&self, _event: &Event) {}
+
+    #[cfg(feature = "tracing")]
+    fn on_event(&self, event: &Event) {
+        match event {
+            Event::Refreshed { target, rotated, .. } => {
+                tracing::debug!(target: "logto", %target, rotated, "access token fetched");
+            }
+            Event::RefreshUncertain { .. } => {
+                tracing::warn!(target: "logto", "the answer to a refresh was lost");
+            }
+            Event::NotStored { reason, .. } => {
+                tracing::error!(target: "logto", reason, "a refreshed session could not be stored");
+            }
+            Event::SessionEnded { reason, .. } => {
+                tracing::info!(target: "logto", %reason, "session ended");
+            }
+            Event::ClientRefused => {
+                tracing::error!(target: "logto", "the provider refuses the client's credentials");
+            }
+            Event::NotRevoked { reason } => {
+                tracing::warn!(target: "logto", reason, "refresh token not revoked");
+            }
+        }
+    }
+}

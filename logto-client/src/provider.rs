@@ -1,0 +1,289 @@
+//! The provider as the client knows it: metadata and keys, each cached with one flight, and the way to
+//! its endpoints.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::{BoxFuture, Either, select}};
+use http::{HeaderValue, Request, Response};
+use logto_core::{
+    Exchange, LogtoConfig, Machine, Step, UnixTime,
+    error::Endpoint,
+    freshness::{Freshness, FreshnessPolicy, Lookup},
+    jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet},
+    machine::ProviderKeys,
+    metadata::{Discover, ProviderMetadata},
+};
+use tokio::sync::Semaphore;
+
+use crate::{
+    clock::Clock,
+    error::Error,
+    flight::{Flights, lock},
+    http::{HttpClient, TransportError},
+    runtime::Runtime,
+};
+
+/// One provider and everything it takes to talk to it.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) config: LogtoConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    verifier: Arc<dyn JwsVerifier>,
+    http: Arc<dyn HttpClient>,
+    deadline: Duration,
+    at_once: Semaphore,
+    metadata: Cache<Arc<ProviderMetadata>>,
+    keys: Cache<CachedKeys>,
+}
+
+#[derive(Clone, Debug)]
+struct CachedKeys {
+    keys: Arc<KeySet>,
+    etag: Option<HeaderValue>,
+}
+
+/// How the client talks to the provider.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    pub(crate) http: Arc<dyn HttpClient>,
+    /// After this long a call is over.
+    pub(crate) deadline: Duration,
+    /// How many calls may be under way at once.
+    pub(crate) at_once: usize,
+}
+
+impl Provider {
+    pub(crate) fn new(
+        config: LogtoConfig,
+        transport: Transport,
+        clock: Arc<dyn Clock>,
+        runtime: Arc<dyn Runtime>,
+        verifier: Arc<dyn JwsVerifier>,
+    ) -> Self {
+        Self {
+            config,
+            clock,
+            verifier,
+            http: transport.http,
+            deadline: transport.deadline,
+            at_once: Semaphore::new(transport.at_once),
+            metadata: Cache::new(FreshnessPolicy::METADATA, &runtime),
+            keys: Cache::new(FreshnessPolicy::KEYS, &runtime),
+            runtime,
+        }
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    /// The longest that one call can take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Sends one request, within the deadline.
+    pub(crate) async fn send(
+        &self,
+        endpoint: Endpoint,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Error> {
+        let failed = |source| Error::Transport { endpoint, source };
+        let deadline = self.runtime.sleep(self.deadline);
+        let call = async {
+            // The semaphore is never closed.
+            let _place = self.at_once.acquire().await.ok();
+            self.http.send(request).await
+        };
+        match select(call.boxed(), deadline).await {
+            Either::Left((answer, _)) => answer.map_err(failed),
+            Either::Right(_) => Err(failed(TransportError::Lost(format!(
+                "no answer within {} seconds",
+                self.deadline.as_secs_f32()
+            )))),
+        }
+    }
+
+    /// Runs an exchange once.
+    pub(crate) async fn exchange<E: Exchange>(
+        &self,
+        endpoint: Endpoint,
+        exchange: E,
+    ) -> Result<E::Output, Error> {
+        let response = self.send(endpoint, exchange.request()).await?;
+        Ok(exchange.accept(response, self.now())?)
+    }
+
+    /// Runs a machine. A request that did not leave is sent once more if it only reads; nothing else
+    /// is sent twice.
+    pub(crate) async fn drive<M: Machine>(
+        &self,
+        endpoint: Endpoint,
+        mut machine: M,
+    ) -> Result<M::Output, Error> {
+        loop {
+            match machine.poll(self.now()) {
+                Step::Done(output) => return Ok(output),
+                Step::Send(request) => {
+                    let only_reads = request.method() == http::Method::GET;
+                    let endpoint = if only_reads { Endpoint::Keys } else { endpoint };
+                    let response = match self.send(endpoint, request.clone()).await {
+                        Err(Error::Transport { .. }) if only_reads => {
+                            self.send(endpoint, request).await?
+                        }
+                        answer => answer?,
+                    };
+                    machine.handle(response, self.now());
+                }
+            }
+        }
+    }
+
+    /// The provider's metadata, fetched when it is first needed and again when it is old.
+    pub(crate) async fn metadata(self: &Arc<Self>) -> Result<Arc<ProviderMetadata>, Error> {
+        let provider = Arc::clone(self);
+        self.metadata
+            .get(&self.clock, move || {
+                async move {
+                    let discover = Discover::new(&provider.config);
+                    provider.exchange(Endpoint::Discovery, discover).await.map(Arc::new)
+                }
+                .boxed()
+            })
+            .await
+    }
+
+    /// The provider's keys.
+    pub(crate) async fn keys(self: &Arc<Self>) -> Result<Arc<KeySet>, Error> {
+        let provider = Arc::clone(self);
+        let cached = self.keys.get(&self.clock, move || provider.fetch_keys()).await?;
+        Ok(cached.keys)
+    }
+
+    /// The keys that a machine starts with. They are fetched now rather than after a code was redeemed
+    /// or a refresh token spent.
+    pub(crate) async fn machine_keys(self: &Arc<Self>) -> Result<ProviderKeys, Error> {
+        Ok(ProviderKeys::new(Some(self.keys().await?), Arc::clone(&self.verifier)))
+    }
+
+    /// Takes over a key set that a machine fetched.
+    pub(crate) fn put_keys(&self, keys: Option<Arc<KeySet>>) {
+        if let Some(keys) = keys {
+            self.keys.put(CachedKeys { keys, etag: None }, self.now());
+        }
+    }
+
+    fn fetch_keys(self: Arc<Self>) -> BoxFuture<'static, Result<CachedKeys, Error>> {
+        async move {
+            let metadata = self.metadata().await?;
+            let cached = self.keys.value();
+            let fetch = FetchKeys::new(&metadata, Arc::clone(&self.verifier))
+                .if_none_match(cached.as_ref().and_then(|cached| cached.etag.clone()));
+            match (self.exchange(Endpoint::Keys, fetch).await?, cached) {
+                (FetchedKeys::New { keys, etag }, _) => Ok(CachedKeys { keys, etag }),
+                (_, Some(cached)) => Ok(cached),
+                (_, None) => Err(Error::Transport {
+                    endpoint: Endpoint::Keys,
+                    source: TransportError::Unusable("not modified, and nothing to keep".to_owned()),
+                }),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// A value that is fetched, kept for a while, and fetched by one flight at a time.
+struct Cache<T: Clone> {
+    state: Arc<Mutex<State<T>>>,
+    flights: Flights<(), Result<T, Error>>,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    value: Option<T>,
+    freshness: Freshness,
+    last_error: Option<Error>,
+}
+
+impl<T: Clone + Send + Sync + 'static> Cache<T> {
+    fn new(policy: FreshnessPolicy, runtime: &Arc<dyn Runtime>) -> Self {
+        let freshness = Freshness::new(policy);
+        Self {
+            state: Arc::new(Mutex::new(State { value: None, freshness, last_error: None })),
+            flights: Flights::new(Arc::clone(runtime)),
+        }
+    }
+
+    async fn get(
+        &self,
+        clock: &Arc<dyn Clock>,
+        fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (lookup, value, last_error) = {
+            let state = lock(&self.state);
+            (state.freshness.lookup(clock.now()), state.value.clone(), state.last_error.clone())
+        };
+        match (lookup, value, last_error) {
+            (Lookup::Hit, Some(value), _) => Ok(value),
+            (Lookup::HitAndRefresh, Some(value), _) => {
+                drop(self.fetch(clock, fetch));
+                Ok(value)
+            }
+            (Lookup::Wait(_), _, Some(error)) => Err(error),
+            _ => self.fetch(clock, fetch).await,
+        }
+    }
+
+    fn fetch(
+        &self,
+        clock: &Arc<dyn Clock>,
+        fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
+    ) -> crate::flight::Flight<Result<T, Error>> {
+        let state = Arc::clone(&self.state);
+        let clock = Arc::clone(clock);
+        self.flights.join((), move || {
+            let fetched = fetch();
+            async move {
+                let outcome = fetched.await;
+                lock(&state).settle(&outcome, clock.now());
+                outcome
+            }
+            .boxed()
+        })
+    }
+
+    fn put(&self, value: T, now: UnixTime) {
+        lock(&self.state).settle(&Ok(value), now);
+    }
+
+    fn value(&self) -> Option<T> {
+        lock(&self.state).value.clone()
+    }
+}
+
+impl<T: Clone> State<T> {
+    fn settle(&mut self, outcome: &Result<T, Error>, now: UnixTime) {
+        match outcome {
+            Ok(value) => {
+                self.value = Some(value.clone());
+                self.last_error = None;
+                self.freshness.fetched(now);
+            }
+            Err(error) => {
+                self.last_error = Some(error.clone());
+                self.freshness.failed(now, error.retry_after());
+            }
+        }
+    }
+}
+
+impl<T: Clone> std::fmt::Debug for Cache<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}
