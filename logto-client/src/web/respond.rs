@@ -1,0 +1,78 @@
+//! Responses, and what a request says about where it comes from.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+
+/// A response that is nobody else's: never cached, never shared between browsers.
+pub(super) fn private(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    keep_private(response.headers_mut());
+    response
+}
+
+/// Forbids caches to keep what depends on a session.
+pub(super) fn keep_private(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.append(header::VARY, HeaderValue::from_static("Cookie"));
+}
+
+/// Sends the browser on with a GET, and does not tell the next place where it comes from.
+pub(super) fn see_other(location: &str) -> Response<Bytes> {
+    let mut response = private(StatusCode::SEE_OTHER);
+    let headers = response.headers_mut();
+    // Locations are serialized URLs or checked paths, which are ASCII.
+    let location = HeaderValue::from_str(location).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, value: &Value) -> Response<Bytes> {
+    let mut response = private(status);
+    *response.body_mut() = Bytes::from(value.to_string());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The answer to a request that failed: the status that fits, and an object with a stable `error` code.
+///
+/// `error_description` is for developers. It may hold words of the provider; escape it before it
+/// goes into HTML.
+pub fn error_response(error: &Error) -> Response<Bytes> {
+    let body = json!({ "error": error.code(), "error_description": error.to_string() });
+    let mut response = json(error.status(), &body);
+    if let Some(wait) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    }
+    response
+}
+
+/// Whether the browser says that another site made it send this request (`Sec-Fetch-Site`,
+/// [Fetch Metadata](https://www.w3.org/TR/fetch-metadata/)). Programs and old browsers say nothing.
+pub fn is_cross_site(headers: &HeaderMap) -> bool {
+    const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site")
+}
+
+/// Whether a person waits for a page, so that a redirect makes sense: a script that gets one sees the
+/// page behind it and no error.
+pub(super) fn is_navigation(method: &http::Method, headers: &HeaderMap) -> bool {
+    const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+    if method != http::Method::GET {
+        return false;
+    }
+    match headers.get(SEC_FETCH_MODE) {
+        Some(mode) => mode == "navigate",
+        None => headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html")),
+    }
+}
