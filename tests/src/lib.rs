@@ -7,3 +7,4 @@ pub mod browser;
 pub mod engine;
 pub mod raw;
 pub mod recordings;
+pub mod world;
