@@ -182,7 +182,7 @@ impl Exchange for Discover {
     type Output = ProviderMetadata;
 
     fn request(&self) -> Request<Bytes> {
-        oauth::get_request(&self.config.discovery_url())
+        oauth::get_request(self.config.discovery_url())
     }
 
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<ProviderMetadata, Error> {
