@@ -63,7 +63,7 @@ pub enum Replaced {
 }
 
 /// Whose sessions [`SessionStorage::remove_all`] removes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Whose {
     /// All sessions of this user (`sub`).
     Subject(String),

@@ -1,0 +1,234 @@
+//! Sessions end: by removal, by time. And one process at a time renews them.
+
+use std::{sync::Arc, time::Duration};
+
+use logto_client::storage::{Handle, Lease, Replaced, SessionStorage, Whose};
+use logto_core::UnixTime;
+
+use super::{NOW, OrViolated, Place, Rule, Sample, Suite, Violation};
+use crate::Lifetimes;
+
+impl Suite {
+    pub(super) async fn removed_sessions_stay_removed(&self) -> Result<(), Violation> {
+        let rule = "a removed session does not come back";
+        let session = Sample::default().build().or_violated(rule)?;
+        let handle = self.create(rule, &session).await?;
+        let version = self.loaded(rule, &handle).await?.version;
+        self.one.remove(&handle).await.or_violated(rule)?;
+        self.one.remove(&handle).await.or_violated(rule)?;
+        if self.promises.place == Place::Browser {
+            return Ok(());
+        }
+        let late_write = self.replace(rule, &handle, version, &session).await?;
+        rule.ensure(late_write == Replaced::Gone, "a late write was taken")?;
+        let found = self.load(rule, &handle, NOW).await?;
+        rule.ensure(found.is_none(), "it is there")
+    }
+
+    pub(super) async fn removing_by_owner(&self) -> Result<(), Violation> {
+        let rule = "remove_all removes the sessions of a user or provider session, and no other";
+        // The place may hold sessions from before: handles are new, and so are names made of one.
+        let unique = self
+            .create(rule, &Sample::default().build().or_violated(rule)?)
+            .await?;
+        let unique: String = unique.expose().chars().rev().take(16).collect();
+        let [alice, bob, first, second] =
+            ["alice", "bob", "first", "second"].map(|name| format!("{name} {unique}"));
+        let sample = |id: u8, subject: &str, provider_session: Option<&str>| Sample {
+            id,
+            subject: subject.to_owned(),
+            provider_session: provider_session.map(str::to_owned),
+            ..Sample::default()
+        };
+        let mut handles = Vec::new();
+        for sample in [
+            sample(1, &alice, Some(&first)),
+            sample(2, &alice, Some(&second)),
+            sample(3, &bob, Some(&first)),
+            sample(4, &bob, None),
+            // Its subject is the name of a provider session.
+            sample(5, &second, None),
+        ] {
+            let session = sample.build().or_violated(rule)?;
+            let handle = self.create(rule, &session).await?;
+            // A write must not lose the owner.
+            let version = self.loaded(rule, &handle).await?.version;
+            handles.push(
+                match self.replace(rule, &handle, version, &session).await? {
+                    Replaced::Stored { handle, .. } => handle,
+                    refused => return Err(rule.violated(format!("{refused:?}"))),
+                },
+            );
+        }
+        let steps: [(Whose, u64, &[bool]); 5] = [
+            (
+                Whose::ProviderSession(second.clone()),
+                1,
+                &[true, false, true, true, true],
+            ),
+            (
+                Whose::Subject(alice.clone()),
+                1,
+                &[false, false, true, true, true],
+            ),
+            (
+                Whose::ProviderSession(first),
+                1,
+                &[false, false, false, true, true],
+            ),
+            (Whose::Subject(bob), 1, &[false, false, false, false, true]),
+            (
+                Whose::Subject(alice),
+                0,
+                &[false, false, false, false, true],
+            ),
+        ];
+        for (whose, count, there) in steps {
+            let removed = self.other.remove_all(&whose).await.or_violated(rule)?;
+            if self.promises.place == Place::Browser {
+                rule.ensure(removed.is_none(), "a browser's sessions were counted")?;
+                continue;
+            }
+            rule.ensure(
+                removed == Some(count),
+                format!("{whose:?} had {removed:?} sessions"),
+            )?;
+            for (handle, there) in handles.iter().zip(there) {
+                let found = self.load(rule, handle, NOW).await?.is_some();
+                rule.ensure(
+                    found == *there,
+                    format!("after {whose:?} another session is gone, or it is there"),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn sessions_end_when_idle(&self) -> Result<(), Violation> {
+        let rule = "a session ends when nobody uses it (B5)";
+        let idle = self.promises.lifetimes.idle;
+        let session = Sample {
+            created_at: NOW,
+            ..Sample::default()
+        }
+        .build()
+        .or_violated(rule)?;
+        let just_before = NOW.plus(idle).minus(Duration::from_secs(1));
+
+        let handle = self.create(rule, &session).await?;
+        let found = self.load(rule, &handle, NOW.plus(idle)).await?;
+        rule.ensure(found.is_none(), "it is there when its idle time is over")?;
+
+        let handle = self.create(rule, &session).await?;
+        let version = self.loaded(rule, &handle).await?.version;
+        let late = self
+            .one
+            .replace(&handle, version, &session, NOW.plus(idle))
+            .await;
+        rule.ensure(
+            late.or_violated(rule)? == Replaced::Gone,
+            "it was written when its idle time was over",
+        )?;
+
+        let handle = self.create(rule, &session).await?;
+        let found = self.load(rule, &handle, just_before).await?;
+        let version = found
+            .ok_or_else(|| rule.violated("it is gone too early"))?
+            .version;
+        let replaced = self
+            .one
+            .replace(&handle, version, &session, just_before)
+            .await;
+        let Replaced::Stored { handle, .. } = replaced.or_violated(rule)? else {
+            return Err(rule.violated("it cannot be written shortly before its end"));
+        };
+        let found = self.load(rule, &handle, NOW.plus(idle)).await?;
+        rule.ensure(found.is_some(), "a write does not begin the idle time anew")
+    }
+
+    pub(super) async fn sessions_end_for_good(&self) -> Result<(), Violation> {
+        let rule = "a session ends some time after the sign-in, used or not (B5)";
+        let Lifetimes { idle, absolute } = self.promises.lifetimes;
+        let session = Sample {
+            created_at: NOW,
+            ..Sample::default()
+        }
+        .build()
+        .or_violated(rule)?;
+        let end = NOW.plus(absolute);
+        let mut handle = self.create(rule, &session).await?;
+        let mut now = NOW;
+        loop {
+            now = now.plus((idle / 2).max(Duration::from_secs(1)));
+            let found = self.load(rule, &handle, now).await?;
+            let Some(stored) = found else {
+                return rule.ensure(now >= end, "it ended too early although it was used");
+            };
+            rule.ensure(now < end, "it is there when its time is over")?;
+            let replaced = self
+                .one
+                .replace(&handle, stored.version, &session, now)
+                .await;
+            handle = match replaced.or_violated(rule)? {
+                Replaced::Stored { handle, .. } => handle,
+                refused => return Err(rule.violated(format!("{refused:?}"))),
+            };
+        }
+    }
+
+    pub(super) async fn the_end_of_time(&self) -> Result<(), Violation> {
+        let rule = "no moment overflows";
+        for seconds in [0, i64::from(i32::MAX), i64::from(u32::MAX), 253_402_300_799] {
+            let now = UnixTime::from_secs(seconds);
+            let session = Sample {
+                created_at: now,
+                ..Sample::default()
+            }
+            .build()
+            .or_violated(rule)?;
+            let handle = self.one.create(&session, now).await.or_violated(rule)?;
+            let found = self.load(rule, &handle, now).await?;
+            rule.ensure(found.is_some(), format!("nothing is stored at {seconds}"))?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn leases_exclude_each_other(&self) -> Result<(), Violation> {
+        let rule = "one process at a time may refresh a session";
+        let session = Sample::default().build().or_violated(rule)?;
+        let handle = self.create(rule, &session).await?;
+        let another = self.create(rule, &session).await?;
+        let ttl = Duration::from_secs(60);
+        let take = async |storage: &Arc<dyn SessionStorage>, handle: &Handle| {
+            storage.lease(handle, ttl).await.or_violated(rule)
+        };
+        let first = take(&self.one, &handle).await?;
+        let first = first.ok_or_else(|| rule.violated("a free lease was refused"))?;
+        if self.promises.place == Place::Shared {
+            rule.ensure(
+                take(&self.other, &handle).await?.is_none(),
+                "it was granted twice",
+            )?;
+            rule.ensure(
+                take(&self.one, &handle).await?.is_none(),
+                "it was granted twice",
+            )?;
+            rule.ensure(
+                take(&self.other, &another).await?.is_some(),
+                "sessions share a lease",
+            )?;
+            let stolen = Lease::held_by("somebody else");
+            self.other
+                .release(&handle, stolen)
+                .await
+                .or_violated(rule)?;
+            rule.ensure(
+                take(&self.other, &handle).await?.is_none(),
+                "a stranger gave it back",
+            )?;
+        }
+        self.one.release(&handle, first).await.or_violated(rule)?;
+        let second = take(&self.other, &handle).await?;
+        rule.ensure(second.is_some(), "it was not free again")
+    }
+}

@@ -1,0 +1,282 @@
+//! Sessions in the browser: the handle is the sealed session.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use logto_client::{
+    entropy::{Entropy, OsEntropy},
+    seal::{KeyRing, OVERHEAD, Purpose, SealContext},
+    storage::{
+        Handle, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version, Whose,
+    },
+    web::cookies::CookieCodec,
+};
+use logto_core::{AccessToken, LogtoConfig, Session, TokenTarget, UnixTime};
+
+use crate::{
+    Lifetimes,
+    lifetimes::Expiry,
+    record::{Record, Unreadable, access_token_len},
+};
+
+/// Keeps each session, sealed, in the cookies of its browser. Nothing is kept on the server.
+///
+/// That has its price: a copy of a cookie stays good until it expires, also after sign-out; nobody
+/// else's session can be ended; and of two responses that cross, the browser keeps the later.
+///
+/// # What does not fit
+/// A session that is longer than the cookies may be is stored without some of its access tokens: the
+/// expired ones go first, then the longest unused, and they are fetched again when they are needed.
+/// The refresh token and the ID token always stay; without a refresh token so do the access tokens,
+/// since nothing could fetch them again. What still does not fit is
+/// [`StorageError::TooLarge`] and nothing is stored. With the default budget of 8 KiB an ID token may
+/// have the claims of some 300 organizations; for more, raise the budget or keep sessions on the
+/// server.
+#[derive(Clone)]
+pub struct CookieStorage {
+    keys: KeyRing,
+    name: String,
+    issuer: String,
+    app_id: String,
+    /// The longest handle that the cookies carry.
+    capacity: usize,
+    lifetimes: Lifetimes,
+    entropy: Arc<dyn Entropy>,
+    on_overflow: Option<Arc<Report>>,
+}
+
+type Report = dyn Fn(&Overflow) + Send + Sync;
+
+/// Access tokens were left out of a cookie for want of room. No session is lost by it, but each of
+/// these tokens costs a request when it is needed next: a reason to keep sessions on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Overflow {
+    /// What the tokens were for.
+    pub dropped: Vec<TokenTarget>,
+    /// Bytes that the whole session would have taken.
+    pub size: usize,
+    /// Bytes that fit.
+    pub limit: usize,
+}
+
+impl CookieStorage {
+    /// A storage in the cookies that `cookies` reads and writes, sealed by `keys` for the issuer and
+    /// the application of `config`.
+    pub fn new(keys: KeyRing, config: &LogtoConfig, cookies: &CookieCodec) -> Self {
+        Self {
+            keys,
+            name: cookies.name().to_owned(),
+            issuer: config.issuer().to_owned(),
+            app_id: config.app_id().to_owned(),
+            capacity: cookies.capacity(),
+            lifetimes: Lifetimes::default(),
+            entropy: Arc::new(OsEntropy),
+            on_overflow: None,
+        }
+    }
+
+    /// Other lifetimes than the default ones.
+    #[must_use]
+    pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
+    /// Another source of nonces than the operating system.
+    #[must_use]
+    pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// What to do when access tokens have to be left out.
+    #[must_use]
+    pub fn on_overflow(mut self, report: impl Fn(&Overflow) + Send + Sync + 'static) -> Self {
+        self.on_overflow = Some(Arc::new(report));
+        self
+    }
+
+    fn context(&self) -> SealContext<'_> {
+        SealContext {
+            purpose: Purpose::Session,
+            name: &self.name,
+            issuer: &self.issuer,
+            app_id: &self.app_id,
+        }
+    }
+
+    fn open(&self, handle: &Handle, now: UnixTime) -> Option<Record> {
+        let handle = handle.expose();
+        if handle.len() > self.capacity {
+            return None;
+        }
+        let sealed = URL_SAFE_NO_PAD.decode(handle).ok()?;
+        let record = self.keys.open(&self.context(), &sealed)?;
+        match Record::decode(&record, now) {
+            Ok(record) => Some(record),
+            Err(Unreadable::Expired) => None,
+            Err(_unreadable) => {
+                #[cfg(feature = "tracing")]
+                tracing::warn!(reason = ?_unreadable, "a session cookie of ours cannot be read");
+                None
+            }
+        }
+    }
+
+    fn seal(&self, session: &Session, version: u64, now: UnixTime) -> Result<Handle, StorageError> {
+        let expiry = Expiry::of(session, self.lifetimes, now);
+        let record = self.fitted(
+            Record {
+                version,
+                expiry,
+                session: session.clone(),
+            },
+            now,
+        )?;
+        let bytes = record.encode().map_err(unavailable)?;
+        let sealed = self
+            .keys
+            .seal(&self.context(), &bytes, &*self.entropy)
+            .map_err(unavailable)?;
+        Ok(Handle::new(URL_SAFE_NO_PAD.encode(sealed)))
+    }
+
+    /// The record without the access tokens that there is no room for.
+    fn fitted(&self, mut record: Record, now: UnixTime) -> Result<Record, StorageError> {
+        let whole = handle_len(record.encode().map_err(unavailable)?.len());
+        if whole <= self.capacity {
+            return Ok(record);
+        }
+        let mut dropped = Vec::new();
+        if record.session.refresh_token().is_some() {
+            // A base64url character carries six bits.
+            let mut excess = whole
+                .saturating_sub(self.capacity)
+                .saturating_mul(3)
+                .div_ceil(4);
+            for (target, token_len) in by_use(&record.session, now)? {
+                if excess == 0 {
+                    break;
+                }
+                record.session.forget(&target);
+                dropped.push(target);
+                excess = excess.saturating_sub(token_len);
+            }
+        }
+        let size = handle_len(record.encode().map_err(unavailable)?.len());
+        if size > self.capacity {
+            return Err(StorageError::TooLarge {
+                size,
+                limit: self.capacity,
+            });
+        }
+        self.report(&Overflow {
+            dropped,
+            size: whole,
+            limit: self.capacity,
+        });
+        Ok(record)
+    }
+
+    fn report(&self, overflow: &Overflow) {
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            dropped = overflow.dropped.len(),
+            size = overflow.size,
+            limit = overflow.limit,
+            "access tokens do not fit into the session cookie and will be fetched again"
+        );
+        if let Some(report) = &self.on_overflow {
+            report(overflow);
+        }
+    }
+}
+
+#[async_trait]
+impl SessionReader for CookieStorage {
+    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
+        Ok(self.open(handle, now).map(stored))
+    }
+}
+
+#[async_trait]
+impl SessionStorage for CookieStorage {
+    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+        self.seal(session, 1, now)
+    }
+
+    /// Answers a new handle. The old one, if somebody kept it, goes on to open until it expires.
+    async fn replace(
+        &self,
+        handle: &Handle,
+        expected: Version,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<Replaced, StorageError> {
+        let Some(record) = self.open(handle, now) else {
+            return Ok(Replaced::Gone);
+        };
+        if Version(record.version) != expected {
+            return Ok(Replaced::Conflict(stored(record)));
+        }
+        let version = record.version.saturating_add(1);
+        let handle = self.seal(session, version, now)?;
+        Ok(Replaced::Stored {
+            handle,
+            version: Version(version),
+        })
+    }
+
+    /// Does nothing: the caller deletes the cookies.
+    async fn remove(&self, _: &Handle) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn remove_all(&self, _: &Whose) -> Result<Option<u64>, StorageError> {
+        Ok(None)
+    }
+}
+
+impl fmt::Debug for CookieStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookieStorage")
+            .field("name", &self.name)
+            .field("issuer", &self.issuer)
+            .field("app_id", &self.app_id)
+            .field("capacity", &self.capacity)
+            .field("lifetimes", &self.lifetimes)
+            .finish_non_exhaustive()
+    }
+}
+
+fn stored(record: Record) -> Stored {
+    Stored {
+        session: record.session,
+        version: Version(record.version),
+    }
+}
+
+/// The access tokens with the bytes they take, those to drop first in front.
+fn by_use(session: &Session, now: UnixTime) -> Result<Vec<(TokenTarget, usize)>, StorageError> {
+    let mut tokens: Vec<(&TokenTarget, &AccessToken)> = session.access_tokens().iter().collect();
+    tokens.sort_by_key(|(_, token)| (now < token.expires_at, token.last_used));
+    let measured = tokens.into_iter().map(|(target, token)| {
+        let len = access_token_len(target, token).map_err(unavailable)?;
+        Ok((target.clone(), len))
+    });
+    measured.collect()
+}
+
+/// Characters of the handle for a record of this many bytes.
+fn handle_len(record_len: usize) -> usize {
+    record_len
+        .saturating_add(OVERHEAD)
+        .saturating_mul(4)
+        .div_ceil(3)
+}
+
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StorageError {
+    StorageError::Unavailable(Box::new(error))
+}

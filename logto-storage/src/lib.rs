@@ -1,0 +1,26 @@
+//! Where the sessions of the Logto SDK live.
+//!
+//! | storage | the browser carries | sessions end | back-channel logout | for |
+//! |---|---|---|---|---|
+//! | [`CookieStorage`] | the sealed session | when they expire | no | applications without a store |
+//! | [`MemoryStorage`] | a random id | also when the process does | yes | development, tests, a single process |
+//!
+//! All of them keep the contract of [`SessionStorage`](logto_client::storage::SessionStorage), which
+//! the suite in `conformance` (feature `conformance`) checks; a storage of your own can run it too.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod cookie;
+#[cfg(feature = "conformance")]
+pub mod faulty;
+mod lifetimes;
+mod memory;
+mod record;
+
+pub use self::{
+    cookie::{CookieStorage, Overflow},
+    lifetimes::Lifetimes,
+    memory::MemoryStorage,
+};

@@ -1,0 +1,289 @@
+//! Sessions in the memory of one process.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use logto_client::{
+    entropy::{Entropy, OsEntropy},
+    storage::{
+        Handle, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version, Whose,
+    },
+};
+use logto_core::{Session, UnixTime};
+use sha2::{Digest, Sha256};
+
+use crate::{Lifetimes, lifetimes::Expiry};
+
+/// Keeps sessions in memory, for development, tests and applications of a single process. Sessions end
+/// with the process.
+///
+/// Handles are 256 random bits and kept as their SHA-256 only. There is room for a fixed number of
+/// sessions, 100,000 unless it is changed: then the one that was used longest ago ends for each that
+/// begins. A session takes about as many bytes as its tokens are long, two times the ID token; 5 to 10
+/// KB are usual, so that a full storage of the default size holds up to a gigabyte.
+///
+/// Every use of a session, also reading, begins its idle time anew.
+pub struct MemoryStorage {
+    sessions: Mutex<Sessions>,
+    capacity: usize,
+    lifetimes: Lifetimes,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl MemoryStorage {
+    /// An empty storage.
+    pub fn new() -> Self {
+        Self {
+            sessions: Mutex::default(),
+            capacity: DEFAULT_CAPACITY,
+            lifetimes: Lifetimes::default(),
+            entropy: Arc::new(OsEntropy),
+        }
+    }
+
+    /// Room for another number of sessions; at least one.
+    #[must_use]
+    pub fn capacity(mut self, sessions: usize) -> Self {
+        self.capacity = sessions.max(1);
+        self
+    }
+
+    /// Other lifetimes than the default ones.
+    #[must_use]
+    pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
+    /// Another source of handles than the operating system.
+    #[must_use]
+    pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// How many sessions there are, those included that have expired and were not yet met.
+    pub fn len(&self) -> usize {
+        self.sessions().entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A panic elsewhere while the lock was held leaves at worst an index that is behind.
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStorage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl SessionReader for MemoryStorage {
+    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
+        let key = Key::of(handle);
+        let mut sessions = self.sessions();
+        sessions.remove_expired(now);
+        sessions.touch(&key, now, self.lifetimes);
+        Ok(sessions.entries.get(&key).map(Entry::stored))
+    }
+}
+
+#[async_trait]
+impl SessionStorage for MemoryStorage {
+    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+        let mut id = [0; 32];
+        self.entropy
+            .fill(&mut id)
+            .map_err(|error| StorageError::Unavailable(Box::new(error)))?;
+        let handle = Handle::new(URL_SAFE_NO_PAD.encode(id));
+        let expiry = Expiry::of(session, self.lifetimes, now);
+
+        let mut sessions = self.sessions();
+        sessions.remove_expired(now);
+        while sessions.entries.len() >= self.capacity && sessions.remove_longest_unused() {}
+        sessions.insert(Key::of(&handle), session.clone(), Version(1), expiry);
+        Ok(handle)
+    }
+
+    async fn replace(
+        &self,
+        handle: &Handle,
+        expected: Version,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<Replaced, StorageError> {
+        let key = Key::of(handle);
+        let mut sessions = self.sessions();
+        sessions.remove_expired(now);
+        sessions.touch(&key, now, self.lifetimes);
+        let Some(entry) = sessions.entries.get(&key) else {
+            return Ok(Replaced::Gone);
+        };
+        if entry.version != expected {
+            return Ok(Replaced::Conflict(entry.stored()));
+        }
+        let version = Version(expected.0.saturating_add(1));
+        let expiry = Expiry::of(session, self.lifetimes, now);
+        sessions.remove(&key);
+        sessions.insert(key, session.clone(), version, expiry);
+        Ok(Replaced::Stored {
+            handle: handle.clone(),
+            version,
+        })
+    }
+
+    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
+        self.sessions().remove(&Key::of(handle));
+        Ok(())
+    }
+
+    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+        let mut sessions = self.sessions();
+        let keys = sessions.by_owner.get(whose).cloned().unwrap_or_default();
+        let removed = keys.iter().filter(|key| sessions.remove(key)).count();
+        Ok(u64::try_from(removed).ok())
+    }
+}
+
+impl fmt::Debug for MemoryStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStorage")
+            .field("sessions", &self.len())
+            .field("capacity", &self.capacity)
+            .field("lifetimes", &self.lifetimes)
+            .finish_non_exhaustive()
+    }
+}
+
+const DEFAULT_CAPACITY: usize = 100_000;
+
+/// The SHA-256 of a handle.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key([u8; 32]);
+
+impl Key {
+    fn of(handle: &Handle) -> Self {
+        Self(Sha256::digest(handle.expose()).into())
+    }
+}
+
+struct Entry {
+    session: Session,
+    version: Version,
+    expiry: Expiry,
+    /// Its place in [`Sessions::by_use`].
+    used: u64,
+}
+
+impl Entry {
+    fn stored(&self) -> Stored {
+        Stored {
+            session: self.session.clone(),
+            version: self.version,
+        }
+    }
+}
+
+/// The sessions and the two orders in which they are looked for.
+#[derive(Default)]
+struct Sessions {
+    entries: HashMap<Key, Entry>,
+    /// By the number of the last use: the longest unused first, which idles out first.
+    by_use: BTreeMap<u64, Key>,
+    by_owner: HashMap<Whose, HashSet<Key>>,
+    uses: u64,
+}
+
+impl Sessions {
+    fn insert(&mut self, key: Key, session: Session, version: Version, expiry: Expiry) {
+        for owner in owners(&session) {
+            self.by_owner.entry(owner).or_default().insert(key);
+        }
+        let used = self.next_use();
+        self.by_use.insert(used, key);
+        self.entries.insert(
+            key,
+            Entry {
+                session,
+                version,
+                expiry,
+                used,
+            },
+        );
+    }
+
+    fn remove(&mut self, key: &Key) -> bool {
+        let Some(entry) = self.entries.remove(key) else {
+            return false;
+        };
+        self.by_use.remove(&entry.used);
+        for owner in owners(&entry.session) {
+            if let Some(keys) = self.by_owner.get_mut(&owner) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.by_owner.remove(&owner);
+                }
+            }
+        }
+        true
+    }
+
+    /// Notes a use of a session, unless it has come too late for it.
+    fn touch(&mut self, key: &Key, now: UnixTime, lifetimes: Lifetimes) {
+        let used = self.next_use();
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        if entry.expiry.is_over(now) {
+            self.remove(key);
+            return;
+        }
+        entry.expiry.idle = entry.expiry.idle.max(now.plus(lifetimes.idle));
+        self.by_use.remove(&entry.used);
+        self.by_use.insert(used, *key);
+        entry.used = used;
+    }
+
+    /// Removes what has idled out. Each session is removed once, so this costs nothing in the end.
+    fn remove_expired(&mut self, now: UnixTime) {
+        while let Some((_, key)) = self.by_use.first_key_value() {
+            let key = *key;
+            let is_over = self
+                .entries
+                .get(&key)
+                .is_none_or(|entry| entry.expiry.is_over(now));
+            if !is_over || !self.remove(&key) {
+                break;
+            }
+        }
+    }
+
+    fn remove_longest_unused(&mut self) -> bool {
+        let longest_unused = self.by_use.first_key_value().map(|(_, key)| *key);
+        longest_unused.is_some_and(|key| self.remove(&key))
+    }
+
+    fn next_use(&mut self) -> u64 {
+        self.uses = self.uses.saturating_add(1);
+        self.uses
+    }
+}
+
+fn owners(session: &Session) -> impl Iterator<Item = Whose> + use<> {
+    let claims = session.claims();
+    let subject = Whose::Subject(claims.sub.clone());
+    let provider_session = claims.sid.clone().map(Whose::ProviderSession);
+    std::iter::once(subject).chain(provider_session)
+}

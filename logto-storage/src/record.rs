@@ -1,0 +1,426 @@
+//! A session as bytes: small, versioned, with its own end inside.
+//!
+//! One byte of format, then [postcard](https://postcard.jamesmunns.com/wire-format). Most of a session
+//! are tokens, and tokens are base64url: its parts are kept decoded, in three quarters of the room. A
+//! part of more than a kibibyte, such as the claims of a user with many organizations, is compressed as
+//! well. Each part is compressed alone, so that the size of the whole says nothing about a secret
+//! beside it.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use logto_core::{AccessToken, Session, TokenTarget, UnixTime};
+use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec_with_limit};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeSeq};
+use serde_bytes::Bytes;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::lifetimes::Expiry;
+
+/// What a storage keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) version: u64,
+    pub(crate) expiry: Expiry,
+    pub(crate) session: Session,
+}
+
+/// Why bytes are no record. Nobody is signed in by them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// A newer release wrote them; during an update another process can read them.
+    Newer,
+    /// They are not a record.
+    Malformed,
+    /// The session has ended.
+    Expired,
+}
+
+impl Record {
+    /// # Errors
+    /// None that a session can cause.
+    pub(crate) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
+        let session = &self.session;
+        let fields = Fields {
+            id: *session.id().as_bytes(),
+            id_token: Packed(session.id_token().expose()),
+            refresh_token: session.refresh_token().map(|token| Packed(token.expose())),
+            access_tokens: session.access_tokens().iter().map(entry).collect(),
+            requested_scopes: session
+                .requested_scopes()
+                .iter()
+                .map(String::as_str)
+                .collect(),
+            requested_resources: session
+                .requested_resources()
+                .iter()
+                .map(String::as_str)
+                .collect(),
+            granted_scopes: session
+                .granted_scopes()
+                .iter()
+                .map(String::as_str)
+                .collect(),
+            created_at: session.created_at(),
+            changed_at: session.changed_at(),
+        };
+        let header = (self.version, self.expiry.idle, self.expiry.absolute);
+        // Room for everything at once: a vector that grows leaves copies of tokens behind.
+        let mut bytes = Vec::with_capacity(packed_len_at_most(session));
+        bytes.push(FORMAT);
+        postcard::to_extend(&(header, fields), bytes).map(Zeroizing::new)
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote, unless it is over at `now`.
+    pub(crate) fn decode(bytes: &[u8], now: UnixTime) -> Result<Self, Unreadable> {
+        let (format, bytes) = bytes.split_first().ok_or(Unreadable::Malformed)?;
+        match *format {
+            FORMAT => {}
+            format if format > FORMAT => return Err(Unreadable::Newer),
+            _ => return Err(Unreadable::Malformed),
+        }
+        let ((version, idle, absolute), fields) =
+            postcard::take_from_bytes::<(u64, UnixTime, UnixTime)>(bytes)
+                .map_err(|_| Unreadable::Malformed)?;
+        let expiry = Expiry { idle, absolute };
+        if expiry.is_over(now) {
+            return Err(Unreadable::Expired);
+        }
+        let session = session_from(fields).map_err(|_| Unreadable::Malformed)?;
+        Ok(Self {
+            version,
+            expiry,
+            session,
+        })
+    }
+}
+
+/// Bytes that an access token adds to a record.
+pub(crate) fn access_token_len(
+    target: &TokenTarget,
+    token: &AccessToken,
+) -> Result<usize, postcard::Error> {
+    postcard::to_allocvec(&entry((target, token))).map(|bytes| Zeroizing::new(bytes).len())
+}
+
+const FORMAT: u8 = 1;
+
+/// The parts of tokens from this length on are compressed.
+const COMPRESS_FROM: usize = 1_024;
+/// No part is compressed that would be longer when it is read again.
+const COMPRESS_UP_TO: usize = 1 << 20;
+const COMPRESSION_LEVEL: u8 = 6;
+
+/// A session, field by field in the order in which `Session` serializes itself. `T` is how a token is
+/// written.
+#[derive(Serialize, Deserialize)]
+struct Fields<'a, T> {
+    id: [u8; 16],
+    id_token: T,
+    refresh_token: Option<T>,
+    #[serde(borrow)]
+    access_tokens: Vec<(Target<'a>, Access<'a, T>)>,
+    requested_scopes: Vec<&'a str>,
+    requested_resources: Vec<&'a str>,
+    granted_scopes: Vec<&'a str>,
+    created_at: UnixTime,
+    changed_at: UnixTime,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Target<'a> {
+    resource: Option<&'a str>,
+    organization_id: Option<&'a str>,
+    #[serde(borrow)]
+    scopes: Vec<&'a str>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Access<'a, T> {
+    token: T,
+    #[serde(borrow)]
+    scopes: Vec<&'a str>,
+    issued_at: UnixTime,
+    expires_at: UnixTime,
+    last_used: UnixTime,
+}
+
+fn entry<'a>(
+    (target, token): (&'a TokenTarget, &'a AccessToken),
+) -> (Target<'a>, Access<'a, Packed<'a>>) {
+    let target = Target {
+        resource: target.resource_indicator(),
+        organization_id: target.organization_id(),
+        scopes: target.scopes().iter().map(String::as_str).collect(),
+    };
+    let access = Access {
+        token: Packed(token.token.expose()),
+        scopes: token.scopes.iter().map(String::as_str).collect(),
+        issued_at: token.issued_at,
+        expires_at: token.expires_at,
+        last_used: token.last_used,
+    };
+    (target, access)
+}
+
+fn packed_len_at_most(session: &Session) -> usize {
+    let tokens = session
+        .access_tokens()
+        .values()
+        .map(|token| token.token.expose());
+    let scopes = session
+        .access_tokens()
+        .values()
+        .flat_map(|token| &token.scopes);
+    let targets = session.access_tokens().keys();
+    let targets = targets.flat_map(|target| {
+        let names = target
+            .resource_indicator()
+            .into_iter()
+            .chain(target.organization_id());
+        names.chain(target.scopes().iter().map(String::as_str))
+    });
+    tokens
+        .chain(scopes.map(String::as_str))
+        .chain(targets)
+        .chain([session.id_token().expose()])
+        .chain(session.refresh_token().map(logto_core::Secret::expose))
+        .chain(session.requested_scopes().iter().map(String::as_str))
+        .chain(session.requested_resources().iter().map(String::as_str))
+        .chain(session.granted_scopes().iter().map(String::as_str))
+        .fold(64, |sum: usize, text| {
+            sum.saturating_add(text.len()).saturating_add(16)
+        })
+}
+
+/// `Session` comes from its own serialization only: write that, with the tokens in full, and read it.
+fn session_from(fields: &[u8]) -> Result<Session, postcard::Error> {
+    let fields: Fields<'_, Unpacked> = postcard::from_bytes(fields)?;
+    let plain = Zeroizing::new(postcard::to_allocvec(&fields)?);
+    postcard::from_bytes(&plain)
+}
+
+/// A token that is written packed.
+struct Packed<'a>(&'a str);
+
+/// A token that is read packed and written in full.
+struct Unpacked(Zeroizing<String>);
+
+/// What stands between the dots of a token.
+#[derive(Serialize, Deserialize)]
+enum Part<'a> {
+    /// As it is.
+    Text(&'a str),
+    /// Base64url, decoded.
+    Binary(#[serde(borrow)] &'a Bytes),
+    /// Base64url, decoded and compressed.
+    Compressed(#[serde(borrow)] &'a Bytes),
+}
+
+impl Serialize for Packed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let parts = self.0.split('.');
+        let mut sequence = serializer.serialize_seq(Some(parts.clone().count()))?;
+        for part in parts {
+            let binary = URL_SAFE_NO_PAD.decode(part).map(Zeroizing::new);
+            let compressed = match &binary {
+                Ok(binary) if (COMPRESS_FROM..=COMPRESS_UP_TO).contains(&binary.len()) => {
+                    let compressed = Zeroizing::new(compress_to_vec(binary, COMPRESSION_LEVEL));
+                    Some(compressed).filter(|compressed| compressed.len() < binary.len())
+                }
+                _ => None,
+            };
+            sequence.serialize_element(&match (&compressed, &binary) {
+                (Some(compressed), _) => Part::Compressed(Bytes::new(compressed)),
+                (None, Ok(binary)) => Part::Binary(Bytes::new(binary)),
+                (None, Err(_)) => Part::Text(part),
+            })?;
+        }
+        sequence.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Unpacked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parts = Vec::<Part<'de>>::deserialize(deserializer)?;
+        let mut token = Zeroizing::new(String::new());
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                token.push('.');
+            }
+            match part {
+                Part::Text(text) => token.push_str(text),
+                Part::Binary(binary) => URL_SAFE_NO_PAD.encode_string(binary, &mut token),
+                Part::Compressed(compressed) => {
+                    let mut binary = decompress_to_vec_with_limit(compressed, COMPRESS_UP_TO)
+                        .map_err(|_| de::Error::custom("a part that cannot be decompressed"))?;
+                    URL_SAFE_NO_PAD.encode_string(&binary, &mut token);
+                    binary.zeroize();
+                }
+            }
+        }
+        Ok(Self(token))
+    }
+}
+
+impl Serialize for Unpacked {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Lifetimes, conformance::Sample};
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    fn record(sample: &Sample) -> Record {
+        let session = sample.build().unwrap();
+        let expiry = Expiry::of(&session, Lifetimes::default(), NOW);
+        Record {
+            version: 7,
+            expiry,
+            session,
+        }
+    }
+
+    fn with_id_token(id_token: &str) -> Result<Session, postcard::Error> {
+        let mut session = serde_json::to_value(Sample::default().build().unwrap()).unwrap();
+        session["id_token"] = id_token.into();
+        serde_json::from_value(session).map_err(|_| postcard::Error::SerdeDeCustom)
+    }
+
+    #[test]
+    fn the_fields_are_those_of_a_session_in_its_order() {
+        let session = Sample {
+            access_tokens: 3,
+            ..Sample::default()
+        }
+        .build()
+        .unwrap();
+        let written = postcard::to_allocvec(&session).unwrap();
+        let fields: Fields<'_, &str> = postcard::from_bytes(&written).unwrap();
+        assert_eq!(postcard::to_allocvec(&fields).unwrap(), written);
+        assert_eq!(fields.id_token, session.id_token().expose());
+        assert_eq!(fields.changed_at, session.changed_at());
+    }
+
+    #[test]
+    fn b6_a_record_is_smaller_than_json_and_comes_back_whole() {
+        for (organizations, access_tokens, at_most_percent) in
+            [(0, 0, 80), (2, 4, 75), (1_000, 12, 45)]
+        {
+            let record = record(&Sample {
+                organizations,
+                access_tokens,
+                ..Sample::default()
+            });
+            let bytes = record.encode().unwrap();
+            assert_eq!(Record::decode(&bytes, NOW), Ok(record.clone()));
+            let json = serde_json::to_vec(&record.session).unwrap();
+            assert!(
+                bytes.len() * 100 <= json.len() * at_most_percent,
+                "{} of {}",
+                bytes.len(),
+                json.len()
+            );
+            assert!(
+                bytes.capacity() <= packed_len_at_most(&record.session),
+                "it was copied while it grew"
+            );
+        }
+    }
+
+    #[test]
+    fn b5_the_end_is_inside() {
+        let record = record(&Sample::default());
+        let bytes = record.encode().unwrap();
+        let last = record.expiry.idle.minus(Duration::from_secs(1));
+        assert!(Record::decode(&bytes, last).is_ok());
+        assert_eq!(
+            Record::decode(&bytes, record.expiry.idle),
+            Err(Unreadable::Expired)
+        );
+        let forever = UnixTime::from_secs(i64::MAX);
+        assert_eq!(Record::decode(&bytes, forever), Err(Unreadable::Expired));
+    }
+
+    #[test]
+    fn f33_other_formats_are_told_apart() {
+        let mut bytes = record(&Sample::default()).encode().unwrap();
+        for (format, expected) in [
+            (0, Unreadable::Malformed),
+            (2, Unreadable::Newer),
+            (255, Unreadable::Newer),
+        ] {
+            bytes[0] = format;
+            assert_eq!(Record::decode(&bytes, NOW), Err(expected), "{format}");
+        }
+        assert_eq!(Record::decode(&[], NOW), Err(Unreadable::Malformed));
+        assert_eq!(Record::decode(&[FORMAT], NOW), Err(Unreadable::Malformed));
+        for length in 0..bytes.len() {
+            bytes[0] = FORMAT;
+            assert!(Record::decode(&bytes[..length], NOW).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn f33_a_part_that_would_fill_the_memory_is_no_session() {
+        let bomb = compress_to_vec(&vec![b' '; COMPRESS_UP_TO + 1], COMPRESSION_LEVEL);
+        let sequence =
+            postcard::to_allocvec(&[Part::Compressed(Bytes::new(&bomb))].as_slice()).unwrap();
+        assert!(postcard::from_bytes::<Unpacked>(&sequence).is_err());
+    }
+
+    #[test]
+    fn tokens_of_any_form_come_back_as_they_were() {
+        let payload = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        let long = format!(r#"{{"text":"{}"}}"#, "long ".repeat(1_000));
+        for token in [
+            String::new(),
+            ".".to_owned(),
+            "..".to_owned(),
+            "opaque token with spaces".to_owned(),
+            "AB".to_owned(),
+            "not canonical: AC".to_owned(),
+            "AAAA====".to_owned(),
+            format!("a.{}.b", payload(&long)),
+            "A".repeat(10_000),
+            "\u{e4}\u{20ac}".to_owned(),
+        ] {
+            let packed = postcard::to_allocvec(&Packed(&token)).unwrap();
+            let unpacked: Unpacked = postcard::from_bytes(&packed).unwrap();
+            assert_eq!(*unpacked.0, token);
+        }
+        assert!(
+            with_id_token("not a token").is_err(),
+            "a session needs an ID token that can be read"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_token_comes_back_as_it_was(token in "[A-Za-z0-9._~+/=-]{0,300}") {
+            let packed = postcard::to_allocvec(&Packed(&token)).unwrap();
+            let unpacked: Unpacked = postcard::from_bytes(&packed).unwrap();
+            prop_assert_eq!(&*unpacked.0, &token);
+        }
+
+        #[test]
+        fn f33_no_bytes_break_the_reader(
+            garbage in prop::collection::vec(any::<u8>(), 0..300),
+            place in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let _ = Record::decode(&garbage, NOW);
+            let mut bytes = record(&Sample { organizations: 60, ..Sample::default() }).encode().unwrap();
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            let _ = Record::decode(&bytes, NOW);
+        }
+    }
+}

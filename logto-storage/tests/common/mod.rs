@@ -1,0 +1,36 @@
+//! What several tests need.
+#![allow(dead_code, reason = "no test file needs all of it")]
+
+use logto_client::{
+    seal::{KeyRing, SealKey},
+    web::cookies::{CookieCodec, CookieOptions},
+};
+use logto_core::{LogtoConfig, UnixTime};
+use logto_storage::CookieStorage;
+use url::Url;
+
+pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+pub(crate) fn config(endpoint: &str, app_id: &str) -> LogtoConfig {
+    LogtoConfig::builder(endpoint, app_id).build().unwrap()
+}
+
+pub(crate) fn codec(budget: usize) -> CookieCodec {
+    let base_url = Url::parse("https://app.example.com").unwrap();
+    CookieOptions::new(&base_url, "app")
+        .budget(budget)
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn ring(byte: u8) -> KeyRing {
+    KeyRing::new(SealKey::new(&[byte; 32]))
+}
+
+pub(crate) fn cookie_storage() -> CookieStorage {
+    CookieStorage::new(
+        ring(1),
+        &config("https://tenant.logto.app", "app"),
+        &codec(8_192),
+    )
+}
