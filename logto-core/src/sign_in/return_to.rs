@@ -8,7 +8,8 @@ use url::Url;
 ///
 /// Made from whatever a request asked for: everything that is not plainly a path of this
 /// application becomes the default, the base URL. A path that is accepted parses to the application's
-/// own origin in a WHATWG URL parser, has no control characters, no backslash and no leading `//`.
+/// own origin in a WHATWG URL parser; it has no control characters, no backslash, no `//`, and no
+/// colon in its first segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ReturnTo(String);
@@ -70,47 +71,37 @@ fn is_plain(path: &str) -> bool {
         && !leads_elsewhere(path)
 }
 
-/// Whether the path, as it stands or decoded by a careless server behind us, begins like the
-/// authority of another host.
-fn leads_elsewhere(path: &str) -> bool {
+/// Whether somebody could read an address out of it: two slashes in a row, or a scheme. Looked at as
+/// it stands and decoded twice, because some proxies decode once before the application does. In the
+/// query an address is in order if it is encoded, as an address in a query has to be.
+fn leads_elsewhere(text: &str) -> bool {
+    let (path, query) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
     let mut decoded = path.to_owned();
-    // As it stands and decoded twice: some proxies decode once before the application does.
     for _ in 0..3 {
-        let compact: String = decoded
+        let bare: String = decoded
             .chars()
             .filter(|c| !c.is_whitespace() && !c.is_control())
+            .map(|c| if c == '\\' { '/' } else { c })
             .collect();
-        if begins_like_an_authority(&compact) {
+        if bare.contains("//") || begins_like_an_address(&bare) {
             return true;
         }
         decoded = percent_decoded(&decoded);
     }
-    false
+    query.contains("//")
 }
 
-/// `//host`, `/\host`, and what dot segments make of `/.//host` or `/x/..//host`.
-fn begins_like_an_authority(path: &str) -> bool {
-    let path = path
-        .split(['?', '#'])
-        .next()
-        .unwrap_or_default()
-        .replace('\\', "/");
-    let mut depth = 0_usize;
-    let mut segments = path.split('/').skip(1).peekable();
-    while let Some(segment) = segments.next() {
-        match segment {
-            "." => {}
-            ".." => depth = depth.saturating_sub(1),
-            "" if depth == 0 && segments.peek().is_some() => return true,
-            _ => depth += 1,
-        }
-    }
-    false
+/// A scheme, or a mark that cannot begin a word and that some take for a slash.
+fn begins_like_an_address(path: &str) -> bool {
+    const MARKS: [char; 9] = ['〱', '〵', 'ゝ', 'ー', 'ｰ', '／', '＼', '∕', '⁄'];
+    let first_segment = path.split('/').nth(1).unwrap_or_default();
+    first_segment.contains(':') || first_segment.starts_with(MARKS)
 }
 
 fn percent_decoded(text: &str) -> String {
-    // `form_urlencoded` would turn `+` into a space, which does not matter to the checks above.
-    url::form_urlencoded::parse(format!("x={}", text.replace('&', "%26")).as_bytes())
+    // Two characters mean something to the decoder of forms that they do not mean in a path.
+    let form = text.replace('&', "%26").replace('+', "%2B");
+    url::form_urlencoded::parse(format!("x={form}").as_bytes())
         .next()
         .map(|(_, value)| value.into_owned())
         .unwrap_or_default()
@@ -140,8 +131,9 @@ mod tests {
             "/orders?page=2&sort=a%2Fb",
             "/a/b/../c",
             "/ünï",
-            "/a//b",
-            "/?next=//evil",
+            "/a+b/+/c",
+            "/search?q=1:2&next=%2F%2Fhere&url=https%3A%2F%2Fhere",
+            "/サービス",
         ] {
             let expected = Url::parse("https://app.example")
                 .unwrap()
@@ -181,6 +173,12 @@ mod tests {
             "data:text/html,x",
             "@evil.example",
             "/\r\nLocation: https://evil.example",
+            "/a//evil.example",
+            "/?next=//evil.example",
+            "/https:evil.example",
+            "/javascript:alert(1)",
+            "/〱evil.example",
+            "/x/%5c/evil.example",
         ] {
             assert_eq!(within(bad), "/", "{bad:?}");
         }

@@ -1,0 +1,188 @@
+//! An application, its provider, literal responses, and exchanges recorded at a real Logto.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test file is a crate of its own"
+)]
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use logto_core::{
+    LogtoConfig, UnixTime, config::LogtoConfigBuilder, metadata::ProviderMetadata,
+    sign_in::SIGN_IN_RANDOM_BYTES,
+};
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
+
+pub const ISSUER: &str = "https://tenant.logto.app/oidc";
+pub const APP_ID: &str = "app-id";
+pub const APP_SECRET: &str = "app-secret";
+/// Within the hour that the recorded tokens are good for.
+pub const NOW: UnixTime = UnixTime::from_secs(1_795_335_765);
+
+pub fn builder() -> LogtoConfigBuilder {
+    LogtoConfig::builder("https://tenant.logto.app", APP_ID)
+        .app_secret(APP_SECRET)
+        .base_url("https://shop.example.com")
+}
+
+pub fn config() -> LogtoConfig {
+    builder().build().unwrap()
+}
+
+/// The discovery document of [`ISSUER`], as far as the core reads it.
+pub fn document() -> Map<String, Value> {
+    object(json!({
+        "issuer": ISSUER,
+        "authorization_endpoint": "https://tenant.logto.app/oidc/auth",
+        "token_endpoint": "https://tenant.logto.app/oidc/token",
+        "jwks_uri": "https://tenant.logto.app/oidc/jwks",
+        "userinfo_endpoint": "https://tenant.logto.app/oidc/me",
+        "revocation_endpoint": "https://tenant.logto.app/oidc/token/revocation",
+        "introspection_endpoint": "https://tenant.logto.app/oidc/token/introspection",
+        "end_session_endpoint": "https://tenant.logto.app/oidc/session/end",
+        "device_authorization_endpoint": "https://tenant.logto.app/oidc/device/auth",
+        "pushed_authorization_request_endpoint": "https://tenant.logto.app/oidc/request",
+        "authorization_response_iss_parameter_supported": true,
+    }))
+}
+
+pub fn document_with(member: &str, value: Value) -> Map<String, Value> {
+    let mut document = document();
+    document.insert(member.to_owned(), value);
+    document
+}
+
+pub fn metadata() -> ProviderMetadata {
+    metadata_from(document())
+}
+
+pub fn metadata_from(document: Map<String, Value>) -> ProviderMetadata {
+    ProviderMetadata::from_document(&config(), document).unwrap()
+}
+
+pub fn object(value: Value) -> Map<String, Value> {
+    let Value::Object(object) = value else {
+        panic!("not an object: {value}");
+    };
+    object
+}
+
+/// The bytes 0, 1, 2 and so on: no two of the values made of them are alike.
+pub fn random() -> [u8; SIGN_IN_RANDOM_BYTES] {
+    std::array::from_fn(|index| u8::try_from(index).unwrap())
+}
+
+pub fn response(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response<Bytes> {
+    Response::builder()
+        .status(status)
+        .header("content-type", content_type)
+        .body(body.into())
+        .unwrap()
+}
+
+pub fn json_response(status: u16, body: &Value) -> Response<Bytes> {
+    response(status, "application/json", body.to_string())
+}
+
+/// The parameters of a form request; no name may appear twice.
+pub fn form(request: &Request<Bytes>) -> BTreeMap<String, String> {
+    parameters(request.body())
+}
+
+pub fn parameters(encoded: &[u8]) -> BTreeMap<String, String> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(encoded).into_owned() {
+        let before = parameters.insert(name.clone(), value);
+        assert_eq!(before, None, "{name} is there twice");
+    }
+    parameters
+}
+
+pub fn header<'a>(request: &'a Request<Bytes>, name: &str) -> Option<&'a str> {
+    request
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap())
+}
+
+/// One exchange with a real Logto 1.42.
+pub struct Recording {
+    pub request: Request<Bytes>,
+    pub response: Response<Bytes>,
+}
+
+impl Recording {
+    /// The one whose file name starts with this number.
+    pub fn load(number: u16) -> Self {
+        let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recordings"));
+        let prefix = format!("{number:03}-");
+        let file = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .find(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+            .unwrap_or_else(|| panic!("no recording {number}"));
+        let recording: Value = serde_json::from_slice(&fs::read(file.path()).unwrap()).unwrap();
+        let (request, response) = (&recording["request"], &recording["response"]);
+
+        let mut read_request = Request::builder()
+            .method(request["method"].as_str().unwrap())
+            .uri(format!(
+                "http://localhost:3001{}",
+                request["target"].as_str().unwrap()
+            ));
+        for (name, value) in headers(request) {
+            read_request = read_request.header(name, value);
+        }
+        let status = response["status"].as_u64().unwrap();
+        let mut read_response = Response::builder().status(u16::try_from(status).unwrap());
+        for (name, value) in headers(response) {
+            read_response = read_response.header(name, value);
+        }
+        Self {
+            request: read_request.body(body(request)).unwrap(),
+            response: read_response.body(body(response)).unwrap(),
+        }
+    }
+
+    /// What the recorded server answered, as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(self.response.body()).unwrap()
+    }
+
+    pub fn redirect(&self) -> &str {
+        self.response.headers()["location"].to_str().unwrap()
+    }
+}
+
+fn headers(message: &Value) -> impl Iterator<Item = (&str, &str)> {
+    message["headers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|header| (header[0].as_str().unwrap(), header[1].as_str().unwrap()))
+}
+
+fn body(message: &Value) -> Bytes {
+    match (&message["json"], &message["body"]) {
+        (Value::Null, Value::String(text)) => Bytes::from(text.clone()),
+        (Value::Null, _) => Bytes::new(),
+        (json, _) => Bytes::from(json.to_string()),
+    }
+}
+
+/// The application of most recordings.
+pub fn recorded_builder() -> LogtoConfigBuilder {
+    recorded_app("q5z3x46nt51n2jydi4jkh").app_secret("jjpOZBx3GoL24m10JcaYXDjlzzcIfNqA")
+}
+
+pub fn recorded_app(app_id: &str) -> LogtoConfigBuilder {
+    LogtoConfig::builder("http://localhost:3001", app_id).base_url("http://localhost:4000")
+}
+
+pub fn recorded_metadata() -> ProviderMetadata {
+    let config = recorded_builder().build().unwrap();
+    ProviderMetadata::from_document(&config, object(Recording::load(1).json())).unwrap()
+}
