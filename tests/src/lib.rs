@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod engine;
+pub mod provider;
 pub mod raw;
 pub mod recordings;
 pub mod world;

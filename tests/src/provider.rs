@@ -1,0 +1,165 @@
+//! Two providers behind one face: the test kit and the real engine. A scenario runs against either and
+//! must come out the same.
+
+use std::time::Duration;
+
+use logto_client::{
+    LogtoClient, LogtoConfig, clock::{Clock, SystemClock}, http::ReqwestClient,
+    storage::SessionStorage,
+};
+use logto_testkit::{App, KeyType, Logto, Resource, Role, Server, TestClock, User};
+use url::Url;
+
+use crate::{
+    browser::{Browser, Landing},
+    engine::{self, Engine, EngineOptions, Lifetimes, SHOPPING, SPA, TRADITIONAL},
+    world::WorldClock,
+};
+
+/// How long a refresh token lives here, so that a rotation can be waited for.
+pub const REFRESH_TOKEN_TTL: Duration = Duration::from_secs(10);
+/// After this long a confidential client's refresh token rotates: 70 % of its life, and a second.
+pub const PAST_ROTATION: Duration = Duration::from_secs(8);
+
+const ROOT: &str = "http://127.0.0.1:4000/";
+
+/// A provider with one user, two applications and an API resource.
+#[derive(Debug)]
+pub enum Provider {
+    /// The test kit on a loopback port. Time is moved, not waited for.
+    Kit(Box<Server>, TestClock),
+    /// The real engine. Time passes.
+    Engine(Box<Engine>),
+}
+
+impl Provider {
+    /// The test kit.
+    pub async fn kit() -> Self {
+        let clock = TestClock::new();
+        let application = |app: App| {
+            app.redirect_uri(engine::REDIRECT_URI)
+                .post_logout_redirect_uri(ROOT)
+                .refresh_token_ttl(REFRESH_TOKEN_TTL)
+        };
+        let scopes = ["read:products", "write:products"];
+        let server = Logto::builder()
+            .clock(clock.clone())
+            .resource(Resource::new(SHOPPING).scopes(scopes))
+            .role(Role::new("shopper").permissions(SHOPPING, scopes))
+            .user(User::new("alice").role("shopper").email("alice@example.com"))
+            .app(application(App::traditional(TRADITIONAL, engine::SECRET)))
+            .app(application(App::spa(SPA)))
+            .listen(0)
+            .await
+            .expect("the kit listens");
+        Self::Kit(Box::new(server), clock)
+    }
+
+    /// The real engine.
+    pub async fn engine() -> Self {
+        let ttl = Lifetimes {
+            refresh_token: u32::try_from(REFRESH_TOKEN_TTL.as_secs()).ok(),
+            ..Lifetimes::default()
+        };
+        let root = Url::parse(ROOT).expect("a literal");
+        let options =
+            EngineOptions { ttl, post_logout_redirect_uris: vec![root], ..EngineOptions::default() };
+        Self::Engine(Box::new(Engine::start(options).await))
+    }
+
+    /// The configuration of the confidential application.
+    pub fn traditional(&self) -> LogtoConfig {
+        self.config(TRADITIONAL, Some(engine::SECRET))
+    }
+
+    /// The configuration of the public application.
+    pub fn spa(&self) -> LogtoConfig {
+        self.config(SPA, None)
+    }
+
+    /// The configuration of an application.
+    pub fn config(&self, app_id: &str, secret: Option<&str>) -> LogtoConfig {
+        let endpoint = match self {
+            Self::Kit(server, _) => server.logto().endpoint().to_owned(),
+            Self::Engine(engine) => engine.endpoint().to_string(),
+        };
+        let mut builder = LogtoConfig::builder(endpoint, app_id)
+            .base_url(ROOT)
+            .scopes(["email", "read:products", "write:products"])
+            .resource(SHOPPING);
+        if let Some(secret) = secret {
+            builder = builder.app_secret(secret);
+        }
+        builder.build().expect("the configuration is well-formed")
+    }
+
+    /// A client with real HTTP.
+    pub fn client(&self, config: LogtoConfig, storage: impl SessionStorage + 'static) -> LogtoClient {
+        let http = ReqwestClient::new().expect("TLS can be set up");
+        let builder = LogtoClient::builder(config, http, storage);
+        let builder = match self {
+            Self::Kit(_, clock) => builder.clock(WorldClock(clock.clone())),
+            Self::Engine(_) => builder.clock(SystemClock::default()),
+        };
+        builder.build().expect("the client is complete")
+    }
+
+    /// The provider's time.
+    pub fn now(&self) -> logto_client::UnixTime {
+        match self {
+            Self::Kit(_, clock) => WorldClock(clock.clone()).now(),
+            Self::Engine(_) => SystemClock::default().now(),
+        }
+    }
+
+    /// Lets the user sign in and consent: the URL that the browser is sent back to.
+    pub async fn sign_in(&self, authorization_url: &Url) -> Url {
+        match self {
+            Self::Kit(server, _) => {
+                server.logto().sign_in(authorization_url, "alice").expect("the user consents")
+            }
+            Self::Engine(engine) => engine.sign_in(authorization_url.clone()).await,
+        }
+    }
+
+    /// Opens a URL in a browser that was never here: where does it lead?
+    pub async fn open(&self, url: &Url) -> Option<Url> {
+        match Browser::new(&self.issuer()).open(url.clone()).await {
+            Landing::Redirect(url) => Some(url),
+            _ => None,
+        }
+    }
+
+    fn issuer(&self) -> Url {
+        match self {
+            Self::Kit(server, _) => Url::parse(server.logto().issuer()).expect("an issuer is a URL"),
+            Self::Engine(engine) => engine.issuer().clone(),
+        }
+    }
+
+    /// Lets time pass.
+    pub async fn wait(&self, duration: Duration) {
+        match self {
+            Self::Kit(_, clock) => clock.advance(duration),
+            Self::Engine(_) => tokio::time::sleep(duration).await,
+        }
+    }
+
+    /// How many requests the token endpoint has seen.
+    pub async fn token_calls(&self) -> usize {
+        match self {
+            Self::Kit(server, _) => server.logto().count(logto_testkit::Endpoint::Token),
+            Self::Engine(engine) => engine.requests().await.to("token"),
+        }
+    }
+
+    /// Replaces the signing key by one of RSA.
+    pub async fn rotate_to_rsa(&self) {
+        match self {
+            Self::Kit(server, _) => {
+                server.logto().rotate_keys(KeyType::Rsa).expect("a key is made");
+            }
+            Self::Engine(engine) => engine.rotate_keys(engine::KeyType::Rsa).await,
+        }
+    }
+}
