@@ -209,10 +209,7 @@ impl LogtoClient {
             return;
         };
         let mut held = Held { handle: previous.clone(), session, version, ahead: false };
-        self.inner.refresher.sign_out(&mut held).await;
-        // The new session is there; an old one that cannot be removed ends by its age.
-        let _ = self.inner.storage.remove(previous).await;
-        self.inner.refresher.revoke(held.session.refresh_token().cloned());
+        self.inner.refresher.retire(&mut held).await;
     }
 
     /// The session of a handle, to be used where the storage can be written; `None` when nobody is
@@ -281,7 +278,7 @@ impl LogtoClient {
         let Some(Stored { mut session, version }) = self.inner.storage.load(handle, now).await? else {
             return Ok(None);
         };
-        if self.inner.refresher.is_signed_out(session.id()) {
+        if self.inner.refresher.is_over(session.id()) {
             return Ok(None);
         }
         let ahead = self.inner.refresher.catch_up(&mut session);

@@ -20,7 +20,7 @@ use chacha20poly1305::{
 };
 use hkdf::Hkdf;
 use logto_core::{
-    Secret, Session, UnixTime,
+    Secret, Session, TokenTarget, UnixTime,
     session::SessionDelta,
 };
 use sha2::{Digest, Sha256};
@@ -136,6 +136,15 @@ impl Ledger {
     /// Forgets a session's tokens: it has been signed out.
     pub(crate) fn forget(&self, refresh_token: &Secret) {
         lock(&self.entries).by_token.remove(&name(refresh_token));
+    }
+
+    /// Forgets one access token.
+    pub(crate) fn forget_token(&self, refresh_token: &Secret, target: &TokenTarget) {
+        if let Some(entry) = lock(&self.entries).by_token.get_mut(&name(refresh_token)) {
+            for delta in &mut entry.deltas {
+                delta.access_token.take_if(|(held, _)| held == target);
+            }
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -54,6 +54,7 @@ mod flight;
 mod pause;
 mod provider;
 mod refresh;
+mod retry_budget;
 mod turns;
 
 pub use logto_core as core;

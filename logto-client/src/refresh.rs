@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use logto_core::{
     AccessToken, Machine, Secret, Session, Step, TokenTarget,
     error::{Endpoint, OAuthErrorCode},
@@ -29,6 +29,7 @@ use crate::{
     ledger::{Ledger, SealedLedger},
     pause::Pause,
     provider::Provider,
+    retry_budget::RetryBudget,
     storage::{Handle, Lease, Replaced, SessionStorage, StorageError, Stored, Version},
     turns::Turns,
 };
@@ -42,9 +43,9 @@ const RECONNECTS: u32 = 2;
 /// How long to wait for another process that refreshes the same session.
 const LEASE_PATIENCE: Duration = Duration::from_secs(5);
 const LEASE_POLL: Duration = Duration::from_millis(50);
-/// How long a signed-out session is refused by name. Its cookie may have been copied; whoever needs more
+/// How long a session that ended is refused by name. Its cookie may have been copied; whoever needs more
 /// than that keeps sessions in a store on the server.
-const SIGNED_OUT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const OVER_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// How often a write is repeated after a storage failed or somebody else was faster.
 const WRITE_ATTEMPTS: u32 = 4;
 
@@ -96,9 +97,10 @@ pub(crate) struct Refresher {
     flights: Flights<Route, Flown>,
     turns: Turns<SessionId>,
     pause: Pause,
-    /// Sessions that were signed out here: no refresh under way brings one back, and no copy of its
-    /// cookie is worth anything in this process.
-    signed_out: Bygones<SessionId>,
+    retries: RetryBudget,
+    /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is
+    /// worth anything in this process.
+    over: Bygones<SessionId>,
 }
 
 /// What the refresher is made of besides the provider.
@@ -122,7 +124,8 @@ impl Refresher {
             observer: parts.observer,
             turns: Turns::new(),
             pause: Pause::default(),
-            signed_out: Bygones::new(SIGNED_OUT_LIFETIME),
+            retries: RetryBudget::default(),
+            over: Bygones::new(OVER_LIFETIME),
         }
     }
 
@@ -203,7 +206,7 @@ impl Refresher {
     /// The newest state of a session that anybody here knows.
     async fn reload(&self, held: &mut Held) -> Result<(), Error> {
         let now = self.provider.now();
-        let stored = match self.is_signed_out(held.session.id()) {
+        let stored = match self.is_over(held.session.id()) {
             true => None,
             false => self.storage.load(&held.handle, now).await?,
         };
@@ -395,35 +398,39 @@ impl Refresher {
     }
 
     /// Sends the refresh request: again if it never left, and once more if its answer was lost and
-    /// there is time.
+    /// Logto still accepts the spent token.
     async fn send(
         &self,
         session: &SessionId,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
         let clock = &self.provider.clock;
+        self.retries.deposit();
         let mut reconnects = 0;
-        let mut first_sent = None;
+        let mut lost_since = None;
         loop {
             let sent_at = clock.monotonic();
             let answer = self.provider.send(Endpoint::Token, request.clone()).await;
-            let lost = match &answer {
-                Err(Error::Transport { source: TransportError::NotSent(_), .. })
-                    if reconnects < RECONNECTS =>
-                {
+            let again = match Fate::of(&answer) {
+                Fate::Answered => return answer,
+                Fate::NotSent if reconnects < RECONNECTS && self.retries.withdraw() => {
                     reconnects += 1;
                     self.provider.runtime.sleep(self.jitter(reconnects)).await;
+                    true
+                }
+                Fate::Lost if lost_since.is_none() => {
+                    lost_since = Some(sent_at);
+                    self.retries.withdraw()
+                }
+                Fate::NotSent | Fate::Lost => false,
+            };
+            let Some(lost_since) = lost_since else {
+                if again {
                     continue;
                 }
-                Err(Error::Transport { source: TransportError::NotSent(_), .. }) => first_sent.is_some(),
-                Err(_) => true,
-                Ok(response) => is_garbled(response),
-            };
-            if !lost {
                 return answer;
-            }
-            let in_time = clock.monotonic().saturating_sub(sent_at) < REPLAY_WINDOW;
-            if first_sent.replace(sent_at).is_some() || !in_time {
+            };
+            if !again || clock.monotonic().saturating_sub(lost_since) >= REPLAY_WINDOW {
                 self.observer.on_event(&Event::RefreshUncertain { session: session.clone() });
                 return answer;
             }
@@ -510,10 +517,10 @@ impl Refresher {
         self.ended(held.session.id(), SessionEnd::RefreshTokenRefused)
     }
 
-    /// Ends a session for good in this process: no refresh under way brings it back, and no copy of
-    /// its cookie is worth anything here. Waits for its turn, so that a refresh under way is over.
+    /// Ends a session for good in this process and waits for a refresh under way, so that `held` has
+    /// its last refresh token.
     pub(crate) async fn sign_out(&self, held: &mut Held) {
-        self.signed_out.insert(held.session.id().clone(), self.provider.now());
+        self.over.insert(held.session.id().clone(), self.provider.now());
         let _turn = self.turns.take(held.session.id().clone()).await;
         self.ledger.catch_up(&mut held.session, self.provider.now());
         if let Some(refresh_token) = held.session.refresh_token() {
@@ -521,13 +528,41 @@ impl Refresher {
         }
     }
 
-    /// Whether a session was signed out in this process.
-    pub(crate) fn is_signed_out(&self, session: &SessionId) -> bool {
-        self.signed_out.contains(session)
+    /// Removes a session that a new sign-in of the same browser has replaced. Its refresh token is not
+    /// revoked: Logto may have given the new session the same grant, which would go along.
+    pub(crate) async fn retire(&self, held: &mut Held) {
+        self.sign_out(held).await;
+        // Not while another process refreshes it: that one would revoke what it got.
+        let ttl = self.lease_time();
+        if let Ok(Some(lease)) = self.storage.lease(&held.handle, ttl).await {
+            // The new session is there; an old one that cannot be removed ends by its age.
+            let _ = self.storage.remove(&held.handle).await;
+            let _ = self.storage.release(&held.handle, lease).await;
+        }
+    }
+
+    /// Forgets an access token, here and in the storage.
+    pub(crate) async fn forget(&self, held: &mut Held, target: &TokenTarget) -> Result<(), Error> {
+        let _turn = self.turns.take(held.session.id().clone()).await;
+        self.reload(held).await?;
+        if let Some(refresh_token) = held.session.refresh_token() {
+            self.ledger.forget_token(refresh_token, target);
+        }
+        let mut delta = SessionDelta::default();
+        delta.forgotten.push(target.clone());
+        held.session.apply(&delta);
+        self.store(held, &delta).await
+    }
+
+    /// Whether a session has ended in this process.
+    pub(crate) fn is_over(&self, session: &SessionId) -> bool {
+        self.over.contains(session)
     }
 
     fn ended(&self, session: &SessionId, reason: SessionEnd) -> Error {
-        self.observer.on_event(&Event::SessionEnded { session: session.clone(), reason });
+        if self.over.insert(session.clone(), self.provider.now()) {
+            self.observer.on_event(&Event::SessionEnded { session: session.clone(), reason });
+        }
         Error::SessionEnded(reason)
     }
 
@@ -564,8 +599,33 @@ fn shared_lease(lease: &Lease) -> bool {
     lease.token().is_some()
 }
 
-/// A success that nobody can read: as good as lost.
-fn is_garbled(response: &Response<Bytes>) -> bool {
-    response.status().is_success()
-        && serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(response.body()).is_err()
+/// What became of a request that must not be processed twice too late.
+enum Fate {
+    /// It was answered, for better or worse.
+    Answered,
+    /// It never left.
+    NotSent,
+    /// It may have been processed, and nobody can read what came of it: no answer, a garbled one, or an
+    /// error of a server that may have failed after it replaced the refresh token.
+    Lost,
+}
+
+impl Fate {
+    fn of(answer: &Result<Response<Bytes>, Error>) -> Self {
+        match answer {
+            Err(Error::Transport { source: TransportError::NotSent(_), .. }) => Self::NotSent,
+            Err(_) => Self::Lost,
+            Ok(response) => match response.status() {
+                StatusCode::INTERNAL_SERVER_ERROR
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::GATEWAY_TIMEOUT => Self::Lost,
+                status if status.is_success() && !is_json_object(response.body()) => Self::Lost,
+                _ => Self::Answered,
+            },
+        }
+    }
+}
+
+fn is_json_object(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok()
 }

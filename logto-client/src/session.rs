@@ -103,7 +103,7 @@ impl WritableSession {
             let id = self.id();
             self.inner
                 .refresher
-                .is_signed_out(&id)
+                .is_over(&id)
                 .then_some(Error::SessionEnded(crate::error::SessionEnd::Removed))
         };
         lock(&self.inner.ended).clone().or_else(signed_out)
@@ -224,12 +224,9 @@ impl WritableSession {
     /// When the storage cannot be written.
     pub async fn forget(&self, target: &TokenTarget) -> Result<(), Error> {
         let mut held = lock(&self.inner.held).clone();
-        if held.session.forget(target) {
-            self.inner.refresher.write_back(&mut held).await;
-            held.session.forget(target);
-            *lock(&self.inner.held) = held;
-        }
-        Ok(())
+        let outcome = self.inner.refresher.forget(&mut held, target).await;
+        *lock(&self.inner.held) = held;
+        outcome
     }
 
     /// Signs the user out here, revokes the refresh token in the background, and gives the URL that
