@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Licences, sources and duplicate versions of all dependencies, and known vulnerabilities: `deny.toml`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools=$PWD/target/ci/tools
+if ! command -v cargo-deny >/dev/null && [ ! -x "$tools/bin/cargo-deny" ]; then
+    # Unoptimized: it runs for seconds and would compile for minutes.
+    CARGO_TARGET_DIR=$tools/target cargo install cargo-deny --locked --debug --quiet --root "$tools"
+fi
+export PATH=$PATH:$tools/bin
+
+cargo deny --log-level error check bans licenses sources
+
+# The advisories are a git repository, which not every machine that can build this can reach.
+database=https://github.com/RustSec/advisory-db
+if GIT_TERMINAL_PROMPT=0 timeout 30 git ls-remote --exit-code "$database" HEAD >/dev/null 2>&1; then
+    cargo deny --log-level error check advisories
+else
+    echo "NOT CHECKED: known vulnerabilities, because $database cannot be reached" >&2
+fi

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Checks the library crates with the oldest compiler they promise to work with: `rust-version` in Cargo.toml.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+msrv=$(sed --quiet 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+root=$(ci/debian-rust.sh "$msrv")
+export RUSTC=$root/usr/bin/rustc LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu CARGO_TARGET_DIR=$PWD/target/msrv
+
+"$RUSTC" --version
+# Nothing is run, so nothing (aws-lc in C above all) has to be optimized.
+cargo check --locked --package logto --package logto-testkit --all-features \
+    --config 'profile.dev.package."*".opt-level=0'
