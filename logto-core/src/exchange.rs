@@ -1,6 +1,6 @@
 //! One round trip, described and interpreted, never performed; and jobs made of several.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
@@ -69,6 +69,10 @@ pub trait Machine {
 }
 
 /// What a [`Machine`] needs next. `Debug` shows method and address of a request, not what it carries.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a step lives for one turn of a loop"
+)]
 pub enum Step<T> {
     /// Send this request and hand its answer to [`Machine::handle`].
     Send(Request<Bytes>),
@@ -97,6 +101,11 @@ pub(crate) fn json_object(
     json_response(endpoint, response, now)?;
     json::parse_object(response.body())
         .map_err(|error| unusable(endpoint, response, error.to_string()).into())
+}
+
+/// A duration as the protocol writes it: a number of seconds, not negative.
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
+    Duration::try_from_secs_f64(value.as_f64()?).ok()
 }
 
 /// Demands success and a JSON content type.
