@@ -10,12 +10,12 @@ if ! command -v cargo-deny >/dev/null && [ ! -x "$tools/bin/cargo-deny" ]; then
 fi
 export PATH=$PATH:$tools/bin
 
-cargo deny --log-level error check bans licenses sources
+cargo deny check --hide-inclusion-graph bans licenses sources
 
 # The advisories are a git repository, which not every machine that can build this can reach.
 database=https://github.com/RustSec/advisory-db
 if GIT_TERMINAL_PROMPT=0 timeout 30 git ls-remote --exit-code "$database" HEAD >/dev/null 2>&1; then
-    cargo deny --log-level error check advisories
+    cargo deny check --hide-inclusion-graph advisories
 else
     echo "NOT CHECKED: known vulnerabilities, because $database cannot be reached" >&2
 fi
