@@ -2,7 +2,7 @@
 //! ([OpenID Connect Discovery 1.0](https://openid.net/specs/openid-connect-discovery-1_0.html)).
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
@@ -186,6 +186,10 @@ impl Exchange for Discover {
     }
 
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<ProviderMetadata, Error> {
+        if response.status() == StatusCode::NOT_FOUND {
+            let problem = "nothing is there; check the endpoint, its path and a custom domain";
+            return Err(exchange::unusable(Endpoint::Discovery, &response, problem).into());
+        }
         let document = exchange::json_object(Endpoint::Discovery, &response, now)?;
         ProviderMetadata::from_document(&self.config, document)
             .map_err(|problem| exchange::unusable(Endpoint::Discovery, &response, problem).into())
