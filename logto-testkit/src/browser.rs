@@ -299,7 +299,7 @@ fn open(
     let mut record = RequestRecord::new(Endpoint::Authorization, incoming);
     let decision = match authorization::parse(cx, &incoming.query) {
         Ok(request) => go_on(cx, &request),
-        Err(Refusal::Callback(callback)) => Ok(Decision::Callback(callback)),
+        Err(Refusal::Callback { callback, .. }) => Ok(Decision::Callback(callback)),
         Err(Refusal::Page { error, .. }) => Err(error_page(error)),
     };
     record.answered(match &decision {

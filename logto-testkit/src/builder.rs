@@ -170,6 +170,10 @@ impl LogtoBuilder {
             store: crate::store::Store::default(),
             interactions: crate::endpoints::Interactions::default(),
             pending_logouts: crate::endpoints::PendingLogouts::default(),
+            pushed_requests: crate::endpoints::PushedRequests::default(),
+            devices: crate::endpoints::Devices::default(),
+            subject_tokens: crate::endpoints::SubjectTokens::default(),
+            faults: crate::faults::Faults::default(),
             logout_tokens: Vec::new(),
             journal: Vec::new(),
         };

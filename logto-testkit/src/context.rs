@@ -45,6 +45,10 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) interactions: crate::endpoints::Interactions,
     pub(crate) pending_logouts: crate::endpoints::PendingLogouts,
+    pub(crate) pushed_requests: crate::endpoints::PushedRequests,
+    pub(crate) devices: crate::endpoints::Devices,
+    pub(crate) subject_tokens: crate::endpoints::SubjectTokens,
+    pub(crate) faults: crate::faults::Faults,
     pub(crate) logout_tokens: Vec<crate::LogoutToken>,
     pub(crate) journal: Vec<crate::RequestRecord>,
 }

@@ -12,6 +12,7 @@ pub mod demo;
 mod endpoints;
 mod error;
 mod etag;
+mod faults;
 mod journal;
 mod json;
 mod keys;
@@ -31,6 +32,7 @@ mod store;
 pub use browser::{Browser, BrowserError, FormPost};
 pub use builder::{BuildError, LogtoBuilder};
 pub use clock::TestClock;
+pub use faults::{Fault, Lost, Reply};
 pub use journal::{Endpoint, RequestRecord};
 pub use keys::{KeyError, KeyType};
 #[cfg(feature = "listen")]

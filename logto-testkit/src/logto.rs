@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     context::{Addresses, Context, State},
     endpoints,
+    faults::Reply,
     journal::RequestRecord,
     reply,
     request::{Incoming, Params},
@@ -61,13 +62,27 @@ impl Logto {
 
     /// Answers a request. Its URI may be absolute or only a path with a query; an absolute one for another
     /// host gets `421 Misdirected Request`, as no such request would reach this provider.
+    ///
+    /// Where a scripted [`Fault`](crate::Fault) breaks the connection the answer is a `502 Bad Gateway`, and
+    /// delays are left out: use [`Logto::exchange`] to see both.
     pub fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.exchange(request).result.unwrap_or_else(|_| {
+            reply::text(
+                StatusCode::BAD_GATEWAY,
+                "the connection to the test provider broke",
+            )
+        })
+    }
+
+    /// Answers a request as [`Logto::handle`] does, and says what a network would do to it: how late the answer
+    /// is, or how it was lost.
+    pub fn exchange(&self, request: Request<Bytes>) -> Reply {
         let (parts, body) = request.into_parts();
         let Some(path) = self.path_of(&parts.uri) else {
-            return reply::text(
+            return Reply::from(reply::text(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this request is for another host than the test provider's endpoint",
-            );
+            ));
         };
         let incoming = Incoming {
             method: parts.method,
@@ -98,7 +113,7 @@ impl Logto {
     fn path_of(&self, uri: &http::Uri) -> Option<String> {
         let endpoint = &self.0.addresses.endpoint;
         if let Some(authority) = uri.authority() {
-            let scheme = uri.scheme_str().unwrap_or(endpoint.scheme());
+            let scheme = uri.scheme_str().unwrap_or_else(|| endpoint.scheme());
             let port = authority.port_u16().or(match scheme {
                 "https" => Some(443),
                 _ => Some(80),
@@ -114,19 +129,26 @@ impl Logto {
         Some(
             uri.path()
                 .strip_prefix(prefix)
-                .unwrap_or(uri.path())
+                .unwrap_or_else(|| uri.path())
                 .to_owned(),
         )
     }
 }
 
-fn answer(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes> {
+fn answer(cx: &mut Context<'_>, request: &Incoming) -> Reply {
     let endpoint = endpoints::classify(&request.path);
     let mut record = RequestRecord::new(endpoint, request);
-    let response = endpoints::answer(cx, endpoint, request);
-    record.answered(response.status());
+    let fault = cx.state.faults.next(endpoint);
+    let mut commit = || endpoints::answer(cx, endpoint, request);
+    let reply = match fault {
+        None => Reply::from(commit()),
+        Some(fault) => fault.apply(commit),
+    };
+    if let Ok(response) = &reply.result {
+        record.answered(response.status());
+    }
     cx.state.journal.push(record);
-    response
+    reply
 }
 
 impl fmt::Debug for Logto {

@@ -1,7 +1,7 @@
 //! Unguessable values in the shapes that Logto gives them.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use rand::{Rng as _, RngCore as _, SeedableRng as _, rngs::StdRng};
+use rand::{Rng as _, RngCore as _, SeedableRng as _, distributions::Alphanumeric, rngs::StdRng};
 
 /// The letters of a user code: no vowels, nothing that looks like something else.
 const USER_CODE_LETTERS: [char; 20] = [
@@ -21,6 +21,15 @@ impl Random {
         let mut bytes = [0; 32];
         self.0.fill_bytes(&mut bytes);
         URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Letters and digits, as in an id.
+    pub(crate) fn letters(&mut self, count: usize) -> String {
+        (&mut self.0)
+            .sample_iter(Alphanumeric)
+            .take(count)
+            .map(char::from)
+            .collect()
     }
 
     /// A user code of the device flow, such as `TFTB-LPCC`.

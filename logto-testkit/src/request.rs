@@ -23,6 +23,10 @@ impl Params {
         self.0.extend(more.0);
     }
 
+    pub(crate) fn push(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The first value.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()

@@ -131,7 +131,7 @@ fn page(
         .map(|user| user.username.as_str())
         .collect();
     let html = page::sign_in(&SignInPage {
-        client_id: &pending.client_id,
+        client_id: &pending.wanted.client_id,
         action: &format!("{}/sign-in", cx.addresses.base),
         interaction: id,
         users: &users,
@@ -150,7 +150,7 @@ fn not_found() -> Response<Bytes> {
 fn page_location(request: &AuthorizationRequest) -> String {
     let hints = &request.hints;
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("app_id", &request.client_id);
+    query.append_pair("app_id", &request.wanted.client_id);
     let screen = match hints.first_screen.as_deref() {
         Some("register" | "identifier:register") => "register",
         Some("reset_password") => "reset-password",

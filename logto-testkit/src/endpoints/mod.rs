@@ -1,10 +1,13 @@
 //! One file per endpoint, and the way to them.
 
 pub(crate) mod authorization;
+mod device;
 mod discovery;
 pub(crate) mod end_session;
 mod interaction;
+mod introspection;
 mod jwks;
+mod pushed;
 mod revocation;
 mod token;
 mod userinfo;
@@ -19,7 +22,10 @@ use http::{
     },
 };
 
-pub(crate) use self::{end_session::PendingLogouts, interaction::Interactions};
+pub(crate) use self::{
+    device::Devices, end_session::PendingLogouts, interaction::Interactions,
+    pushed::PushedRequests, token::SubjectTokens,
+};
 use crate::{
     context::Context, error::OAuthError, etag, journal::Endpoint, reply, request::Incoming,
 };
@@ -81,9 +87,12 @@ fn route(cx: &mut Context<'_>, endpoint: Endpoint, request: &Incoming) -> Respon
         Endpoint::Token => token::handle(cx, request),
         Endpoint::UserInfo => userinfo::handle(cx, request),
         Endpoint::Revocation => revocation::handle(cx, request),
+        Endpoint::Introspection => introspection::handle(cx, request),
+        Endpoint::DeviceAuthorization => device::handle(cx, request),
+        Endpoint::PushedAuthorization => pushed::handle(cx, request),
         Endpoint::EndSession => end_session::handle(cx, request),
         Endpoint::Page => interaction::handle(cx, request),
-        _ => reply::text(StatusCode::NOT_FOUND, "Not Found"),
+        Endpoint::Other => reply::text(StatusCode::NOT_FOUND, "Not Found"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{AuthorizationRequest, callback::Callback};
+use super::{AuthorizationRequest, Wanted, callback::Callback};
 use crate::{
     context::Context,
     error::OAuthError,
@@ -50,16 +50,16 @@ pub(crate) fn sign_in(cx: &mut Context<'_>, current: Option<&str>, user_id: &str
 /// Why a request with `prompt=none` cannot be answered from this session.
 pub(super) fn missing_consent(
     cx: &Context<'_>,
-    request: &AuthorizationRequest,
+    wanted: &Wanted,
     session: &Session,
 ) -> Option<OAuthError> {
     let store = &cx.state.store;
-    let app = session.apps.get(&request.client_id);
+    let app = session.apps.get(&wanted.client_id);
     let grant = app.and_then(|app| store.grant(&app.grant_id, cx.now));
     let covered = grant.is_some_and(|grant| {
         let known = |scope| grant.scopes.contains(scope);
-        request.oidc_scopes().iter().all(known)
-            && resource_grants(cx, request, &session.user_id)
+        wanted.oidc_scopes().iter().all(known)
+            && resource_grants(cx, wanted, &session.user_id)
                 .iter()
                 .all(|(resource, scopes)| {
                     let granted = grant.resources.get(resource);
@@ -70,63 +70,69 @@ pub(super) fn missing_consent(
     (!covered).then(|| OAuthError::new("consent_required", "requested scopes not granted"))
 }
 
-/// Grants what was asked for and the user may have, as Logto does for the tenant's own applications, and
-/// sends a code. `None` when the session or the application is gone.
+/// Grants what was asked for and sends a code. `None` when the session or the application is gone.
 pub(crate) fn grant(
     cx: &mut Context<'_>,
     request: &AuthorizationRequest,
     session_id: &str,
 ) -> Option<Callback> {
+    let authority = authorize(cx, &request.wanted, session_id)?;
+    let value = cx.state.random.token();
+    let code = Code {
+        authority,
+        redirect_uri: request.redirect_uri.clone(),
+        challenge: request.challenge.clone(),
+        expires_at: cx.now.plus(CODE_TTL),
+        consumed: false,
+    };
+    cx.state.store.codes.insert(value.clone(), code);
+    Some(request.return_address.with_code(value))
+}
+
+/// Grants what was asked for and the user may have, as Logto does for the tenant's own applications.
+pub(crate) fn authorize(
+    cx: &mut Context<'_>,
+    wanted: &Wanted,
+    session_id: &str,
+) -> Option<Authority> {
     let now = cx.now;
     let session = cx.state.store.session(session_id, now)?.clone();
-    let app = cx.state.tenant.apps.get(&request.client_id)?;
-    let includes_sid = app.includes_sid();
-    let scopes = request.oidc_scopes();
-    let resources = resource_grants(cx, request, &session.user_id);
+    let includes_sid = cx.state.tenant.apps.get(&wanted.client_id)?.includes_sid();
+    let scopes = wanted.oidc_scopes();
+    let resources = resource_grants(cx, wanted, &session.user_id);
     let offline = scopes.iter().any(|scope| scope == "offline_access");
 
-    let code = cx.state.random.token();
-    let known = session.apps.get(&request.client_id);
+    let known = session.apps.get(&wanted.client_id);
     let usable = known.filter(|app| cx.state.store.grant(&app.grant_id, now).is_some());
+    let (new_grant, new_sid) = (cx.state.random.token(), cx.state.random.token());
     let in_session = SessionApp {
-        grant_id: usable.map_or_else(|| cx.state.random.token(), |app| app.grant_id.clone()),
-        sid: known.map_or_else(|| cx.state.random.token(), |app| app.sid.clone()),
+        grant_id: usable.map_or(new_grant, |app| app.grant_id.clone()),
+        sid: known.map_or(new_sid, |app| app.sid.clone()),
         persists: offline || usable.is_some_and(|app| app.persists),
     };
     let authority = Authority {
         grant_id: in_session.grant_id.clone(),
-        app_id: request.client_id.clone(),
+        app_id: wanted.client_id.clone(),
         user_id: session.user_id.clone(),
-        scopes: with_resource_scopes(request, &scopes, &resources),
-        resources: request.resources.clone(),
-        nonce: request.nonce.clone(),
-        auth_time: request.max_age.map(|_| session.signed_in_at.seconds()),
+        scopes: with_resource_scopes(wanted, &scopes, &resources),
+        resources: wanted.resources.clone(),
+        nonce: wanted.nonce.clone(),
+        auth_time: wanted.max_age.map(|_| session.signed_in_at.seconds()),
         sid: includes_sid.then(|| in_session.sid.clone()),
         bound_to: (!offline).then(|| session_id.to_owned()),
     };
     extend_grant(cx, &authority, scopes, resources);
-    let store = &mut cx.state.store;
-    if let Some(session) = store.sessions.get_mut(session_id) {
-        session.apps.insert(request.client_id.clone(), in_session);
+    if let Some(session) = cx.state.store.sessions.get_mut(session_id) {
+        session.apps.insert(wanted.client_id.clone(), in_session);
         session.expires_at = now.plus(SESSION_TTL);
     }
-    store.codes.insert(
-        code.clone(),
-        Code {
-            authority,
-            redirect_uri: request.redirect_uri.clone(),
-            challenge: request.challenge.clone(),
-            expires_at: now.plus(CODE_TTL),
-            consumed: false,
-        },
-    );
-    Some(request.return_address.with_code(code))
+    Some(authority)
 }
 
 /// The permissions of each named API resource that were asked for and that the user has.
 fn resource_grants(
     cx: &Context<'_>,
-    request: &AuthorizationRequest,
+    wanted: &Wanted,
     user_id: &str,
 ) -> HashMap<String, Vec<String>> {
     let tenant = &cx.state.tenant;
@@ -135,21 +141,21 @@ fn resource_grants(
     };
     let of_resource = |resource: &String| {
         let available = tenant.user_permissions(user, resource, None);
-        let asked = request
+        let asked = wanted
             .scopes
             .iter()
             .filter(|scope| available.contains(scope));
         (resource.clone(), asked.cloned().collect())
     };
-    request.resources.iter().map(of_resource).collect()
+    wanted.resources.iter().map(of_resource).collect()
 }
 
 fn with_resource_scopes(
-    request: &AuthorizationRequest,
+    wanted: &Wanted,
     oidc: &[String],
     resources: &HashMap<String, Vec<String>>,
 ) -> Vec<String> {
-    let of_resources = request.scopes.iter().filter(|scope| {
+    let of_resources = wanted.scopes.iter().filter(|scope| {
         !oidc.contains(scope) && resources.values().any(|granted| granted.contains(scope))
     });
     oidc.iter().chain(of_resources).cloned().collect()

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 
 use self::callback::Callback;
-pub(crate) use self::request::{AuthorizationRequest, Prompt};
+pub(crate) use self::request::{AuthorizationRequest, Prompt, Wanted};
 use super::interaction;
 use crate::{
     context::Context,
@@ -27,7 +27,10 @@ pub(crate) enum Refusal {
         state: Option<String>,
         issuer: String,
     },
-    Callback(Callback),
+    Callback {
+        error: OAuthError,
+        callback: Callback,
+    },
 }
 
 /// What an authorization request leads to.
@@ -40,7 +43,7 @@ pub(crate) enum Decision {
 impl Refusal {
     pub(crate) fn into_response(self) -> Response<Bytes> {
         match self {
-            Self::Callback(callback) => callback.into_response(),
+            Self::Callback { callback, .. } => callback.into_response(),
             Self::Page {
                 error,
                 state,
@@ -76,11 +79,25 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
     }
 }
 
+/// Checks a request, or the one that was pushed before it.
 pub(crate) fn parse(
     cx: &mut Context<'_>,
     params: &Params,
 ) -> Result<AuthorizationRequest, Refusal> {
-    AuthorizationRequest::parse(cx, params)
+    let Some(request_uri) = params.get("request_uri") else {
+        return AuthorizationRequest::parse(cx, params);
+    };
+    let client_id = params.get("client_id").unwrap_or_default();
+    let pushed = cx
+        .state
+        .pushed_requests
+        .take(request_uri, client_id, cx.now);
+    let pushed = pushed.map_err(|error| Refusal::Page {
+        error,
+        state: None,
+        issuer: cx.issuer().to_owned(),
+    })?;
+    AuthorizationRequest::parse(cx, &pushed)
 }
 
 /// Answers from the session where that is possible.
@@ -98,7 +115,7 @@ pub(crate) fn decide(
                 "login_required",
                 "End-User authentication is required",
             )),
-            Some(session) => consent::missing_consent(cx, request, session),
+            Some(session) => consent::missing_consent(cx, &request.wanted, session),
         };
         if let Some(error) = refused {
             return Decision::Callback(request.return_address.with_error(&error));
@@ -113,7 +130,7 @@ pub(crate) fn decide(
 fn fresh(cx: &Context<'_>, request: &AuthorizationRequest, session: &Session) -> bool {
     let age = cx.now.since(session.signed_in_at).as_secs();
     cx.active_user(&session.user_id).is_some()
-        && request.max_age.is_none_or(|max_age| age <= max_age)
+        && request.wanted.max_age.is_none_or(|max_age| age <= max_age)
 }
 
 /// Who signs in without a page: the user that the request hints at, else the one of the mode.

@@ -17,19 +17,25 @@ use crate::{
 
 #[derive(Clone)]
 pub(crate) struct AuthorizationRequest {
-    pub(crate) client_id: String,
+    pub(crate) wanted: Wanted,
     /// As the application sent it: the token request must repeat it character by character.
     pub(crate) redirect_uri: String,
     pub(crate) return_address: ReturnAddress,
     pub(crate) prompts: Vec<Prompt>,
+    pub(crate) challenge: Option<String>,
+    /// What the sign-in page is told.
+    pub(crate) hints: Hints,
+}
+
+/// What an application asks for, by whatever grant type.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) client_id: String,
     /// As asked for, unknown ones included; `offline_access` only with `prompt=consent`.
     pub(crate) scopes: Vec<String>,
     pub(crate) resources: Vec<String>,
     pub(crate) nonce: Option<String>,
-    pub(crate) challenge: Option<String>,
     pub(crate) max_age: Option<u64>,
-    /// What the sign-in page is told.
-    pub(crate) hints: Hints,
 }
 
 #[derive(Clone, Default)]
@@ -84,17 +90,42 @@ impl AuthorizationRequest {
             redirect_uri,
             return_address.clone(),
         )
-        .map_err(|error| Refusal::Callback(return_address.with_error(&error)))
+        .map_err(|error| Refusal::Callback {
+            callback: return_address.with_error(&error),
+            error,
+        })
     }
 
     pub(crate) fn prompts(&self, prompt: Prompt) -> bool {
         self.prompts.contains(&prompt)
     }
+}
 
+impl Wanted {
     pub(crate) fn oidc_scopes(&self) -> Vec<String> {
         let known = |scope: &&String| OIDC_SCOPES.contains(&scope.as_str());
         self.scopes.iter().filter(known).cloned().collect()
     }
+}
+
+/// What the parameters ask for, checked.
+pub(crate) fn wanted(tenant: &Tenant, app: &App, params: &Params) -> Outcome<Wanted> {
+    let mut scopes = params.words("scope");
+    if params.get("nonce").is_some() && !scopes.iter().any(|scope| scope == "openid") {
+        return Err(OAuthError::invalid_request(
+            "openid scope must be requested when using the nonce parameter",
+        ));
+    }
+    if !prompts(params)?.contains(&Prompt::Consent) {
+        scopes.retain(|scope| scope != "offline_access");
+    }
+    Ok(Wanted {
+        client_id: app.id.clone(),
+        scopes,
+        max_age: max_age(params)?,
+        resources: resources(tenant, params)?,
+        nonce: params.get("nonce").map(str::to_owned),
+    })
 }
 
 fn check(
@@ -114,26 +145,13 @@ fn check(
             )
         })?;
     }
-    let mut scopes = params.words("scope");
-    if params.get("nonce").is_some() && !scopes.iter().any(|scope| scope == "openid") {
-        return Err(OAuthError::invalid_request(
-            "openid scope must be requested when using the nonce parameter",
-        ));
-    }
-    let prompts = prompts(params)?;
-    if !prompts.contains(&Prompt::Consent) {
-        scopes.retain(|scope| scope != "offline_access");
-    }
+    let challenge = challenge(app, params)?;
     Ok(AuthorizationRequest {
-        client_id: app.id.clone(),
+        wanted: wanted(tenant, app, params)?,
         redirect_uri: redirect_uri.to_owned(),
         return_address,
-        prompts,
-        scopes,
-        challenge: challenge(app, params)?,
-        max_age: max_age(params)?,
-        resources: resources(tenant, params)?,
-        nonce: params.get("nonce").map(str::to_owned),
+        prompts: prompts(params)?,
+        challenge,
         hints: Hints {
             first_screen: params.get("first_screen").map(str::to_owned),
             direct_sign_in: params.get("direct_sign_in").map(str::to_owned),

@@ -57,7 +57,7 @@ pub(super) fn respond(
         resource: issue::resource(form),
         organization_id: None,
     };
-    let access_token = issue::access_token(cx, authority, &authority.scopes, target)?;
+    let access_token = issue::access_token(cx, authority, &authority.scopes, target, None)?;
     let id_token = issue::id_token(cx, app, authority, &authority.scopes)?;
     let refresh_token = gets_refresh_token(app, authority).then(|| {
         let value = cx.state.random.token();

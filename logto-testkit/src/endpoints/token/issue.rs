@@ -34,18 +34,22 @@ pub(super) fn resource(form: &Params) -> Option<&str> {
         .filter(|_| form.all("resource").nth(1).is_none())
 }
 
-/// An access token within `scopes`: opaque without a target, else a JWT.
+/// An access token within `scopes`: opaque without a target, else a JWT, which names the actor if there is one.
 pub(super) fn access_token(
     cx: &mut Context<'_>,
     authority: &Authority,
     scopes: &[String],
     target: Target<'_>,
+    actor: Option<&str>,
 ) -> Outcome<Issued> {
+    let first = Members::new().with_some("act", actor.map(|sub| Members::new().with("sub", sub)));
     match (target.resource, target.organization_id) {
         (Some(resource), organization_id) => {
-            for_resource(cx, authority, scopes, resource, organization_id)
+            for_resource(cx, authority, scopes, first, resource, organization_id)
         }
-        (None, Some(organization_id)) => for_organization(cx, authority, scopes, organization_id),
+        (None, Some(organization_id)) => {
+            for_organization(cx, authority, scopes, first, organization_id)
+        }
         (None, None) => opaque(cx, authority, scopes),
     }
 }
@@ -129,6 +133,7 @@ fn for_organization(
     cx: &mut Context<'_>,
     authority: &Authority,
     scopes: &[String],
+    first: Members,
     organization_id: &str,
 ) -> Outcome<Issued> {
     let permissions = permissions(cx, authority, ORGANIZATIONS_RESOURCE, Some(organization_id))?;
@@ -137,20 +142,14 @@ fn for_organization(
         .filter(|permission| scopes.contains(permission))
         .collect();
     let aud = format!("urn:logto:organization:{organization_id}");
-    jwt(
-        cx,
-        authority,
-        Members::new(),
-        &asked,
-        &aud,
-        ACCESS_TOKEN_TTL,
-    )
+    jwt(cx, authority, first, &asked, &aud, ACCESS_TOKEN_TTL)
 }
 
 fn for_resource(
     cx: &mut Context<'_>,
     authority: &Authority,
     scopes: &[String],
+    first: Members,
     resource: &str,
     organization_id: Option<&str>,
 ) -> Outcome<Issued> {
@@ -168,7 +167,7 @@ fn for_resource(
         .filter(|scope| scopes.contains(scope) && permissions.contains(scope))
         .cloned()
         .collect();
-    let first = Members::new().with_some("organization_id", organization_id);
+    let first = first.with_some("organization_id", organization_id);
     jwt(cx, authority, first, &asked, resource, ttl)
 }
 

@@ -1,12 +1,17 @@
 //! `POST /oidc/token`: client authentication, then one file per grant type.
 
 mod authorization_code;
+mod client_credentials;
+mod device_code;
 mod issue;
 mod refresh_token;
+mod token_exchange;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
+pub(crate) use self::token_exchange::SubjectTokens;
+use super::{DEVICE_CODE, TOKEN_EXCHANGE};
 use crate::{
     client_auth,
     context::Context,
@@ -36,6 +41,9 @@ fn answer(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
     let handler: Handler = match grant_type {
         "authorization_code" => authorization_code::redeem,
         "refresh_token" => refresh_token::refresh,
+        "client_credentials" => client_credentials::issue,
+        DEVICE_CODE => device_code::redeem,
+        TOKEN_EXCHANGE => token_exchange::exchange,
         _ => {
             return Err(OAuthError::new(
                 "unsupported_grant_type",

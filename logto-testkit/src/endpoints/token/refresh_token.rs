@@ -35,7 +35,7 @@ pub(super) fn refresh(cx: &mut Context<'_>, app: &App, form: &Params) -> Outcome
         resource: issue::resource(form),
         organization_id,
     };
-    let access_token = issue::access_token(cx, &token.authority, &scopes, target)?;
+    let access_token = issue::access_token(cx, &token.authority, &scopes, target, None)?;
     let id_token = issue::id_token(cx, app, &token.authority, &scopes)?;
     Ok(issue::body(access_token, id_token, Some(refresh_token)))
 }
@@ -88,10 +88,17 @@ fn check_organization(cx: &Context<'_>, token: &RefreshToken, id: &str) -> Outco
             ..OAuthError::new("insufficient_scope", "refresh token missing required scope")
         });
     }
-    let tenant = &cx.state.tenant;
-    let user = cx.active_user(&token.authority.user_id);
-    let organization = tenant.organizations.get(id);
-    let member = user
+    check_membership(cx, &token.authority.user_id, id)
+}
+
+pub(super) fn check_membership(
+    cx: &Context<'_>,
+    user_id: &str,
+    organization_id: &str,
+) -> Outcome<()> {
+    let organization = cx.state.tenant.organizations.get(organization_id);
+    let member = cx
+        .active_user(user_id)
         .zip(organization)
         .is_some_and(|(user, organization)| organization.members.contains_key(&user.username));
     if member {

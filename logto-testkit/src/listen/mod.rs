@@ -1,14 +1,15 @@
 //! The provider on a loopback port, over real sockets.
 
+mod body;
+
 use std::{
-    convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr},
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{Request, Response, StatusCode, header::CONTENT_LENGTH};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -16,9 +17,11 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+use self::body::ScriptedBody;
 use crate::{
     builder::{BuildError, LogtoBuilder},
     error::OAuthError,
+    faults::{Lost, Reply},
     logto::Logto,
 };
 
@@ -122,18 +125,27 @@ async fn serve(stream: TcpStream, logto: Logto) {
         .await;
 }
 
-async fn answer(
-    logto: &Logto,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(logto: &Logto, request: Request<Incoming>) -> Result<Response<ScriptedBody>, Lost> {
     let (parts, body) = request.into_parts();
-    let response = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => logto.handle(Request::from_parts(parts, body.to_bytes())),
-        Err(_) => OAuthError {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            ..OAuthError::invalid_request("failed to parse the request body")
-        }
-        .into_response(),
+    let reply = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => logto.exchange(Request::from_parts(parts, body.to_bytes())),
+        Err(_) => Reply::from(too_large()),
     };
-    Ok(response.map(Full::new))
+    if !reply.delay.is_zero() {
+        tokio::time::sleep(reply.delay).await;
+    }
+    // An error here makes hyper close the connection without an answer.
+    let response = reply.result?;
+    let declared = response.headers().get(CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let breaks = declared.is_some_and(|length| length != response.body().len());
+    Ok(response.map(|body| ScriptedBody::new(body, reply.bytes_per_second, breaks)))
+}
+
+fn too_large() -> Response<Bytes> {
+    OAuthError {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        ..OAuthError::invalid_request("failed to parse the request body")
+    }
+    .into_response()
 }

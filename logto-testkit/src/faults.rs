@@ -1,0 +1,268 @@
+//! Things that go wrong, by script.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+
+use crate::{journal::Endpoint, logto::Logto, reply};
+
+/// What goes wrong with one exchange.
+///
+/// To *commit* is to process the request: to consume the code, to rotate the refresh token. Whether that
+/// happened is what a client cannot know when no answer comes.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Committed at once, answered that much later.
+    Delay(Duration),
+    /// Committed, but the answer's body comes at so many bytes per second.
+    Drip(NonZeroU32),
+    /// The connection breaks before the request is processed.
+    ResetBeforeCommit,
+    /// The request is processed, then the connection breaks: the answer is lost.
+    ResetAfterCommit,
+    /// Not committed: this answer comes from something in between, a proxy or a load balancer.
+    Instead(Response<Bytes>),
+    /// Committed, but the client gets this answer in place of Logto's.
+    InsteadAfterCommit(Response<Bytes>),
+    /// Committed; the answer claims to be `text/html`.
+    WrongType,
+    /// Committed; half of the body, under the whole body's `Content-Length`.
+    Truncated,
+    /// Committed; the body is padded with spaces, which JSON allows, to this many bytes.
+    Oversized(usize),
+    /// Committed; as `Oversized`, but compressed to a thousandth with `Content-Encoding: gzip`.
+    #[cfg(feature = "listen")]
+    GzipBomb(usize),
+    /// Committed; the body is what the function makes of it.
+    Body(Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>),
+}
+
+impl Fault {
+    /// An error page of a proxy: this status, `text/html`, not committed.
+    pub fn status(status: StatusCode) -> Self {
+        Self::Instead(reply::with_type(
+            status,
+            reply::HTML,
+            "<h1>It is not your fault</h1>",
+        ))
+    }
+
+    /// As [`Fault::status`], with a `Retry-After` header; a value that no header can have is left out.
+    pub fn retry_after(status: StatusCode, retry_after: &str) -> Self {
+        let mut response = reply::with_type(status, reply::HTML, "<h1>It is not your fault</h1>");
+        if let Ok(value) = HeaderValue::try_from(retry_after) {
+            response
+                .headers_mut()
+                .insert(http::header::RETRY_AFTER, value);
+        }
+        Self::Instead(response)
+    }
+
+    /// A change of the body's text, committed.
+    pub fn edit(change: impl Fn(String) -> String + Send + Sync + 'static) -> Self {
+        Self::Body(Arc::new(move |body| {
+            change(String::from_utf8_lossy(&body).into_owned()).into()
+        }))
+    }
+
+    pub(crate) fn apply(self, commit: impl FnOnce() -> Response<Bytes>) -> Reply {
+        match self {
+            Self::Delay(delay) => Reply {
+                delay,
+                ..Reply::from(commit())
+            },
+            Self::Drip(rate) => Reply {
+                bytes_per_second: Some(rate),
+                ..Reply::from(commit())
+            },
+            Self::ResetBeforeCommit => Reply::lost(Lost::BeforeCommit),
+            Self::ResetAfterCommit => {
+                commit();
+                Reply::lost(Lost::AfterCommit)
+            }
+            Self::Instead(response) => Reply::from(response),
+            Self::InsteadAfterCommit(response) => {
+                commit();
+                Reply::from(response)
+            }
+            Self::WrongType => Reply::from(wrong_type(commit())),
+            Self::Truncated => Reply::from(truncated(commit())),
+            Self::Oversized(size) => Reply::from(commit().map(|body| padded(&body, size))),
+            #[cfg(feature = "listen")]
+            Self::GzipBomb(size) => Reply::from(bomb(commit(), size)),
+            Self::Body(change) => Reply::from(commit().map(|body| change(body))),
+        }
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delay(delay) => f.debug_tuple("Delay").field(delay).finish(),
+            Self::Drip(rate) => f.debug_tuple("Drip").field(rate).finish(),
+            Self::ResetBeforeCommit => f.write_str("ResetBeforeCommit"),
+            Self::ResetAfterCommit => f.write_str("ResetAfterCommit"),
+            Self::Instead(response) => f.debug_tuple("Instead").field(&response.status()).finish(),
+            Self::InsteadAfterCommit(response) => f
+                .debug_tuple("InsteadAfterCommit")
+                .field(&response.status())
+                .finish(),
+            Self::WrongType => f.write_str("WrongType"),
+            Self::Truncated => f.write_str("Truncated"),
+            Self::Oversized(size) => f.debug_tuple("Oversized").field(size).finish(),
+            #[cfg(feature = "listen")]
+            Self::GzipBomb(size) => f.debug_tuple("GzipBomb").field(size).finish(),
+            Self::Body(_) => f.write_str("Body"),
+        }
+    }
+}
+
+/// What became of a request that was given to [`Logto::exchange`].
+///
+/// The kit does not sleep: the delay is for the caller to wait, by whatever clock the test has.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Reply {
+    /// How long the answer takes to begin.
+    pub delay: Duration,
+    /// How fast the body comes; `None` is at once.
+    pub bytes_per_second: Option<NonZeroU32>,
+    /// The answer, or how it was lost.
+    pub result: Result<Response<Bytes>, Lost>,
+}
+
+/// The connection broke.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Lost {
+    /// Before the provider processed the request: nothing happened.
+    #[error("the connection broke before the request was processed")]
+    BeforeCommit,
+    /// After the provider processed the request: what it did is done.
+    #[error("the connection broke after the request was processed")]
+    AfterCommit,
+}
+
+impl Reply {
+    /// How long it takes until the whole answer is there.
+    pub fn total_delay(&self) -> Duration {
+        let body = match (&self.result, self.bytes_per_second) {
+            (Ok(response), Some(rate)) => {
+                let size = u32::try_from(response.body().len()).unwrap_or(u32::MAX);
+                Duration::from_secs(1) * size / rate.get()
+            }
+            _ => Duration::ZERO,
+        };
+        self.delay + body
+    }
+
+    fn lost(lost: Lost) -> Self {
+        Self {
+            delay: Duration::ZERO,
+            bytes_per_second: None,
+            result: Err(lost),
+        }
+    }
+}
+
+impl From<Response<Bytes>> for Reply {
+    fn from(response: Response<Bytes>) -> Self {
+        Self {
+            delay: Duration::ZERO,
+            bytes_per_second: None,
+            result: Ok(response),
+        }
+    }
+}
+
+/// The faults to come.
+#[derive(Default)]
+pub(crate) struct Faults {
+    once: HashMap<Endpoint, VecDeque<Fault>>,
+    standing: HashMap<Endpoint, Fault>,
+}
+
+impl Faults {
+    pub(crate) fn next(&mut self, endpoint: Endpoint) -> Option<Fault> {
+        let once = self.once.get_mut(&endpoint).and_then(VecDeque::pop_front);
+        once.or_else(|| self.standing.get(&endpoint).cloned())
+    }
+}
+
+impl Logto {
+    /// Lets one exchange with an endpoint go wrong: the next one that no earlier fault is waiting for.
+    pub fn fault(&self, endpoint: Endpoint, fault: Fault) {
+        self.state()
+            .faults
+            .once
+            .entry(endpoint)
+            .or_default()
+            .push_back(fault);
+    }
+
+    /// Lets every exchange with an endpoint go wrong until [`Logto::recover`]; what [`Logto::fault`] scripted
+    /// comes first.
+    pub fn break_down(&self, endpoint: Endpoint, fault: Fault) {
+        self.state().faults.standing.insert(endpoint, fault);
+    }
+
+    /// Ends what [`Logto::fault`] and [`Logto::break_down`] began at an endpoint.
+    pub fn recover(&self, endpoint: Endpoint) {
+        let faults = &mut self.state().faults;
+        faults.once.remove(&endpoint);
+        faults.standing.remove(&endpoint);
+    }
+}
+
+fn wrong_type(mut response: Response<Bytes>) -> Response<Bytes> {
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(reply::HTML));
+    response
+}
+
+fn truncated(mut response: Response<Bytes>) -> Response<Bytes> {
+    let length = response.body().len();
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response.map(|mut body| body.split_to(length / 2))
+}
+
+fn padded(body: &[u8], size: usize) -> Bytes {
+    let mut padded = body.to_vec();
+    padded.resize(size.max(body.len()), b' ');
+    padded.into()
+}
+
+#[cfg(feature = "listen")]
+fn bomb(mut response: Response<Bytes>, size: usize) -> Response<Bytes> {
+    use std::io::Write as _;
+
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let padding = vec![b' '; 64 * 1024];
+    let mut left = size.saturating_sub(response.body().len());
+    let mut written = gzip.write_all(response.body());
+    while left > 0 && written.is_ok() {
+        let piece = padding.get(..left).unwrap_or(&padding);
+        written = gzip.write_all(piece);
+        left -= piece.len();
+    }
+    // Writing to memory does not fail.
+    let body = written.and_then(|()| gzip.finish()).unwrap_or_default();
+    let gzip = HeaderValue::from_static("gzip");
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_ENCODING, gzip);
+    response.map(|_| body.into())
+}

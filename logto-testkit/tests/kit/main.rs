@@ -1,0 +1,16 @@
+//! The kit's own tests: against recordings of a real Logto, against the facts observed on it, and against
+//! the promises of the kit's documentation.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+mod faults;
+mod keys;
+#[cfg(feature = "listen")]
+mod listen;
+mod replays_refresh;
+mod replays_sign_in;
+mod replays_tokens;
+mod rotation;
+mod sessions;
+mod tenants;
