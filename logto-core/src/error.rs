@@ -2,7 +2,11 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{config::ConfigError, jwt::TokenError, sign_in::CallbackError};
+use crate::{
+    config::{ConfigError, SigningError},
+    jwt::TokenError,
+    sign_in::CallbackError,
+};
 
 /// Everything that can go wrong in one step of the protocol.
 ///
@@ -336,6 +340,9 @@ pub enum UsageError {
     /// The configuration lacks what this step needs.
     #[error("{0}")]
     Configuration(#[from] ConfigError),
+    /// The private key that proves who the application is cannot be used.
+    #[error("{0}")]
+    ClientAssertion(#[from] SigningError),
     /// A machine was driven on after it was done.
     #[error("this job is done; its output was handed out before")]
     AlreadyDone,
@@ -348,7 +355,8 @@ impl UsageError {
             Self::ResourceNotRequested(_)
             | Self::OrganizationsScopeMissing
             | Self::EndpointNotAdvertised(_)
-            | Self::Configuration(_) => Advice::FixConfiguration,
+            | Self::Configuration(_)
+            | Self::ClientAssertion(_) => Advice::FixConfiguration,
             Self::ScopeNotGranted(_) | Self::InvalidParameter(_) | Self::AlreadyDone => {
                 Advice::Refused
             }
@@ -365,6 +373,7 @@ impl UsageError {
             Self::EndpointNotAdvertised(_) => "endpoint_not_advertised",
             Self::InvalidParameter(_) => "invalid_parameter",
             Self::Configuration(_) => "invalid_configuration",
+            Self::ClientAssertion(_) => "client_assertion_failed",
             Self::AlreadyDone => "already_done",
         }
     }

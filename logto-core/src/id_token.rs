@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    claims::{self, ClaimsError, IdTokenClaims},
+    claims::{IdTokenClaims, protocol},
     config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
-    jwt::{self, Algorithm, KeySet, MAX_ID_TOKEN_LEN, TokenError, TokenType},
+    jwt::{self, Algorithm, KeySet, MAX_ID_TOKEN_LEN, TokenError, TokenType, Validity},
     time::UnixTime,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 /// ([OpenID Connect Core 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
 ///
 /// ```
-/// # use logto_core::{id_token::IdTokenVerification, jwt::{KeySet, TokenError}, time::UnixTime};
+/// # use logto_core::{UnixTime, id_token::IdTokenVerification, jwt::{KeySet, TokenError}};
 /// # fn accept(id_token: &str, keys: &KeySet, nonce: &str, now: UnixTime) -> Result<(), TokenError> {
 /// let claims = IdTokenVerification::new("https://tenant.logto.app/oidc", "client id")
 ///     .nonce(nonce)
@@ -114,13 +114,15 @@ impl<'a> IdTokenVerification<'a> {
         now: UnixTime,
     ) -> Result<IdTokenClaims, TokenError> {
         let token = jwt::verify(id_token, keys, TokenType::IdToken, MAX_ID_TOKEN_LEN)?;
-        let not_before = match token.claims.get("nbf") {
-            None => None,
-            Some(nbf) => Some(claims::numeric_date(nbf).ok_or(TokenError::BadClaim("nbf"))?),
-        };
+        let nbf = protocol::date(&token.claims, "nbf")?;
         let claims = IdTokenClaims::from_map(token.claims)?;
         self.check_parties(&claims)?;
-        self.check_times(&claims, not_before, now)?;
+        Validity {
+            exp: claims.exp,
+            iat: claims.iat,
+            nbf,
+        }
+        .check(now, self.clock_skew)?;
         self.check_request(&claims, now)?;
         self.check_access_token(&claims, token.header.algorithm)?;
         self.check_continuity(&claims)?;
@@ -154,26 +156,6 @@ impl<'a> IdTokenVerification<'a> {
             Ok(())
         } else {
             Err(TokenError::Audience)
-        }
-    }
-
-    fn check_times(
-        &self,
-        claims: &IdTokenClaims,
-        not_before: Option<UnixTime>,
-        now: UnixTime,
-    ) -> Result<(), TokenError> {
-        let (exp, iat) = (claims.exp, claims.iat);
-        let soon = now.plus(self.clock_skew);
-        if now >= exp.plus(self.clock_skew) {
-            return Err(TokenError::Expired { exp, now });
-        }
-        if iat > soon {
-            return Err(TokenError::IssuedInFuture { iat, now });
-        }
-        match not_before {
-            Some(nbf) if nbf > soon => Err(TokenError::NotYetValid { nbf, now }),
-            _ => Ok(()),
         }
     }
 
@@ -245,15 +227,6 @@ impl<'a> IdTokenVerification<'a> {
             }
         }
         Ok(())
-    }
-}
-
-impl From<ClaimsError> for TokenError {
-    fn from(error: ClaimsError) -> Self {
-        match error {
-            ClaimsError::Missing { claim } => Self::MissingClaim(claim),
-            ClaimsError::Invalid { claim, .. } => Self::BadClaim(claim),
-        }
     }
 }
 

@@ -10,9 +10,19 @@
 //! | configure an application | [`LogtoConfig`] |
 //! | find the provider's endpoints and keys | [`Discover`](metadata::Discover), [`FetchKeys`](jwt::FetchKeys) |
 //! | sign a user in | [`SignIn`], [`PendingSignIn`](sign_in::PendingSignIn), [`CompleteSignIn`](machine::CompleteSignIn) |
+//! | keep the request out of the URL | [`SignIn::start_pushed`], [`PushAuthorization`](pushed_authorization::PushAuthorization) |
+//! | sign in on a device without a browser | [`DeviceSignIn`](grants::DeviceSignIn), [`CompleteDeviceSignIn`](machine::CompleteDeviceSignIn) |
+//! | let a portal start the sign-in | [`ThirdPartyLogin`](third_party_login::ThirdPartyLogin) |
 //! | know the user | [`Session::claims`], [`FetchUserInfo`](user_info::FetchUserInfo) |
 //! | get access tokens | [`TokenTarget`], [`Session::plan`], [`ObtainToken`](machine::ObtainToken) |
+//! | act for the application itself | [`ClientCredentials`](grants::ClientCredentials) |
+//! | act for a user who is not here | [`ExchangeToken`](grants::ExchangeToken) |
+//! | prove who the application is without a secret | [`client_assertion`] |
+//! | protect an API | [`bearer`], [`AccessTokenVerification`](api_token::AccessTokenVerification), [`Introspect`](introspection::Introspect) |
 //! | sign the user out | [`SignOut`](sign_out::SignOut), [`RevokeRefreshToken`](revocation::RevokeRefreshToken) |
+//! | hear that a user signed out elsewhere | [`LogoutTokenVerification`](logout_token::LogoutTokenVerification) |
+//! | call Logto's own APIs | [`AccountApi`](account_api::AccountApi), [`ManagementApi`](management_api::ManagementApi) |
+//! | receive webhooks | [`webhook`] |
 //!
 //! # A sign-in, driven by hand
 //!
@@ -70,27 +80,38 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `aws-lc` | yes | `AwsLcVerifier`: fast, native targets |
+//! | `aws-lc` | yes | `AwsLcVerifier` and `AwsLcSigner`: fast, native targets |
 //! | `rust-crypto` | no | `RustCryptoVerifier`: no C, WebAssembly |
 
+pub mod account_api;
+pub mod api_token;
+pub mod bearer;
 pub mod claims;
+pub mod client_assertion;
 pub mod config;
 pub mod error;
 pub mod exchange;
 pub mod freshness;
 pub mod grants;
 pub mod id_token;
+pub mod introspection;
 pub mod jwt;
+pub mod logout_token;
 pub mod machine;
+pub mod management_api;
 pub mod metadata;
+pub mod pushed_authorization;
 pub mod revocation;
 pub mod session;
 pub mod sign_in;
 pub mod sign_out;
+pub mod third_party_login;
 pub mod tokens;
 pub mod user_info;
 pub mod vocabulary;
+pub mod webhook;
 
+mod api_request;
 mod json;
 mod oauth;
 mod retry_after;

@@ -71,37 +71,68 @@ fn s256(code_verifier: &str) -> PkceCodeChallenge {
     PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(code_verifier.to_owned()))
 }
 
-/// A form request of an authenticated client.
+/// A form request of an authenticated client. An assertion, where one is configured, is added by
+/// [`authenticated`].
 pub(crate) fn form_request(
     endpoint: &Url,
     client_id: &str,
     authentication: &ClientAuthentication,
-    parameters: &[(&str, &str)],
+    parameters: &[(&str, impl AsRef<str>)],
 ) -> Request<Bytes> {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(parameters);
-    let mut authorization = None;
-    match authentication {
-        ClientAuthentication::None => {
-            form.append_pair("client_id", client_id);
-        }
-        ClientAuthentication::Basic(secret) => {
-            authorization = Some(basic(client_id, secret.expose()));
-        }
-        ClientAuthentication::Post(secret) => {
-            form.append_pair("client_id", client_id)
-                .append_pair("client_secret", secret.expose());
-        }
-    }
     let mut request = request(Method::POST, endpoint, Bytes::from(form.finish()));
-    let headers = request.headers_mut();
-    headers.insert(
+    request.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/x-www-form-urlencoded"),
     );
-    if let Some(value) = authorization {
-        headers.insert(header::AUTHORIZATION, value);
+    request.extensions_mut().insert(FromClient);
+    authenticated(request, client_id, authentication, None)
+}
+
+/// Marks the requests in which the client has to say who it is.
+#[derive(Clone, Copy)]
+struct FromClient;
+
+/// Whether the client has to say who it is in this request.
+pub(crate) fn is_from_client(request: &Request<Bytes>) -> bool {
+    request.extensions().get::<FromClient>().is_some()
+}
+
+/// A form request with exactly one proof of who the client is, whatever proof it had before.
+pub(crate) fn authenticated(
+    mut request: Request<Bytes>,
+    client_id: &str,
+    authentication: &ClientAuthentication,
+    assertion: Option<&str>,
+) -> Request<Bytes> {
+    const PROOFS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    let mut names_client = false;
+    for (name, value) in form_urlencoded::parse(request.body()) {
+        if !PROOFS.contains(&&*name) {
+            names_client |= name == "client_id";
+            form.append_pair(&name, &value);
+        }
     }
+    request.headers_mut().remove(header::AUTHORIZATION);
+    if let ClientAuthentication::Basic(secret) = authentication {
+        let value = basic(client_id, secret.expose());
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+    } else if !names_client {
+        form.append_pair("client_id", client_id);
+    }
+    if let ClientAuthentication::Post(secret) = authentication {
+        form.append_pair("client_secret", secret.expose());
+    }
+    if let Some(assertion) = assertion {
+        form.append_pair(
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        )
+        .append_pair("client_assertion", assertion);
+    }
+    *request.body_mut() = Bytes::from(form.finish());
     request
 }
 

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{ClaimsError, UserClaims, numeric_date, subject};
+use super::{
+    ClaimsError, UserClaims,
+    protocol::{audience, date, issuer, required_date, subject, text, text_or_null},
+};
 use crate::time::UnixTime;
 
 const PROTOCOL_CLAIMS: [&str; 11] = [
@@ -156,68 +159,5 @@ impl Serialize for IdTokenClaims {
 impl<'de> Deserialize<'de> for IdTokenClaims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::from_map(Map::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-}
-
-fn issuer(claims: &Map<String, Value>) -> Result<String, ClaimsError> {
-    let issuer = text(claims, "iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?;
-    if issuer.is_empty() {
-        return Err(ClaimsError::Invalid {
-            claim: "iss",
-            expected: "a URL",
-        });
-    }
-    Ok(issuer)
-}
-
-fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, ClaimsError> {
-    let invalid = ClaimsError::Invalid {
-        claim: "aud",
-        expected: "a string or an array of strings",
-    };
-    match claims.get("aud") {
-        None => Err(ClaimsError::Missing { claim: "aud" }),
-        Some(Value::String(audience)) => Ok(vec![audience.clone()]),
-        Some(Value::Array(audiences)) => audiences
-            .iter()
-            .map(|audience| audience.as_str().map(str::to_owned).ok_or(invalid))
-            .collect(),
-        Some(_) => Err(invalid),
-    }
-}
-
-fn required_date(
-    claims: &Map<String, Value>,
-    claim: &'static str,
-) -> Result<UnixTime, ClaimsError> {
-    date(claims, claim)?.ok_or(ClaimsError::Missing { claim })
-}
-
-fn date(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<UnixTime>, ClaimsError> {
-    let expected = "a number of seconds since 1970";
-    claims
-        .get(claim)
-        .map(|value| numeric_date(value).ok_or(ClaimsError::Invalid { claim, expected }))
-        .transpose()
-}
-
-fn text(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<String>, ClaimsError> {
-    match claims.get(claim) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(ClaimsError::Invalid {
-            claim,
-            expected: "a string",
-        }),
-    }
-}
-
-fn text_or_null(
-    claims: &Map<String, Value>,
-    claim: &'static str,
-) -> Result<Option<String>, ClaimsError> {
-    match claims.get(claim) {
-        Some(Value::Null) => Ok(None),
-        _ => text(claims, claim),
     }
 }

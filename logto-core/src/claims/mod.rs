@@ -10,6 +10,7 @@
 mod claim;
 mod details;
 mod id_token;
+pub(crate) mod protocol;
 mod user;
 
 use std::fmt;
@@ -23,7 +24,6 @@ pub use self::{
     id_token::IdTokenClaims,
     user::UserClaims,
 };
-use crate::time::UnixTime;
 
 /// The answer of the userinfo endpoint
 /// ([OpenID Connect Core 5.3.2](https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse)).
@@ -42,7 +42,7 @@ pub struct UserInfo {
 impl UserInfo {
     /// Reads a userinfo response.
     pub(crate) fn from_map(mut claims: Map<String, Value>) -> Result<Self, ClaimsError> {
-        let sub = subject(&claims)?;
+        let sub = protocol::subject(&claims)?;
         claims.remove("sub");
         Ok(Self {
             sub,
@@ -108,32 +108,4 @@ pub enum ClaimsError {
         /// What it has to be.
         expected: &'static str,
     },
-}
-
-/// A `NumericDate`: a finite number, not negative, that fits; a fraction of a second is dropped.
-pub(crate) fn numeric_date(value: &Value) -> Option<UnixTime> {
-    const END_OF_TIME: f64 = i64::MAX as f64;
-    let number = value.as_number()?;
-    let seconds = match number.as_u64() {
-        Some(seconds) => i64::try_from(seconds).ok()?,
-        None => number
-            .as_f64()
-            .filter(|seconds| (0.0..END_OF_TIME).contains(seconds))? as i64,
-    };
-    Some(UnixTime::from_secs(seconds))
-}
-
-/// The subject: a string of 1 to 255 bytes (OpenID Connect Core 2).
-fn subject(claims: &Map<String, Value>) -> Result<String, ClaimsError> {
-    const LONGEST: usize = 255;
-    let sub = claims
-        .get("sub")
-        .ok_or(ClaimsError::Missing { claim: "sub" })?;
-    match sub {
-        Value::String(sub) if (1..=LONGEST).contains(&sub.len()) => Ok(sub.clone()),
-        _ => Err(ClaimsError::Invalid {
-            claim: "sub",
-            expected: "a string of 1 to 255 characters",
-        }),
-    }
 }

@@ -222,12 +222,7 @@ impl LogtoConfigBuilder {
             .map_err(|problem| ConfigError::new("issuer", problem))?;
         self.app_id.check("app_id", |id| rules::token(id))?;
         self.client_authentication
-            .check("app_secret", |authentication| match authentication {
-                ClientAuthentication::None => Ok(()),
-                ClientAuthentication::Basic(secret) | ClientAuthentication::Post(secret) => {
-                    rules::secret(secret.expose())
-                }
-            })?;
+            .check("app_secret", ClientAuthentication::check)?;
 
         let base_url = self
             .base_url

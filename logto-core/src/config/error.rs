@@ -42,6 +42,12 @@ pub enum ConfigProblem {
     /// A secret that is there but empty.
     #[error("is empty: set it, or leave it out altogether for an application without a secret")]
     EmptySecret,
+    /// A secret too short for its use.
+    #[error("is too short: `client_secret_jwt` needs at least {minimum} bytes")]
+    TooShort {
+        /// The limit, in bytes.
+        minimum: usize,
+    },
     /// White space or control characters, which usually come from copying.
     #[error("contains white space or control characters: remove them")]
     WhiteSpace,

@@ -1,19 +1,23 @@
 //! What an application says once: where its Logto is, who it is, and what it asks for.
 
 mod builder;
+mod client_authentication;
 mod env;
 mod error;
-pub(crate) mod rules;
+mod requested;
+mod rules;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use url::{Origin, Url};
 
+pub(crate) use self::requested::Requested;
 pub use self::{
     builder::LogtoConfigBuilder,
+    client_authentication::{ClientAssertionSigner, ClientAuthentication, SigningError},
     error::{ConfigError, ConfigProblem},
 };
-use crate::{secret::Secret, vocabulary::Prompt};
+use crate::vocabulary::Prompt;
 
 /// The tolerated difference between our clock and the provider's, unless configured.
 pub const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(60);
@@ -49,7 +53,7 @@ pub struct LogtoConfig {
     settings: Arc<Settings>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Settings {
     endpoint: Url,
     issuer: String,
@@ -196,17 +200,4 @@ impl fmt::Debug for LogtoConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LogtoConfig").field(&self.settings).finish()
     }
-}
-
-/// How the application proves who it is at the token, revocation, introspection and device endpoints
-/// ([OpenID Connect Core 9](https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication)).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClientAuthentication {
-    /// Not at all: a public client, identified by its id and protected by PKCE.
-    None,
-    /// `client_secret_basic`: id and secret in the `Authorization` header. What Logto recommends.
-    Basic(Secret),
-    /// `client_secret_post`: id and secret in the request body.
-    Post(Secret),
 }

@@ -89,15 +89,27 @@ impl Exchange for RedeemCode {
     }
 
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<RedeemedTokens, Error> {
-        let response = TokenResponse::read(&response, now)?;
-        Ok(RedeemedTokens {
+        RedeemedTokens::read(&response, &self.requested_scopes, self.requested_at, now)
+    }
+}
+
+impl RedeemedTokens {
+    /// Reads the answer that begins a session.
+    pub(super) fn read(
+        response: &Response<Bytes>,
+        requested_scopes: &BTreeSet<String>,
+        requested_at: UnixTime,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
+        let response = TokenResponse::read(response, now)?;
+        Ok(Self {
             id_token: response
                 .id_token()
                 .ok_or_else(|| response.unusable("`id_token` is missing or not a string"))?,
             access_token: response.access_token(
                 &TokenTarget::user_info(),
-                &self.requested_scopes,
-                self.requested_at,
+                requested_scopes,
+                requested_at,
             )?,
             refresh_token: response.refresh_token(),
         })

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use url::Url;
 
-use super::TokenResponse;
+use super::{TokenResponse, target_parameters};
 use crate::{
     config::{ClientAuthentication, LogtoConfig},
     error::{Error, ResponseError},
@@ -92,25 +92,11 @@ impl Exchange for RefreshTokens {
     type Output = Refreshed;
 
     fn request(&self) -> Request<Bytes> {
-        let scopes: Vec<&str> = self.target.scopes().iter().map(String::as_str).collect();
-        let scope = scopes.join(" ");
         let mut parameters = vec![
-            ("grant_type", "refresh_token"),
-            ("refresh_token", self.refresh_token.expose()),
+            ("grant_type", "refresh_token".into()),
+            ("refresh_token", self.refresh_token.expose().into()),
         ];
-        parameters.extend(
-            self.target
-                .resource_indicator()
-                .map(|resource| ("resource", resource)),
-        );
-        parameters.extend(
-            self.target
-                .organization_id()
-                .map(|id| ("organization_id", id)),
-        );
-        if !scope.is_empty() {
-            parameters.push(("scope", &scope));
-        }
+        parameters.extend(target_parameters(&self.target));
         oauth::form_request(
             &self.token_endpoint,
             &self.client_id,

@@ -78,15 +78,26 @@ impl TokenResponse {
         })
     }
 
+    /// What an absent `scope` means where the server grants less than was asked for without a word,
+    /// as Logto does to applications: the scopes in the token itself if it is a JWT, else `requested`.
+    pub(crate) fn scopes_in_token(&self, requested: &BTreeSet<String>) -> BTreeSet<String> {
+        let token = self.text("access_token");
+        match token.and_then(|token| jwt::unverified_claims(token.expose()).ok()) {
+            Some(claims) => split(
+                claims
+                    .get("scope")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default(),
+            ),
+            None => requested.clone(),
+        }
+    }
+
     /// Absent means what was asked for, empty means none.
     fn scopes(&self, requested: &BTreeSet<String>) -> Result<BTreeSet<String>, ResponseError> {
         match self.members.get("scope") {
             None => Ok(requested.clone()),
-            Some(Value::String(scopes)) => Ok(scopes
-                .split(' ')
-                .filter(|scope| !scope.is_empty())
-                .map(str::to_owned)
-                .collect()),
+            Some(Value::String(scopes)) => Ok(split(scopes)),
             Some(_) => Err(self.unusable("`scope` is not a string")),
         }
     }
@@ -107,6 +118,14 @@ impl TokenResponse {
             problem: problem.into(),
         }
     }
+}
+
+fn split(scopes: &str) -> BTreeSet<String> {
+    scopes
+        .split(' ')
+        .filter(|scope| !scope.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// `expires_in` in seconds: a number or a string of digits, fractions cut off. Absent means

@@ -1,6 +1,6 @@
 //! Why a token is refused.
 
-use crate::{error::sanitized, time::UnixTime};
+use crate::{claims::ClaimsError, error::sanitized, time::UnixTime};
 
 /// Why a token is refused: one reason, the first that was found.
 ///
@@ -55,6 +55,9 @@ pub enum TokenError {
     /// The signature is not that of the key.
     #[error("the signature is wrong")]
     BadSignature,
+    /// The provider says that the token is not active: unknown, expired or revoked.
+    #[error("the token is not active")]
+    Inactive,
     /// A claim that has to be there is missing.
     #[error("the claim `{0}` is missing")]
     MissingClaim(&'static str),
@@ -132,6 +135,15 @@ impl TokenError {
     pub(super) fn unsupported_algorithm(name: &str) -> Self {
         Self::UnsupportedAlgorithm {
             algorithm: shown(name),
+        }
+    }
+}
+
+impl From<ClaimsError> for TokenError {
+    fn from(error: ClaimsError) -> Self {
+        match error {
+            ClaimsError::Missing { claim } => Self::MissingClaim(claim),
+            ClaimsError::Invalid { claim, .. } => Self::BadClaim(claim),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Signed tokens: the part of JOSE that Logto's tokens need, and no more.
 //!
 //! [`KeySet`] reads a provider's keys with a [`JwsVerifier`]; [`verify`] checks one token against
-//! them. What the claims of an ID token have to say is checked by
-//! [`IdTokenVerification`](crate::id_token::IdTokenVerification).
+//! them. What the claims have to say is checked for each kind of token:
+//! [`IdTokenVerification`](crate::id_token::IdTokenVerification),
+//! [`AccessTokenVerification`](crate::api_token::AccessTokenVerification),
+//! [`LogoutTokenVerification`](crate::logout_token::LogoutTokenVerification).
 //!
 //! Encryption, compression, the JSON serializations, symmetric algorithms and keys from a token's own
 //! header do not exist here ([RFC 8725](https://www.rfc-editor.org/rfc/rfc8725)).
@@ -17,6 +19,7 @@ mod jwk;
 mod keys;
 #[cfg(feature = "rust-crypto")]
 mod rust_crypto;
+mod validity;
 mod verifier;
 
 use std::fmt;
@@ -28,6 +31,7 @@ pub use self::aws_lc::AwsLcVerifier;
 use self::header::{Compact, decode, decode_object};
 #[cfg(feature = "rust-crypto")]
 pub use self::rust_crypto::RustCryptoVerifier;
+pub(crate) use self::validity::Validity;
 pub use self::{
     algorithm::Algorithm,
     error::TokenError,

@@ -1,7 +1,7 @@
 //! The authorization request
 //! ([OpenID Connect Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -10,16 +10,15 @@ use url::Url;
 
 use super::{PendingSignIn, ReturnTo};
 use crate::{
-    config::{LogtoConfig, rules},
+    config::{LogtoConfig, Requested},
     error::UsageError,
     metadata::ProviderMetadata,
     oauth::AuthorizationRequest,
+    pushed_authorization::PushAuthorization,
     secret::Secret,
     session::SessionId,
     time::UnixTime,
-    vocabulary::{
-        DirectSignIn, FirstScreen, Identifier, Prompt, ReservedResource, ReservedScope, UserScope,
-    },
+    vocabulary::{DirectSignIn, FirstScreen, Identifier, Prompt},
 };
 
 /// How many random bytes one sign-in takes: verifier, state and nonce of 32, the session's name of 16.
@@ -261,18 +260,49 @@ impl SignIn {
         now: UnixTime,
     ) -> Result<(Url, PendingSignIn), UsageError> {
         let pending = self.pending(config, metadata, random, now)?;
-        let parameters = self.parameters(config, &pending)?;
-        let url = AuthorizationRequest {
-            endpoint: metadata.authorization_endpoint(),
+        let url = self.url(metadata.authorization_endpoint(), config, &pending)?;
+        Ok((url, pending))
+    }
+
+    /// Starts the sign-in with a pushed authorization request
+    /// ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)): what to send to the provider first, which
+    /// gives the URL to send the browser to, and what to keep until it comes back. The parameters are
+    /// the same as those of [`start`](Self::start).
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start), and [`UsageError::EndpointNotAdvertised`].
+    pub fn start_pushed(
+        &self,
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        random: &[u8; SIGN_IN_RANDOM_BYTES],
+        now: UnixTime,
+    ) -> Result<(PushAuthorization, PendingSignIn), UsageError> {
+        let pending = self.pending(config, metadata, random, now)?;
+        let mut endpoint = metadata.authorization_endpoint().clone();
+        endpoint.set_query(None);
+        let url = self.url(&endpoint, config, &pending)?;
+        let parameters = url.query_pairs().into_owned().collect();
+        let push = PushAuthorization::new(config, metadata, parameters)?;
+        Ok((push, pending))
+    }
+
+    fn url(
+        &self,
+        endpoint: &Url,
+        config: &LogtoConfig,
+        pending: &PendingSignIn,
+    ) -> Result<Url, UsageError> {
+        let request = AuthorizationRequest {
+            endpoint,
             client_id: config.app_id(),
             redirect_uri: &pending.redirect_uri,
             state: pending.state.expose(),
             code_verifier: pending.code_verifier.expose(),
             scopes: &pending.scopes,
-            parameters: &parameters,
-        }
-        .url();
-        Ok((url, pending))
+            parameters: &self.parameters(config, pending)?,
+        };
+        Ok(request.url())
     }
 
     fn pending(
@@ -289,25 +319,14 @@ impl SignIn {
         session_id.copy_from_slice(name);
         let text = |bytes: &[u8]| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes));
 
-        self.check_additions()?;
-        let scopes = merged(config.scopes(), &self.scopes);
-        let mut resources = merged(config.resources(), &self.resources);
-        if !scopes
-            .iter()
-            .any(|scope| scope == ReservedScope::OpenId.as_str())
-        {
-            return Err(invalid("a sign-in needs the scope `openid`; add it"));
-        }
-        if scopes
-            .iter()
-            .any(|scope| scope == UserScope::Organizations.as_str())
-        {
-            resources = merged(&resources, &[ReservedResource::Organizations.into()]);
-        }
+        let Requested { scopes, resources } = config.requested(&self.scopes, &self.resources)?;
         Ok(PendingSignIn {
             issuer: metadata.issuer().to_owned(),
             client_id: config.app_id().to_owned(),
             redirect_uri: match &self.redirect_uri {
+                Some(redirect_uri) if redirect_uri.fragment().is_some() => {
+                    return Err(invalid("redirect_uri contains a fragment: remove it"));
+                }
                 Some(redirect_uri) => redirect_uri.clone(),
                 None => config.redirect_uri()?.clone(),
             },
@@ -323,22 +342,6 @@ impl SignIn {
             app_state: self.app_state.clone(),
             created_at: now,
         })
-    }
-
-    /// The same rules as for the configuration.
-    fn check_additions(&self) -> Result<(), UsageError> {
-        for scope in &self.scopes {
-            rules::scope(scope).map_err(|problem| invalid(format!("scopes {problem}")))?;
-        }
-        for resource in &self.resources {
-            rules::resource(resource).map_err(|problem| invalid(format!("resources {problem}")))?;
-        }
-        match &self.redirect_uri {
-            Some(redirect_uri) if redirect_uri.fragment().is_some() => {
-                Err(invalid("redirect_uri contains a fragment: remove it"))
-            }
-            _ => Ok(()),
-        }
     }
 
     fn destination(&self, config: &LogtoConfig) -> ReturnTo {
@@ -426,17 +429,6 @@ impl Parameters {
             self.add(name, &values.join(" "));
         }
     }
-}
-
-/// Both lists in order, each value once.
-fn merged(configured: &[String], additional: &[String]) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    configured
-        .iter()
-        .chain(additional)
-        .filter(|value| seen.insert(value.as_str()))
-        .cloned()
-        .collect()
 }
 
 fn invalid(problem: impl Into<String>) -> UsageError {

@@ -175,7 +175,7 @@ fn body(message: &Value) -> Bytes {
 
 /// The application of most recordings.
 pub fn recorded_builder() -> LogtoConfigBuilder {
-    recorded_app("q5z3x46nt51n2jydi4jkh").app_secret("jjpOZBx3GoL24m10JcaYXDjlzzcIfNqA")
+    recorded_app("q5z3x46nt51n2jydi4jkh").app_secret("jjpOZBx3GoL24m10JcYaXDjlzzcIfNqA")
 }
 
 pub fn recorded_app(app_id: &str) -> LogtoConfigBuilder {

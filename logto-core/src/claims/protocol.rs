@@ -1,0 +1,111 @@
+//! Reading the claims that the protocol defines: strictly, by their type.
+
+use serde_json::{Map, Value};
+
+use super::ClaimsError;
+use crate::time::UnixTime;
+
+/// The issuer: a string that is not empty.
+pub(crate) fn issuer(claims: &Map<String, Value>) -> Result<String, ClaimsError> {
+    let issuer = text(claims, "iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?;
+    if issuer.is_empty() {
+        return Err(ClaimsError::Invalid {
+            claim: "iss",
+            expected: "a URL",
+        });
+    }
+    Ok(issuer)
+}
+
+/// The subject: a string of 1 to 255 bytes (OpenID Connect Core 2).
+pub(crate) fn subject(claims: &Map<String, Value>) -> Result<String, ClaimsError> {
+    name(claims, "sub")?.ok_or(ClaimsError::Missing { claim: "sub" })
+}
+
+/// A string that names something: 1 to 255 bytes.
+pub(crate) fn name(
+    claims: &Map<String, Value>,
+    claim: &'static str,
+) -> Result<Option<String>, ClaimsError> {
+    const LONGEST: usize = 255;
+    match claims.get(claim) {
+        None => Ok(None),
+        Some(Value::String(name)) if (1..=LONGEST).contains(&name.len()) => Ok(Some(name.clone())),
+        Some(_) => Err(ClaimsError::Invalid {
+            claim,
+            expected: "a string of 1 to 255 characters",
+        }),
+    }
+}
+
+/// The audiences: a string or an array of strings.
+pub(crate) fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, ClaimsError> {
+    let invalid = ClaimsError::Invalid {
+        claim: "aud",
+        expected: "a string or an array of strings",
+    };
+    match claims.get("aud") {
+        None => Err(ClaimsError::Missing { claim: "aud" }),
+        Some(Value::String(audience)) => Ok(vec![audience.clone()]),
+        Some(Value::Array(audiences)) => audiences
+            .iter()
+            .map(|audience| audience.as_str().map(str::to_owned).ok_or(invalid))
+            .collect(),
+        Some(_) => Err(invalid),
+    }
+}
+
+pub(crate) fn required_date(
+    claims: &Map<String, Value>,
+    claim: &'static str,
+) -> Result<UnixTime, ClaimsError> {
+    date(claims, claim)?.ok_or(ClaimsError::Missing { claim })
+}
+
+pub(crate) fn date(
+    claims: &Map<String, Value>,
+    claim: &'static str,
+) -> Result<Option<UnixTime>, ClaimsError> {
+    let expected = "a number of seconds since 1970";
+    claims
+        .get(claim)
+        .map(|value| numeric_date(value).ok_or(ClaimsError::Invalid { claim, expected }))
+        .transpose()
+}
+
+/// A `NumericDate`: a finite number, not negative, that fits; a fraction of a second is dropped.
+fn numeric_date(value: &Value) -> Option<UnixTime> {
+    const END_OF_TIME: f64 = i64::MAX as f64;
+    let number = value.as_number()?;
+    let seconds = match number.as_u64() {
+        Some(seconds) => i64::try_from(seconds).ok()?,
+        None => number
+            .as_f64()
+            .filter(|seconds| (0.0..END_OF_TIME).contains(seconds))? as i64,
+    };
+    Some(UnixTime::from_secs(seconds))
+}
+
+pub(crate) fn text(
+    claims: &Map<String, Value>,
+    claim: &'static str,
+) -> Result<Option<String>, ClaimsError> {
+    match claims.get(claim) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(ClaimsError::Invalid {
+            claim,
+            expected: "a string",
+        }),
+    }
+}
+
+pub(crate) fn text_or_null(
+    claims: &Map<String, Value>,
+    claim: &'static str,
+) -> Result<Option<String>, ClaimsError> {
+    match claims.get(claim) {
+        Some(Value::Null) => Ok(None),
+        _ => text(claims, claim),
+    }
+}

@@ -1,0 +1,88 @@
+//! The client credentials grant
+//! ([RFC 6749 section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)).
+
+use bytes::Bytes;
+use http::{Request, Response};
+use url::Url;
+
+use super::{TokenResponse, target_parameters};
+use crate::{
+    config::{ClientAuthentication, LogtoConfig},
+    error::{Error, UsageError},
+    exchange::Exchange,
+    metadata::ProviderMetadata,
+    oauth,
+    time::UnixTime,
+    tokens::{AccessToken, TokenTarget},
+};
+
+/// Asks for a token for the application itself: machine-to-machine, no user
+/// ([Logto's guide](https://docs.logto.io/quick-starts/m2m)).
+///
+/// Logto grants what the application's roles give, cut to the scopes of the target; a target without
+/// scopes gives a token without any. There is no refresh token: ask again when the token is about to
+/// expire. Asking twice is harmless.
+#[derive(Clone, Debug)]
+pub struct ClientCredentials {
+    token_endpoint: Url,
+    client_id: String,
+    authentication: ClientAuthentication,
+    target: TokenTarget,
+    requested_at: UnixTime,
+}
+
+impl ClientCredentials {
+    /// Asks at `now` for a token for an API resource, an organization, or a resource within an
+    /// organization.
+    ///
+    /// # Errors
+    /// [`UsageError::InvalidParameter`] for [`TokenTarget::user_info`]: there is no user.
+    pub fn new(
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        target: TokenTarget,
+        now: UnixTime,
+    ) -> Result<Self, UsageError> {
+        if target.resource_indicator().is_none() && target.organization_id().is_none() {
+            return Err(UsageError::InvalidParameter(
+                "client credentials need an API resource or an organization to ask for".to_owned(),
+            ));
+        }
+        Ok(Self {
+            token_endpoint: metadata.token_endpoint().clone(),
+            client_id: config.app_id().to_owned(),
+            authentication: config.client_authentication().clone(),
+            target,
+            requested_at: now,
+        })
+    }
+
+    /// What the token is for.
+    pub fn target(&self) -> &TokenTarget {
+        &self.target
+    }
+}
+
+impl Exchange for ClientCredentials {
+    type Output = AccessToken;
+
+    fn request(&self) -> Request<Bytes> {
+        let mut parameters = vec![("grant_type", "client_credentials".into())];
+        parameters.extend(target_parameters(&self.target));
+        oauth::form_request(
+            &self.token_endpoint,
+            &self.client_id,
+            &self.authentication,
+            &parameters,
+        )
+    }
+
+    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<AccessToken, Error> {
+        let response = TokenResponse::read(&response, now)?;
+        Ok(response.access_token(
+            &self.target,
+            &response.scopes_in_token(self.target.scopes()),
+            self.requested_at,
+        )?)
+    }
+}

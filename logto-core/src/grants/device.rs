@@ -1,0 +1,356 @@
+//! The device authorization grant ([RFC 8628](https://www.rfc-editor.org/rfc/rfc8628)): signing in on
+//! a device without a browser.
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::RedeemedTokens;
+use crate::{
+    config::{ClientAuthentication, LogtoConfig, Requested},
+    error::{Endpoint, Error, OAuthErrorCode, UsageError},
+    exchange::{self, Exchange},
+    metadata::ProviderMetadata,
+    oauth,
+    secret::Secret,
+    time::UnixTime,
+    vocabulary::Prompt,
+};
+
+/// How long to wait between two polls when the server does not say: Logto never does
+/// ([RFC 8628 section 3.2](https://www.rfc-editor.org/rfc/rfc8628#section-3.2)).
+const UNSAID_INTERVAL: Duration = Duration::from_secs(5);
+/// What `slow_down` adds to the interval, for good.
+const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// The interval grows no further than this by itself.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+/// The longest interval that a server may ask for.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// A sign-in on this device, to be approved in a browser elsewhere.
+///
+/// What is not said here comes from the [`LogtoConfig`]. At Logto the application is a native one for
+/// the device flow.
+///
+/// ```
+/// # use logto_core::{grants::*, metadata::ProviderMetadata, *};
+/// # fn sign_in(
+/// #     config: &LogtoConfig, metadata: &ProviderMetadata,
+/// #     send: impl Fn(http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes>,
+/// #     wait_until: impl Fn(UnixTime) -> UnixTime, now: UnixTime,
+/// # ) -> Result<Option<RedeemedTokens>, Error> {
+/// let authorize = DeviceSignIn::new().start(config, metadata, now)?;
+/// let response = send(authorize.request());
+/// let mut device = authorize.accept(response, now)?;
+/// println!("Visit {} and enter {}", device.verification_uri, device.user_code);
+/// loop {
+///     let now = wait_until(device.next_poll());
+///     let poll = device.poll(config, metadata, now);
+///     let response = send(poll.request());
+///     match poll.accept(response, now)? {
+///         DevicePoll::Approved(tokens) => return Ok(Some(tokens)),
+///         DevicePoll::Denied | DevicePoll::Expired => return Ok(None),
+///         answer => device.note(&answer, now),
+///     }
+/// }
+/// # }
+/// ```
+///
+/// [`CompleteDeviceSignIn`](crate::machine::CompleteDeviceSignIn) makes a session of the tokens.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceSignIn {
+    scopes: Vec<String>,
+    resources: Vec<String>,
+    prompts: Option<Vec<Prompt>>,
+}
+
+/// Asks for a device code and a user code.
+#[derive(Clone, Debug)]
+pub struct AuthorizeDevice {
+    endpoint: Url,
+    config: LogtoConfig,
+    requested: Requested,
+    prompts: Vec<Prompt>,
+    requested_at: UnixTime,
+}
+
+/// A device sign-in that waits for the user's approval: what to show, and when to ask again.
+///
+/// Time and polls are the caller's business; [`note`](Self::note) and [`back_off`](Self::back_off)
+/// keep [`next_poll`](Self::next_poll) as the RFC demands.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceAuthorization {
+    /// What the user types in, for example `TFTB-LPCC`.
+    pub user_code: String,
+    /// Where the user types it in.
+    pub verification_uri: Url,
+    /// The same with the user code in it, for a QR code.
+    pub verification_uri_complete: Option<Url>,
+    /// When both codes end. Logto's live for ten minutes.
+    pub expires_at: UnixTime,
+    pub(crate) requested: Requested,
+    device_code: Secret,
+    interval: Duration,
+    next_poll: UnixTime,
+}
+
+/// Asks whether the user has approved.
+#[derive(Clone, Debug)]
+pub struct PollDevice {
+    token_endpoint: Url,
+    client_id: String,
+    authentication: ClientAuthentication,
+    device_code: Secret,
+    requested_scopes: BTreeSet<String>,
+    requested_at: UnixTime,
+}
+
+/// The answer to [`PollDevice`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DevicePoll {
+    /// The user has not answered yet.
+    Pending,
+    /// As [`Pending`](Self::Pending), and this device asks too often.
+    SlowDown,
+    /// The user did not answer in time. Start again.
+    Expired,
+    /// The user, or the server, said no.
+    Denied,
+    /// The user said yes. The device code is spent; the ID token is not verified yet.
+    Approved(RedeemedTokens),
+}
+
+impl DeviceSignIn {
+    /// A sign-in as configured.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Scopes in addition to the configured ones.
+    #[must_use]
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// API resources in addition to the configured ones.
+    #[must_use]
+    pub fn resources<S: Into<String>>(mut self, resources: impl IntoIterator<Item = S>) -> Self {
+        self.resources.extend(resources.into_iter().map(Into::into));
+        self
+    }
+
+    /// Other prompts than the configured ones. Logto gives no refresh token without `consent`.
+    #[must_use]
+    pub fn prompt(mut self, prompts: impl IntoIterator<Item = Prompt>) -> Self {
+        self.prompts = Some(prompts.into_iter().collect());
+        self
+    }
+
+    /// The exchange that starts the sign-in, at `now`.
+    ///
+    /// # Errors
+    /// [`UsageError::EndpointNotAdvertised`]; [`UsageError::InvalidParameter`] for a malformed scope.
+    pub fn start(
+        &self,
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        now: UnixTime,
+    ) -> Result<AuthorizeDevice, UsageError> {
+        Ok(AuthorizeDevice {
+            endpoint: metadata.endpoint(Endpoint::DeviceAuthorization)?.clone(),
+            config: config.clone(),
+            requested: config.requested(&self.scopes, &self.resources)?,
+            prompts: self
+                .prompts
+                .clone()
+                .unwrap_or_else(|| config.prompts().to_vec()),
+            requested_at: now,
+        })
+    }
+}
+
+impl Exchange for AuthorizeDevice {
+    type Output = DeviceAuthorization;
+
+    fn request(&self) -> Request<Bytes> {
+        let scope = self.requested.scopes.join(" ");
+        let prompts: Vec<&str> = self.prompts.iter().map(|prompt| prompt.as_str()).collect();
+        let prompt = prompts.join(" ");
+        let mut parameters = vec![("scope", scope.as_str())];
+        parameters.extend(
+            self.requested
+                .resources
+                .iter()
+                .map(|resource| ("resource", resource.as_str())),
+        );
+        if !prompt.is_empty() {
+            parameters.push(("prompt", &prompt));
+        }
+        oauth::form_request(
+            &self.endpoint,
+            self.config.app_id(),
+            self.config.client_authentication(),
+            &parameters,
+        )
+    }
+
+    fn accept(
+        self,
+        response: Response<Bytes>,
+        now: UnixTime,
+    ) -> Result<DeviceAuthorization, Error> {
+        let endpoint = Endpoint::DeviceAuthorization;
+        let members = exchange::json_object(endpoint, &response, now)?;
+        self.read(&members, now)
+            .map_err(|problem| exchange::unusable(endpoint, &response, problem).into())
+    }
+}
+
+impl AuthorizeDevice {
+    fn read(
+        self,
+        members: &Map<String, Value>,
+        now: UnixTime,
+    ) -> Result<DeviceAuthorization, &'static str> {
+        let text = |name| members.get(name).and_then(Value::as_str);
+        let web_url = |text| {
+            Url::parse(text)
+                .ok()
+                .filter(|url| self.config.allows_transport(url))
+        };
+        let interval = match members.get("interval") {
+            None => UNSAID_INTERVAL,
+            Some(interval) => {
+                exchange::seconds(interval).ok_or("`interval` is not a number of seconds")?
+            }
+        }
+        .clamp(Duration::from_secs(1), LONGEST_INTERVAL);
+        Ok(DeviceAuthorization {
+            user_code: text("user_code")
+                .filter(|code| is_printable(code))
+                .ok_or("`user_code` is missing or nothing to show to a person")?
+                .to_owned(),
+            verification_uri: text("verification_uri")
+                .and_then(web_url)
+                .ok_or("`verification_uri` is missing or not an https URL")?,
+            verification_uri_complete: text("verification_uri_complete")
+                .map(|text| web_url(text).ok_or("`verification_uri_complete` is not an https URL"))
+                .transpose()?,
+            expires_at: members
+                .get("expires_in")
+                .and_then(exchange::seconds)
+                .map(|lifetime| self.requested_at.plus(lifetime))
+                .ok_or("`expires_in` is missing or not a number of seconds")?,
+            device_code: text("device_code")
+                .filter(|code| !code.is_empty())
+                .map(Secret::from)
+                .ok_or("`device_code` is missing or not a string")?,
+            requested: self.requested,
+            interval,
+            next_poll: now.plus(interval),
+        })
+    }
+}
+
+impl DeviceAuthorization {
+    /// When to poll next, not earlier.
+    pub fn next_poll(&self) -> UnixTime {
+        self.next_poll
+    }
+
+    /// Whether the codes have expired at `now`, by our clock. Polling ends there.
+    pub fn is_expired(&self, now: UnixTime) -> bool {
+        now >= self.expires_at
+    }
+
+    /// The exchange that asks, at `now`, whether the user has approved.
+    pub fn poll(
+        &self,
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        now: UnixTime,
+    ) -> PollDevice {
+        PollDevice {
+            token_endpoint: metadata.token_endpoint().clone(),
+            client_id: config.app_id().to_owned(),
+            authentication: config.client_authentication().clone(),
+            device_code: self.device_code.clone(),
+            requested_scopes: self.requested.scopes.iter().cloned().collect(),
+            requested_at: now,
+        }
+    }
+
+    /// Takes note of an answer, received at `now`: [`next_poll`](Self::next_poll) is one interval
+    /// later, and [`DevicePoll::SlowDown`] makes the interval five seconds longer for good.
+    pub fn note(&mut self, answer: &DevicePoll, now: UnixTime) {
+        if matches!(answer, DevicePoll::SlowDown) {
+            self.interval = self.interval.saturating_add(SLOW_DOWN);
+        }
+        self.next_poll = now.plus(self.interval);
+    }
+
+    /// Takes note that there was no answer, by `now`: the interval doubles, up to a minute, and the
+    /// next poll waits at least for `retry_after`
+    /// ([RFC 8628 section 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
+    pub fn back_off(&mut self, retry_after: Option<Duration>, now: UnixTime) {
+        let doubled = self.interval.saturating_mul(2).min(LONGEST_BACK_OFF);
+        self.interval = self.interval.max(doubled);
+        self.next_poll = now.plus(self.interval.max(retry_after.unwrap_or_default()));
+    }
+}
+
+impl fmt::Debug for DeviceAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceAuthorization")
+            .field("verification_uri", &self.verification_uri.as_str())
+            .field("expires_at", &self.expires_at)
+            .field("interval", &self.interval)
+            .field("next_poll", &self.next_poll)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Exchange for PollDevice {
+    type Output = DevicePoll;
+
+    fn request(&self) -> Request<Bytes> {
+        oauth::form_request(
+            &self.token_endpoint,
+            &self.client_id,
+            &self.authentication,
+            &[
+                ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+                ("device_code", self.device_code.expose()),
+            ],
+        )
+    }
+
+    /// # Errors
+    /// The usual ones, for everything that is not an answer of the user or a reason to wait.
+    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<DevicePoll, Error> {
+        let tokens =
+            RedeemedTokens::read(&response, &self.requested_scopes, self.requested_at, now);
+        match tokens {
+            Ok(tokens) => Ok(DevicePoll::Approved(tokens)),
+            Err(Error::Server(error)) => match error.error {
+                OAuthErrorCode::AuthorizationPending => Ok(DevicePoll::Pending),
+                OAuthErrorCode::SlowDown => Ok(DevicePoll::SlowDown),
+                OAuthErrorCode::ExpiredToken => Ok(DevicePoll::Expired),
+                OAuthErrorCode::AccessDenied => Ok(DevicePoll::Denied),
+                _ => Err(Error::Server(error)),
+            },
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Short, and without anything that a terminal would obey.
+fn is_printable(code: &str) -> bool {
+    (1..=64).contains(&code.len()) && !code.chars().any(char::is_control)
+}

@@ -1,0 +1,222 @@
+//! Token introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)): asking the provider about
+//! an opaque token.
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    api_token::{ApiTokenClaims, ApiTokenError},
+    claims::{ClaimsError, protocol},
+    config::{ClientAuthentication, DEFAULT_CLOCK_SKEW, LogtoConfig, MAX_CLOCK_SKEW},
+    error::{Endpoint, Error, UsageError},
+    exchange::{self, Exchange},
+    jwt::TokenError,
+    metadata::ProviderMetadata,
+    oauth,
+    secret::Secret,
+    time::UnixTime,
+};
+
+/// Asks the provider what an opaque token is worth.
+///
+/// Logto does not introspect JWTs (`unsupported_token_type`): those are checked with
+/// [`AccessTokenVerification`](crate::api_token::AccessTokenVerification). An error of this exchange
+/// says nothing about the token; the API then answers 503.
+#[derive(Clone, Debug)]
+pub struct Introspect {
+    endpoint: Url,
+    client_id: String,
+    authentication: ClientAuthentication,
+    token: Secret,
+}
+
+/// What the provider says about a token. [`OpaqueTokenVerification`] judges it.
+///
+/// `Debug` shows the names of the members only.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Introspection {
+    /// Whether the token is good at all.
+    pub active: bool,
+    /// Everything else, as it was received.
+    pub members: Map<String, Value>,
+}
+
+/// What an opaque token has to be to be accepted by an API.
+///
+/// Logto's opaque tokens are for its own userinfo endpoint and name no audience. An API that accepts
+/// them has to say of which applications, or it would accept the tokens of every application of the
+/// tenant, also those of third parties.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use = "nothing is checked before `check`"]
+pub struct OpaqueTokenVerification {
+    issuer: String,
+    recipient: Recipient,
+    required_scopes: BTreeSet<String>,
+    clock_skew: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Recipient {
+    Applications(BTreeSet<String>),
+    Audience(String),
+}
+
+impl Introspect {
+    /// Asks about `token`.
+    ///
+    /// # Errors
+    /// [`UsageError::EndpointNotAdvertised`]
+    pub fn new(
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        token: Secret,
+    ) -> Result<Self, UsageError> {
+        Ok(Self {
+            endpoint: metadata.endpoint(Endpoint::Introspection)?.clone(),
+            client_id: config.app_id().to_owned(),
+            authentication: config.client_authentication().clone(),
+            token,
+        })
+    }
+}
+
+impl Exchange for Introspect {
+    type Output = Introspection;
+
+    fn request(&self) -> Request<Bytes> {
+        oauth::form_request(
+            &self.endpoint,
+            &self.client_id,
+            &self.authentication,
+            &[("token", self.token.expose())],
+        )
+    }
+
+    /// # Errors
+    /// Besides the usual ones [`Error::Response`] when `active` is not a boolean.
+    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<Introspection, Error> {
+        let mut members = exchange::json_object(Endpoint::Introspection, &response, now)?;
+        match members.remove("active") {
+            Some(Value::Bool(active)) => Ok(Introspection { active, members }),
+            _ => {
+                let problem = "`active` is missing or not a boolean";
+                Err(exchange::unusable(Endpoint::Introspection, &response, problem).into())
+            }
+        }
+    }
+}
+
+impl OpaqueTokenVerification {
+    /// Demands a token of `issuer` that was issued to one of these applications, by their ids.
+    pub fn of_applications<S: Into<String>>(
+        issuer: impl Into<String>,
+        client_ids: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let client_ids = client_ids.into_iter().map(Into::into).collect();
+        Self::new(issuer, Recipient::Applications(client_ids))
+    }
+
+    /// Demands a token of `issuer` for this audience, for providers that say so.
+    pub fn for_audience(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self::new(issuer, Recipient::Audience(audience.into()))
+    }
+
+    fn new(issuer: impl Into<String>, recipient: Recipient) -> Self {
+        Self {
+            issuer: issuer.into(),
+            recipient,
+            required_scopes: BTreeSet::new(),
+            clock_skew: DEFAULT_CLOCK_SKEW,
+        }
+    }
+
+    /// Scopes that the token must have, all of them, in addition to those already required.
+    pub fn require_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.required_scopes
+            .extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// How far the provider's clock and ours may be apart, at most [`MAX_CLOCK_SKEW`].
+    pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
+        self.clock_skew = clock_skew.min(MAX_CLOCK_SKEW);
+        self
+    }
+
+    /// The issuer whose tokens this is about.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Judges what the provider said, at `now`. An answer that was kept is judged again each time.
+    ///
+    /// # Errors
+    /// The first thing that is wrong. A refresh token is active too, but no bearer token:
+    /// [`TokenError::WrongType`].
+    pub fn check(
+        &self,
+        introspection: &Introspection,
+        now: UnixTime,
+    ) -> Result<ApiTokenClaims, ApiTokenError> {
+        if !introspection.active {
+            return Err(TokenError::Inactive.into());
+        }
+        if !introspection.is_bearer_token() {
+            return Err(TokenError::WrongType {
+                expected: "an access token",
+            }
+            .into());
+        }
+        let claims = introspection.claims()?;
+        if claims.iss != self.issuer {
+            return Err(TokenError::Issuer.into());
+        }
+        claims.validity().check(now, self.clock_skew)?;
+        let is_for_us = match &self.recipient {
+            Recipient::Applications(client_ids) => client_ids.contains(&claims.client_id),
+            Recipient::Audience(audience) => claims.is_for(audience),
+        };
+        if !is_for_us {
+            return Err(TokenError::Audience.into());
+        }
+        claims.require(&self.required_scopes)?;
+        Ok(claims)
+    }
+}
+
+impl Introspection {
+    fn is_bearer_token(&self) -> bool {
+        let token_type = self.members.get("token_type").and_then(Value::as_str);
+        token_type.is_some_and(|token_type| token_type.eq_ignore_ascii_case("bearer"))
+    }
+
+    /// A token without `sub` is an application's own
+    /// ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
+    fn claims(&self) -> Result<ApiTokenClaims, ClaimsError> {
+        let members = &self.members;
+        let sub = match members.get("sub") {
+            Some(_) => Some(protocol::subject(members)?),
+            None => protocol::name(members, "client_id")?,
+        };
+        let aud = match members.get("aud") {
+            Some(_) => protocol::audience(members)?,
+            None => Vec::new(),
+        };
+        let jti = protocol::name(members, "jti")?;
+        ApiTokenClaims::read(members.clone(), sub.unwrap_or_default(), aud, jti)
+    }
+}
+
+impl fmt::Debug for Introspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Introspection")
+            .field("active", &self.active)
+            .field("members", &self.members.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}

@@ -1,0 +1,152 @@
+//! Back-channel logout: the token by which the provider says that a session has ended
+//! ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use crate::{
+    claims::{ClaimsError, protocol},
+    config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
+    jwt::{KeySet, MAX_TOKEN_LEN, TokenError, TokenType, UnverifiedJwt, Validity},
+    secret::Secret,
+    time::UnixTime,
+};
+
+/// The member of `events` that makes a token a logout token.
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// How long after it was issued a logout token is accepted, whatever its `exp` says. Logto's live for
+/// two minutes.
+pub const LONGEST_LOGOUT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The `logout_token` in the body of a back-channel logout request, a form.
+///
+/// # Errors
+/// [`TokenError::TooLong`]; [`TokenError::Malformed`] unless there is exactly one.
+pub fn from_form(body: &[u8]) -> Result<Secret, TokenError> {
+    if body.len() > MAX_TOKEN_LEN {
+        return Err(TokenError::TooLong {
+            limit: MAX_TOKEN_LEN,
+        });
+    }
+    let mut tokens = form_urlencoded::parse(body).filter(|(name, _)| name == "logout_token");
+    match (tokens.next(), tokens.next()) {
+        (Some((_, token)), None) => Ok(Secret::new(token)),
+        _ => Err(TokenError::Malformed {
+            part: "form",
+            what: "does not have exactly one `logout_token`",
+        }),
+    }
+}
+
+/// What a logout token has to say to be accepted (section 2.6).
+///
+/// The answer to the request is 200, or 400 for a token that is refused, both with
+/// `Cache-Control: no-store`. The provider's keys being out of reach is neither: 503.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is checked before `verify`"]
+pub struct LogoutTokenVerification<'a> {
+    issuer: &'a str,
+    client_id: &'a str,
+    clock_skew: Duration,
+}
+
+/// A checked logout token: whose sessions have to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogoutToken {
+    /// The one session that ends, as in [`IdTokenClaims::sid`](crate::claims::IdTokenClaims::sid).
+    /// Without it, all sessions of [`sub`](Self::sub) end. One of the two is always there.
+    pub sid: Option<String>,
+    /// The user.
+    pub sub: Option<String>,
+    /// The token's name. A token is good once: refuse one whose name was seen before.
+    pub jti: String,
+    /// When it was issued. A session that began later does not end.
+    pub iat: UnixTime,
+    /// Until when `jti` has to be remembered: after that the token is refused for its age.
+    pub remember_until: UnixTime,
+}
+
+impl<'a> LogoutTokenVerification<'a> {
+    /// Demands a token from exactly this `issuer` for exactly this client.
+    pub fn new(issuer: &'a str, client_id: &'a str) -> Self {
+        Self {
+            issuer,
+            client_id,
+            clock_skew: DEFAULT_CLOCK_SKEW,
+        }
+    }
+
+    /// How far the provider's clock and ours may be apart, at most [`MAX_CLOCK_SKEW`].
+    pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
+        self.clock_skew = clock_skew.min(MAX_CLOCK_SKEW);
+        self
+    }
+
+    /// Checks signature and claims of `token`, at `now`. That it was not seen before is left to
+    /// check: see [`LogoutToken::jti`].
+    ///
+    /// # Errors
+    /// The first thing that is wrong. With [`TokenError::KeyNotFound`] it is worth fetching the
+    /// provider's keys again.
+    pub fn verify(
+        &self,
+        token: &str,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<LogoutToken, TokenError> {
+        let token = UnverifiedJwt::parse(token, TokenType::LogoutToken, MAX_TOKEN_LEN)?;
+        if token.unverified_issuer() != Some(self.issuer) {
+            return Err(TokenError::Issuer);
+        }
+        let claims = token.verify(keys)?.claims;
+        if protocol::audience(&claims)? != [self.client_id] {
+            return Err(TokenError::Audience);
+        }
+        let validity = validity(&claims)?;
+        validity.check(now, self.clock_skew)?;
+        check_event(&claims)?;
+        if claims.contains_key("nonce") {
+            return Err(TokenError::BadClaim("nonce"));
+        }
+        let (sub, sid) = (
+            protocol::name(&claims, "sub")?,
+            protocol::name(&claims, "sid")?,
+        );
+        if sub.is_none() && sid.is_none() {
+            return Err(TokenError::MissingClaim("sub"));
+        }
+        Ok(LogoutToken {
+            sid,
+            sub,
+            jti: protocol::name(&claims, "jti")?.ok_or(TokenError::MissingClaim("jti"))?,
+            iat: validity.iat,
+            remember_until: validity.exp.plus(self.clock_skew),
+        })
+    }
+}
+
+/// `exp`, or an end soon after `iat` when that is earlier or there is no `exp`.
+fn validity(claims: &Map<String, Value>) -> Result<Validity, ClaimsError> {
+    let iat = protocol::required_date(claims, "iat")?;
+    let latest = iat.plus(LONGEST_LOGOUT_TOKEN_LIFETIME);
+    let exp = protocol::date(claims, "exp")?.map_or(latest, |exp| exp.min(latest));
+    Ok(Validity {
+        exp,
+        iat,
+        nbf: protocol::date(claims, "nbf")?,
+    })
+}
+
+fn check_event(claims: &Map<String, Value>) -> Result<(), TokenError> {
+    let events = claims
+        .get("events")
+        .ok_or(TokenError::MissingClaim("events"))?;
+    match events.get(LOGOUT_EVENT) {
+        Some(Value::Object(_)) => Ok(()),
+        _ => Err(TokenError::BadClaim("events")),
+    }
+}

@@ -1,0 +1,125 @@
+//! Pushed authorization requests ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)).
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::Value;
+use url::Url;
+
+use crate::{
+    config::{ClientAuthentication, LogtoConfig},
+    error::{Endpoint, Error, UsageError},
+    exchange::{self, Exchange},
+    metadata::ProviderMetadata,
+    oauth,
+    time::UnixTime,
+};
+
+/// Sends the parameters of a sign-in to the provider directly, so that the browser only carries a
+/// reference to them: nothing of them is in a URL, and nobody can change them on the way.
+///
+/// [`SignIn::start_pushed`](crate::SignIn::start_pushed) makes it.
+#[derive(Clone)]
+pub struct PushAuthorization {
+    endpoint: Url,
+    authorization_endpoint: Url,
+    client_id: String,
+    authentication: ClientAuthentication,
+    parameters: Vec<(String, String)>,
+}
+
+/// An authorization request that the provider keeps.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PushedAuthorization {
+    /// Where to send the browser, once.
+    pub url: Url,
+    /// When the provider forgets the request; Logto does after a minute. The user may take longer
+    /// than that to sign in, but the browser has to be there before.
+    pub expires_at: UnixTime,
+}
+
+impl PushAuthorization {
+    /// With the parameters that would otherwise be in the URL.
+    pub(crate) fn new(
+        config: &LogtoConfig,
+        metadata: &ProviderMetadata,
+        parameters: Vec<(String, String)>,
+    ) -> Result<Self, UsageError> {
+        Ok(Self {
+            endpoint: metadata.endpoint(Endpoint::PushedAuthorization)?.clone(),
+            authorization_endpoint: metadata.authorization_endpoint().clone(),
+            client_id: config.app_id().to_owned(),
+            authentication: config.client_authentication().clone(),
+            parameters,
+        })
+    }
+}
+
+impl Exchange for PushAuthorization {
+    type Output = PushedAuthorization;
+
+    fn request(&self) -> Request<Bytes> {
+        let parameters: Vec<(&str, &str)> = self
+            .parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        oauth::form_request(
+            &self.endpoint,
+            &self.client_id,
+            &self.authentication,
+            &parameters,
+        )
+    }
+
+    fn accept(
+        self,
+        response: Response<Bytes>,
+        now: UnixTime,
+    ) -> Result<PushedAuthorization, Error> {
+        let endpoint = Endpoint::PushedAuthorization;
+        let members = exchange::json_object(endpoint, &response, now)?;
+        let unusable = |problem| exchange::unusable(endpoint, &response, problem);
+        let request_uri = members
+            .get("request_uri")
+            .and_then(Value::as_str)
+            .filter(|uri| !uri.is_empty())
+            .ok_or_else(|| unusable("`request_uri` is missing or not a string"))?;
+        let expires_in = members
+            .get("expires_in")
+            .and_then(exchange::seconds)
+            .ok_or_else(|| unusable("`expires_in` is missing or not a number of seconds"))?;
+        let mut url = self.authorization_endpoint;
+        url.query_pairs_mut()
+            .append_pair("client_id", &self.client_id)
+            .append_pair("request_uri", request_uri);
+        Ok(PushedAuthorization {
+            url,
+            expires_at: now.plus(expires_in),
+        })
+    }
+}
+
+impl fmt::Debug for PushAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self
+            .parameters
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        f.debug_struct("PushAuthorization")
+            .field("endpoint", &self.endpoint.as_str())
+            .field("parameters", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PushedAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushedAuthorization")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
