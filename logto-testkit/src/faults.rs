@@ -44,7 +44,7 @@ pub enum Fault {
     /// Committed; as `Oversized`, but compressed to a thousandth with `Content-Encoding: gzip`.
     #[cfg(feature = "listen")]
     GzipBomb(usize),
-    /// Committed; the body is what the function makes of it.
+    /// Committed; the body is what the function makes of it. The function must not call the provider.
     Body(Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>),
 }
 
@@ -163,7 +163,7 @@ impl Reply {
             }
             _ => Duration::ZERO,
         };
-        self.delay + body
+        self.delay.saturating_add(body)
     }
 
     fn lost(lost: Lost) -> Self {

@@ -73,7 +73,7 @@ pub(super) fn id_token(
         .with_some("nonce", authority.nonce.as_deref())
         .with_some("sid", authority.sid.as_deref())
         .with("aud", app.id.as_str())
-        .with("exp", iat + app.id_token_ttl.as_secs())
+        .with("exp", iat.saturating_add(app.id_token_ttl.as_secs()))
         .with("iat", iat)
         .with("iss", cx.issuer());
     cx.sign(None, &claims).map(Some)
@@ -94,7 +94,7 @@ pub(super) fn jwt_claims(
         .with("jti", cx.state.random.token())
         .with("sub", sub)
         .with("iat", iat)
-        .with("exp", iat + ttl.as_secs())
+        .with("exp", iat.saturating_add(ttl.as_secs()))
         .with_some("scope", scope)
         .with("client_id", client_id)
         .with("iss", cx.issuer())
