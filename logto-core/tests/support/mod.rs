@@ -1,5 +1,9 @@
 //! Keys that sign, tokens that are signed, and recordings of a real Logto, for the tests of the core.
-#![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test file is a crate of its own"
+)]
 
 use std::{fs, path::PathBuf, sync::OnceLock};
 
@@ -63,7 +67,11 @@ impl SigningKey {
             Algorithm::EdDsa => Pair::Ed25519(Ed25519KeyPair::generate().unwrap()),
             _ => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
         };
-        Self { algorithm, kid: kid.to_owned(), pair }
+        Self {
+            algorithm,
+            kid: kid.to_owned(),
+            pair,
+        }
     }
 
     /// The ES384 key, named `es384`, that all tests of a file share.
@@ -131,7 +139,10 @@ impl SigningKey {
 
     /// Signs any text and appends the signature.
     pub fn sign_encoded(&self, message: &str) -> String {
-        format!("{message}.{}", base64url(self.signature(message.as_bytes())))
+        format!(
+            "{message}.{}",
+            base64url(self.signature(message.as_bytes()))
+        )
     }
 
     pub fn signature(&self, message: &[u8]) -> Vec<u8> {
@@ -142,7 +153,8 @@ impl SigningKey {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 let encoding = rsa_encoding(self.algorithm);
-                pair.sign(encoding, &random, message, &mut signature).unwrap();
+                pair.sign(encoding, &random, message, &mut signature)
+                    .unwrap();
                 signature
             }
         }
