@@ -10,8 +10,10 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use bytes::Bytes;
 use http::{Request, Response};
 use logto_core::{
-    LogtoConfig, UnixTime, config::LogtoConfigBuilder, metadata::ProviderMetadata,
-    sign_in::SIGN_IN_RANDOM_BYTES,
+    LogtoConfig, Machine, Step, UnixTime,
+    config::LogtoConfigBuilder,
+    metadata::ProviderMetadata,
+    sign_in::{Callback, PendingSignIn, ResumedSignIn, SIGN_IN_RANDOM_BYTES},
 };
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
@@ -106,6 +108,59 @@ pub fn header<'a>(request: &'a Request<Bytes>, name: &str) -> Option<&'a str> {
         .headers()
         .get(name)
         .map(|value| value.to_str().unwrap())
+}
+
+/// A stored pending sign-in, in which a test can change what it likes.
+pub fn pending_record(config: &LogtoConfig) -> Value {
+    json!({
+        "issuer": config.issuer(),
+        "client_id": config.app_id(),
+        "redirect_uri": config.redirect_uri().unwrap(),
+        "state": "the-state",
+        "nonce": "the-nonce",
+        "code_verifier": "the-verifier",
+        "session_id": vec![7; 16],
+        "scopes": ["openid", "offline_access", "profile"],
+        "resources": [],
+        "max_age": null,
+        "acr_values": [],
+        "return_to": "/",
+        "app_state": null,
+        "created_at": NOW,
+    })
+}
+
+/// The pending sign-in of `record`, with a good callback that brings `code`.
+pub fn resumed(
+    record: Value,
+    config: &LogtoConfig,
+    metadata: &ProviderMetadata,
+    code: &str,
+) -> ResumedSignIn {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("state", record["state"].as_str().unwrap())
+        .append_pair("iss", metadata.issuer())
+        .append_pair("code", code)
+        .finish();
+    let pending: PendingSignIn = serde_json::from_value(record).unwrap();
+    let callback = Callback::from_query(&query).unwrap();
+    pending.resume(callback, config, metadata, NOW).unwrap()
+}
+
+/// What a machine wants to send now.
+pub fn sent(machine: &mut impl Machine) -> Request<Bytes> {
+    match machine.poll(NOW) {
+        Step::Send(request) => request,
+        Step::Done(_) => panic!("nothing to send"),
+    }
+}
+
+/// What a machine ended with.
+pub fn done<M: Machine>(machine: &mut M) -> M::Output {
+    match machine.poll(NOW) {
+        Step::Done(output) => output,
+        Step::Send(request) => panic!("not done: {} {}", request.method(), request.uri()),
+    }
 }
 
 /// One exchange with a real Logto 1.42.
