@@ -220,7 +220,7 @@ pub(crate) fn bearer_error(endpoint: Endpoint, response: &Response<Bytes>) -> Op
     Some(ServerError {
         endpoint,
         status: Some(response.status().as_u16()),
-        error: OAuthErrorCode::from(parameter("error")?),
+        error: OAuthErrorCode::from(parameter("error").filter(|error| !error.is_empty())?),
         description: parameter("error_description").map(|text| sanitized(text, 2048)),
         uri: None,
         logto_code: None,
