@@ -230,7 +230,7 @@ fn c62_use_key_ops_alg_and_kid_are_respected() {
 
 #[test]
 fn c62_a_key_without_alg_serves_all_algorithms_of_its_kind_and_no_other() {
-    use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    use Algorithm::{Es256, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let rsa = [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512];
     for verifier in VERIFIERS {
         for (jwk, algorithms) in [
@@ -253,10 +253,6 @@ fn c62_a_key_without_alg_serves_all_algorithms_of_its_kind_and_no_other() {
             }
         }
     }
-    assert_eq!(
-        [Es384, Es512, EdDsa].len() + 7,
-        support::ALL_ALGORITHMS.len()
-    );
 }
 
 #[test]
