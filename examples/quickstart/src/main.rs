@@ -1,2 +1,59 @@
-//! Placeholder.
-fn main() {}
+//! Starts the quickstart, or checks it.
+
+use std::{error::Error, process::ExitCode};
+
+use logto::client::clock::SystemClock;
+use quickstart::{
+    app::App,
+    args::{Args, Command, USAGE},
+    check,
+    tenant::Tenant,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+    let args = Args::parse(std::env::args_os().skip(1))?;
+    match args.command {
+        Command::Help => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check => check::run(args.storage).await,
+        Command::Serve => serve(&args).await,
+    }
+}
+
+async fn serve(args: &Args) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+    let tenant = Tenant::from_env().await?;
+    let app = App::new(
+        tenant.config().clone(),
+        args.storage.unwrap_or_default(),
+        tenant.cookie_key()?,
+        SystemClock::default(),
+    )?;
+    let app = match tenant.demo_users() {
+        Some(users) => app.with_demo_users(users),
+        None => app,
+    };
+    let listener = tenant.bind().await?;
+    println!("{}", tenant.greeting(app.storage()));
+    axum::serve(listener, app.router())
+        .with_graceful_shutdown(async {
+            // Without the signal there is nothing to wait for but the end of the process.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+        .await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::{ffi::OsString, fmt, str::FromStr};
+
+/// What `--help` prints.
+pub const USAGE: &str = "\
+Sign in with Logto from a server-rendered application.
+
+Usage: cargo run -p quickstart [-- OPTIONS]
+
+Options:
+  --check              use every capability without a browser, print a line for each, and end
+  --storage memory|cookie
+                       where sessions live [default: memory; --check tries all]
+  --help               print this
+
+Environment:
+  PORT                 port of the application on this machine [default: 3000]
+  LOGTO_ENDPOINT       endpoint of a real Logto, together with
+  LOGTO_APP_ID         the id and
+  LOGTO_APP_SECRET     the secret of a traditional web application
+  LOGTO_BASE_URL       where browsers find this application [default: http://localhost:PORT]
+  LOGTO_RESOURCES      API resources to ask for, separated by spaces or commas
+  LOGTO_SCOPES         scopes to ask for, separated by spaces or commas
+  LOGTO_COOKIE_KEY     what cookies are sealed with, from `openssl rand -base64 32`";
+
+/// The parsed command line.
+#[derive(Debug)]
+pub struct Args {
+    /// What to do.
+    pub command: Command,
+    /// Where sessions live, if that was said.
+    pub storage: Option<StorageKind>,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve the application.
+    Serve,
+    /// Check the application and end.
+    Check,
+    /// Print the usage and end.
+    Help,
+}
+
+/// Where sessions live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StorageKind {
+    /// In this process; the browser carries a random id.
+    #[default]
+    Memory,
+    /// In the browser, sealed.
+    Cookie,
+}
+
+impl StorageKind {
+    /// All of them, in the order of the usage.
+    pub const ALL: [Self; 2] = [Self::Memory, Self::Cookie];
+
+    /// The word on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cookie => "cookie",
+        }
+    }
+}
+
+impl Args {
+    /// Reads the arguments behind the program's name.
+    ///
+    /// # Errors
+    /// The first argument that means nothing here.
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, lexopt::Error> {
+        use lexopt::{Arg::Long, ValueExt as _};
+
+        let mut parsed = Self {
+            command: Command::Serve,
+            storage: None,
+        };
+        let mut parser = lexopt::Parser::from_args(args);
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Long("check") => parsed.command = Command::Check,
+                Long("help") => parsed.command = Command::Help,
+                Long("storage") => parsed.storage = Some(parser.value()?.parse()?),
+                other => return Err(other.unexpected()),
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+impl fmt::Display for StorageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for StorageKind {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
+        known.ok_or_else(|| {
+            format!(
+                "the storage is one of {}",
+                Self::ALL.map(Self::as_str).join(", ")
+            )
+        })
+    }
+}

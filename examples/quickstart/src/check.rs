@@ -1,0 +1,129 @@
+//! Uses every capability of the application over real sockets, at an embedded Logto, without a
+//! browser.
+
+mod client;
+mod scenario;
+
+use std::{error::Error, fmt::Debug, net::Ipv4Addr, process::ExitCode, time::Duration};
+
+use logto::{UnixTime, client::clock::Clock};
+use logto_testkit::{Server, TestClock};
+use tokio::{net::TcpListener, task::JoinHandle};
+use url::Url;
+
+use crate::{app::App, args::StorageKind, tenant};
+
+/// Why a capability does not work.
+type Failed = Box<dyn Error + Send + Sync>;
+
+/// Checks the application with one storage, or with each, and prints a line for every capability.
+///
+/// # Errors
+/// When the application cannot be started. A capability that does not work is no error but a line
+/// that says so, and a failing exit code.
+pub async fn run(storage: Option<StorageKind>) -> Result<ExitCode, Failed> {
+    let storages = storage.map_or(StorageKind::ALL.to_vec(), |storage| vec![storage]);
+    let mut report = Report::default();
+    for storage in storages {
+        println!("with {storage} storage");
+        let place = Place::start(storage).await?;
+        scenario::play(&place, &mut report).await?;
+    }
+    println!(
+        "{} capabilities work, {} do not",
+        report.works, report.fails
+    );
+    Ok(if report.fails == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What came of the check so far.
+#[derive(Debug, Default)]
+struct Report {
+    works: usize,
+    fails: usize,
+}
+
+impl Report {
+    fn note(&mut self, capability: &str, outcome: Result<(), Failed>) {
+        match outcome {
+            Ok(()) => {
+                println!("ok  {capability}");
+                self.works += 1;
+            }
+            Err(error) => {
+                println!("FAILED  {capability}: {error}");
+                self.fails += 1;
+            }
+        }
+    }
+}
+
+/// An application and its Logto on free ports, with a clock that the check moves for both.
+#[derive(Debug)]
+struct Place {
+    base: Url,
+    logto: Server,
+    clock: TestClock,
+    serving: JoinHandle<()>,
+}
+
+impl Place {
+    async fn start(storage: StorageKind) -> Result<Self, Failed> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let base = format!("http://{}", listener.local_addr()?);
+        let clock = TestClock::new();
+        let logto = tenant::embedded(&base)
+            .clock(clock.clone())
+            .listen(0)
+            .await?;
+        let config = tenant::embedded_config(logto.logto(), &base)?;
+        let app = App::new(
+            config,
+            storage,
+            tenant::random_key()?,
+            MovedClock(clock.clone()),
+        )?;
+        let serving = tokio::spawn(async move {
+            // It ends with the check; until then whatever stops it shows as a failed request.
+            let _ = axum::serve(listener, app.router()).await;
+        });
+        Ok(Self {
+            base: Url::parse(&base)?,
+            logto,
+            clock,
+            serving,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// The provider's clock as the client's.
+#[derive(Clone, Debug)]
+struct MovedClock(TestClock);
+
+impl Clock for MovedClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::from_secs(i64::try_from(self.0.unix_seconds()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.unix_seconds())
+    }
+}
+
+/// Demands that both are the same.
+fn same<T: PartialEq + Debug>(found: &T, expected: &T) -> Result<(), Failed> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!("{found:?} instead of {expected:?}").into()),
+    }
+}

@@ -1,0 +1,98 @@
+//! A browser without a window: cookies, and no redirect followed by itself.
+
+use http::{Method, StatusCode, header};
+use reqwest::redirect;
+use serde_json::Value;
+use url::Url;
+
+use super::Failed;
+
+/// Sends requests to the application as one browser does.
+#[derive(Debug)]
+pub(super) struct Browser {
+    base: Url,
+    http: reqwest::Client,
+}
+
+/// An answer of the application.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) location: Option<Url>,
+    pub(super) text: String,
+}
+
+impl Browser {
+    /// A browser that has no cookie yet.
+    pub(super) fn new(base: &Url) -> Result<Self, Failed> {
+        let http = reqwest::Client::builder()
+            .cookie_store(true)
+            .redirect(redirect::Policy::none())
+            .build()?;
+        Ok(Self {
+            base: base.clone(),
+            http,
+        })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, Failed> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(super) async fn post(&self, path: &str) -> Result<Answer, Failed> {
+        self.send(Method::POST, path, None).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<Answer, Failed> {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    /// A request that the page of another site has caused.
+    pub(super) async fn get_from_elsewhere(&self, path: &str) -> Result<Answer, Failed> {
+        self.send(Method::GET, path, Some("cross-site")).await
+    }
+
+    async fn send(&self, method: Method, path: &str, site: Option<&str>) -> Result<Answer, Failed> {
+        let url = self.base.join(path)?;
+        let mut request = self
+            .http
+            .request(method, url.clone())
+            .header(header::ACCEPT, "*/*");
+        if let Some(site) = site {
+            request = request.header("sec-fetch-site", site);
+        }
+        let response = request.send().await?;
+        let location = response.headers().get(header::LOCATION);
+        let location = location
+            .and_then(|location| location.to_str().ok())
+            .map(str::to_owned);
+        Ok(Answer {
+            status: response.status(),
+            location: location.map(|location| url.join(&location)).transpose()?,
+            text: response.text().await?,
+        })
+    }
+}
+
+impl Answer {
+    /// The body, demanded to be JSON and to come with this status.
+    pub(super) fn json(&self, status: StatusCode) -> Result<Value, Failed> {
+        if self.status != status {
+            return Err(format!("{} instead of {status}: {}", self.status, self.text).into());
+        }
+        Ok(serde_json::from_str(&self.text)?)
+    }
+
+    /// Where the browser is sent.
+    pub(super) fn redirect(self) -> Result<Url, Failed> {
+        match self.location {
+            Some(location) if self.status == StatusCode::SEE_OTHER => Ok(location),
+            _ => Err(format!("{} instead of a redirect: {}", self.status, self.text).into()),
+        }
+    }
+
+    /// Demands an error object with this status and code.
+    pub(super) fn refusal(&self, status: StatusCode, code: &str) -> Result<(), Failed> {
+        super::same(&self.json(status)?["error"], &Value::from(code))
+    }
+}

@@ -1,0 +1,308 @@
+//! What a user and a program do with the application, from the first visit to the last.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use logto_testkit::{Endpoint, demo};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    Failed, Place, Report,
+    client::{Answer, Browser},
+    same,
+};
+
+/// Long enough that Logto replaces the refresh token at its next use: 70 % of its 14 days.
+const PAST_ROTATION: Duration = Duration::from_secs(10 * 24 * 3600);
+/// Longer than Logto accepts a replaced refresh token.
+const PAST_REPLAY: Duration = Duration::from_secs(5);
+
+/// Plays everything and notes what came of it.
+pub(super) async fn play(place: &Place, report: &mut Report) -> Result<(), Failed> {
+    let visit = Visit {
+        place,
+        app: Browser::new(&place.base)?,
+        logto: place.logto.logto().browser(),
+    };
+    report.note("nobody is signed in", visit.nobody().await);
+    report.note(
+        "a forged callback is refused",
+        visit.forged_callback().await,
+    );
+    report.note("sign-in", visit.sign_in().await);
+    report.note("the page greets the user", visit.page().await);
+    report.note("claims", visit.claims().await);
+    report.note("user info", visit.user_info().await);
+    for (name, query, scopes) in targets() {
+        let outcome = visit.both_paths(&query, scopes).await;
+        report.note(
+            &format!("token for {name}, read-only and writable"),
+            outcome,
+        );
+    }
+    report.note("tokens of all organizations", visit.organizations().await);
+    report.note(
+        "a refused organization harms nothing",
+        visit.foreign_organization().await,
+    );
+    report.note(
+        "an unknown resource costs no request",
+        visit.unknown_resource().await,
+    );
+    report.note("a new token on demand", visit.anew().await);
+    report.note("a forgotten token is fetched again", visit.forget().await);
+    report.note("a replaced refresh token is kept", visit.rotation().await);
+    report.note(
+        "sign-out from another site is refused",
+        visit.foreign_sign_out().await,
+    );
+    report.note("sign-out, here and at Logto", visit.sign_out().await);
+    report.note("sign-out here only", visit.sign_out_locally().await);
+    Ok(())
+}
+
+/// What a token is asked for, and the scopes that alice gets.
+fn targets() -> [(&'static str, String, &'static [&'static str]); 3] {
+    let api = demo::SHOPPING_API;
+    [
+        (
+            "a resource",
+            format!("resource={api}"),
+            &["read:products", "write:products"],
+        ),
+        (
+            "an organization",
+            format!("organization_id={}", demo::ACME),
+            &["read:shipments"],
+        ),
+        (
+            "a resource in an organization",
+            format!("resource={api}&organization_id={}", demo::ACME),
+            &["read:products", "write:products"],
+        ),
+    ]
+}
+
+/// One user's browser.
+struct Visit<'a> {
+    place: &'a Place,
+    /// Towards the application, over sockets.
+    app: Browser,
+    /// Towards Logto: the user's side of the sign-in.
+    logto: logto_testkit::Browser,
+}
+
+impl Visit<'_> {
+    async fn nobody(&self) -> Result<(), Failed> {
+        let user = self.app.get("/user").await?.json(StatusCode::OK)?;
+        same(&user, &json!({ "is_authenticated": false, "claims": null }))?;
+        for path in ["/token", "/token/read-only", "/user-info", "/organizations"] {
+            self.app
+                .get(path)
+                .await?
+                .refusal(StatusCode::UNAUTHORIZED, "not_authenticated")?;
+        }
+        self.app.get("/").await?.shows("Nobody is signed in")
+    }
+
+    async fn forged_callback(&self) -> Result<(), Failed> {
+        let before = self.place.logto.logto().count(Endpoint::Token);
+        let answer = self.app.get("/callback?code=forged&state=forged").await?;
+        answer.refusal(StatusCode::BAD_REQUEST, "sign_in_session_not_found")?;
+        same(&self.place.logto.logto().count(Endpoint::Token), &before)?;
+        self.nobody().await
+    }
+
+    async fn sign_in(&self) -> Result<(), Failed> {
+        let authorization_url = self.app.get("/sign-in?return_to=/user").await?.redirect()?;
+        let callback = self.logto.sign_in(&authorization_url, "alice")?;
+        let destination = self.app.get(callback.as_str()).await?.redirect()?;
+        same(&destination, &self.place.base.join("/user")?)?;
+        // The callback is good for once, and a second attempt ends nothing.
+        let again = self.app.get(callback.as_str()).await?;
+        again.refusal(StatusCode::BAD_REQUEST, "sign_in_session_not_found")?;
+        self.is_signed_in(true).await
+    }
+
+    async fn page(&self) -> Result<(), Failed> {
+        self.app.get("/").await?.shows("Hello, Alice Lab")
+    }
+
+    async fn claims(&self) -> Result<(), Failed> {
+        let user = self.app.get("/user").await?.json(StatusCode::OK)?;
+        same(&user["is_authenticated"], &json!(true))?;
+        same(&user["claims"]["username"], &json!("alice"))?;
+        same(
+            &user["claims"]["organizations"],
+            &json!([demo::ACME, demo::GLOBEX]),
+        )
+    }
+
+    async fn user_info(&self) -> Result<(), Failed> {
+        let user_info = self.app.get("/user-info").await?.json(StatusCode::OK)?;
+        same(&user_info["email"], &json!("alice@example.com"))
+    }
+
+    /// Forgets what the page has fetched, so that the read-only path has nothing; then the writable
+    /// path fetches, and after it both have the same.
+    async fn both_paths(&self, query: &str, scopes: &[&str]) -> Result<(), Failed> {
+        self.app
+            .delete(&format!("/token?{query}"))
+            .await?
+            .json(StatusCode::OK)?;
+        let read_only = self.app.get(&format!("/token/read-only?{query}")).await?;
+        read_only.refusal(StatusCode::CONFLICT, "needs_refresh")?;
+        let fetched = self.token(query).await?;
+        same(&fetched["refreshed"], &json!(true))?;
+        same(&fetched["scopes"], &json!(scopes))?;
+        let kept = self.token(query).await?;
+        same(&kept["refreshed"], &json!(false))?;
+        same(&kept["access_token"], &fetched["access_token"])?;
+        let read_only = self.read_only(query).await?;
+        same(&read_only["access_token"], &fetched["access_token"])
+    }
+
+    async fn organizations(&self) -> Result<(), Failed> {
+        let answer = self.app.get("/organizations").await?.json(StatusCode::OK)?;
+        let entries = answer["organizations"]
+            .as_array()
+            .ok_or("no organizations")?;
+        let ids: Vec<&Value> = entries
+            .iter()
+            .map(|entry| &entry["organization_id"])
+            .collect();
+        same(&json!(ids), &json!([demo::ACME, demo::GLOBEX]))?;
+        same(
+            &entries
+                .iter()
+                .all(|entry| entry["access_token"].is_string()),
+            &true,
+        )
+    }
+
+    async fn foreign_organization(&self) -> Result<(), Failed> {
+        let answer = self.app.get("/token?organization_id=somebody-else").await?;
+        answer.refusal(StatusCode::FORBIDDEN, "access_denied")?;
+        self.is_signed_in(true).await
+    }
+
+    async fn unknown_resource(&self) -> Result<(), Failed> {
+        let before = self.place.logto.logto().count(Endpoint::Token);
+        let answer = self
+            .app
+            .get("/token?resource=https://unknown.example.com")
+            .await?;
+        same(&answer.error_code()?, &json!("resource_not_requested"))?;
+        same(&self.place.logto.logto().count(Endpoint::Token), &before)
+    }
+
+    async fn anew(&self) -> Result<(), Failed> {
+        let query = format!("resource={}", demo::SHOPPING_API);
+        let old = self.token(&query).await?;
+        let new = self
+            .app
+            .post(&format!("/token?{query}"))
+            .await?
+            .json(StatusCode::OK)?;
+        same(&new["refreshed"], &json!(true))?;
+        same(&(new["access_token"] == old["access_token"]), &false)
+    }
+
+    async fn forget(&self) -> Result<(), Failed> {
+        let query = format!("resource={}", demo::SHOPPING_API);
+        let old = self.token(&query).await?;
+        self.app
+            .delete(&format!("/token?{query}"))
+            .await?
+            .json(StatusCode::OK)?;
+        let new = self.token(&query).await?;
+        same(&new["refreshed"], &json!(true))?;
+        same(&(new["access_token"] == old["access_token"]), &false)
+    }
+
+    /// Ten days later: everything has expired, and the next refresh replaces the refresh token. If the
+    /// new one got lost, the refresh after that would end the session.
+    async fn rotation(&self) -> Result<(), Failed> {
+        let query = format!("resource={}", demo::SHOPPING_API);
+        self.place.clock.advance(PAST_ROTATION);
+        let read_only = self.app.get(&format!("/token/read-only?{query}")).await?;
+        read_only.refusal(StatusCode::CONFLICT, "needs_refresh")?;
+        same(&self.token(&query).await?["refreshed"], &json!(true))?;
+        self.place.clock.advance(PAST_REPLAY);
+        self.app
+            .post(&format!("/token?{query}"))
+            .await?
+            .json(StatusCode::OK)?;
+        same(&self.place.logto.logto().late_replays(), &0)
+    }
+
+    async fn foreign_sign_out(&self) -> Result<(), Failed> {
+        let answer = self.app.get_from_elsewhere("/sign-out").await?;
+        answer.refusal(StatusCode::FORBIDDEN, "cross_site_request")?;
+        self.is_signed_in(true).await
+    }
+
+    async fn sign_out(&self) -> Result<(), Failed> {
+        let end_session_url = self.app.post("/sign-out").await?.redirect()?;
+        self.is_signed_in(false).await?;
+        let home = self.logto.sign_out(&end_session_url)?;
+        same(&home, &self.place.base)?;
+        same(&self.logto.visit(&self.authorization_url().await?)?, &None)
+    }
+
+    /// Logto remembers the user, so that the next sign-in shows no page.
+    async fn sign_out_locally(&self) -> Result<(), Failed> {
+        let callback = self
+            .logto
+            .sign_in(&self.authorization_url().await?, "alice")?;
+        self.app.get(callback.as_str()).await?.redirect()?;
+        self.is_signed_in(true).await?;
+        self.app.post("/sign-out/local").await?.redirect()?;
+        self.is_signed_in(false).await?;
+        let callback = self.logto.visit(&self.authorization_url().await?)?;
+        self.app
+            .get(callback.ok_or("Logto asks again")?.as_str())
+            .await?
+            .redirect()?;
+        self.is_signed_in(true).await
+    }
+
+    async fn authorization_url(&self) -> Result<Url, Failed> {
+        self.app.get("/sign-in").await?.redirect()
+    }
+
+    async fn is_signed_in(&self, expected: bool) -> Result<(), Failed> {
+        let user = self.app.get("/user").await?.json(StatusCode::OK)?;
+        same(&user["is_authenticated"], &json!(expected))
+    }
+
+    async fn token(&self, query: &str) -> Result<Value, Failed> {
+        self.app
+            .get(&format!("/token?{query}"))
+            .await?
+            .json(StatusCode::OK)
+    }
+
+    async fn read_only(&self, query: &str) -> Result<Value, Failed> {
+        self.app
+            .get(&format!("/token/read-only?{query}"))
+            .await?
+            .json(StatusCode::OK)
+    }
+}
+
+impl Answer {
+    /// Demands a page with this text.
+    fn shows(&self, text: &str) -> Result<(), Failed> {
+        same(&self.status, &StatusCode::OK)?;
+        match self.text.contains(text) {
+            true => Ok(()),
+            false => Err(format!("the page does not say {text:?}").into()),
+        }
+    }
+
+    fn error_code(&self) -> Result<Value, Failed> {
+        Ok(self.json(self.status)?["error"].clone())
+    }
+}

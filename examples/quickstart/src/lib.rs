@@ -1,0 +1,30 @@
+//! A small web application that signs its users in with Logto.
+//!
+//! `cargo run -p quickstart` starts it together with a Logto of its own; with `LOGTO_ENDPOINT` and
+//! `LOGTO_APP_ID` it signs in at a real one. `cargo run -p quickstart -- --check` proves without a
+//! browser that everything works.
+//!
+//! Read [`adapter`] first: it is all that an application on axum needs. [`app`] puts the pieces
+//! together, `routes` has one function for each address.
+
+pub mod adapter;
+pub mod app;
+pub mod args;
+pub mod check;
+pub mod tenant;
+
+mod page;
+mod routes;
+
+/// Compiles what the guides show.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/quick-start.md")]
+    mod quick_start {}
+    #[doc = include_str!("../../../docs/architecture.md")]
+    mod architecture {}
+    #[doc = include_str!("../../../docs/sessions.md")]
+    mod sessions {}
+}

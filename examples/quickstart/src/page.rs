@@ -1,0 +1,271 @@
+//! What people see. The templates escape everything that they are given.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use logto::{
+    AccessToken, Error, ReadOnlySession, Session, TokenTarget, UnixTime, core::error::Advice,
+};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+/// The page for somebody who is not signed in.
+#[derive(Debug, Template)]
+#[template(path = "signed_out.html")]
+pub(crate) struct SignedOutPage<'a> {
+    pub(crate) endpoint: &'a str,
+    pub(crate) app_id: &'a str,
+    pub(crate) storage: &'a str,
+    pub(crate) demo_users: Option<&'a str>,
+    pub(crate) notice: Option<String>,
+}
+
+/// The page for somebody who is.
+#[derive(Debug, Template)]
+#[template(path = "signed_in.html")]
+pub(crate) struct SignedInPage<'a> {
+    pub(crate) name: String,
+    pub(crate) initial: String,
+    pub(crate) signed_in: String,
+    pub(crate) storage: &'a str,
+    pub(crate) tokens: Vec<TokenRow>,
+    pub(crate) hidden_organizations: usize,
+    pub(crate) claims: ClaimsTable,
+    pub(crate) user_info: Result<ClaimsTable, Problem>,
+    pub(crate) parts: Vec<PartRow>,
+}
+
+/// Claims by name.
+#[derive(Debug, Template)]
+#[template(path = "claims.html")]
+pub(crate) struct ClaimsTable {
+    labelled_by: &'static str,
+    claims: Vec<ClaimRow>,
+}
+
+/// The page for a sign-in that failed.
+#[derive(Debug, Template)]
+#[template(path = "problem.html")]
+pub(crate) struct ProblemPage {
+    code: String,
+    description: String,
+    advice: &'static str,
+}
+
+#[derive(Debug)]
+struct ClaimRow {
+    name: String,
+    value: String,
+}
+
+/// One target on both paths.
+#[derive(Debug)]
+pub(crate) struct TokenRow {
+    target: String,
+    query: String,
+    was_held: bool,
+    outcome: Result<TokenNow, Problem>,
+}
+
+#[derive(Debug)]
+struct TokenNow {
+    is_new: bool,
+    scopes: Vec<String>,
+    ends: String,
+}
+
+/// One part of the stored session.
+#[derive(Debug)]
+pub(crate) struct PartRow {
+    name: String,
+    length: usize,
+    age: String,
+    ends: String,
+    served_by: &'static str,
+}
+
+/// An error in words.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: String,
+    description: String,
+}
+
+impl ClaimsTable {
+    pub(crate) fn new(labelled_by: &'static str, claims: Map<String, Value>) -> Self {
+        let rows = claims.into_iter().map(|(name, value)| {
+            let value = match value {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            ClaimRow { name, value }
+        });
+        Self {
+            labelled_by,
+            claims: rows.collect(),
+        }
+    }
+}
+
+impl TokenRow {
+    /// What both paths said about `target`: `before` is the session as the read-only path saw it.
+    pub(crate) fn new(
+        target: &TokenTarget,
+        before: &ReadOnlySession,
+        outcome: Result<AccessToken, Error>,
+        now: UnixTime,
+    ) -> Self {
+        let held = before.access_token(target).token();
+        let was_held = held.is_some();
+        let outcome = outcome
+            .map_err(|error| Problem::new(&error))
+            .map(|token| TokenNow {
+                is_new: held.is_none_or(|held| held.token != token.token),
+                scopes: token.scopes.iter().cloned().collect(),
+                ends: ends(token.expires_at, now),
+            });
+        Self {
+            target: target.to_string(),
+            query: query(target),
+            was_held,
+            outcome,
+        }
+    }
+}
+
+impl PartRow {
+    /// The parts of `session`, and which path served them: `before` is what the read-only path saw.
+    pub(crate) fn all(session: &Session, before: &ReadOnlySession, now: UnixTime) -> Vec<Self> {
+        let claims = session.claims();
+        let mut parts = vec![Self {
+            name: "ID token".to_owned(),
+            length: session.id_token().expose().len(),
+            age: ago(claims.iat, now),
+            ends: "with the session".to_owned(),
+            served_by: "read-only path, as claims",
+        }];
+        if let Some(refresh_token) = session.refresh_token() {
+            parts.push(Self {
+                name: "Refresh token".to_owned(),
+                length: refresh_token.expose().len(),
+                age: String::new(),
+                ends: "when Logto says so".to_owned(),
+                served_by: "nobody: the client spends it",
+            });
+        }
+        parts.extend(session.access_tokens().iter().map(|(target, token)| {
+            let was_held = before
+                .access_token(target)
+                .token()
+                .is_some_and(|held| held == *token);
+            Self {
+                name: format!("Access token: {target}"),
+                length: token.token.expose().len(),
+                age: ago(token.issued_at, now),
+                ends: ends(token.expires_at, now),
+                served_by: if was_held {
+                    "read-only path"
+                } else {
+                    "writable path"
+                },
+            }
+        }));
+        parts
+    }
+}
+
+impl Problem {
+    pub(crate) fn new(error: &Error) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            description: error.to_string(),
+        }
+    }
+}
+
+impl ProblemPage {
+    pub(crate) fn new(error: &Error) -> Self {
+        let Problem { code, description } = Problem::new(error);
+        let advice = match error.advice() {
+            Advice::Retry { .. } => "This passes: try again in a moment.",
+            Advice::FixConfiguration => "Somebody has to correct the configuration.",
+            _ => "Nothing has changed.",
+        };
+        Self {
+            code,
+            description,
+            advice,
+        }
+    }
+}
+
+/// A page as a response. Nothing but its style sheet is loaded, and no other site may frame it.
+pub(crate) fn html(page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => {
+            let mut response = Html(html).into_response();
+            response
+                .headers_mut()
+                .insert(header::CONTENT_SECURITY_POLICY, POLICY);
+            response
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// The answer to a request that failed: `response` as it is for a program, and for a person a page
+/// with the same status and headers.
+pub(crate) fn problem(request: &HeaderMap, error: &Error, response: Response) -> Response {
+    let accept = request
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    if !accept.is_some_and(|accept| accept.contains("text/html")) {
+        return response;
+    }
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(header::CONTENT_TYPE);
+    let mut page = html(&ProblemPage::new(error));
+    *page.status_mut() = head.status;
+    page.headers_mut().extend(head.headers);
+    page
+}
+
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// The query that asks `/token` for `target`.
+fn query(target: &TokenTarget) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(resource) = target.resource_indicator() {
+        query.append_pair("resource", resource);
+    }
+    if let Some(organization_id) = target.organization_id() {
+        query.append_pair("organization_id", organization_id);
+    }
+    query.finish()
+}
+
+/// How long ago something happened.
+pub(crate) fn ago(then: UnixTime, now: UnixTime) -> String {
+    match now.since(then).as_secs() {
+        0..5 => "just now".to_owned(),
+        seconds => format!("{} ago", span(seconds)),
+    }
+}
+
+fn ends(then: UnixTime, now: UnixTime) -> String {
+    match then.since(now).as_secs() {
+        0 => "over".to_owned(),
+        seconds => format!("in {}", span(seconds)),
+    }
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

@@ -1,0 +1,117 @@
+//! The page.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, header};
+use logto::{
+    Error, LogtoConfig, ReadOnlySession, TokenTarget, WritableSession,
+    core::vocabulary::ReservedResource,
+};
+
+use crate::{
+    adapter::{finish, respond},
+    app::App,
+    page::{self, ClaimsTable, PartRow, Problem, SignedInPage, SignedOutPage, TokenRow},
+};
+
+/// Of how many organizations the page fetches tokens; `/organizations` has all.
+const ORGANIZATIONS_SHOWN: usize = 3;
+
+/// `GET /`: who is signed in, and everything the session can give.
+pub(crate) async fn page(State(app): State<App>, headers: HeaderMap) -> Response {
+    let (read_only, session) = match open(&app, &headers).await {
+        Ok(Some(both)) => both,
+        Ok(None) => return finish(&app.web, &headers, None, Ok(signed_out(&app, None))),
+        Err(error) => return page::problem(&headers, &error, respond(Err(error.clone()))),
+    };
+    let page = signed_in(&app, &read_only, &session).await;
+    let response = match session.ended() {
+        Some(ended) => signed_out(&app, Some(ended.to_string())),
+        None => page::html(&page),
+    };
+    finish(&app.web, &headers, Some(&session), Ok(response))
+}
+
+/// `GET /style.css`.
+pub(crate) async fn style() -> impl IntoResponse {
+    let content_type = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
+    (content_type, include_str!("../../templates/style.css"))
+}
+
+/// Both views of the session. The read-only one is taken first and stays as it was.
+async fn open(
+    app: &App,
+    headers: &HeaderMap,
+) -> Result<Option<(ReadOnlySession, WritableSession)>, Error> {
+    let read_only = app.web.read_only_session(headers).await?;
+    let session = app.web.session(headers).await?;
+    Ok(read_only.zip(session))
+}
+
+async fn signed_in<'a>(
+    app: &'a App,
+    read_only: &ReadOnlySession,
+    session: &WritableSession,
+) -> SignedInPage<'a> {
+    let now = app.web.client().clock().now();
+    let claims = session.claims();
+    let user_info = session.user_info().await;
+    let organizations = session.organizations().await.unwrap_or_default();
+    let shown = organizations
+        .get(..ORGANIZATIONS_SHOWN)
+        .unwrap_or(&organizations);
+
+    let mut tokens = Vec::new();
+    for target in targets(app.web.client().config(), shown) {
+        let outcome = session.access_token(&target).await;
+        tokens.push(TokenRow::new(&target, read_only, outcome, now));
+    }
+    let snapshot = session.snapshot();
+    let known_as = [&claims.user.name, &claims.user.username, &claims.user.email];
+    let name = known_as
+        .iter()
+        .find_map(|claim| claim.as_deref())
+        .unwrap_or(&claims.sub);
+    SignedInPage {
+        initial: name.chars().take(1).flat_map(char::to_uppercase).collect(),
+        name: name.to_owned(),
+        signed_in: page::ago(snapshot.created_at(), now),
+        storage: app.storage().as_str(),
+        tokens,
+        hidden_organizations: organizations.len().saturating_sub(shown.len()),
+        claims: ClaimsTable::new("claims", claims.to_map()),
+        user_info: match user_info {
+            Ok(user_info) => Ok(ClaimsTable::new("user-info", user_info.to_map())),
+            Err(error) => Err(Problem::new(&error)),
+        },
+        parts: PartRow::all(&snapshot, read_only, now),
+    }
+}
+
+/// Userinfo, each resource, each organization, and each resource within each organization.
+fn targets(config: &LogtoConfig, organizations: &[String]) -> Vec<TokenTarget> {
+    let is_api = |resource: &&String| *resource != ReservedResource::Organizations.as_str();
+    let resources: Vec<&String> = config.resources().iter().filter(is_api).collect();
+    let mut targets = vec![TokenTarget::user_info()];
+    targets.extend(resources.iter().copied().map(TokenTarget::resource));
+    for organization in organizations {
+        targets.push(TokenTarget::organization(organization));
+        let within =
+            |resource: &&String| TokenTarget::resource(*resource).in_organization(organization);
+        targets.extend(resources.iter().map(within));
+    }
+    targets
+}
+
+fn signed_out(app: &App, notice: Option<String>) -> Response {
+    let config = app.web.client().config();
+    page::html(&SignedOutPage {
+        endpoint: config.endpoint().as_str(),
+        app_id: config.app_id(),
+        storage: app.storage().as_str(),
+        demo_users: app.demo_users,
+        notice,
+    })
+}

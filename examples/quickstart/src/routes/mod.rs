@@ -1,0 +1,103 @@
+//! One function for each address.
+
+pub(crate) mod home;
+pub(crate) mod organizations;
+pub(crate) mod sign_in;
+pub(crate) mod sign_out;
+pub(crate) mod token;
+pub(crate) mod user;
+
+use std::collections::BTreeSet;
+
+use axum::{
+    Json,
+    extract::{Query, rejection::QueryRejection},
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use logto::{AccessToken, TokenTarget};
+use serde::{Deserialize, Serialize};
+
+/// A query whose rejection the handler sees.
+type MaybeQuery<T> = Result<Query<T>, QueryRejection>;
+
+/// What a token is asked for. Both empty means the userinfo endpoint.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TargetQuery {
+    resource: String,
+    organization_id: String,
+}
+
+impl TargetQuery {
+    fn target(query: MaybeQuery<Self>) -> Result<TokenTarget, BadQuery> {
+        let Query(Self {
+            resource,
+            organization_id,
+        }) = query.map_err(BadQuery::from)?;
+        Ok(match (resource.as_str(), organization_id.as_str()) {
+            ("", "") => TokenTarget::user_info(),
+            (_, "") => TokenTarget::resource(resource),
+            ("", _) => TokenTarget::organization(organization_id),
+            (_, _) => TokenTarget::resource(resource).in_organization(organization_id),
+        })
+    }
+}
+
+/// A query that says nothing this application understands: 400.
+#[derive(Debug)]
+struct BadQuery(String);
+
+impl From<QueryRejection> for BadQuery {
+    fn from(rejection: QueryRejection) -> Self {
+        Self(rejection.body_text())
+    }
+}
+
+impl IntoResponse for BadQuery {
+    fn into_response(self) -> Response {
+        (
+            StatusCode::BAD_REQUEST,
+            Json(Failure::new("invalid_request", self.0)),
+        )
+            .into_response()
+    }
+}
+
+/// A token as JSON. This example hands tokens to whoever holds the cookie, to show them; an
+/// application keeps them on the server.
+#[derive(Debug, Serialize)]
+struct TokenAnswer {
+    access_token: String,
+    expires_at: i64,
+    scopes: BTreeSet<String>,
+    /// Whether the session had another token or none when the request came.
+    refreshed: bool,
+}
+
+impl TokenAnswer {
+    fn new(token: &AccessToken, held: Option<&AccessToken>) -> Self {
+        Self {
+            access_token: token.token.expose().to_owned(),
+            expires_at: token.expires_at.as_secs(),
+            scopes: token.scopes.clone(),
+            refreshed: held.is_none_or(|held| held.token != token.token),
+        }
+    }
+}
+
+/// The error object of every JSON answer.
+#[derive(Debug, Serialize)]
+struct Failure {
+    error: String,
+    error_description: String,
+}
+
+impl Failure {
+    fn new(error: &str, error_description: impl Into<String>) -> Self {
+        Self {
+            error: error.to_owned(),
+            error_description: error_description.into(),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Who is signed in.
+
+use axum::{Json, extract::State, response::Response};
+use http::HeaderMap;
+use logto::{Error, WritableSession};
+use serde_json::{Map, Value};
+
+use crate::{
+    adapter::{finish, respond, signed_in},
+    app::App,
+};
+
+/// `GET /user`: `is_authenticated` and the `claims` of the ID token, from memory.
+pub(crate) async fn claims(State(app): State<App>, headers: HeaderMap) -> Response {
+    respond(app.web.user(&headers).await)
+}
+
+/// `GET /user-info`: the claims of the userinfo endpoint, asked now.
+pub(crate) async fn user_info(State(app): State<App>, headers: HeaderMap) -> Response {
+    let session = match app.web.session(&headers).await {
+        Ok(session) => session,
+        Err(error) => return respond(Err(error)),
+    };
+    let answer = fetch(&session).await.map(Json);
+    finish(&app.web, &headers, session.as_ref(), answer)
+}
+
+async fn fetch(session: &Option<WritableSession>) -> Result<Map<String, Value>, Error> {
+    Ok(signed_in(session)?.user_info().await?.to_map())
+}

@@ -1,0 +1,173 @@
+//! Which Logto signs the users in: a real one, or one that lives in this process.
+
+use std::{env, error::Error, net::Ipv4Addr};
+
+use http::Uri;
+use logto::{
+    LogtoConfig,
+    client::{
+        entropy::{Entropy as _, OsEntropy},
+        seal::SealKey,
+    },
+    core::{config::LogtoConfigBuilder, vocabulary::UserScope},
+};
+use logto_testkit::{App, Logto, LogtoBuilder, Server, demo};
+use tokio::net::TcpListener;
+
+use crate::args::StorageKind;
+
+/// Who can sign in at the embedded Logto.
+pub const DEMO_USERS: &str = "alice or bob, password \"password\"";
+
+const DEFAULT_PORT: u16 = 3000;
+const APP_ID: &str = "quickstart";
+const APP_SECRET: &str = "quickstart-secret";
+
+/// The Logto to sign in at, and the application that is registered there.
+#[derive(Debug)]
+pub struct Tenant {
+    config: LogtoConfig,
+    port: u16,
+    /// Answers until it is dropped.
+    embedded: Option<Server>,
+}
+
+impl Tenant {
+    /// The Logto of `LOGTO_ENDPOINT`, or an embedded one when nothing is said about a real one.
+    ///
+    /// # Errors
+    /// What is wrong with which variable; no free port for the embedded one.
+    pub async fn from_env() -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let port = match env::var_os("PORT") {
+            None => None,
+            Some(port) => Some(parse_port(&port.to_string_lossy())?),
+        };
+        let base_url = env::var("LOGTO_BASE_URL")
+            .unwrap_or_else(|_| format!("http://localhost:{}", port.unwrap_or(DEFAULT_PORT)));
+        let port = port
+            .or_else(|| local_port(&base_url))
+            .unwrap_or(DEFAULT_PORT);
+        let is_real = ["LOGTO_ENDPOINT", "LOGTO_APP_ID"]
+            .iter()
+            .any(|name| env::var_os(name).is_some());
+        if is_real {
+            let config = LogtoConfigBuilder::from_env()?
+                .base_url(&base_url)
+                .build()?;
+            return Ok(Self {
+                config,
+                port,
+                embedded: None,
+            });
+        }
+        let server = embedded(&base_url).listen(0).await?;
+        let config = embedded_config(server.logto(), &base_url)?;
+        Ok(Self {
+            config,
+            port,
+            embedded: Some(server),
+        })
+    }
+
+    /// The application's configuration.
+    pub fn config(&self) -> &LogtoConfig {
+        &self.config
+    }
+
+    /// Who can sign in, if that is known.
+    pub fn demo_users(&self) -> Option<&'static str> {
+        self.embedded.as_ref().map(|_| DEMO_USERS)
+    }
+
+    /// What seals the cookies: made of `LOGTO_COOKIE_KEY`, or a new one with which all sessions end
+    /// when the program does.
+    ///
+    /// # Errors
+    /// When the variable is too weak.
+    pub fn cookie_key(&self) -> Result<SealKey, Box<dyn Error + Send + Sync>> {
+        match env::var("LOGTO_COOKIE_KEY") {
+            Ok(secret) => Ok(SealKey::from_secret(&secret)?),
+            Err(_) => random_key(),
+        }
+    }
+
+    /// The port of the application, on this machine only.
+    ///
+    /// # Errors
+    /// When it is taken.
+    pub async fn bind(&self) -> Result<TcpListener, String> {
+        let port = self.port;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .map_err(|error| format!("port {port}: {error}; choose another with PORT"))
+    }
+
+    /// What to tell the person who started the program.
+    pub fn greeting(&self, storage: StorageKind) -> String {
+        let open = self.config.base_url().map_or("/", url::Url::as_str);
+        let who = match &self.embedded {
+            Some(server) => {
+                format!(
+                    "Sign in as {DEMO_USERS}.\nAn embedded Logto answers at {}",
+                    server.logto().endpoint()
+                )
+            }
+            None => format!(
+                "Signs in at {}; register there {} as redirect URI and {open} as post sign-out redirect URI",
+                self.config.endpoint(),
+                self.config.redirect_uri().map_or("", url::Url::as_str),
+            ),
+        };
+        format!("\n  Open {open}\n\n{who}; sessions live in {storage}. Ctrl-C ends.")
+    }
+}
+
+/// A tenant with alice, bob, two organizations and a shopping API, whose application lives at
+/// `base_url`.
+pub(crate) fn embedded(base_url: &str) -> LogtoBuilder {
+    let root = base_url.trim_end_matches('/');
+    Logto::demo().app(
+        App::traditional(APP_ID, APP_SECRET)
+            .redirect_uri(format!("{root}/callback"))
+            .post_logout_redirect_uri(format!("{root}/")),
+    )
+}
+
+/// The configuration of the application at the embedded tenant.
+pub(crate) fn embedded_config(
+    logto: &Logto,
+    base_url: &str,
+) -> Result<LogtoConfig, logto::core::config::ConfigError> {
+    LogtoConfig::builder(logto.endpoint(), APP_ID)
+        .app_secret(APP_SECRET)
+        .base_url(base_url)
+        .scopes([UserScope::Email, UserScope::Roles])
+        .scopes([UserScope::Organizations, UserScope::OrganizationRoles])
+        .scopes([
+            "read:products",
+            "write:products",
+            "read:shipments",
+            "write:shipments",
+        ])
+        .resource(demo::SHOPPING_API)
+        .build()
+}
+
+/// A key that nobody else has and that is gone with the process.
+pub(crate) fn random_key() -> Result<SealKey, Box<dyn Error + Send + Sync>> {
+    let mut key = [0; 32];
+    OsEntropy.fill(&mut key)?;
+    Ok(SealKey::new(&key))
+}
+
+fn parse_port(port: &str) -> Result<u16, String> {
+    port.parse()
+        .map_err(|_| format!("PORT is {port:?}, which is no port"))
+}
+
+/// The port in a base URL on this machine: behind a proxy it is the proxy's.
+fn local_port(base_url: &str) -> Option<u16> {
+    let uri: Uri = base_url.parse().ok()?;
+    let is_local = uri.scheme_str() == Some("http");
+    is_local.then(|| uri.port_u16()).flatten()
+}
