@@ -3,11 +3,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use logto_core::{
-    AccessToken, LogtoConfig, SignIn, TokenTarget,
+    AccessToken, LogtoConfig, Session, SignIn, TokenTarget,
     error::Endpoint,
-    jwt::JwsVerifier,
-    machine::{CompleteSignIn, SignedIn},
+    grants::{DeviceAuthorization, DevicePoll, DeviceSignIn, RedeemedTokens},
+    jwt::TokenError,
+    logout_token::{self, LogoutToken, LogoutTokenVerification},
+    machine::{CompleteDeviceSignIn, CompleteSignIn, DeviceSignedIn, SignedIn},
     metadata::ProviderMetadata,
+    session::SessionId,
     sign_in::{Callback, CallbackError, PendingSignIn},
 };
 use futures_util::FutureExt;
@@ -16,20 +19,22 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::{
-    bygones::Bygones,
     clock::{Clock, SystemClock},
-    entropy::{Entropy, OsEntropy, random},
-    error::Error,
+    entropy::{Entropy, random},
+    error::{DeviceEnd, Error, Reach},
     event::{DefaultObserver, Observer},
+    expiring::Expiring,
     flight::Flights,
-    http::HttpClient,
     ledger::{Ledger, LedgerLimits, SealedLedger, SharedLedger},
-    provider::{Provider, Transport},
+    provider::Provider,
     refresh::{Held, Need, Parts, Persist, Refresher},
-    runtime::Runtime,
     session::{ReadOnlySession, WritableSession},
-    storage::{Handle, SessionReader, SessionStorage, Stored, Version},
+    storage::{Handle, SessionReader, SessionStorage, Stored, Version, Whose},
+    wiring::{BuildError, Wiring},
 };
+
+/// How many redeemed callbacks and used logout tokens are remembered.
+const MOST_BYGONES: usize = 100_000;
 
 /// The client of one application at Logto.
 ///
@@ -48,7 +53,9 @@ struct Inner {
     /// Callbacks whose code is being redeemed, by the hash of their `state`.
     sign_ins: Flights<[u8; 32], Result<CompletedSignIn, Error>>,
     /// Callbacks whose code was sent to the provider.
-    redeemed: Bygones<[u8; 32]>,
+    redeemed: Expiring<[u8; 32], ()>,
+    /// Logout tokens that were used, by their `jti`.
+    logout_tokens: Expiring<String, ()>,
 }
 
 /// A completed sign-in: the session, which is stored, and where the user wanted to go.
@@ -64,7 +71,7 @@ pub struct CompletedSignIn {
 }
 
 impl LogtoClient {
-    /// Starts to build a client.
+    /// Starts to build a client. An [`HttpClient`](crate::http::HttpClient) alone is a [`Wiring`].
     ///
     /// ```
     /// # #[cfg(feature = "reqwest-0-13")] {
@@ -80,20 +87,14 @@ impl LogtoClient {
     /// ```
     pub fn builder(
         config: LogtoConfig,
-        http: impl HttpClient + 'static,
+        wiring: impl Into<Wiring>,
         storage: impl SessionStorage + 'static,
     ) -> LogtoClientBuilder {
         LogtoClientBuilder {
             config,
-            http: Arc::new(http),
+            wiring: wiring.into(),
             storage: Arc::new(storage),
-            clock: Arc::new(SystemClock::default()),
-            entropy: Arc::new(OsEntropy),
             observer: Arc::new(DefaultObserver),
-            runtime: default_runtime(),
-            verifier: default_verifier(),
-            deadline: Duration::from_secs(10),
-            at_once: 64,
             ledger: LedgerLimits::default(),
             shared_ledger: None,
         }
@@ -140,6 +141,126 @@ impl LogtoClient {
         Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
     }
 
+    /// As [`sign_in`](Self::sign_in), but the parameters go to the provider directly
+    /// ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)): the URL only names them. The browser has
+    /// to be there within a minute.
+    ///
+    /// # Errors
+    /// As [`sign_in`](Self::sign_in), and the provider's verdict on the parameters.
+    pub async fn sign_in_pushed(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        let random = random(&*self.inner.entropy)?;
+        let (push, pending) =
+            sign_in.start_pushed(&provider.config, &metadata, &random, provider.now())?;
+        let pushed = provider.exchange(Endpoint::PushedAuthorization, push).await?;
+        Ok((pushed.url, pending))
+    }
+
+    /// Starts a sign-in on a device without a browser: what to show to the user
+    /// ([RFC 8628](https://www.rfc-editor.org/rfc/rfc8628)).
+    ///
+    /// # Errors
+    /// When the provider's metadata cannot be had, or its verdict.
+    pub async fn sign_in_on_device(
+        &self,
+        sign_in: &DeviceSignIn,
+    ) -> Result<DeviceAuthorization, Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        let authorize = sign_in.start(&provider.config, &metadata, provider.now())?;
+        provider.exchange(Endpoint::DeviceAuthorization, authorize).await
+    }
+
+    /// Waits until the user has answered on another device. Asks as often as the provider allows, and
+    /// goes on asking through trouble that passes.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the user denied or was too late, and everything that does not pass.
+    pub async fn complete_device_sign_in(
+        &self,
+        mut device: DeviceAuthorization,
+    ) -> Result<WritableSession, Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        loop {
+            provider.runtime.sleep(device.next_poll().since(provider.now())).await;
+            let poll = device.poll(&provider.config, &metadata, provider.now());
+            match provider.exchange(Endpoint::Token, poll).await {
+                Ok(DevicePoll::Approved(tokens)) => return self.admit_device(device, tokens).await,
+                Ok(DevicePoll::Denied) => return Err(Error::Device(DeviceEnd::Denied)),
+                Ok(DevicePoll::Expired) => return Err(Error::Device(DeviceEnd::Expired)),
+                Ok(answer) => device.note(&answer, provider.now()),
+                Err(error) if error.reach() == Reach::Transient => {
+                    device.back_off(error.retry_after(), provider.now());
+                }
+                Err(error) => return Err(error),
+            }
+            if device.is_expired(provider.now()) {
+                return Err(Error::Device(DeviceEnd::Expired));
+            }
+        }
+    }
+
+    async fn admit_device(
+        &self,
+        device: DeviceAuthorization,
+        tokens: RedeemedTokens,
+    ) -> Result<WritableSession, Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        let keys = provider.machine_keys().await?;
+        let id = SessionId::from_random(random(&*self.inner.entropy)?);
+        let machine =
+            CompleteDeviceSignIn::new(&provider.config, &metadata, device, tokens, id, keys);
+        let DeviceSignedIn { session, keys, .. } =
+            provider.drive(Endpoint::Token, machine).await??;
+        provider.put_keys(keys);
+        self.admit(session).await
+    }
+
+    /// Stores a new session.
+    async fn admit(&self, session: Session) -> Result<WritableSession, Error> {
+        let now = self.inner.provider.now();
+        let handle = self.inner.storage.create(&session, now).await?;
+        let stored = self.inner.storage.load(&handle, now).await?;
+        let version = stored.map_or(Version(0), |stored| stored.version);
+        Ok(self.writable(None, Held { handle, session, version, ahead: false }))
+    }
+
+    /// Ends the sessions that a back-channel logout token names
+    /// ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)):
+    /// in the storage, and by name in this process, which reaches sessions in cookies too. `form` is the
+    /// body of the request.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] for a token that is refused, or was used before; trouble with the provider's
+    /// keys or with the storage is transient, and the provider should hear 503.
+    pub async fn back_channel_logout(&self, form: &[u8]) -> Result<LogoutToken, Error> {
+        let provider = &self.inner.provider;
+        let token = logout_token::from_form(form)?;
+        let config = &provider.config;
+        let verification = LogoutTokenVerification::new(config.issuer(), config.app_id())
+            .clock_skew(config.clock_skew());
+        let verified = provider
+            .verify(|keys, now| match verification.verify(token.expose(), keys, now) {
+                Err(error) if error.is_key_not_found() => None,
+                outcome => Some(outcome),
+            })
+            .await?
+            .ok_or(TokenError::KeyNotFound { kid: None })??;
+        let now = provider.now();
+        if !self.inner.logout_tokens.insert(verified.jti.clone(), (), verified.remember_until, now) {
+            return Err(TokenError::BadClaim("jti").into());
+        }
+        let whose = match (&verified.sid, &verified.sub) {
+            (Some(sid), _) => Whose::ProviderSession(sid.clone()),
+            (None, sub) => Whose::Subject(sub.clone().unwrap_or_default()),
+        };
+        self.inner.refresher.log_out(whose, verified.iat).await?;
+        Ok(verified)
+    }
+
     /// Completes a sign-in: checks the callback, redeems its code, verifies the ID token and stores the
     /// new session under a new handle.
     ///
@@ -161,7 +282,8 @@ impl LogtoClient {
         let pending = pending.ok_or(CallbackError::NoPendingSignIn)?;
         let provider = &self.inner.provider;
         let state: [u8; 32] = Sha256::digest(pending.state().expose()).into();
-        if self.inner.redeemed.contains(&state) && !self.inner.sign_ins.is_under_way(&state) {
+        let now = provider.now();
+        if self.inner.redeemed.get(&state, now).is_some() && !self.inner.sign_ins.is_under_way(&state) {
             return Err(CallbackError::NoPendingSignIn.into());
         }
         let metadata = provider.metadata().await?;
@@ -175,7 +297,7 @@ impl LogtoClient {
         let flight = self.inner.sign_ins.join(state.clone(), || {
             async move { client.redeem(machine, previous.as_ref()).await }.boxed()
         });
-        self.inner.redeemed.insert(state, provider.now());
+        self.inner.redeemed.insert(state, (), now.plus(PendingSignIn::LIFETIME), now);
         flight.await
     }
 
@@ -188,18 +310,11 @@ impl LogtoClient {
         let SignedIn { session, return_to, app_state, keys, .. } =
             provider.drive(Endpoint::Token, machine).await??;
         provider.put_keys(keys);
-        let handle = self.inner.storage.create(&session, provider.now()).await?;
-        let stored = self.inner.storage.load(&handle, provider.now()).await?;
-        let version = stored.map_or(Version(0), |stored| stored.version);
+        let session = self.admit(session).await?;
         if let Some(previous) = previous {
             self.retire(previous).await;
         }
-        let held = Held { handle, session, version, ahead: false };
-        Ok(CompletedSignIn {
-            session: self.writable(None, held),
-            return_to: return_to.as_str().to_owned(),
-            app_state,
-        })
+        Ok(CompletedSignIn { session, return_to: return_to.as_str().to_owned(), app_state })
     }
 
     /// Removes the session that a new sign-in has replaced.
@@ -278,7 +393,7 @@ impl LogtoClient {
         let Some(Stored { mut session, version }) = self.inner.storage.load(handle, now).await? else {
             return Ok(None);
         };
-        if self.inner.refresher.is_over(session.id()) {
+        if self.inner.refresher.is_over(&session) {
             return Ok(None);
         }
         let ahead = self.inner.refresher.catch_up(&mut session);
@@ -356,77 +471,29 @@ impl LogtoReader {
 #[must_use]
 pub struct LogtoClientBuilder {
     config: LogtoConfig,
-    http: Arc<dyn HttpClient>,
+    wiring: Wiring,
     storage: Arc<dyn SessionStorage>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
     observer: Arc<dyn Observer>,
-    runtime: Option<Arc<dyn Runtime>>,
-    verifier: Option<Arc<dyn JwsVerifier>>,
-    deadline: Duration,
-    at_once: usize,
     ledger: LedgerLimits,
     shared_ledger: Option<Arc<dyn SharedLedger>>,
 }
 
-/// What a client cannot do without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// No feature brings a runtime and none was given.
-    #[error("no runtime: switch on the feature `tokio`, or give one with `runtime`")]
-    NoRuntime,
-    /// No feature brings a verifier and none was given.
-    #[error("no verifier: switch on the feature `aws-lc` or `rust-crypto`, or give one with `verifier`")]
-    NoVerifier,
-    /// A deadline of zero ends every call before it begins.
-    #[error("`deadline` must not be zero")]
-    NoTime,
-    /// With no call at once nothing can be sent.
-    #[error("`calls_at_once` must not be zero")]
-    NoCalls,
-}
-
 impl LogtoClientBuilder {
-    /// Another clock than the system's.
+    /// Another clock than the system's; short for [`Wiring::clock`].
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.wiring = self.wiring.clock(clock);
         self
     }
 
-    /// Another random source than the system's. For tests.
-    pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
-        self.entropy = Arc::new(entropy);
+    /// After how long a call to the provider is over; short for [`Wiring::deadline`].
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.wiring = self.wiring.deadline(deadline);
         self
     }
 
     /// Who is told what happens to sessions.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observer = Arc::new(observer);
-        self
-    }
-
-    /// Another runtime than Tokio.
-    pub fn runtime(mut self, runtime: impl Runtime + 'static) -> Self {
-        self.runtime = Some(Arc::new(runtime));
-        self
-    }
-
-    /// Another verifier than that of the features: `aws-lc` if it is on, else `rust-crypto`.
-    pub fn verifier(mut self, verifier: impl JwsVerifier + 'static) -> Self {
-        self.verifier = Some(Arc::new(verifier));
-        self
-    }
-
-    /// After how long a call to the provider is over; 10 seconds unless changed.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// How many calls to the provider may be under way at once; 64 unless changed. More wait.
-    pub fn calls_at_once(mut self, calls: usize) -> Self {
-        self.at_once = calls;
         self
     }
 
@@ -447,53 +514,26 @@ impl LogtoClientBuilder {
     /// # Errors
     /// What is missing.
     pub fn build(self) -> Result<LogtoClient, BuildError> {
-        if self.deadline.is_zero() {
-            return Err(BuildError::NoTime);
-        }
-        if self.at_once == 0 {
-            return Err(BuildError::NoCalls);
-        }
-        let transport = Transport { http: self.http, deadline: self.deadline, at_once: self.at_once };
-        let provider = Arc::new(Provider::new(
-            self.config,
-            transport,
-            self.clock,
-            self.runtime.ok_or(BuildError::NoRuntime)?,
-            self.verifier.ok_or(BuildError::NoVerifier)?,
-        ));
+        let entropy = Arc::clone(&self.wiring.entropy);
+        let provider = Arc::new(self.wiring.provider(self.config)?);
         let limits = self.ledger;
         let parts = Parts {
             storage: Arc::clone(&self.storage),
             ledger: Ledger::new(limits),
             shared_ledger: self.shared_ledger.map(|place| SealedLedger::new(place, limits)),
-            entropy: Arc::clone(&self.entropy),
+            entropy: Arc::clone(&entropy),
             observer: self.observer,
         };
         let refresher = Arc::new(Refresher::new(Arc::clone(&provider), parts));
         let inner = Inner {
             sign_ins: Flights::new(Arc::clone(&provider.runtime)),
-            redeemed: Bygones::new(PendingSignIn::LIFETIME),
+            redeemed: Expiring::new(MOST_BYGONES),
+            logout_tokens: Expiring::new(MOST_BYGONES),
             provider,
             storage: self.storage,
             refresher,
-            entropy: self.entropy,
+            entropy,
         };
         Ok(LogtoClient { inner: Arc::new(inner) })
     }
-}
-
-fn default_runtime() -> Option<Arc<dyn Runtime>> {
-    #[cfg(feature = "tokio")]
-    return Some(Arc::new(crate::runtime::TokioRuntime));
-    #[cfg(not(feature = "tokio"))]
-    None
-}
-
-fn default_verifier() -> Option<Arc<dyn JwsVerifier>> {
-    #[cfg(feature = "aws-lc")]
-    return Some(Arc::new(logto_core::jwt::AwsLcVerifier));
-    #[cfg(all(not(feature = "aws-lc"), feature = "rust-crypto"))]
-    return Some(Arc::new(logto_core::jwt::RustCryptoVerifier));
-    #[cfg(not(any(feature = "aws-lc", feature = "rust-crypto")))]
-    None
 }

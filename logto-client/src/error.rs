@@ -32,6 +32,9 @@ pub enum Error {
     /// The session has ended: the provider says so, or it was removed meanwhile.
     #[error("the session has ended ({0}); sign in again")]
     SessionEnded(SessionEnd),
+    /// A sign-in on a device ended without the user's approval.
+    #[error("the sign-in on the device has ended: {0}")]
+    Device(DeviceEnd),
     /// The random source failed.
     #[error("{0}")]
     Entropy(Arc<EntropyError>),
@@ -51,6 +54,18 @@ pub enum SessionEnd {
     /// It was removed from the storage while it was in use: a sign-out, or back-channel logout.
     #[error("it was removed")]
     Removed,
+}
+
+/// Why a sign-in on a device has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceEnd {
+    /// The user, or the provider, said no.
+    #[error("denied")]
+    Denied,
+    /// The user did not answer in time.
+    #[error("the code has expired")]
+    Expired,
 }
 
 /// How far an error reaches.
@@ -73,6 +88,7 @@ impl Error {
             Self::Transport { .. } | Self::Storage(_) | Self::Entropy(_) | Self::Busy => {
                 Reach::Transient
             }
+            Self::Device(_) => Reach::Request,
             Self::Protocol(error) => match error.advice() {
                 Advice::Retry { .. } => Reach::Transient,
                 _ => Reach::Request,
@@ -84,7 +100,7 @@ impl Error {
     pub fn advice(&self) -> Advice {
         match self {
             Self::Protocol(error) => error.advice(),
-            Self::SessionEnded(_) => Advice::SignInAgain,
+            Self::SessionEnded(_) | Self::Device(_) => Advice::SignInAgain,
             Self::Storage(error) => match **error {
                 StorageError::Unavailable(_) => Advice::Retry { after: None },
                 StorageError::TooLarge { .. } | StorageError::Misconfigured(_) => {
@@ -105,6 +121,8 @@ impl Error {
                 _ => "storage_unavailable",
             },
             Self::SessionEnded(_) => "session_ended",
+            Self::Device(DeviceEnd::Denied) => "access_denied",
+            Self::Device(DeviceEnd::Expired) => "expired_token",
             Self::Entropy(_) => "no_entropy",
         }
     }

@@ -5,6 +5,9 @@
 //! [`LogtoClient::read_only_session`] one that can only be looked at. [`web`] wraps all of it for
 //! servers that speak `http`.
 //!
+//! [`MachineClient`](machine::MachineClient) acts for the application itself,
+//! [`ResourceServer`](resource_server::ResourceServer) protects an API.
+//!
 //! # Nobody is signed out by the SDK
 //!
 //! A refresh token that Logto replaces exists in exactly one response. All refreshing therefore goes
@@ -42,28 +45,32 @@ pub mod error;
 pub mod event;
 pub mod http;
 pub mod ledger;
+pub mod machine;
+pub mod resource_server;
+
 pub mod runtime;
 pub mod seal;
 pub mod session;
 pub mod storage;
 pub mod web;
 
-mod bygones;
 mod client;
+mod credentials;
+mod expiring;
 mod flight;
 mod pause;
 mod provider;
 mod refresh;
 mod retry_budget;
 mod turns;
+mod wiring;
 
 pub use logto_core as core;
 pub use logto_core::{AccessToken, LogtoConfig, Secret, Session, SignIn, TokenTarget, UnixTime};
 
 pub use self::{
-    client::{
-        BuildError, CompletedSignIn, LogtoClient, LogtoClientBuilder, LogtoReader, RefresherLoad,
-    },
+    client::{CompletedSignIn, LogtoClient, LogtoClientBuilder, LogtoReader, RefresherLoad},
     error::Error,
     session::{Cached, ReadOnlySession, WritableSession},
+    wiring::{BuildError, Wiring},
 };

@@ -21,8 +21,10 @@ use tokio::sync::Semaphore;
 
 use crate::{
     clock::Clock,
+    credentials::{self, Credentials},
+    entropy::Entropy,
     error::Error,
-    flight::{Flights, lock},
+    flight::{Flight, Flights, lock},
     http::{HttpClient, TransportError},
     runtime::Runtime,
 };
@@ -33,6 +35,8 @@ pub(crate) struct Provider {
     pub(crate) config: LogtoConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) runtime: Arc<dyn Runtime>,
+    entropy: Arc<dyn Entropy>,
+    credentials: Credentials,
     verifier: Arc<dyn JwsVerifier>,
     http: Arc<dyn HttpClient>,
     deadline: Duration,
@@ -47,6 +51,15 @@ struct CachedKeys {
     etag: Option<HeaderValue>,
 }
 
+/// The surroundings that a provider is reached from.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) verifier: Arc<dyn JwsVerifier>,
+}
+
 /// How the client talks to the provider.
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -55,19 +68,22 @@ pub(crate) struct Transport {
     pub(crate) deadline: Duration,
     /// How many calls may be under way at once.
     pub(crate) at_once: usize,
+    /// How it proves who it is.
+    pub(crate) credentials: Credentials,
 }
 
 impl Provider {
     pub(crate) fn new(
         config: LogtoConfig,
         transport: Transport,
-        clock: Arc<dyn Clock>,
-        runtime: Arc<dyn Runtime>,
-        verifier: Arc<dyn JwsVerifier>,
+        surroundings: Surroundings,
     ) -> Self {
+        let Surroundings { clock, entropy, runtime, verifier } = surroundings;
         Self {
             config,
             clock,
+            entropy,
+            credentials: transport.credentials,
             verifier,
             http: transport.http,
             deadline: transport.deadline,
@@ -87,12 +103,30 @@ impl Provider {
         self.deadline
     }
 
-    /// Sends one request, within the deadline.
+    /// Sends one request with a proof of who we are, where one is needed. A proof that is refused is
+    /// replaced by the next one we know.
     pub(crate) async fn send(
         &self,
         endpoint: Endpoint,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
+        for _ in 1..self.credentials.len() {
+            let response = self.send_proven(endpoint, request.clone()).await?;
+            if !credentials::are_refused(&response) {
+                return Ok(response);
+            }
+            self.credentials.next();
+        }
+        self.send_proven(endpoint, request).await
+    }
+
+    /// Sends one request, within the deadline.
+    async fn send_proven(
+        &self,
+        endpoint: Endpoint,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Error> {
+        let request = self.credentials.prove(request, &*self.entropy, self.now())?;
         let failed = |source| Error::Transport { endpoint, source };
         let deadline = self.runtime.sleep(self.deadline);
         let call = async {
@@ -171,6 +205,41 @@ impl Provider {
         Ok(ProviderKeys::new(Some(self.keys().await?), Arc::clone(&self.verifier)))
     }
 
+    /// Verifies with the cached keys; `attempt` gives `None` for a token whose key is not among them, and
+    /// is asked again with newer ones if there are any. `None` means that the key is unknown.
+    ///
+    /// # Errors
+    /// When there are no keys, or a newer set was to be fetched and could not.
+    pub(crate) async fn verify<T>(
+        self: &Arc<Self>,
+        attempt: impl Fn(&Arc<KeySet>, UnixTime) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let keys = self.keys().await?;
+        if let Some(outcome) = attempt(&keys, self.now()) {
+            return Ok(Some(outcome));
+        }
+        let newer = self.keys_newer_than(&keys).await?;
+        Ok(newer.and_then(|keys| attempt(&keys, self.now())))
+    }
+
+    /// The keys after a token named one that `known` lacks: somebody's newer set, or one fetched now;
+    /// `None` when the allowance for such fetches is used up, and the key counts as unknown.
+    async fn keys_newer_than(
+        self: &Arc<Self>,
+        known: &Arc<KeySet>,
+    ) -> Result<Option<Arc<KeySet>>, Error> {
+        if let Some(cached) = self.keys.value() {
+            if !Arc::ptr_eq(&cached.keys, known) {
+                return Ok(Some(cached.keys));
+            }
+        }
+        let provider = Arc::clone(self);
+        match self.keys.get_for_unknown_key(&self.clock, move || provider.fetch_keys()) {
+            Some(flight) => flight.await.map(|cached| Some(cached.keys)),
+            None => Ok(None),
+        }
+    }
+
     /// Takes over a key set that a machine fetched.
     pub(crate) fn put_keys(&self, keys: Option<Arc<KeySet>>) {
         if let Some(keys) = keys {
@@ -243,7 +312,7 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
         &self,
         clock: &Arc<dyn Clock>,
         fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
-    ) -> crate::flight::Flight<Result<T, Error>> {
+    ) -> Flight<Result<T, Error>> {
         let state = Arc::clone(&self.state);
         let clock = Arc::clone(clock);
         self.flights.join((), move || {
@@ -255,6 +324,17 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
             }
             .boxed()
         })
+    }
+
+    /// Fetches because of a key that is not there, if the allowance has one more.
+    fn get_for_unknown_key(
+        &self,
+        clock: &Arc<dyn Clock>,
+        fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
+    ) -> Option<Flight<Result<T, Error>>> {
+        let allowed = self.flights.is_under_way(&())
+            || lock(&self.state).freshness.fetch_for_unknown_key(clock.now());
+        allowed.then(|| self.fetch(clock, fetch))
     }
 
     fn put(&self, value: T, now: UnixTime) {

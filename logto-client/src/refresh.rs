@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use logto_core::{
-    AccessToken, Machine, Secret, Session, Step, TokenTarget,
+    AccessToken, Machine, Secret, Session, Step, TokenTarget, UnixTime,
     error::{Endpoint, OAuthErrorCode},
     machine::{ObtainToken, Obtained},
     revocation::RevokeRefreshToken,
@@ -20,17 +20,17 @@ use logto_core::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    bygones::Bygones,
     entropy::Entropy,
     error::{Error, Reach, SessionEnd},
     event::{Event, Observer},
+    expiring::Expiring,
     flight::Flights,
     http::TransportError,
     ledger::{Ledger, SealedLedger},
     pause::Pause,
     provider::Provider,
     retry_budget::RetryBudget,
-    storage::{Handle, Lease, Replaced, SessionStorage, StorageError, Stored, Version},
+    storage::{Handle, Lease, Replaced, SessionStorage, StorageError, Stored, Version, Whose},
     turns::Turns,
 };
 
@@ -46,6 +46,8 @@ const LEASE_POLL: Duration = Duration::from_millis(50);
 /// How long a session that ended is refused by name. Its cookie may have been copied; whoever needs more
 /// than that keeps sessions in a store on the server.
 const OVER_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// How many ended sessions are remembered.
+const MOST_OVER: usize = 100_000;
 /// How often a write is repeated after a storage failed or somebody else was faster.
 const WRITE_ATTEMPTS: u32 = 4;
 
@@ -100,7 +102,10 @@ pub(crate) struct Refresher {
     retries: RetryBudget,
     /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is
     /// worth anything in this process.
-    over: Bygones<SessionId>,
+    over: Expiring<SessionId, ()>,
+    /// Whose sessions the provider has ended by back-channel logout, and when: a session that began
+    /// before that is over, wherever it is kept.
+    logged_out: Expiring<Whose, UnixTime>,
 }
 
 /// What the refresher is made of besides the provider.
@@ -125,7 +130,8 @@ impl Refresher {
             turns: Turns::new(),
             pause: Pause::default(),
             retries: RetryBudget::default(),
-            over: Bygones::new(OVER_LIFETIME),
+            over: Expiring::new(MOST_OVER),
+            logged_out: Expiring::new(MOST_OVER),
         }
     }
 
@@ -206,7 +212,7 @@ impl Refresher {
     /// The newest state of a session that anybody here knows.
     async fn reload(&self, held: &mut Held) -> Result<(), Error> {
         let now = self.provider.now();
-        let stored = match self.is_over(held.session.id()) {
+        let stored = match self.is_over(&held.session) {
             true => None,
             false => self.storage.load(&held.handle, now).await?,
         };
@@ -520,7 +526,7 @@ impl Refresher {
     /// Ends a session for good in this process and waits for a refresh under way, so that `held` has
     /// its last refresh token.
     pub(crate) async fn sign_out(&self, held: &mut Held) {
-        self.over.insert(held.session.id().clone(), self.provider.now());
+        self.mark_over(held.session.id());
         let _turn = self.turns.take(held.session.id().clone()).await;
         self.ledger.catch_up(&mut held.session, self.provider.now());
         if let Some(refresh_token) = held.session.refresh_token() {
@@ -555,12 +561,32 @@ impl Refresher {
     }
 
     /// Whether a session has ended in this process.
-    pub(crate) fn is_over(&self, session: &SessionId) -> bool {
-        self.over.contains(session)
+    pub(crate) fn is_over(&self, session: &Session) -> bool {
+        let now = self.provider.now();
+        let claims = session.claims();
+        let ended_since = |whose| {
+            self.logged_out.get(&whose, now).is_some_and(|at| session.created_at() <= at)
+        };
+        self.over.get(session.id(), now).is_some()
+            || ended_since(Whose::Subject(claims.sub.clone()))
+            || claims.sid.clone().is_some_and(|sid| ended_since(Whose::ProviderSession(sid)))
+    }
+
+    /// Ends all sessions of a user or of a session at the provider that began until `at`, and says how
+    /// many the storage knew.
+    pub(crate) async fn log_out(&self, whose: Whose, at: UnixTime) -> Result<Option<u64>, Error> {
+        let now = self.provider.now();
+        self.logged_out.insert(whose.clone(), at, now.plus(OVER_LIFETIME), now);
+        Ok(self.storage.remove_all(&whose).await?)
+    }
+
+    fn mark_over(&self, session: &SessionId) -> bool {
+        let now = self.provider.now();
+        self.over.insert(session.clone(), (), now.plus(OVER_LIFETIME), now)
     }
 
     fn ended(&self, session: &SessionId, reason: SessionEnd) -> Error {
-        if self.over.insert(session.clone(), self.provider.now()) {
+        if self.mark_over(session) {
             self.observer.on_event(&Event::SessionEnded { session: session.clone(), reason });
         }
         Error::SessionEnded(reason)

@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::{
     clock::Clock,
-    error::Error,
+    error::{Error, SessionEnd},
     flight::lock,
     provider::Provider,
     refresh::{Held, Need, Persist, Refresher},
@@ -99,14 +99,11 @@ impl WritableSession {
     /// Why the session has ended, if it has: it was signed out, removed, or the provider refused its
     /// refresh token. Take the cookie from the browser then.
     pub fn ended(&self) -> Option<Error> {
-        let signed_out = || {
-            let id = self.id();
-            self.inner
-                .refresher
-                .is_over(&id)
-                .then_some(Error::SessionEnded(crate::error::SessionEnd::Removed))
+        let over = || {
+            self.read(|session| self.inner.refresher.is_over(session))
+                .then_some(Error::SessionEnded(SessionEnd::Removed))
         };
-        lock(&self.inner.ended).clone().or_else(signed_out)
+        lock(&self.inner.ended).clone().or_else(over)
     }
 
     /// An access token for `target` that lives long enough to be used: from memory, or fetched and

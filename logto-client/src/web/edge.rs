@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     client::{CompletedSignIn, LogtoClient},
-    error::Error,
+    error::{Error, Reach},
     seal::{KeyRing, SealError},
     session::{ReadOnlySession, WritableSession},
     storage::{Handle, StorageError},
@@ -248,6 +248,29 @@ impl LogtoWeb {
         let mut response = respond::see_other(url.as_ref().map_or(home, url::Url::as_str));
         append(response.headers_mut(), self.cookies.clear(&carried));
         Ok(response)
+    }
+
+    /// Hears from Logto that a user has signed out elsewhere: 200, or 400 for a token that is refused,
+    /// or 503 when it cannot be judged now. Register its address in the Console as the back-channel
+    /// logout URI. It needs no cookie and changes none; see [`LogtoClient::back_channel_logout`].
+    pub async fn back_channel_logout(&self, parts: &Parts, body: &Bytes) -> Response<Bytes> {
+        let is_form = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+        if parts.method != Method::POST || !is_form {
+            return respond::private(StatusCode::BAD_REQUEST);
+        }
+        match self.client.back_channel_logout(body).await {
+            Ok(_) => respond::private(StatusCode::OK),
+            Err(error) if error.reach() == Reach::Transient => error_response(&error),
+            Err(error) => {
+                let mut response = error_response(&error);
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+                response
+            }
+        }
     }
 
     /// Who is signed in, as JSON: `is_authenticated` and `claims`. No token reaches the browser.

@@ -9,6 +9,7 @@
 //! | `GET /callback`, `POST /callback` | [`LogtoWeb::callback`] |
 //! | `POST /sign-out` | [`LogtoWeb::sign_out`] |
 //! | `GET /user` | [`LogtoWeb::user`] |
+//! | `POST /back-channel-logout` | [`LogtoWeb::back_channel_logout`] |
 //! | pages and APIs, while cookies can be set | [`LogtoWeb::session`], then [`LogtoWeb::finish`] |
 //! | pages and APIs, once the response has begun | [`LogtoWeb::read_only_session`] |
 //! | pages and APIs for signed-in users only | [`LogtoWeb::require`] |

@@ -1,0 +1,74 @@
+//! Proving to the provider who we are, also while a secret is being replaced.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use logto_core::{
+    LogtoConfig, UnixTime, client_assertion,
+    config::{ClientAuthentication, ConfigError},
+    error::OAuthErrorCode,
+};
+
+use crate::{
+    entropy::{Entropy, random},
+    error::Error,
+};
+
+/// The configured way to prove who we are and others to try when it is refused: during a roll-over
+/// Logto knows both secrets for a while, and the program may know the new one too early or too late.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    configs: Vec<LogtoConfig>,
+    current: AtomicUsize,
+}
+
+impl Credentials {
+    pub(crate) fn new(
+        config: &LogtoConfig,
+        others: Vec<ClientAuthentication>,
+    ) -> Result<Self, ConfigError> {
+        let mut configs = vec![config.clone()];
+        for other in others {
+            configs.push(config.with_client_authentication(other)?);
+        }
+        Ok(Self { configs, current: AtomicUsize::new(0) })
+    }
+
+    /// How many ways there are.
+    pub(crate) fn len(&self) -> usize {
+        self.configs.len()
+    }
+
+    /// The request with the proof that is believed in now. A request that needs none stays as it is.
+    pub(crate) fn prove(
+        &self,
+        request: Request<Bytes>,
+        entropy: &dyn Entropy,
+        now: UnixTime,
+    ) -> Result<Request<Bytes>, Error> {
+        let current = self.current.load(Ordering::Relaxed) % self.configs.len().max(1);
+        match self.configs.get(current) {
+            Some(config) => {
+                let random = random(entropy)?;
+                Ok(client_assertion::authenticate(request, config, now, &random)?)
+            }
+            None => Ok(request),
+        }
+    }
+
+    /// Believes in the next way from now on.
+    pub(crate) fn next(&self) {
+        self.current.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether the provider does not believe who we are. Nothing else was done with the request then.
+pub(crate) fn are_refused(response: &Response<Bytes>) -> bool {
+    let error = || {
+        let body: serde_json::Value = serde_json::from_slice(response.body()).ok()?;
+        Some(body.get("error")?.as_str()? == OAuthErrorCode::InvalidClient.as_str())
+    };
+    matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST)
+        && error().unwrap_or(false)
+}

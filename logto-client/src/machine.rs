@@ -1,0 +1,179 @@
+//! Acting for the application itself: machine-to-machine tokens, and what else needs no user.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use logto_core::{
+    AccessToken, LogtoConfig, Secret, TokenTarget,
+    error::Endpoint,
+    grants::{ClientCredentials, ExchangeToken, TypedToken},
+    introspection::{Introspect, Introspection},
+    revocation::RevokeRefreshToken,
+};
+
+use crate::{
+    error::Error,
+    flight::{Flight, Flights, lock},
+    provider::Provider,
+    wiring::{BuildError, Wiring},
+};
+
+/// How many targets a client keeps tokens for. Whoever has more fetches some more often.
+const MOST_TARGETS: usize = 10_000;
+
+/// A client for a machine-to-machine application, or for what any application may do in its own name.
+///
+/// Make one and clone it: clones share the tokens. A token is fetched by one flight, whoever asks
+/// meanwhile waits for it; in the last fifth of its life a new one is fetched in the background while
+/// the old one is still handed out. No lock is held while waiting.
+///
+/// ```
+/// # #[cfg(feature = "reqwest-0-13")] {
+/// use logto_client::{LogtoConfig, TokenTarget, http::ReqwestClient, machine::MachineClient};
+///
+/// async fn call() -> Result<(), Box<dyn std::error::Error>> {
+///     let config = LogtoConfig::builder("https://tenant.logto.app", "m2m-app-id")
+///         .app_secret("m2m-app-secret")
+///         .build()?;
+///     let client = MachineClient::new(config, ReqwestClient::new()?)?;
+///     let target = TokenTarget::resource("https://shop.example.com/api").with_scopes(["read:products"]);
+///     let token = client.token(&target).await?;
+///     println!("Authorization: Bearer with {} scopes", token.scopes.len());
+///     Ok(())
+/// }
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct MachineClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    provider: Arc<Provider>,
+    tokens: Mutex<HashMap<TokenTarget, AccessToken>>,
+    flights: Flights<TokenTarget, Result<AccessToken, Error>>,
+}
+
+impl MachineClient {
+    /// A client of this application. An [`HttpClient`](crate::http::HttpClient) alone is a [`Wiring`].
+    ///
+    /// # Errors
+    /// What the wiring lacks.
+    pub fn new(config: LogtoConfig, wiring: impl Into<Wiring>) -> Result<Self, BuildError> {
+        let provider = Arc::new(wiring.into().provider(config)?);
+        let flights = Flights::new(Arc::clone(&provider.runtime));
+        Ok(Self { inner: Arc::new(Inner { provider, tokens: Mutex::default(), flights }) })
+    }
+
+    /// A token for an API resource, an organization, or a resource within an organization, by the
+    /// client credentials grant. Logto gives no scopes that the target does not name.
+    ///
+    /// # Errors
+    /// The provider's verdict, or trouble on the way. A token that has not expired is handed out
+    /// through trouble.
+    pub async fn token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
+        let provider = &self.inner.provider;
+        let held = lock(&self.inner.tokens).get(target).cloned();
+        let now = provider.now();
+        match held.filter(|token| token.is_usable(now, Duration::ZERO)) {
+            Some(token) if token.is_usable(now, token.expires_at.since(token.issued_at) / 5) => Ok(token),
+            Some(token) => {
+                drop(self.fetch(target));
+                Ok(token)
+            }
+            None => self.fetch(target).await,
+        }
+    }
+
+    /// Forgets the token for `target`, for example because the API refuses it.
+    pub fn forget(&self, target: &TokenTarget) {
+        lock(&self.inner.tokens).remove(target);
+    }
+
+    fn fetch(&self, target: &TokenTarget) -> Flight<Result<AccessToken, Error>> {
+        self.inner.flights.join(target.clone(), || {
+            let (inner, target) = (Arc::clone(&self.inner), target.clone());
+            async move {
+                let provider = &inner.provider;
+                let metadata = provider.metadata().await?;
+                let grant =
+                    ClientCredentials::new(&provider.config, &metadata, target.clone(), provider.now())?;
+                let token = provider.exchange(Endpoint::Token, grant).await?;
+                inner.keep(target, token.clone());
+                Ok(token)
+            }
+            .boxed()
+        })
+    }
+
+    /// Exchanges a token that stands for a user, such as a subject token for an impersonation or a
+    /// personal access token, for an access token of that user; `actor` is who acts for the user.
+    /// Nothing is kept: a subject token is good once.
+    ///
+    /// # Errors
+    /// The provider's verdict, or trouble on the way.
+    pub async fn exchange_token(
+        &self,
+        subject: TypedToken,
+        actor: Option<TypedToken>,
+        target: TokenTarget,
+    ) -> Result<AccessToken, Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        let mut exchange =
+            ExchangeToken::new(&provider.config, &metadata, subject, target, provider.now());
+        if let Some(actor) = actor {
+            exchange = exchange.actor_token(actor);
+        }
+        provider.exchange(Endpoint::Token, exchange).await
+    }
+
+    /// Asks the provider what an opaque token is worth. An API has
+    /// [`ResourceServer`](crate::resource_server::ResourceServer), which remembers the answers.
+    ///
+    /// # Errors
+    /// The provider's verdict on the question, or trouble on the way; neither says anything about the
+    /// token.
+    pub async fn introspect(&self, token: Secret) -> Result<Introspection, Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        let introspect = Introspect::new(&provider.config, &metadata, token)?;
+        provider.exchange(Endpoint::Introspection, introspect).await
+    }
+
+    /// Revokes a refresh token, and with it the whole grant.
+    ///
+    /// # Errors
+    /// The provider's verdict, or trouble on the way. A token that the provider does not know is no
+    /// error.
+    pub async fn revoke(&self, refresh_token: Secret) -> Result<(), Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        let revoke = RevokeRefreshToken::new(&provider.config, &metadata, refresh_token)?;
+        provider.exchange(Endpoint::Revocation, revoke).await
+    }
+}
+
+impl Inner {
+    fn keep(&self, target: TokenTarget, token: AccessToken) {
+        let mut tokens = lock(&self.tokens);
+        if tokens.len() >= MOST_TARGETS {
+            let now = self.provider.now();
+            tokens.retain(|_, token| token.is_usable(now, Duration::ZERO));
+        }
+        if tokens.len() < MOST_TARGETS {
+            tokens.insert(target, token);
+        }
+    }
+}
+
+impl fmt::Debug for MachineClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MachineClient").field("config", &self.inner.provider.config).finish_non_exhaustive()
+    }
+}
