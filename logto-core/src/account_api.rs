@@ -36,7 +36,7 @@ pub const VERIFICATION_HEADER: &str = "logto-verification-id";
 pub struct AccountApi {
     root: Url,
     access_token: Secret,
-    verification_record: Option<String>,
+    verification_record: Option<Secret>,
 }
 
 impl AccountApi {
@@ -53,7 +53,7 @@ impl AccountApi {
     /// Shows with each request that the user has proved who they are: the `verificationRecordId` of
     /// the Verification API, good for ten minutes.
     #[must_use]
-    pub fn verified_by(mut self, verification_record: impl Into<String>) -> Self {
+    pub fn verified_by(mut self, verification_record: impl Into<Secret>) -> Self {
         self.verification_record = Some(verification_record.into());
         self
     }
@@ -73,7 +73,7 @@ impl AccountApi {
         let mut request =
             api_request::request(&self.root, &self.access_token, method, &segments, &[], body)?;
         if let Some(record) = &self.verification_record {
-            let mut value = HeaderValue::from_str(record).map_err(|_| {
+            let mut value = HeaderValue::from_str(record.expose()).map_err(|_| {
                 UsageError::InvalidParameter("not the id of a verification record".to_owned())
             })?;
             value.set_sensitive(true);
