@@ -72,9 +72,10 @@
 //!
 //! # HTTP
 //!
-//! Send a request as it is. Follow no redirects; hand over every status, also errors; stop reading a
-//! body, after decompression, at [`exchange::MAX_BODY`]; end the call after a total deadline. A
-//! request to the token endpoint whose answer was lost must not be repeated blindly.
+//! Send a request as it is, except that [`client_assertion::authenticate`] has its word first where an
+//! application proves itself with signed assertions. Follow no redirects; hand over every status, also
+//! errors; stop reading a body, after decompression, at [`exchange::MAX_BODY`]; end the call after a
+//! total deadline. A request to the token endpoint whose answer was lost must not be repeated blindly.
 //!
 //! # Features
 //!

@@ -6,7 +6,10 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    api_request, config::LogtoConfig, error::UsageError, tokens::AccessToken, tokens::TokenTarget,
+    api_request,
+    config::LogtoConfig,
+    error::{UsageError, sanitized},
+    tokens::{AccessToken, TokenTarget},
 };
 
 /// The Management API of a tenant: which token it takes, and requests to be sent as they are.
@@ -49,7 +52,7 @@ impl ManagementApi {
             }),
             _ => Err(UsageError::InvalidParameter(format!(
                 "`{}` is not the id of a tenant",
-                crate::error::sanitized(tenant_id, 64)
+                sanitized(tenant_id, 64)
             ))),
         }
     }
