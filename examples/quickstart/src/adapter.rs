@@ -28,6 +28,16 @@ pub async fn buffered(request: Request) -> (Parts, Bytes) {
     (parts, body)
 }
 
+/// An error as axum's `?` wants it.
+#[derive(Debug)]
+pub struct Refused(pub Error);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        respond(Err(self.0))
+    }
+}
+
 /// The session of a request that cannot do without one.
 ///
 /// # Errors
@@ -47,10 +57,10 @@ pub fn finish(
 ) -> Response {
     let mut response = match answer {
         Ok(answer) => answer.into_response(),
-        Err(error) => respond(Err(error)),
+        Err(error) => Refused(error).into_response(),
     };
     match web.finish(request, session, response.headers_mut()) {
         Ok(()) => response,
-        Err(error) => respond(Err(error)),
+        Err(error) => Refused(error).into_response(),
     }
 }

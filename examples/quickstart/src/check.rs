@@ -22,7 +22,7 @@ type Failed = Box<dyn Error + Send + Sync>;
 /// When the application cannot be started. A capability that does not work is no error but a line
 /// that says so, and a failing exit code.
 pub async fn run(storage: Option<StorageKind>) -> Result<ExitCode, Failed> {
-    let storages = storage.map_or(StorageKind::ALL.to_vec(), |storage| vec![storage]);
+    let storages = storage.map_or_else(|| StorageKind::ALL.to_vec(), |storage| vec![storage]);
     let mut report = Report::default();
     for storage in storages {
         println!("with {storage} storage");

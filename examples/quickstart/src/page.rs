@@ -157,7 +157,7 @@ impl PartRow {
             let was_held = before
                 .access_token(target)
                 .token()
-                .is_some_and(|held| held == *token);
+                .is_some_and(|held| held.token == token.token);
             Self {
                 name: format!("Access token: {target}"),
                 length: token.token.expose().len(),

@@ -193,7 +193,7 @@ impl Visit<'_> {
             .app
             .get("/token?resource=https://unknown.example.com")
             .await?;
-        same(&answer.error_code()?, &json!("resource_not_requested"))?;
+        answer.refusal(StatusCode::BAD_REQUEST, "resource_not_requested")?;
         same(&self.place.logto.logto().count(Endpoint::Token), &before)
     }
 
@@ -300,9 +300,5 @@ impl Answer {
             true => Ok(()),
             false => Err(format!("the page does not say {text:?}").into()),
         }
-    }
-
-    fn error_code(&self) -> Result<Value, Failed> {
-        Ok(self.json(self.status)?["error"].clone())
     }
 }

@@ -7,18 +7,18 @@ use serde::Serialize;
 
 use super::{Failure, TokenAnswer};
 use crate::{
-    adapter::{finish, respond, signed_in},
+    adapter::{Refused, finish, signed_in},
     app::App,
 };
 
 /// `GET /organizations`: for each organization a token, or why there is none.
-pub(crate) async fn tokens(State(app): State<App>, headers: HeaderMap) -> Response {
-    let session = match app.web.session(&headers).await {
-        Ok(session) => session,
-        Err(error) => return respond(Err(error)),
-    };
+pub(crate) async fn tokens(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let session = app.web.session(&headers).await.map_err(Refused)?;
     let answer = fetch(&session).await.map(Json);
-    finish(&app.web, &headers, session.as_ref(), answer)
+    Ok(finish(&app.web, &headers, session.as_ref(), answer))
 }
 
 async fn fetch(session: &Option<WritableSession>) -> Result<Organizations, Error> {

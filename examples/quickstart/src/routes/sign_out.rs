@@ -8,7 +8,7 @@ use http::HeaderMap;
 use logto::SignOut;
 
 use crate::{
-    adapter::{finish, respond},
+    adapter::{Refused, finish, respond},
     app::App,
 };
 
@@ -19,15 +19,12 @@ pub(crate) async fn everywhere(State(app): State<App>, headers: HeaderMap) -> Re
 }
 
 /// `POST /sign-out/local`: the session ends here only; the next sign-in asks for nothing.
-pub(crate) async fn here(State(app): State<App>, headers: HeaderMap) -> Response {
-    let session = match app.web.session(&headers).await {
-        Ok(session) => session,
-        Err(error) => return respond(Err(error)),
-    };
+pub(crate) async fn here(State(app): State<App>, headers: HeaderMap) -> Result<Response, Refused> {
+    let session = app.web.session(&headers).await.map_err(Refused)?;
     let signed_out = match &session {
         Some(session) => session.sign_out_locally().await,
         None => Ok(()),
     };
     let answer = signed_out.map(|()| Redirect::to("/").into_response());
-    finish(&app.web, &headers, session.as_ref(), answer)
+    Ok(finish(&app.web, &headers, session.as_ref(), answer))
 }

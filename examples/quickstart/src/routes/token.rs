@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Response, Result},
 };
 use http::{HeaderMap, StatusCode};
 use logto::{Cached, Error, TokenTarget, WritableSession};
@@ -12,14 +12,18 @@ use serde_json::json;
 
 use super::{Failure, MaybeQuery, TargetQuery, TokenAnswer};
 use crate::{
-    adapter::{finish, respond, signed_in},
+    adapter::{Refused, finish, signed_in},
     app::App,
 };
 
 type TokenQuery = MaybeQuery<TargetQuery>;
 
 /// `GET /token`: a usable token, fetched if the session has none.
-pub(crate) async fn usable(app: State<App>, headers: HeaderMap, query: TokenQuery) -> Response {
+pub(crate) async fn usable(
+    app: State<App>,
+    headers: HeaderMap,
+    query: TokenQuery,
+) -> Result<Response> {
     with_session(app, headers, query, async |session, target| {
         let before = session.snapshot();
         let token = session.access_token(target).await?;
@@ -29,7 +33,11 @@ pub(crate) async fn usable(app: State<App>, headers: HeaderMap, query: TokenQuer
 }
 
 /// `POST /token`: a new token, whatever the session has.
-pub(crate) async fn anew(app: State<App>, headers: HeaderMap, query: TokenQuery) -> Response {
+pub(crate) async fn anew(
+    app: State<App>,
+    headers: HeaderMap,
+    query: TokenQuery,
+) -> Result<Response> {
     with_session(app, headers, query, async |session, target| {
         Ok(TokenAnswer::new(
             &session.access_token_anew(target).await?,
@@ -40,7 +48,11 @@ pub(crate) async fn anew(app: State<App>, headers: HeaderMap, query: TokenQuery)
 }
 
 /// `DELETE /token`: forgets the token; the next one is fetched.
-pub(crate) async fn forget(app: State<App>, headers: HeaderMap, query: TokenQuery) -> Response {
+pub(crate) async fn forget(
+    app: State<App>,
+    headers: HeaderMap,
+    query: TokenQuery,
+) -> Result<Response> {
     with_session(app, headers, query, async |session, target| {
         session.forget(target).await?;
         Ok(json!({ "forgotten": true }))
@@ -54,15 +66,9 @@ pub(crate) async fn read_only(
     State(app): State<App>,
     headers: HeaderMap,
     query: TokenQuery,
-) -> Response {
-    let target = match TargetQuery::target(query) {
-        Ok(target) => target,
-        Err(problem) => return problem.into_response(),
-    };
-    let session = match app.web.read_only_session(&headers).await {
-        Ok(session) => session,
-        Err(error) => return respond(Err(error)),
-    };
+) -> Result<Response> {
+    let target = TargetQuery::target(query)?;
+    let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
     let answer = signed_in(&session).map(|session| match session.access_token(&target) {
         Cached::Valid(token) => Json(TokenAnswer::new(&token, Some(&token))).into_response(),
         Cached::NeedsRefresh => {
@@ -73,7 +79,7 @@ pub(crate) async fn read_only(
             (StatusCode::CONFLICT, Json(failure)).into_response()
         }
     });
-    finish(&app.web, &headers, None, answer)
+    Ok(finish(&app.web, &headers, None, answer))
 }
 
 /// What the writable routes have in common.
@@ -82,18 +88,32 @@ async fn with_session<T: Serialize>(
     headers: HeaderMap,
     query: TokenQuery,
     work: impl AsyncFnOnce(&WritableSession, &TokenTarget) -> Result<T, Error>,
-) -> Response {
-    let target = match TargetQuery::target(query) {
-        Ok(target) => target,
-        Err(problem) => return problem.into_response(),
-    };
-    let session = match app.web.session(&headers).await {
-        Ok(session) => session,
-        Err(error) => return respond(Err(error)),
-    };
+) -> Result<Response> {
+    let target = TargetQuery::target(query)?;
+    let session = app.web.session(&headers).await.map_err(Refused)?;
     let answer = match signed_in(&session) {
-        Ok(session) => work(session, &target).await.map(Json),
+        Ok(session) => work(session, &target).await,
         Err(error) => Err(error),
     };
-    finish(&app.web, &headers, session.as_ref(), answer)
+    let answer = match answer {
+        Ok(answer) => Ok(Json(answer).into_response()),
+        Err(error) if is_about_the_query(&error) => {
+            let failure = Failure::new(error.code(), error.to_string());
+            Ok((StatusCode::BAD_REQUEST, Json(failure)).into_response())
+        }
+        Err(error) => Err(error),
+    };
+    Ok(finish(&app.web, &headers, session.as_ref(), answer))
+}
+
+/// Whether the target, which comes from the query here, is one that this application never asks for at
+/// sign-in. Where a program names its targets itself this is a mistake in the program, and so a 500.
+fn is_about_the_query(error: &Error) -> bool {
+    use logto::core::error::UsageError as Usage;
+    matches!(
+        error,
+        Error::Protocol(logto::core::Error::Usage(
+            Usage::ResourceNotRequested(_) | Usage::OrganizationsScopeMissing
+        ))
+    )
 }

@@ -6,7 +6,7 @@ use logto::{Error, WritableSession};
 use serde_json::{Map, Value};
 
 use crate::{
-    adapter::{finish, respond, signed_in},
+    adapter::{Refused, finish, respond, signed_in},
     app::App,
 };
 
@@ -16,13 +16,13 @@ pub(crate) async fn claims(State(app): State<App>, headers: HeaderMap) -> Respon
 }
 
 /// `GET /user-info`: the claims of the userinfo endpoint, asked now.
-pub(crate) async fn user_info(State(app): State<App>, headers: HeaderMap) -> Response {
-    let session = match app.web.session(&headers).await {
-        Ok(session) => session,
-        Err(error) => return respond(Err(error)),
-    };
+pub(crate) async fn user_info(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let session = app.web.session(&headers).await.map_err(Refused)?;
     let answer = fetch(&session).await.map(Json);
-    finish(&app.web, &headers, session.as_ref(), answer)
+    Ok(finish(&app.web, &headers, session.as_ref(), answer))
 }
 
 async fn fetch(session: &Option<WritableSession>) -> Result<Map<String, Value>, Error> {
