@@ -23,10 +23,15 @@ pub struct SystemClock {
     started: OnceLock<Instant>,
 }
 
-#[allow(clippy::disallowed_methods, reason = "the one place that asks the system")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place that asks the system"
+)]
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         UnixTime::from_secs(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
     }
 

@@ -32,7 +32,10 @@ impl Credentials {
         for other in others {
             configs.push(config.with_client_authentication(other)?);
         }
-        Ok(Self { configs, current: AtomicUsize::new(0) })
+        Ok(Self {
+            configs,
+            current: AtomicUsize::new(0),
+        })
     }
 
     /// How many ways there are.
@@ -51,7 +54,9 @@ impl Credentials {
         match self.configs.get(current) {
             Some(config) => {
                 let random = random(entropy)?;
-                Ok(client_assertion::authenticate(request, config, now, &random)?)
+                Ok(client_assertion::authenticate(
+                    request, config, now, &random,
+                )?)
             }
             None => Ok(request),
         }
@@ -69,6 +74,8 @@ pub(crate) fn are_refused(response: &Response<Bytes>) -> bool {
         let body: serde_json::Value = serde_json::from_slice(response.body()).ok()?;
         Some(body.get("error")?.as_str()? == OAuthErrorCode::InvalidClient.as_str())
     };
-    matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST)
-        && error().unwrap_or(false)
+    matches!(
+        response.status(),
+        StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST
+    ) && error().unwrap_or(false)
 }

@@ -27,7 +27,9 @@ pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        OsRng.try_fill_bytes(bytes).map_err(|error| EntropyError(Box::new(error)))
+        OsRng
+            .try_fill_bytes(bytes)
+            .map_err(|error| EntropyError(Box::new(error)))
     }
 }
 

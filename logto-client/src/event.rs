@@ -68,7 +68,9 @@ impl Observer for DefaultObserver {
     #[cfg(feature = "tracing")]
     fn on_event(&self, event: &Event) {
         match event {
-            Event::Refreshed { target, rotated, .. } => {
+            Event::Refreshed {
+                target, rotated, ..
+            } => {
                 tracing::debug!(target: "logto", %target, rotated, "access token fetched");
             }
             Event::RefreshUncertain { .. } => {

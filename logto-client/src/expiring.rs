@@ -34,8 +34,15 @@ struct Entry<V> {
 
 impl<K: Clone + Eq + Hash, V: Clone> Expiring<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
-        let entries = Entries { by_key: HashMap::new(), by_age: VecDeque::new(), generation: 0 };
-        Self { capacity, entries: Mutex::new(entries) }
+        let entries = Entries {
+            by_key: HashMap::new(),
+            by_age: VecDeque::new(),
+            generation: 0,
+        };
+        Self {
+            capacity,
+            entries: Mutex::new(entries),
+        }
     }
 
     /// Remembers `value` under `key` until then, and says whether the key is news at `now`.
@@ -44,7 +51,14 @@ impl<K: Clone + Eq + Hash, V: Clone> Expiring<K, V> {
         entries.generation += 1;
         let generation = entries.generation;
         entries.by_age.push_back((generation, key.clone()));
-        let before = entries.by_key.insert(key, Entry { value, until, generation });
+        let before = entries.by_key.insert(
+            key,
+            Entry {
+                value,
+                until,
+                generation,
+            },
+        );
         entries.evict(self.capacity, now);
         before.is_none_or(|before| before.until <= now)
     }
@@ -60,7 +74,10 @@ impl<K: Clone + Eq + Hash, V: Clone> Expiring<K, V> {
 impl<K: Clone + Eq + Hash, V> Entries<K, V> {
     fn evict(&mut self, capacity: usize, now: UnixTime) {
         while let Some((generation, key)) = self.by_age.front() {
-            let current = self.by_key.get(key).filter(|entry| entry.generation == *generation);
+            let current = self
+                .by_key
+                .get(key)
+                .filter(|entry| entry.generation == *generation);
             let full = self.by_key.len() > capacity;
             if current.is_some_and(|entry| now < entry.until && !full) {
                 break;

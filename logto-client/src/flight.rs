@@ -34,7 +34,10 @@ where
     T: Clone + Send + Sync + 'static,
 {
     pub(crate) fn new(runtime: Arc<dyn Runtime>) -> Self {
-        Self { under_way: Arc::default(), runtime }
+        Self {
+            under_way: Arc::default(),
+            runtime,
+        }
     }
 
     /// Joins the flight of `key`, or starts it with `work`.
@@ -43,7 +46,10 @@ where
         if let Some(flight) = under_way.get(&key) {
             return flight.clone();
         }
-        let landing = Landing { key: key.clone(), under_way: Arc::downgrade(&self.under_way) };
+        let landing = Landing {
+            key: key.clone(),
+            under_way: Arc::downgrade(&self.under_way),
+        };
         let work = work();
         let flight = async move {
             let outcome = work.await;

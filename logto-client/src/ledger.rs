@@ -19,10 +19,7 @@ use chacha20poly1305::{
     aead::{Aead, KeyInit},
 };
 use hkdf::Hkdf;
-use logto_core::{
-    Secret, Session, TokenTarget, UnixTime,
-    session::SessionDelta,
-};
+use logto_core::{Secret, Session, TokenTarget, UnixTime, session::SessionDelta};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -43,7 +40,10 @@ pub struct LedgerLimits {
 
 impl Default for LedgerLimits {
     fn default() -> Self {
-        Self { capacity: 10_000, lifetime: Duration::from_secs(24 * 3600) }
+        Self {
+            capacity: 10_000,
+            lifetime: Duration::from_secs(24 * 3600),
+        }
     }
 }
 
@@ -64,8 +64,12 @@ pub trait SharedLedger: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// When the place cannot be asked.
-    async fn put(&self, key: &[u8; 32], value: Vec<u8>, lifetime: Duration)
-    -> Result<(), StorageError>;
+    async fn put(
+        &self,
+        key: &[u8; 32],
+        value: Vec<u8>,
+        lifetime: Duration,
+    ) -> Result<(), StorageError>;
 }
 
 /// A refresh token's name in the ledger.
@@ -92,7 +96,10 @@ struct Entry {
 
 impl Ledger {
     pub(crate) fn new(limits: LedgerLimits) -> Self {
-        Self { limits, entries: Mutex::default() }
+        Self {
+            limits,
+            entries: Mutex::default(),
+        }
     }
 
     /// Remembers what spending `refresh_token` gave.
@@ -102,10 +109,10 @@ impl Ledger {
         }
         let spent = name(refresh_token);
         let mut entries = lock(&self.entries);
-        let entry = entries
-            .by_token
-            .entry(spent)
-            .or_insert_with(|| Entry { deltas: Vec::new(), changed_at: now });
+        let entry = entries.by_token.entry(spent).or_insert_with(|| Entry {
+            deltas: Vec::new(),
+            changed_at: now,
+        });
         entry.changed_at = now;
         entry.absorb(delta);
         entries.changes.push_back((now, spent));
@@ -118,8 +125,12 @@ impl Ledger {
         let mut changed = false;
         // A chain has no circles, as no token replaces itself; the bound is for safety only.
         for _ in 0..=entries.by_token.len() {
-            let Some(refresh_token) = session.refresh_token().cloned() else { break };
-            let Some(entry) = entries.by_token.get(&name(&refresh_token)) else { break };
+            let Some(refresh_token) = session.refresh_token().cloned() else {
+                break;
+            };
+            let Some(entry) = entries.by_token.get(&name(&refresh_token)) else {
+                break;
+            };
             if now.since(entry.changed_at) > self.limits.lifetime {
                 break;
             }
@@ -155,12 +166,17 @@ impl Ledger {
 impl Entries {
     fn evict(&mut self, limits: LedgerLimits, now: UnixTime) {
         while let Some((changed_at, spent)) = self.changes.front().copied() {
-            let full = self.by_token.len() > limits.capacity || self.changes.len() > 4 * limits.capacity;
+            let full =
+                self.by_token.len() > limits.capacity || self.changes.len() > 4 * limits.capacity;
             if !full && now.since(changed_at) <= limits.lifetime {
                 break;
             }
             self.changes.pop_front();
-            if self.by_token.get(&spent).is_some_and(|entry| entry.changed_at == changed_at) {
+            if self
+                .by_token
+                .get(&spent)
+                .is_some_and(|entry| entry.changed_at == changed_at)
+            {
                 self.by_token.remove(&spent);
             }
         }
@@ -188,7 +204,11 @@ fn apply_if_newer(session: &mut Session, delta: &SessionDelta) -> bool {
             newer.access_token = None;
         }
     }
-    if newer.id_token.as_ref().is_some_and(|id_token| id_token.claims().iat <= session.claims().iat) {
+    if newer
+        .id_token
+        .as_ref()
+        .is_some_and(|id_token| id_token.claims().iat <= session.claims().iat)
+    {
         newer.id_token = None;
     }
     if newer.refresh_token.as_ref() == session.refresh_token() {
@@ -215,7 +235,10 @@ pub(crate) struct SealedLedger {
 
 impl SealedLedger {
     pub(crate) fn new(place: std::sync::Arc<dyn SharedLedger>, limits: LedgerLimits) -> Self {
-        Self { place, lifetime: limits.lifetime }
+        Self {
+            place,
+            lifetime: limits.lifetime,
+        }
     }
 
     /// What another process got for `refresh_token`. A place that fails knows nothing.
@@ -223,7 +246,10 @@ impl SealedLedger {
         let keys = SharedKeys::of(refresh_token);
         let sealed = self.place.get(&keys.name).await.ok()??;
         let (nonce, ciphertext) = sealed.split_at_checked(24)?;
-        let delta = keys.cipher.decrypt(XNonce::from_slice(nonce), ciphertext).ok()?;
+        let delta = keys
+            .cipher
+            .decrypt(XNonce::from_slice(nonce), ciphertext)
+            .ok()?;
         serde_json::from_slice(&delta).ok()
     }
 
@@ -238,7 +264,11 @@ impl SealedLedger {
         let nonce: [u8; 24] = random(entropy).ok()?;
         let delta = serde_json::to_vec(delta).ok()?;
         let mut sealed = nonce.to_vec();
-        sealed.extend(keys.cipher.encrypt(XNonce::from_slice(&nonce), delta.as_slice()).ok()?);
+        sealed.extend(
+            keys.cipher
+                .encrypt(XNonce::from_slice(&nonce), delta.as_slice())
+                .ok()?,
+        );
         self.place.put(&keys.name, sealed, self.lifetime).await.ok()
     }
 }
@@ -251,13 +281,19 @@ struct SharedKeys {
 
 impl SharedKeys {
     fn of(refresh_token: &Secret) -> Self {
-        let root = Hkdf::<Sha256>::new(Some(b"logto successor ledger"), refresh_token.expose().as_bytes());
+        let root = Hkdf::<Sha256>::new(
+            Some(b"logto successor ledger"),
+            refresh_token.expose().as_bytes(),
+        );
         let derive = |label: &[u8]| {
             let mut key = [0; 32];
             // Fails only for outputs longer than 8,160 bytes.
             let _ = root.expand(label, &mut key);
             key
         };
-        Self { name: derive(b"name"), cipher: XChaCha20Poly1305::new(&derive(b"seal").into()) }
+        Self {
+            name: derive(b"name"),
+            cipher: XChaCha20Poly1305::new(&derive(b"seal").into()),
+        }
     }
 }

@@ -67,7 +67,13 @@ impl MachineClient {
     pub fn new(config: LogtoConfig, wiring: impl Into<Wiring>) -> Result<Self, BuildError> {
         let provider = Arc::new(wiring.into().provider(config)?);
         let flights = Flights::new(Arc::clone(&provider.runtime));
-        Ok(Self { inner: Arc::new(Inner { provider, tokens: Mutex::default(), flights }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                provider,
+                tokens: Mutex::default(),
+                flights,
+            }),
+        })
     }
 
     /// A token for an API resource, an organization, or a resource within an organization, by the
@@ -81,7 +87,9 @@ impl MachineClient {
         let held = lock(&self.inner.tokens).get(target).cloned();
         let now = provider.now();
         match held.filter(|token| token.is_usable(now, Duration::ZERO)) {
-            Some(token) if token.is_usable(now, token.expires_at.since(token.issued_at) / 5) => Ok(token),
+            Some(token) if token.is_usable(now, token.expires_at.since(token.issued_at) / 5) => {
+                Ok(token)
+            }
             Some(token) => {
                 drop(self.fetch(target));
                 Ok(token)
@@ -101,8 +109,12 @@ impl MachineClient {
             async move {
                 let provider = &inner.provider;
                 let metadata = provider.metadata().await?;
-                let grant =
-                    ClientCredentials::new(&provider.config, &metadata, target.clone(), provider.now())?;
+                let grant = ClientCredentials::new(
+                    &provider.config,
+                    &metadata,
+                    target.clone(),
+                    provider.now(),
+                )?;
                 let token = provider.exchange(Endpoint::Token, grant).await?;
                 inner.keep(target, token.clone());
                 Ok(token)
@@ -174,6 +186,8 @@ impl Inner {
 
 impl fmt::Debug for MachineClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MachineClient").field("config", &self.inner.provider.config).finish_non_exhaustive()
+        f.debug_struct("MachineClient")
+            .field("config", &self.inner.provider.config)
+            .finish_non_exhaustive()
     }
 }

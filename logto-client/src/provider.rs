@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::{BoxFuture, Either, select}};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either, select},
+};
 use http::{HeaderValue, Request, Response};
 use logto_core::{
     Exchange, LogtoConfig, Machine, Step, UnixTime,
@@ -78,7 +81,12 @@ impl Provider {
         transport: Transport,
         surroundings: Surroundings,
     ) -> Self {
-        let Surroundings { clock, entropy, runtime, verifier } = surroundings;
+        let Surroundings {
+            clock,
+            entropy,
+            runtime,
+            verifier,
+        } = surroundings;
         Self {
             config,
             clock,
@@ -126,7 +134,9 @@ impl Provider {
         endpoint: Endpoint,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
-        let request = self.credentials.prove(request, &*self.entropy, self.now())?;
+        let request = self
+            .credentials
+            .prove(request, &*self.entropy, self.now())?;
         let failed = |source| Error::Transport { endpoint, source };
         let deadline = self.runtime.sleep(self.deadline);
         let call = async {
@@ -185,7 +195,10 @@ impl Provider {
             .get(&self.clock, move || {
                 async move {
                     let discover = Discover::new(&provider.config);
-                    provider.exchange(Endpoint::Discovery, discover).await.map(Arc::new)
+                    provider
+                        .exchange(Endpoint::Discovery, discover)
+                        .await
+                        .map(Arc::new)
                 }
                 .boxed()
             })
@@ -195,14 +208,20 @@ impl Provider {
     /// The provider's keys.
     pub(crate) async fn keys(self: &Arc<Self>) -> Result<Arc<KeySet>, Error> {
         let provider = Arc::clone(self);
-        let cached = self.keys.get(&self.clock, move || provider.fetch_keys()).await?;
+        let cached = self
+            .keys
+            .get(&self.clock, move || provider.fetch_keys())
+            .await?;
         Ok(cached.keys)
     }
 
     /// The keys that a machine starts with. They are fetched now rather than after a code was redeemed
     /// or a refresh token spent.
     pub(crate) async fn machine_keys(self: &Arc<Self>) -> Result<ProviderKeys, Error> {
-        Ok(ProviderKeys::new(Some(self.keys().await?), Arc::clone(&self.verifier)))
+        Ok(ProviderKeys::new(
+            Some(self.keys().await?),
+            Arc::clone(&self.verifier),
+        ))
     }
 
     /// Verifies with the cached keys; `attempt` gives `None` for a token whose key is not among them, and
@@ -234,7 +253,10 @@ impl Provider {
             }
         }
         let provider = Arc::clone(self);
-        match self.keys.get_for_unknown_key(&self.clock, move || provider.fetch_keys()) {
+        match self
+            .keys
+            .get_for_unknown_key(&self.clock, move || provider.fetch_keys())
+        {
             Some(flight) => flight.await.map(|cached| Some(cached.keys)),
             None => Ok(None),
         }
@@ -258,7 +280,9 @@ impl Provider {
                 (_, Some(cached)) => Ok(cached),
                 (_, None) => Err(Error::Transport {
                     endpoint: Endpoint::Keys,
-                    source: TransportError::Unusable("not modified, and nothing to keep".to_owned()),
+                    source: TransportError::Unusable(
+                        "not modified, and nothing to keep".to_owned(),
+                    ),
                 }),
             }
         }
@@ -283,7 +307,11 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
     fn new(policy: FreshnessPolicy, runtime: &Arc<dyn Runtime>) -> Self {
         let freshness = Freshness::new(policy);
         Self {
-            state: Arc::new(Mutex::new(State { value: None, freshness, last_error: None })),
+            state: Arc::new(Mutex::new(State {
+                value: None,
+                freshness,
+                last_error: None,
+            })),
             flights: Flights::new(Arc::clone(runtime)),
         }
     }
@@ -295,7 +323,11 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
     ) -> Result<T, Error> {
         let (lookup, value, last_error) = {
             let state = lock(&self.state);
-            (state.freshness.lookup(clock.now()), state.value.clone(), state.last_error.clone())
+            (
+                state.freshness.lookup(clock.now()),
+                state.value.clone(),
+                state.last_error.clone(),
+            )
         };
         match (lookup, value, last_error) {
             (Lookup::Hit, Some(value), _) => Ok(value),
@@ -333,7 +365,9 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
         fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
     ) -> Option<Flight<Result<T, Error>>> {
         let allowed = self.flights.is_under_way(&())
-            || lock(&self.state).freshness.fetch_for_unknown_key(clock.now());
+            || lock(&self.state)
+                .freshness
+                .fetch_for_unknown_key(clock.now());
         allowed.then(|| self.fetch(clock, fetch))
     }
 

@@ -153,7 +153,9 @@ impl ResourceServer {
             issuers.insert(issuer, trusted);
         }
         let issuer = first.ok_or(BuildError::NoIssuer)?;
-        Ok(Self { inner: Arc::new(Inner { issuer, issuers }) })
+        Ok(Self {
+            inner: Arc::new(Inner { issuer, issuers }),
+        })
     }
 
     /// The issuer, to make an [`AccessTokenVerification`] with.
@@ -218,8 +220,13 @@ impl ResourceServer {
             .await
             .map_err(Refusal::Unavailable)?;
         let (claims, keys) = verified.ok_or(TokenError::KeyNotFound { kid: None })??;
-        let remembered = Verified { claims: Arc::clone(&claims), keys };
-        trusted.verified.insert(fingerprint, remembered, claims.exp, provider.now());
+        let remembered = Verified {
+            claims: Arc::clone(&claims),
+            keys,
+        };
+        trusted
+            .verified
+            .insert(fingerprint, remembered, claims.exp, provider.now());
         Ok(claims)
     }
 
@@ -236,14 +243,23 @@ impl ResourceServer {
     ) -> Result<ApiTokenClaims, Refusal> {
         let trusted = self.trusted(demands.issuer())?;
         if token.len() > MAX_TOKEN_LEN {
-            return Err(TokenError::TooLong { limit: MAX_TOKEN_LEN }.into());
+            return Err(TokenError::TooLong {
+                limit: MAX_TOKEN_LEN,
+            }
+            .into());
         }
-        let introspection = trusted.introspection(token).await.map_err(Refusal::Unavailable)?;
+        let introspection = trusted
+            .introspection(token)
+            .await
+            .map_err(Refusal::Unavailable)?;
         Ok(demands.check(&introspection, trusted.provider.now())?)
     }
 
     fn trusted(&self, issuer: &str) -> Result<&Trusted, Refusal> {
-        self.inner.issuers.get(issuer).ok_or_else(|| TokenError::Issuer.into())
+        self.inner
+            .issuers
+            .get(issuer)
+            .ok_or_else(|| TokenError::Issuer.into())
     }
 }
 
@@ -256,11 +272,22 @@ impl Trusted {
         }
         let metadata = provider.metadata().await?;
         let introspect = Introspect::new(&provider.config, &metadata, Secret::from(token))?;
-        let answer = provider.exchange(Endpoint::Introspection, introspect).await?;
+        let answer = provider
+            .exchange(Endpoint::Introspection, introspect)
+            .await?;
         let answer = Arc::new(answer);
-        let believed_for = if answer.active { ACTIVE_FOR } else { INACTIVE_FOR };
+        let believed_for = if answer.active {
+            ACTIVE_FOR
+        } else {
+            INACTIVE_FOR
+        };
         let now = provider.now();
-        self.introspected.insert(fingerprint, Arc::clone(&answer), now.plus(believed_for), now);
+        self.introspected.insert(
+            fingerprint,
+            Arc::clone(&answer),
+            now.plus(believed_for),
+            now,
+        );
         Ok(answer)
     }
 }
@@ -272,6 +299,8 @@ fn fingerprint(token: &str) -> [u8; 32] {
 
 impl fmt::Debug for ResourceServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResourceServer").field("issuer", &self.inner.issuer).finish_non_exhaustive()
+        f.debug_struct("ResourceServer")
+            .field("issuer", &self.inner.issuer)
+            .finish_non_exhaustive()
     }
 }

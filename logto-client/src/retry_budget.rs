@@ -24,13 +24,17 @@ impl RetryBudget {
     pub(crate) fn deposit(&self) {
         let add = |saved: u32| Some(saved.saturating_add(DEPOSIT).min(MOST));
         // The update never refuses.
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// Takes out a retry, if there is one.
     pub(crate) fn withdraw(&self) -> bool {
         let take = |saved: u32| saved.checked_sub(RETRY);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
     }
 }
 

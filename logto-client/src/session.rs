@@ -67,7 +67,9 @@ impl WritableSession {
             held: Mutex::new(held),
             ended: Mutex::new(None),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// What the ID token says about the user, from memory.
@@ -130,7 +132,8 @@ impl WritableSession {
     /// As [`access_token`](Self::access_token); `access_denied` when the user is not a member, which
     /// changes nothing else.
     pub async fn organization_token(&self, organization_id: &str) -> Result<AccessToken, Error> {
-        self.access_token(&TokenTarget::organization(organization_id)).await
+        self.access_token(&TokenTarget::organization(organization_id))
+            .await
     }
 
     /// A token for each of the user's organizations, or why there is none: one that is refused does not
@@ -158,10 +161,20 @@ impl WritableSession {
         if let Some(organizations) = self.claims().user.organizations.into_value() {
             return Ok(organizations);
         }
-        if !self.read(|session| session.granted_scopes().contains(UserScope::Organizations.as_str())) {
+        if !self.read(|session| {
+            session
+                .granted_scopes()
+                .contains(UserScope::Organizations.as_str())
+        }) {
             return Ok(Vec::new());
         }
-        Ok(self.user_info().await?.user.organizations.into_value().unwrap_or_default())
+        Ok(self
+            .user_info()
+            .await?
+            .user
+            .organizations
+            .into_value()
+            .unwrap_or_default())
     }
 
     /// The user's claims from the userinfo endpoint: newer than the ID token, and with those that
@@ -205,7 +218,10 @@ impl WritableSession {
         for target in targets {
             let now = self.inner.provider.now();
             let due = self.read(|session| {
-                session.access_tokens().get(target).is_some_and(|token| !token.is_usable(now, ahead))
+                session
+                    .access_tokens()
+                    .get(target)
+                    .is_some_and(|token| !token.is_usable(now, ahead))
             });
             if due {
                 let token = self.access_token_anew(target).await;
@@ -238,7 +254,9 @@ impl WritableSession {
         let revoked = self.end().await;
         let provider = &self.inner.provider;
         self.inner.refresher.revoke(revoked?);
-        let Ok(metadata) = provider.metadata().await else { return Ok(None) };
+        let Ok(metadata) = provider.metadata().await else {
+            return Ok(None);
+        };
         Ok(Some(sign_out.url(&provider.config, &metadata)?))
     }
 
@@ -257,9 +275,17 @@ impl WritableSession {
     async fn end(&self) -> Result<Option<Secret>, Error> {
         let mut held = lock(&self.inner.held).clone();
         self.inner.refresher.sign_out(&mut held).await;
-        let stored = self.inner.storage.load(&held.handle, self.inner.provider.now()).await;
+        let stored = self
+            .inner
+            .storage
+            .load(&held.handle, self.inner.provider.now())
+            .await;
         let newest = match stored {
-            Ok(Some(Stored { session, .. })) if session.changed_at() > held.session.changed_at() => session,
+            Ok(Some(Stored { session, .. }))
+                if session.changed_at() > held.session.changed_at() =>
+            {
+                session
+            }
             _ => held.session.clone(),
         };
         let refresh_token = newest.refresh_token().cloned();
@@ -279,8 +305,11 @@ impl WritableSession {
             }
         }
         let held = lock(&self.inner.held).clone();
-        let flown =
-            self.inner.refresher.obtain(held, target.clone(), need, Persist::Stored).await;
+        let flown = self
+            .inner
+            .refresher
+            .obtain(held, target.clone(), need, Persist::Stored)
+            .await;
         if let Err(error @ Error::SessionEnded(_)) = &flown.token {
             *lock(&self.inner.ended) = Some(error.clone());
         }
@@ -291,7 +320,10 @@ impl WritableSession {
     fn at_hand(&self, target: &TokenTarget) -> Option<AccessToken> {
         let now = self.inner.provider.now();
         let mut held = lock(&self.inner.held);
-        let token = held.session.usable_token(&self.inner.provider.config, target, now)?.clone();
+        let token = held
+            .session
+            .usable_token(&self.inner.provider.config, target, now)?
+            .clone();
         held.session.touch(target, now);
         Some(token)
     }
@@ -300,7 +332,8 @@ impl WritableSession {
     /// meanwhile.
     fn adopt(&self, flown: Held) {
         let mut held = lock(&self.inner.held);
-        if (flown.version, flown.session.changed_at()) >= (held.version, held.session.changed_at()) {
+        if (flown.version, flown.session.changed_at()) >= (held.version, held.session.changed_at())
+        {
             *held = flown;
         }
     }
@@ -312,7 +345,9 @@ impl WritableSession {
 
 impl fmt::Debug for WritableSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WritableSession").field("session", &self.snapshot()).finish_non_exhaustive()
+        f.debug_struct("WritableSession")
+            .field("session", &self.snapshot())
+            .finish_non_exhaustive()
     }
 }
 
@@ -355,8 +390,18 @@ impl Cached {
 }
 
 impl ReadOnlySession {
-    pub(crate) fn new(handle: Handle, stored: Stored, config: LogtoConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { handle, stored, config, clock }
+    pub(crate) fn new(
+        handle: Handle,
+        stored: Stored,
+        config: LogtoConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            handle,
+            stored,
+            config,
+            clock,
+        }
     }
 
     /// What the ID token says about the user, from memory.
@@ -371,7 +416,11 @@ impl ReadOnlySession {
 
     /// The access token for `target`, from memory; no network, no waiting.
     pub fn access_token(&self, target: &TokenTarget) -> Cached {
-        match self.stored.session.usable_token(&self.config, target, self.clock.now()) {
+        match self
+            .stored
+            .session
+            .usable_token(&self.config, target, self.clock.now())
+        {
             Some(token) => Cached::Valid(token.clone()),
             None => Cached::NeedsRefresh,
         }
@@ -384,7 +433,11 @@ impl ReadOnlySession {
 
     /// When the token for `target` ends, fresh or not.
     pub fn expires_at(&self, target: &TokenTarget) -> Option<UnixTime> {
-        self.stored.session.access_tokens().get(target).map(|token| token.expires_at)
+        self.stored
+            .session
+            .access_tokens()
+            .get(target)
+            .map(|token| token.expires_at)
     }
 
     pub(crate) fn held(&self) -> Held {
@@ -399,6 +452,8 @@ impl ReadOnlySession {
 
 impl fmt::Debug for ReadOnlySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadOnlySession").field("session", &self.stored.session).finish_non_exhaustive()
+        f.debug_struct("ReadOnlySession")
+            .field("session", &self.stored.session)
+            .finish_non_exhaustive()
     }
 }

@@ -174,7 +174,9 @@ pub enum StorageError {
     #[error("session storage is unavailable: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The session does not fit, even without the access tokens that can be fetched again.
-    #[error("the session takes {size} bytes and this storage holds {limit}; keep sessions in a store on the server, or ask for fewer claims in the ID token")]
+    #[error(
+        "the session takes {size} bytes and this storage holds {limit}; keep sessions in a store on the server, or ask for fewer claims in the ID token"
+    )]
     TooLarge {
         /// Bytes that the session takes.
         size: usize,

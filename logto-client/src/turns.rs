@@ -20,15 +20,24 @@ pub(crate) struct Turns<K: Eq + Hash> {
 
 impl<K: Clone + Eq + Hash> Turns<K> {
     pub(crate) fn new() -> Self {
-        Self { queues: Arc::default() }
+        Self {
+            queues: Arc::default(),
+        }
     }
 
     /// Waits for its turn and keeps it until the guard is dropped.
     pub(crate) async fn take(&self, key: K) -> Turn<K> {
         let queue = Arc::clone(lock(&self.queues).entry(key.clone()).or_default());
-        let place = Place { key, queue, queues: Arc::clone(&self.queues) };
+        let place = Place {
+            key,
+            queue,
+            queues: Arc::clone(&self.queues),
+        };
         let held = Arc::clone(&place.queue).lock_owned().await;
-        Turn { _held: held, _place: place }
+        Turn {
+            _held: held,
+            _place: place,
+        }
     }
 
     /// How many keys somebody waits for or holds.

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use logto_core::{LogtoConfig, config::{ClientAuthentication, ConfigError}, jwt::JwsVerifier};
+use logto_core::{
+    LogtoConfig,
+    config::{ClientAuthentication, ConfigError},
+    jwt::JwsVerifier,
+};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -38,7 +42,9 @@ pub enum BuildError {
     #[error("no runtime: switch on the feature `tokio`, or give one with `runtime`")]
     NoRuntime,
     /// No feature brings a verifier and none was given.
-    #[error("no verifier: switch on the feature `aws-lc` or `rust-crypto`, or give one with `verifier`")]
+    #[error(
+        "no verifier: switch on the feature `aws-lc` or `rust-crypto`, or give one with `verifier`"
+    )]
     NoVerifier,
     /// A resource server trusts at least one issuer.
     #[error("a resource server needs at least one issuer")]

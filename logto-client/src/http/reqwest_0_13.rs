@@ -38,14 +38,20 @@ impl HttpClient for ReqwestClient {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let request = reqwest::Request::try_from(request)
             .map_err(|error| TransportError::NotSent(describe(&error)))?;
-        let mut answer = self.0.execute(request).await.map_err(|error| failure(&error))?;
+        let mut answer = self
+            .0
+            .execute(request)
+            .await
+            .map_err(|error| failure(&error))?;
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         let mut body = BytesMut::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
             if body.len() + chunk.len() > MAX_BODY {
-                return Err(TransportError::Unusable(format!("longer than {MAX_BODY} bytes")));
+                return Err(TransportError::Unusable(format!(
+                    "longer than {MAX_BODY} bytes"
+                )));
             }
             body.extend_from_slice(&chunk);
         }

@@ -59,7 +59,11 @@ impl LogtoWeb {
     /// The routes of `client`'s application. `cookies` carry session handles, `keys` seal pending
     /// sign-ins.
     pub fn new(client: LogtoClient, cookies: CookieCodec, keys: KeyRing) -> Self {
-        Self { client, cookies, keys }
+        Self {
+            client,
+            cookies,
+            keys,
+        }
     }
 
     /// The client behind the routes.
@@ -78,7 +82,9 @@ impl LogtoWeb {
         sign_in: &SignIn,
     ) -> Result<Response<Bytes>, Error> {
         let (url, pending) = self.client.sign_in(sign_in).await?;
-        let set_cookies = self.pending().keep(headers, &pending, &**self.client.entropy())?;
+        let set_cookies = self
+            .pending()
+            .keep(headers, &pending, &**self.client.entropy())?;
         let mut response = respond::see_other(url.as_str());
         append(response.headers_mut(), set_cookies);
         Ok(response)
@@ -90,7 +96,10 @@ impl LogtoWeb {
     pub async fn callback(&self, parts: &Parts, body: &Bytes) -> CallbackAnswer {
         let mut headers = HeaderMap::new();
         respond::keep_private(&mut headers);
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        );
         let outcome = self.complete(parts, body, &mut headers).await;
         CallbackAnswer { outcome, headers }
     }
@@ -112,7 +121,11 @@ impl LogtoWeb {
         let previous = self.find(&carried).await.ok().flatten();
         let completed = self
             .client
-            .complete_sign_in(pending, callback, previous.map(|(handle, _)| handle).as_ref())
+            .complete_sign_in(
+                pending,
+                callback,
+                previous.map(|(handle, _)| handle).as_ref(),
+            )
             .await?;
         append(answer, self.write(&carried, &completed.session.handle())?);
         Ok(completed)
@@ -142,7 +155,10 @@ impl LogtoWeb {
             let handle = Handle::new(candidate);
             if let Some(session) = self.client.read_only_session(&handle).await? {
                 let age = |session: &ReadOnlySession| session.snapshot().changed_at();
-                if newest.as_ref().is_none_or(|newest| age(&session) > age(newest)) {
+                if newest
+                    .as_ref()
+                    .is_none_or(|newest| age(&session) > age(newest))
+                {
                     newest = Some(session);
                 }
             }
@@ -244,7 +260,11 @@ impl LogtoWeb {
                 Err(_) => None,
             },
         };
-        let home = self.client.config().base_url().map_or("/", url::Url::as_str);
+        let home = self
+            .client
+            .config()
+            .base_url()
+            .map_or("/", url::Url::as_str);
         let mut response = respond::see_other(url.as_ref().map_or(home, url::Url::as_str));
         append(response.headers_mut(), self.cookies.clear(&carried));
         Ok(response)
@@ -305,7 +325,10 @@ impl LogtoWeb {
             let handle = Handle::new(candidate);
             if let Some(session) = self.client.session(&handle).await? {
                 let age = |session: &WritableSession| session.snapshot().changed_at();
-                if newest.as_ref().is_none_or(|(_, newest)| age(&session) > age(newest)) {
+                if newest
+                    .as_ref()
+                    .is_none_or(|(_, newest)| age(&session) > age(newest))
+                {
                     newest = Some((handle, session));
                 }
             }
@@ -313,10 +336,14 @@ impl LogtoWeb {
         Ok(newest)
     }
 
-    fn write(&self, carried: &CarriedCookies<'_>, handle: &Handle) -> Result<Vec<HeaderValue>, Error> {
-        self.cookies.write(carried, handle.expose()).map_err(|error| {
-            StorageError::Misconfigured(error.to_string()).into()
-        })
+    fn write(
+        &self,
+        carried: &CarriedCookies<'_>,
+        handle: &Handle,
+    ) -> Result<Vec<HeaderValue>, Error> {
+        self.cookies
+            .write(carried, handle.expose())
+            .map_err(|error| StorageError::Misconfigured(error.to_string()).into())
     }
 }
 

@@ -45,7 +45,9 @@ impl PendingCookies<'_> {
         let id = PendingId::of_state(pending.state().expose());
         let began = |value: &str| self.open(value).map(|pending| pending.created_at());
         let value = URL_SAFE_NO_PAD.encode(sealed);
-        Ok(self.codec.write_pending(&self.codec.read(headers), &id, &value, began)?)
+        Ok(self
+            .codec
+            .write_pending(&self.codec.read(headers), &id, &value, began)?)
     }
 
     /// The pending sign-in that the callback belongs to, with the `Set-Cookie` values that delete it.
@@ -56,7 +58,9 @@ impl PendingCookies<'_> {
         callback: &Callback,
         now: UnixTime,
     ) -> (Option<PendingSignIn>, Vec<HeaderValue>) {
-        let Some(state) = callback.state() else { return (None, Vec::new()) };
+        let Some(state) = callback.state() else {
+            return (None, Vec::new());
+        };
         let carried = self.codec.read(headers);
         let id = PendingId::of_state(state);
         let pending = carried

@@ -25,9 +25,13 @@ pub(super) fn see_other(location: &str) -> Response<Bytes> {
     let mut response = private(StatusCode::SEE_OTHER);
     let headers = response.headers_mut();
     // Locations are serialized URLs or checked paths, which are ASCII.
-    let location = HeaderValue::from_str(location).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    let location =
+        HeaderValue::from_str(location).unwrap_or_else(|_| HeaderValue::from_static("/"));
     headers.insert(header::LOCATION, location);
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     response
 }
 
@@ -35,9 +39,10 @@ pub(super) fn see_other(location: &str) -> Response<Bytes> {
 pub(super) fn json(status: StatusCode, value: &Value) -> Response<Bytes> {
     let mut response = private(status);
     *response.body_mut() = Bytes::from(value.to_string());
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     response
 }
 
@@ -49,7 +54,9 @@ pub fn error_response(error: &Error) -> Response<Bytes> {
     let body = json!({ "error": error.code(), "error_description": error.to_string() });
     let mut response = json(error.status(), &body);
     if let Some(wait) = error.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
     }
     response
 }
@@ -58,7 +65,9 @@ pub fn error_response(error: &Error) -> Response<Bytes> {
 /// [Fetch Metadata](https://www.w3.org/TR/fetch-metadata/)). Programs and old browsers say nothing.
 pub fn is_cross_site(headers: &HeaderMap) -> bool {
     const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-    headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site")
+    headers
+        .get(SEC_FETCH_SITE)
+        .is_some_and(|site| site == "cross-site")
 }
 
 /// Whether a person waits for a page, so that a redirect makes sense: a script that gets one sees the

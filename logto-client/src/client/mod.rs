@@ -1,40 +1,38 @@
 //! The client: one for each application at Logto, for the life of the program.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod back_channel;
+mod builder;
+mod device;
+mod reader;
 
+use std::{fmt, sync::Arc};
+
+use futures_util::FutureExt;
 use logto_core::{
     AccessToken, LogtoConfig, Session, SignIn, TokenTarget,
     error::Endpoint,
-    grants::{DeviceAuthorization, DevicePoll, DeviceSignIn, RedeemedTokens},
-    jwt::TokenError,
-    logout_token::{self, LogoutToken, LogoutTokenVerification},
-    machine::{CompleteDeviceSignIn, CompleteSignIn, DeviceSignedIn, SignedIn},
+    machine::{CompleteSignIn, SignedIn},
     metadata::ProviderMetadata,
-    session::SessionId,
     sign_in::{Callback, CallbackError, PendingSignIn},
 };
-use futures_util::FutureExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
     entropy::{Entropy, random},
-    error::{DeviceEnd, Error, Reach},
-    event::{DefaultObserver, Observer},
+    error::Error,
     expiring::Expiring,
     flight::Flights,
-    ledger::{Ledger, LedgerLimits, SealedLedger, SharedLedger},
     provider::Provider,
-    refresh::{Held, Need, Parts, Persist, Refresher},
+    refresh::{Held, Need, Persist, Refresher},
     session::{ReadOnlySession, WritableSession},
-    storage::{Handle, SessionReader, SessionStorage, Stored, Version, Whose},
-    wiring::{BuildError, Wiring},
+    storage::{Handle, SessionStorage, Stored, Version},
+    wiring::Wiring,
 };
 
-/// How many redeemed callbacks and used logout tokens are remembered.
-const MOST_BYGONES: usize = 100_000;
+pub use self::{builder::LogtoClientBuilder, reader::LogtoReader};
 
 /// The client of one application at Logto.
 ///
@@ -90,14 +88,7 @@ impl LogtoClient {
         wiring: impl Into<Wiring>,
         storage: impl SessionStorage + 'static,
     ) -> LogtoClientBuilder {
-        LogtoClientBuilder {
-            config,
-            wiring: wiring.into(),
-            storage: Arc::new(storage),
-            observer: Arc::new(DefaultObserver),
-            ledger: LedgerLimits::default(),
-            shared_ledger: None,
-        }
+        LogtoClientBuilder::new(config, wiring.into(), Arc::new(storage))
     }
 
     /// The configuration.
@@ -153,70 +144,10 @@ impl LogtoClient {
         let random = random(&*self.inner.entropy)?;
         let (push, pending) =
             sign_in.start_pushed(&provider.config, &metadata, &random, provider.now())?;
-        let pushed = provider.exchange(Endpoint::PushedAuthorization, push).await?;
+        let pushed = provider
+            .exchange(Endpoint::PushedAuthorization, push)
+            .await?;
         Ok((pushed.url, pending))
-    }
-
-    /// Starts a sign-in on a device without a browser: what to show to the user
-    /// ([RFC 8628](https://www.rfc-editor.org/rfc/rfc8628)).
-    ///
-    /// # Errors
-    /// When the provider's metadata cannot be had, or its verdict.
-    pub async fn sign_in_on_device(
-        &self,
-        sign_in: &DeviceSignIn,
-    ) -> Result<DeviceAuthorization, Error> {
-        let provider = &self.inner.provider;
-        let metadata = provider.metadata().await?;
-        let authorize = sign_in.start(&provider.config, &metadata, provider.now())?;
-        provider.exchange(Endpoint::DeviceAuthorization, authorize).await
-    }
-
-    /// Waits until the user has answered on another device. Asks as often as the provider allows, and
-    /// goes on asking through trouble that passes.
-    ///
-    /// # Errors
-    /// [`Error::Device`] when the user denied or was too late, and everything that does not pass.
-    pub async fn complete_device_sign_in(
-        &self,
-        mut device: DeviceAuthorization,
-    ) -> Result<WritableSession, Error> {
-        let provider = &self.inner.provider;
-        let metadata = provider.metadata().await?;
-        loop {
-            provider.runtime.sleep(device.next_poll().since(provider.now())).await;
-            let poll = device.poll(&provider.config, &metadata, provider.now());
-            match provider.exchange(Endpoint::Token, poll).await {
-                Ok(DevicePoll::Approved(tokens)) => return self.admit_device(device, tokens).await,
-                Ok(DevicePoll::Denied) => return Err(Error::Device(DeviceEnd::Denied)),
-                Ok(DevicePoll::Expired) => return Err(Error::Device(DeviceEnd::Expired)),
-                Ok(answer) => device.note(&answer, provider.now()),
-                Err(error) if error.reach() == Reach::Transient => {
-                    device.back_off(error.retry_after(), provider.now());
-                }
-                Err(error) => return Err(error),
-            }
-            if device.is_expired(provider.now()) {
-                return Err(Error::Device(DeviceEnd::Expired));
-            }
-        }
-    }
-
-    async fn admit_device(
-        &self,
-        device: DeviceAuthorization,
-        tokens: RedeemedTokens,
-    ) -> Result<WritableSession, Error> {
-        let provider = &self.inner.provider;
-        let metadata = provider.metadata().await?;
-        let keys = provider.machine_keys().await?;
-        let id = SessionId::from_random(random(&*self.inner.entropy)?);
-        let machine =
-            CompleteDeviceSignIn::new(&provider.config, &metadata, device, tokens, id, keys);
-        let DeviceSignedIn { session, keys, .. } =
-            provider.drive(Endpoint::Token, machine).await??;
-        provider.put_keys(keys);
-        self.admit(session).await
     }
 
     /// Stores a new session.
@@ -225,40 +156,15 @@ impl LogtoClient {
         let handle = self.inner.storage.create(&session, now).await?;
         let stored = self.inner.storage.load(&handle, now).await?;
         let version = stored.map_or(Version(0), |stored| stored.version);
-        Ok(self.writable(None, Held { handle, session, version, ahead: false }))
-    }
-
-    /// Ends the sessions that a back-channel logout token names
-    /// ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)):
-    /// in the storage, and by name in this process, which reaches sessions in cookies too. `form` is the
-    /// body of the request.
-    ///
-    /// # Errors
-    /// [`Error::Protocol`] for a token that is refused, or was used before; trouble with the provider's
-    /// keys or with the storage is transient, and the provider should hear 503.
-    pub async fn back_channel_logout(&self, form: &[u8]) -> Result<LogoutToken, Error> {
-        let provider = &self.inner.provider;
-        let token = logout_token::from_form(form)?;
-        let config = &provider.config;
-        let verification = LogoutTokenVerification::new(config.issuer(), config.app_id())
-            .clock_skew(config.clock_skew());
-        let verified = provider
-            .verify(|keys, now| match verification.verify(token.expose(), keys, now) {
-                Err(error) if error.is_key_not_found() => None,
-                outcome => Some(outcome),
-            })
-            .await?
-            .ok_or(TokenError::KeyNotFound { kid: None })??;
-        let now = provider.now();
-        if !self.inner.logout_tokens.insert(verified.jti.clone(), (), verified.remember_until, now) {
-            return Err(TokenError::BadClaim("jti").into());
-        }
-        let whose = match (&verified.sid, &verified.sub) {
-            (Some(sid), _) => Whose::ProviderSession(sid.clone()),
-            (None, sub) => Whose::Subject(sub.clone().unwrap_or_default()),
-        };
-        self.inner.refresher.log_out(whose, verified.iat).await?;
-        Ok(verified)
+        Ok(self.writable(
+            None,
+            Held {
+                handle,
+                session,
+                version,
+                ahead: false,
+            },
+        ))
     }
 
     /// Completes a sign-in: checks the callback, redeems its code, verifies the ID token and stores the
@@ -283,7 +189,9 @@ impl LogtoClient {
         let provider = &self.inner.provider;
         let state: [u8; 32] = Sha256::digest(pending.state().expose()).into();
         let now = provider.now();
-        if self.inner.redeemed.get(&state, now).is_some() && !self.inner.sign_ins.is_under_way(&state) {
+        if self.inner.redeemed.get(&state, now).is_some()
+            && !self.inner.sign_ins.is_under_way(&state)
+        {
             return Err(CallbackError::NoPendingSignIn.into());
         }
         let metadata = provider.metadata().await?;
@@ -297,7 +205,9 @@ impl LogtoClient {
         let flight = self.inner.sign_ins.join(state.clone(), || {
             async move { client.redeem(machine, previous.as_ref()).await }.boxed()
         });
-        self.inner.redeemed.insert(state, (), now.plus(PendingSignIn::LIFETIME), now);
+        self.inner
+            .redeemed
+            .insert(state, (), now.plus(PendingSignIn::LIFETIME), now);
         flight.await
     }
 
@@ -307,23 +217,38 @@ impl LogtoClient {
         previous: Option<&Handle>,
     ) -> Result<CompletedSignIn, Error> {
         let provider = &self.inner.provider;
-        let SignedIn { session, return_to, app_state, keys, .. } =
-            provider.drive(Endpoint::Token, machine).await??;
+        let SignedIn {
+            session,
+            return_to,
+            app_state,
+            keys,
+            ..
+        } = provider.drive(Endpoint::Token, machine).await??;
         provider.put_keys(keys);
         let session = self.admit(session).await?;
         if let Some(previous) = previous {
             self.retire(previous).await;
         }
-        Ok(CompletedSignIn { session, return_to: return_to.as_str().to_owned(), app_state })
+        Ok(CompletedSignIn {
+            session,
+            return_to: return_to.as_str().to_owned(),
+            app_state,
+        })
     }
 
     /// Removes the session that a new sign-in has replaced.
     async fn retire(&self, previous: &Handle) {
         let now = self.inner.provider.now();
-        let Ok(Some(Stored { session, version })) = self.inner.storage.load(previous, now).await else {
+        let Ok(Some(Stored { session, version })) = self.inner.storage.load(previous, now).await
+        else {
             return;
         };
-        let mut held = Held { handle: previous.clone(), session, version, ahead: false };
+        let mut held = Held {
+            handle: previous.clone(),
+            session,
+            version,
+            ahead: false,
+        };
         self.inner.refresher.retire(&mut held).await;
     }
 
@@ -333,7 +258,9 @@ impl LogtoClient {
     /// # Errors
     /// When the storage cannot be asked. That says nothing about who is signed in.
     pub async fn session(&self, handle: &Handle) -> Result<Option<WritableSession>, Error> {
-        let Some(mut held) = self.open(handle).await? else { return Ok(None) };
+        let Some(mut held) = self.open(handle).await? else {
+            return Ok(None);
+        };
         if held.ahead {
             self.inner.refresher.write_back(&mut held).await;
         }
@@ -344,9 +271,17 @@ impl LogtoClient {
     ///
     /// # Errors
     /// As [`session`](Self::session).
-    pub async fn read_only_session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
-        let Some(held) = self.open(handle).await? else { return Ok(None) };
-        let stored = Stored { session: held.session, version: held.version };
+    pub async fn read_only_session(
+        &self,
+        handle: &Handle,
+    ) -> Result<Option<ReadOnlySession>, Error> {
+        let Some(held) = self.open(handle).await? else {
+            return Ok(None);
+        };
+        let stored = Stored {
+            session: held.session,
+            version: held.version,
+        };
         let provider = &self.inner.provider;
         Ok(Some(ReadOnlySession::new(
             handle.clone(),
@@ -374,30 +309,49 @@ impl LogtoClient {
         let mut held = session.held();
         self.inner.refresher.catch_up(&mut held.session);
         let provider = &self.inner.provider;
-        if let Some(token) = held.session.usable_token(&provider.config, target, provider.now()) {
+        if let Some(token) = held
+            .session
+            .usable_token(&provider.config, target, provider.now())
+        {
             return Ok(token.clone());
         }
         let refresher = &self.inner.refresher;
-        refresher.obtain(held, target.clone(), Need::Usable, Persist::LedgerOnly).await.token
+        refresher
+            .obtain(held, target.clone(), Need::Usable, Persist::LedgerOnly)
+            .await
+            .token
     }
 
     /// What the refresher holds in memory: refreshes under way, sessions that wait for their turn, and
     /// spent refresh tokens in the ledger.
     pub fn load(&self) -> RefresherLoad {
         let (flights, turns, ledger) = self.inner.refresher.load();
-        RefresherLoad { flights, turns, ledger }
+        RefresherLoad {
+            flights,
+            turns,
+            ledger,
+        }
     }
 
     async fn open(&self, handle: &Handle) -> Result<Option<Held>, Error> {
         let now = self.inner.provider.now();
-        let Some(Stored { mut session, version }) = self.inner.storage.load(handle, now).await? else {
+        let Some(Stored {
+            mut session,
+            version,
+        }) = self.inner.storage.load(handle, now).await?
+        else {
             return Ok(None);
         };
         if self.inner.refresher.is_over(&session) {
             return Ok(None);
         }
         let ahead = self.inner.refresher.catch_up(&mut session);
-        Ok(Some(Held { handle: handle.clone(), session, version, ahead }))
+        Ok(Some(Held {
+            handle: handle.clone(),
+            session,
+            version,
+            ahead,
+        }))
     }
 
     fn writable(&self, presented: Option<Handle>, held: Held) -> WritableSession {
@@ -430,110 +384,4 @@ pub struct RefresherLoad {
     pub turns: usize,
     /// Spent refresh tokens that are remembered.
     pub ledger: usize,
-}
-
-/// Looks at sessions with nothing but the reading half of a storage: for a part of a program that must
-/// not change any.
-#[derive(Clone, Debug)]
-pub struct LogtoReader {
-    config: LogtoConfig,
-    storage: Arc<dyn SessionReader>,
-    clock: Arc<dyn Clock>,
-}
-
-impl LogtoReader {
-    /// Reads sessions of this application from `storage`.
-    pub fn new(config: LogtoConfig, storage: impl SessionReader + 'static) -> Self {
-        Self { config, storage: Arc::new(storage), clock: Arc::new(SystemClock::default()) }
-    }
-
-    /// Another clock than the system's.
-    #[must_use]
-    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// The session of a handle; `None` when nobody is signed in.
-    ///
-    /// # Errors
-    /// When the storage cannot be asked.
-    pub async fn session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
-        let stored = self.storage.load(handle, self.clock.now()).await?;
-        Ok(stored.map(|stored| {
-            ReadOnlySession::new(handle.clone(), stored, self.config.clone(), Arc::clone(&self.clock))
-        }))
-    }
-}
-
-/// Builds a [`LogtoClient`]. Everything has a default but configuration, HTTP and storage.
-#[derive(Debug)]
-#[must_use]
-pub struct LogtoClientBuilder {
-    config: LogtoConfig,
-    wiring: Wiring,
-    storage: Arc<dyn SessionStorage>,
-    observer: Arc<dyn Observer>,
-    ledger: LedgerLimits,
-    shared_ledger: Option<Arc<dyn SharedLedger>>,
-}
-
-impl LogtoClientBuilder {
-    /// Another clock than the system's; short for [`Wiring::clock`].
-    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.wiring = self.wiring.clock(clock);
-        self
-    }
-
-    /// After how long a call to the provider is over; short for [`Wiring::deadline`].
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.wiring = self.wiring.deadline(deadline);
-        self
-    }
-
-    /// Who is told what happens to sessions.
-    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.observer = Arc::new(observer);
-        self
-    }
-
-    /// How much the ledger of spent refresh tokens holds.
-    pub fn ledger(mut self, limits: LedgerLimits) -> Self {
-        self.ledger = limits;
-        self
-    }
-
-    /// A ledger that several processes share. Worth having where sessions live in cookies.
-    pub fn shared_ledger(mut self, ledger: impl SharedLedger + 'static) -> Self {
-        self.shared_ledger = Some(Arc::new(ledger));
-        self
-    }
-
-    /// The client. Nothing is sent before it is needed.
-    ///
-    /// # Errors
-    /// What is missing.
-    pub fn build(self) -> Result<LogtoClient, BuildError> {
-        let entropy = Arc::clone(&self.wiring.entropy);
-        let provider = Arc::new(self.wiring.provider(self.config)?);
-        let limits = self.ledger;
-        let parts = Parts {
-            storage: Arc::clone(&self.storage),
-            ledger: Ledger::new(limits),
-            shared_ledger: self.shared_ledger.map(|place| SealedLedger::new(place, limits)),
-            entropy: Arc::clone(&entropy),
-            observer: self.observer,
-        };
-        let refresher = Arc::new(Refresher::new(Arc::clone(&provider), parts));
-        let inner = Inner {
-            sign_ins: Flights::new(Arc::clone(&provider.runtime)),
-            redeemed: Expiring::new(MOST_BYGONES),
-            logout_tokens: Expiring::new(MOST_BYGONES),
-            provider,
-            storage: self.storage,
-            refresher,
-            entropy,
-        };
-        Ok(LogtoClient { inner: Arc::new(inner) })
-    }
 }

@@ -1,0 +1,55 @@
+//! Looking at sessions without the means to change one.
+
+use std::sync::Arc;
+
+use logto_core::LogtoConfig;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    error::Error,
+    session::ReadOnlySession,
+    storage::{Handle, SessionReader},
+};
+
+/// Looks at sessions with nothing but the reading half of a storage: for a part of a program that must
+/// not change any.
+#[derive(Clone, Debug)]
+pub struct LogtoReader {
+    config: LogtoConfig,
+    storage: Arc<dyn SessionReader>,
+    clock: Arc<dyn Clock>,
+}
+
+impl LogtoReader {
+    /// Reads sessions of this application from `storage`.
+    pub fn new(config: LogtoConfig, storage: impl SessionReader + 'static) -> Self {
+        Self {
+            config,
+            storage: Arc::new(storage),
+            clock: Arc::new(SystemClock::default()),
+        }
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The session of a handle; `None` when nobody is signed in.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    pub async fn session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
+        let stored = self.storage.load(handle, self.clock.now()).await?;
+        Ok(stored.map(|stored| {
+            ReadOnlySession::new(
+                handle.clone(),
+                stored,
+                self.config.clone(),
+                Arc::clone(&self.clock),
+            )
+        }))
+    }
+}
