@@ -67,10 +67,7 @@ impl fmt::Debug for SessionId {
 /// What a session can do about a token that is asked for.
 #[derive(Debug)]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a plan is carried out at once"
-)]
+#[allow(clippy::large_enum_variant, reason = "a plan is carried out at once")]
 pub enum Plan<'a> {
     /// The session holds it and it lives long enough.
     Use(&'a AccessToken),
