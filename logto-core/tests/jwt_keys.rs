@@ -246,7 +246,7 @@ fn c62_a_key_without_alg_serves_all_algorithms_of_its_kind_and_no_other() {
                 } else {
                     assert_eq!(
                         found,
-                        Err(TokenError::KeyMismatch(algorithm)),
+                        Err(TokenError::KeyMismatch(algorithm.name())),
                         "{algorithm}"
                     );
                 }

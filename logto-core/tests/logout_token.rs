@@ -151,7 +151,7 @@ fn t46_wrong_alg_and_wrong_key() {
         verify_token(&key.sign_with_header(&header, &claims()), NOW).unwrap_err()
     };
     let error = signed_by(SigningKey::rs256(), "es384");
-    assert_eq!(error, TokenError::KeyMismatch(Algorithm::Rs256));
+    assert_eq!(error, TokenError::KeyMismatch("RS256"));
     assert!(signed_by(SigningKey::rs256(), "rs256").is_key_not_found());
     let stranger = SigningKey::generate(Algorithm::Es384, "es384");
     assert_eq!(signed_by(&stranger, "es384"), TokenError::BadSignature);

@@ -116,7 +116,7 @@ impl KeySet {
             (Some(key), None) => Ok(key),
             (Some(_), Some(_)) => Err(TokenError::AmbiguousKey),
             (None, _) if kid.is_some() && !candidates.is_empty() => {
-                Err(TokenError::KeyMismatch(algorithm))
+                Err(TokenError::KeyMismatch(algorithm.name()))
             }
             (None, _) => Err(TokenError::key_not_found(kid)),
         }

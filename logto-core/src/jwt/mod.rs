@@ -12,7 +12,6 @@
 mod algorithm;
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
-mod error;
 mod fetch;
 mod header;
 mod jwk;
@@ -34,12 +33,12 @@ pub use self::rust_crypto::RustCryptoVerifier;
 pub(crate) use self::validity::Validity;
 pub use self::{
     algorithm::Algorithm,
-    error::TokenError,
     fetch::{FetchKeys, FetchedKeys},
     header::Header,
     keys::{KeySet, KeySetError},
     verifier::{Curve, JwsVerifier, PublicKey, VerifyingKey},
 };
+pub use crate::error::TokenError;
 
 /// The longest access token or logout token that is read, in bytes. Such tokens travel in an HTTP
 /// header or form, where servers stop earlier than that.

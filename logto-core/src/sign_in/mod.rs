@@ -9,7 +9,8 @@ mod pending;
 mod return_to;
 mod start;
 
-pub use callback::{Callback, CallbackError};
+pub use crate::error::CallbackError;
+pub use callback::Callback;
 pub use pending::{PendingSignIn, ResumedSignIn};
 pub use return_to::ReturnTo;
 pub use start::{SIGN_IN_RANDOM_BYTES, SignIn};

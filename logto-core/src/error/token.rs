@@ -1,6 +1,7 @@
 //! Why a token is refused.
 
-use crate::{claims::ClaimsError, error::sanitized, time::UnixTime};
+use super::sanitized;
+use crate::{claims::ClaimsError, time::UnixTime};
 
 /// Why a token is refused: one reason, the first that was found.
 ///
@@ -51,7 +52,7 @@ pub enum TokenError {
     AmbiguousKey,
     /// The key that the token names is not for the token's algorithm.
     #[error("the key that the token names is not for its algorithm {0}")]
-    KeyMismatch(super::Algorithm),
+    KeyMismatch(&'static str),
     /// The signature is not that of the key.
     #[error("the signature is wrong")]
     BadSignature,
@@ -126,13 +127,13 @@ impl TokenError {
         matches!(self, Self::KeyNotFound { .. })
     }
 
-    pub(super) fn key_not_found(kid: Option<&str>) -> Self {
+    pub(crate) fn key_not_found(kid: Option<&str>) -> Self {
         Self::KeyNotFound {
             kid: kid.map(shown),
         }
     }
 
-    pub(super) fn unsupported_algorithm(name: &str) -> Self {
+    pub(crate) fn unsupported_algorithm(name: &str) -> Self {
         Self::UnsupportedAlgorithm {
             algorithm: shown(name),
         }

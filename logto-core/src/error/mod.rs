@@ -1,0 +1,197 @@
+//! Errors that name whose fault it is and say what to do next.
+
+mod callback;
+mod server;
+mod token;
+mod usage;
+
+use std::{fmt, time::Duration};
+
+pub(crate) use self::callback::MAX_CALLBACK_LENGTH;
+pub use self::{
+    callback::CallbackError,
+    server::{OAuthErrorCode, ServerError},
+    token::TokenError,
+    usage::UsageError,
+};
+
+/// Everything that can go wrong in one step of the protocol.
+///
+/// An error carries the endpoint, the status and the OAuth fields, never a body, a token or a secret.
+/// [`Error::advice`] says what an application can do; [`Error::code`] is a stable word for logs and
+/// JSON answers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The browser came back with something that is not the answer to a sign-in we started.
+    #[error("callback refused: {0}")]
+    Callback(#[from] CallbackError),
+    /// The server understood the request and said no.
+    #[error("{0}")]
+    Server(#[from] ServerError),
+    /// The server, or something in front of it, could not answer now. Nothing about the session has
+    /// changed; the same call may succeed later.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    /// The server answered with success but the answer breaks the protocol.
+    #[error("{0}")]
+    Response(#[from] ResponseError),
+    /// A token did not pass its checks.
+    #[error("token refused: {0}")]
+    Token(#[from] TokenError),
+    /// The application asks for something that its configuration or this session cannot give.
+    #[error("{0}")]
+    Usage(#[from] UsageError),
+}
+
+/// What an application can do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Advice {
+    /// Try the same again, not before this much time has passed when the server said so.
+    Retry {
+        /// The server's `Retry-After`, at most one hour.
+        after: Option<Duration>,
+    },
+    /// Send the user through sign-in again.
+    SignInAgain,
+    /// A person has to correct the application's configuration, at Logto or in the program.
+    FixConfiguration,
+    /// This one request is refused; the session is as good as before.
+    Refused,
+}
+
+impl Error {
+    /// What to do next.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Callback(error) => error.advice(),
+            Self::Server(error) => error.advice(),
+            Self::Unavailable(error) => Advice::Retry {
+                after: error.retry_after,
+            },
+            Self::Response(_) => Advice::Retry { after: None },
+            Self::Token(_) => Advice::SignInAgain,
+            Self::Usage(error) => error.advice(),
+        }
+    }
+
+    /// A stable, lower-case word for this error: an OAuth error code where the server gave one.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Callback(error) => error.code(),
+            Self::Server(error) => error.error.as_str(),
+            Self::Unavailable(_) => "temporarily_unavailable",
+            Self::Response(_) => "invalid_response",
+            Self::Token(_) => "invalid_token",
+            Self::Usage(error) => error.code(),
+        }
+    }
+
+    /// The server's verdict, when there is one.
+    pub fn server(&self) -> Option<&ServerError> {
+        match self {
+            Self::Server(error) => Some(error),
+            Self::Callback(CallbackError::Server(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// The endpoints of a provider, as errors and caches name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// The discovery document.
+    Discovery,
+    /// The key set (`jwks_uri`).
+    Keys,
+    /// The authorization endpoint, reached by the browser.
+    Authorization,
+    /// The token endpoint.
+    Token,
+    /// The userinfo endpoint.
+    UserInfo,
+    /// The revocation endpoint.
+    Revocation,
+    /// The introspection endpoint.
+    Introspection,
+    /// The pushed authorization request endpoint.
+    PushedAuthorization,
+    /// The device authorization endpoint.
+    DeviceAuthorization,
+    /// The end-session endpoint, reached by the browser.
+    EndSession,
+}
+
+impl Endpoint {
+    /// The name as it is used in metadata, without the `_endpoint` suffix.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::Keys => "jwks",
+            Self::Authorization => "authorization",
+            Self::Token => "token",
+            Self::UserInfo => "userinfo",
+            Self::Revocation => "revocation",
+            Self::Introspection => "introspection",
+            Self::PushedAuthorization => "pushed_authorization_request",
+            Self::DeviceAuthorization => "device_authorization",
+            Self::EndSession => "end_session",
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The server could not answer now: 5xx, 429, or a page of a proxy where JSON belongs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{endpoint} endpoint is unavailable (HTTP {status}); nothing has changed, try again later")]
+#[non_exhaustive]
+pub struct Unavailable {
+    /// Who did not answer.
+    pub endpoint: Endpoint,
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After`, in seconds or as a date, at most one hour; nonsense is ignored.
+    pub retry_after: Option<Duration>,
+}
+
+/// A successful status with an answer that breaks the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{endpoint} endpoint answered HTTP {status} with an unusable body ({length} bytes): {problem}"
+)]
+#[non_exhaustive]
+pub struct ResponseError {
+    /// Who answered.
+    pub endpoint: Endpoint,
+    /// The HTTP status.
+    pub status: u16,
+    /// How long the body was, in bytes.
+    pub length: usize,
+    /// What is wrong with it. Quotes at most the issuer and the origins of a discovery document.
+    pub problem: String,
+}
+
+/// Text from the wire that is safe to log: at most `limit` characters, control characters replaced.
+pub(crate) fn sanitized(text: &str, limit: usize) -> String {
+    text.chars()
+        .take(limit)
+        .map(|c| if is_unsafe_to_print(c) { '\u{FFFD}' } else { c })
+        .collect()
+}
+
+fn is_unsafe_to_print(c: char) -> bool {
+    // Line and paragraph separators, and everything that turns the direction of writing.
+    c.is_control()
+        || matches!(
+            c,
+            '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
+        )
+        || matches!(c, '\u{2066}'..='\u{2069}')
+}

@@ -1,0 +1,77 @@
+//! What configuration, metadata or session cannot give.
+
+use super::{Advice, Endpoint};
+use crate::config::{ConfigError, SigningError};
+
+/// A request that configuration, metadata or session cannot satisfy; no network call was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// There is no session, or it has ended.
+    #[error("nobody is signed in")]
+    NotSignedIn,
+    /// The session holds no refresh token, so an expired access token cannot be replaced. Ask for
+    /// `offline_access` with `prompt=consent`.
+    #[error("the session has no refresh token; ask for offline_access with prompt=consent")]
+    NoRefreshToken,
+    /// The resource was not part of the sign-in. Asking for it would spend the refresh token for an
+    /// error.
+    #[error(
+        "resource `{0}` was not requested at sign-in; add it to the configured resources and sign in again"
+    )]
+    ResourceNotRequested(String),
+    /// The scope was not granted at sign-in.
+    #[error("scope `{0}` was not granted at sign-in")]
+    ScopeNotGranted(String),
+    /// Organization tokens need the scope `urn:logto:scope:organizations`.
+    #[error(
+        "organization tokens need the scope urn:logto:scope:organizations; add it and sign in again"
+    )]
+    OrganizationsScopeMissing,
+    /// The provider's metadata names no such endpoint.
+    #[error("the provider does not advertise a {0} endpoint")]
+    EndpointNotAdvertised(Endpoint),
+    /// A parameter is not acceptable; the text says which and why.
+    #[error("{0}")]
+    InvalidParameter(String),
+    /// The configuration lacks what this step needs.
+    #[error("{0}")]
+    Configuration(#[from] ConfigError),
+    /// The private key that proves who the application is cannot be used.
+    #[error("{0}")]
+    ClientAssertion(#[from] SigningError),
+    /// A machine was driven on after it was done.
+    #[error("this job is done; its output was handed out before")]
+    AlreadyDone,
+}
+
+impl UsageError {
+    pub(super) fn advice(&self) -> Advice {
+        match self {
+            Self::NotSignedIn | Self::NoRefreshToken => Advice::SignInAgain,
+            Self::ResourceNotRequested(_)
+            | Self::OrganizationsScopeMissing
+            | Self::EndpointNotAdvertised(_)
+            | Self::Configuration(_)
+            | Self::ClientAssertion(_) => Advice::FixConfiguration,
+            Self::ScopeNotGranted(_) | Self::InvalidParameter(_) | Self::AlreadyDone => {
+                Advice::Refused
+            }
+        }
+    }
+
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::NotSignedIn => "not_authenticated",
+            Self::NoRefreshToken => "no_refresh_token",
+            Self::ResourceNotRequested(_) => "resource_not_requested",
+            Self::ScopeNotGranted(_) => "scope_not_granted",
+            Self::OrganizationsScopeMissing => "missing_scope_organizations",
+            Self::EndpointNotAdvertised(_) => "endpoint_not_advertised",
+            Self::InvalidParameter(_) => "invalid_parameter",
+            Self::Configuration(_) => "invalid_configuration",
+            Self::ClientAssertion(_) => "client_assertion_failed",
+            Self::AlreadyDone => "already_done",
+        }
+    }
+}
