@@ -137,3 +137,11 @@ impl Driver {
         Ok(Response::from_parts(head, body.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn alice_signs_in_and_out_without_async() {
+        super::main().unwrap();
+    }
+}

@@ -4,14 +4,18 @@
 mod client;
 mod scenario;
 
-use std::{error::Error, fmt::Debug, net::Ipv4Addr, process::ExitCode, time::Duration};
+use std::{error::Error, fmt::Debug, net::Ipv4Addr, time::Duration};
 
 use logto::{UnixTime, client::clock::Clock};
-use logto_testkit::{Server, TestClock};
+use logto_testkit::{Server, TestClock, User};
 use tokio::{net::TcpListener, task::JoinHandle};
 use url::Url;
 
 use crate::{app::App, args::StorageKind, tenant};
+
+/// A user who puts markup in their name.
+const MALLORY: &str = "mallory";
+const HOSTILE_NAME: &str = "<script>alert(1)</script>";
 
 /// Why a capability does not work.
 type Failed = Box<dyn Error + Send + Sync>;
@@ -20,8 +24,8 @@ type Failed = Box<dyn Error + Send + Sync>;
 ///
 /// # Errors
 /// When the application cannot be started. A capability that does not work is no error but a line
-/// that says so, and a failing exit code.
-pub async fn run(storage: Option<StorageKind>) -> Result<ExitCode, Failed> {
+/// that says so.
+pub async fn run(storage: Option<StorageKind>) -> Result<Report, Failed> {
     let storages = storage.map_or_else(|| StorageKind::ALL.to_vec(), |storage| vec![storage]);
     let mut report = Report::default();
     for storage in storages {
@@ -33,21 +37,22 @@ pub async fn run(storage: Option<StorageKind>) -> Result<ExitCode, Failed> {
         "{} capabilities work, {} do not",
         report.works, report.fails
     );
-    Ok(if report.fails == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(report)
 }
 
-/// What came of the check so far.
+/// What came of the check.
 #[derive(Debug, Default)]
-struct Report {
+pub struct Report {
     works: usize,
     fails: usize,
 }
 
 impl Report {
+    /// Whether everything was tried and works.
+    pub fn is_good(&self) -> bool {
+        self.works > 0 && self.fails == 0
+    }
+
     fn note(&mut self, capability: &str, outcome: Result<(), Failed>) {
         match outcome {
             Ok(()) => {
@@ -77,6 +82,7 @@ impl Place {
         let base = format!("http://{}", listener.local_addr()?);
         let clock = TestClock::new();
         let logto = tenant::embedded(&base)
+            .user(User::new(MALLORY).name(HOSTILE_NAME))
             .clock(clock.clone())
             .listen(0)
             .await?;

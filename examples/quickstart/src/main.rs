@@ -28,7 +28,10 @@ async fn run() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check => check::run(args.storage).await,
+        Command::Check => match check::run(args.storage).await?.is_good() {
+            true => Ok(ExitCode::SUCCESS),
+            false => Ok(ExitCode::FAILURE),
+        },
         Command::Serve => serve(&args).await,
     }
 }

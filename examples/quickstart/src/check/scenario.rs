@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    Failed, Place, Report,
+    Failed, HOSTILE_NAME, MALLORY, Place, Report,
     client::{Answer, Browser},
     same,
 };
@@ -32,6 +32,7 @@ pub(super) async fn play(place: &Place, report: &mut Report) -> Result<(), Faile
     );
     report.note("sign-in", visit.sign_in().await);
     report.note("the page greets the user", visit.page().await);
+    report.note("markup in a name stays text", visit.markup().await);
     report.note("claims", visit.claims().await);
     report.note("user info", visit.user_info().await);
     for (name, query, scopes) in targets() {
@@ -127,6 +128,23 @@ impl Visit<'_> {
 
     async fn page(&self) -> Result<(), Failed> {
         self.app.get("/").await?.shows("Hello, Alice Lab")
+    }
+
+    /// In a browser of her own, Mallory gets a page with her name and without her script.
+    async fn markup(&self) -> Result<(), Failed> {
+        let browser = Browser::new(&self.place.base)?;
+        let authorization_url = browser.get("/sign-in").await?.redirect()?;
+        let callback = self
+            .place
+            .logto
+            .logto()
+            .sign_in(&authorization_url, MALLORY)?;
+        browser.get(callback.as_str()).await?.redirect()?;
+        let user = browser.get("/user").await?.json(StatusCode::OK)?;
+        same(&user["claims"]["name"], &json!(HOSTILE_NAME))?;
+        let page = browser.get("/").await?;
+        page.shows("alert(1)")?;
+        same(&page.text.contains("<script"), &false)
     }
 
     async fn claims(&self) -> Result<(), Failed> {
