@@ -118,7 +118,7 @@ impl Tenant {
                 self.config.redirect_uri().map_or("", url::Url::as_str),
             ),
         };
-        format!("\n  Open {open}\n\n{who}; sessions live in {storage}. Ctrl-C ends.")
+        format!("\n  Open {open}\n\n{who}; sessions live in {storage} storage. Ctrl-C ends.")
     }
 }
 
