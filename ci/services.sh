@@ -6,10 +6,12 @@
 set -euo pipefail
 
 start() {
-    mkdir -p "$directory/redis" "$directory/postgres"
+    mkdir -p "$directory/redis" "$directory/cluster" "$directory/postgres"
     start_redis >&2
+    start_redis_cluster >&2
     start_postgres >&2
     echo "export LOGTO_TEST_REDIS_URL=redis://127.0.0.1:$redis_port/"
+    echo "export LOGTO_TEST_REDIS_CLUSTER_URL=redis://127.0.0.1:$cluster_port/"
     echo "export LOGTO_TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$postgres_port/postgres"
 }
 
@@ -17,6 +19,17 @@ start_redis() {
     redis_port=$(free_port)
     redis-server --bind 127.0.0.1 --port "$redis_port" --dir "$directory/redis" --save '' \
         --daemonize yes --pidfile "$directory/redis/pid" --logfile "$directory/redis/log"
+}
+
+# A cluster of one node that serves all slots.
+start_redis_cluster() {
+    cluster_port=$(free_port)
+    redis-server --bind 127.0.0.1 --port "$cluster_port" --dir "$directory/cluster" --save '' \
+        --cluster-enabled yes --cluster-port "$(free_port)" --cluster-announce-ip 127.0.0.1 \
+        --daemonize yes --pidfile "$directory/cluster/pid" --logfile "$directory/cluster/log"
+    until redis-cli -p "$cluster_port" ping >/dev/null 2>&1; do sleep 0.1; done
+    redis-cli -p "$cluster_port" cluster addslotsrange 0 16383
+    until redis-cli -p "$cluster_port" cluster info | grep --quiet cluster_state:ok; do sleep 0.1; done
 }
 
 start_postgres() {
@@ -33,9 +46,11 @@ start_postgres() {
 }
 
 stop() {
-    if [ -s "$directory/redis/pid" ]; then
-        kill "$(cat "$directory/redis/pid")" || true
-    fi
+    for redis in redis cluster; do
+        if [ -s "$directory/$redis/pid" ]; then
+            kill "$(cat "$directory/$redis/pid")" || true
+        fi
+    done
     if [ -e "$directory/postgres/data/postmaster.pid" ]; then
         as_postgres "$(postgres_bin)/pg_ctl" stop --mode=immediate --silent --pgdata="$directory/postgres/data" || true
     fi

@@ -4,6 +4,7 @@
 //! |---|---|---|---|---|
 //! | [`CookieStorage`] | the sealed session | when they expire | no | applications without a store |
 //! | [`MemoryStorage`] | a random id | also when the process does | yes | development, tests, a single process |
+//! | [`ExternalStorage`] | a random id | when they expire | yes | several processes on Redis, a database, or a store of your own |
 //!
 //! All of them keep the contract of [`SessionStorage`](logto_client::storage::SessionStorage), which
 //! the suite in `conformance` (feature `conformance`) checks; a storage of your own can run it too.
@@ -13,14 +14,22 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cookie;
+mod external;
 #[cfg(feature = "conformance")]
 pub mod faulty;
 mod lifetimes;
 mod memory;
 mod record;
 
+#[cfg(feature = "postgres")]
+pub use self::external::postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use self::external::redis::RedisStore;
+#[cfg(feature = "sqlite")]
+pub use self::external::sqlite::SqliteStore;
 pub use self::{
     cookie::{CookieStorage, Overflow},
+    external::{Entry, ExternalLedger, ExternalStorage, KeyValueStore},
     lifetimes::Lifetimes,
     memory::MemoryStorage,
 };

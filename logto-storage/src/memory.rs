@@ -4,14 +4,16 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use logto_client::{
+    clock::{Clock, SystemClock},
     entropy::{Entropy, OsEntropy},
     storage::{
-        Handle, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version, Whose,
+        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version, Whose,
     },
 };
 use logto_core::{Session, UnixTime};
@@ -27,9 +29,11 @@ use crate::{Lifetimes, lifetimes::Expiry};
 /// begins. A session takes about as many bytes as its tokens are long, two times the ID token; 5 to 10
 /// KB are usual, so that a full storage of the default size holds up to a gigabyte.
 ///
-/// Every use of a session, also reading, begins its idle time anew.
+/// Every use of a session, also reading, begins its idle time anew. Several clients may share one storage
+/// in an [`Arc`]: its leases see to it that one of them refreshes a session at a time.
 pub struct MemoryStorage {
     sessions: Mutex<Sessions>,
+    leases: Mutex<Leases>,
     capacity: usize,
     lifetimes: Lifetimes,
     entropy: Arc<dyn Entropy>,
@@ -40,6 +44,7 @@ impl MemoryStorage {
     pub fn new() -> Self {
         Self {
             sessions: Mutex::default(),
+            leases: Mutex::default(),
             capacity: DEFAULT_CAPACITY,
             lifetimes: Lifetimes::default(),
             entropy: Arc::new(OsEntropy),
@@ -149,6 +154,17 @@ impl SessionStorage for MemoryStorage {
         Ok(())
     }
 
+    async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(leases.grant(Key::of(handle), ttl))
+    }
+
+    async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.end(&Key::of(handle), &lease);
+        Ok(())
+    }
+
     async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
         let mut sessions = self.sessions();
         let keys = sessions.by_owner.get(whose).cloned().unwrap_or_default();
@@ -176,6 +192,33 @@ struct Key([u8; 32]);
 impl Key {
     fn of(handle: &Handle) -> Self {
         Self(Sha256::digest(handle.expose()).into())
+    }
+}
+
+/// Who may refresh which session, and until when by a clock that nobody moves.
+#[derive(Default)]
+struct Leases {
+    clock: SystemClock,
+    granted: HashMap<Key, (u64, Duration)>,
+    grants: u64,
+}
+
+impl Leases {
+    fn grant(&mut self, key: Key, ttl: Duration) -> Option<Lease> {
+        let now = self.clock.monotonic();
+        if self.granted.get(&key).is_some_and(|(_, until)| now < *until) {
+            return None;
+        }
+        self.grants = self.grants.saturating_add(1);
+        self.granted.insert(key, (self.grants, now.saturating_add(ttl)));
+        Some(Lease::held_by(self.grants.to_string()))
+    }
+
+    fn end(&mut self, key: &Key, lease: &Lease) {
+        let is_theirs = |(grant, _): &(u64, Duration)| lease.token() == Some(&grant.to_string());
+        if self.granted.get(key).is_some_and(is_theirs) {
+            self.granted.remove(key);
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What several tests need.
 #![allow(dead_code, reason = "no test file needs all of it")]
 
+pub(crate) mod stores;
+
 use logto_client::{
     seal::{KeyRing, SealKey},
     web::cookies::{CookieCodec, CookieOptions},

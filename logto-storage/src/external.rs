@@ -1,0 +1,294 @@
+//! Sessions in a store that several processes share.
+
+mod ledger;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
+mod store;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use logto_client::{
+    entropy::{Entropy, OsEntropy},
+    seal::{KeyRing, Purpose, SealContext},
+    storage::{
+        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
+        Whose,
+    },
+};
+use logto_core::{LogtoConfig, Session, UnixTime};
+use sha2::{Digest, Sha256};
+
+pub use self::{
+    ledger::ExternalLedger,
+    store::{Entry, KeyValueStore},
+};
+use crate::{
+    Lifetimes,
+    lifetimes::Expiry,
+    record::{Record, Unreadable},
+};
+
+/// Keeps sessions in a [`KeyValueStore`]: Redis, a database, or a store of your own. The browser has
+/// only a random id.
+///
+/// Who reads the store learns nothing and can do nothing with it: ids are kept as their SHA-256, users
+/// by a hash of their name, and each record is sealed for its own key, issuer and application.
+///
+/// Every use of a session begins its idle time anew, to within a twenty-fourth of it, so that reading
+/// seldom writes. No session is kept unused for more than ten years, whatever its lifetimes.
+#[derive(Clone)]
+pub struct ExternalStorage {
+    store: Arc<dyn KeyValueStore>,
+    keys: KeyRing,
+    issuer: String,
+    app_id: String,
+    lifetimes: Lifetimes,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl ExternalStorage {
+    /// A storage in `store`, sealed by `keys` for the issuer and the application of `config`. Several
+    /// applications may share a store.
+    pub fn new(store: impl KeyValueStore + 'static, keys: KeyRing, config: &LogtoConfig) -> Self {
+        Self {
+            store: Arc::new(store),
+            keys,
+            issuer: config.issuer().to_owned(),
+            app_id: config.app_id().to_owned(),
+            lifetimes: Lifetimes::default(),
+            entropy: Arc::new(OsEntropy),
+        }
+    }
+
+    /// Other lifetimes than the default ones.
+    #[must_use]
+    pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
+    /// Another source of handles and nonces than the operating system.
+    #[must_use]
+    pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    fn context<'a>(&'a self, key: &'a str) -> SealContext<'a> {
+        SealContext {
+            purpose: Purpose::Record,
+            name: key,
+            issuer: &self.issuer,
+            app_id: &self.app_id,
+        }
+    }
+
+    async fn find(&self, key: &str, now: UnixTime) -> Result<Option<Record>, StorageError> {
+        let Some(entry) = self.store.get(key).await? else {
+            return Ok(None);
+        };
+        Ok(self.open(key, &entry, now))
+    }
+
+    fn open(&self, key: &str, entry: &Entry, now: UnixTime) -> Option<Record> {
+        let opened = self.keys.open(&self.context(key), &entry.value);
+        let decoded = opened
+            .ok_or(Unreadable::Malformed)
+            .and_then(|it| Record::decode(&it, now));
+        match decoded {
+            Ok(record) => Some(record).filter(|record| record.version == entry.version),
+            Err(Unreadable::Expired) => None,
+            Err(_unreadable) => {
+                #[cfg(feature = "tracing")]
+                tracing::warn!(reason = ?_unreadable, "a stored session cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Writes a record if `expected` is there, and says whether it was.
+    async fn put(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        record: &Record,
+        now: UnixTime,
+    ) -> Result<bool, StorageError> {
+        let bytes = record.encode().map_err(unavailable)?;
+        let value = self.keys.seal(&self.context(key), &bytes, &*self.entropy);
+        let claims = record.session.claims();
+        let entry = Entry {
+            version: record.version,
+            value: value.map_err(unavailable)?,
+            subject: Some(self.owner("sub", &claims.sub)),
+            provider_session: claims.sid.as_ref().map(|sid| self.owner("sid", sid)),
+        };
+        let ends = record.expiry.idle.min(record.expiry.absolute);
+        let ttl = ends.since(now).clamp(SHORTEST_TTL, LONGEST_TTL);
+        self.store.put(key, expected, entry, ttl).await
+    }
+
+    /// Begins the idle time of a session that was read anew, if enough of it has passed. It is no harm
+    /// if that fails: the session was there, and whoever wrote in between did the same.
+    async fn touch(&self, key: &str, record: &mut Record, now: UnixTime) {
+        let renewed = now.plus(self.lifetimes.idle);
+        let passed = renewed.since(record.expiry.idle);
+        if passed > self.lifetimes.idle / 24 {
+            record.expiry.idle = renewed;
+            let _ = self.put(key, Some(record.version), record, now).await;
+        }
+    }
+
+    /// What a user, or a session at the provider, is called in the store.
+    fn owner(&self, kind: &str, name: &str) -> String {
+        let mut hash = Sha256::new();
+        for part in [kind, &self.issuer, &self.app_id, name] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        URL_SAFE_NO_PAD.encode(hash.finalize())
+    }
+}
+
+#[async_trait]
+impl SessionReader for ExternalStorage {
+    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
+        let key = key_of(handle);
+        let Some(mut record) = self.find(&key, now).await? else {
+            return Ok(None);
+        };
+        self.touch(&key, &mut record, now).await;
+        Ok(Some(stored(record)))
+    }
+}
+
+#[async_trait]
+impl SessionStorage for ExternalStorage {
+    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+        let mut id = [0; 32];
+        self.entropy.fill(&mut id).map_err(unavailable)?;
+        let handle = Handle::new(URL_SAFE_NO_PAD.encode(id));
+        let expiry = Expiry::of(session, self.lifetimes, now);
+        let record = Record {
+            version: 1,
+            expiry,
+            session: session.clone(),
+        };
+        if self.put(&key_of(&handle), None, &record, now).await? {
+            Ok(handle)
+        } else {
+            Err(StorageError::Unavailable(
+                "the store says that a new random id is taken".into(),
+            ))
+        }
+    }
+
+    async fn replace(
+        &self,
+        handle: &Handle,
+        expected: Version,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<Replaced, StorageError> {
+        let key = key_of(handle);
+        let Some(current) = self.find(&key, now).await? else {
+            return Ok(Replaced::Gone);
+        };
+        if current.version == expected.0 {
+            let version = expected.0.saturating_add(1);
+            let expiry = Expiry::of(session, self.lifetimes, now);
+            let record = Record {
+                version,
+                expiry,
+                session: session.clone(),
+            };
+            if self.put(&key, Some(expected.0), &record, now).await? {
+                return Ok(Replaced::Stored {
+                    handle: handle.clone(),
+                    version: Version(version),
+                });
+            }
+        } else {
+            return Ok(Replaced::Conflict(stored(current)));
+        }
+        // Somebody was faster, just now.
+        Ok(match self.find(&key, now).await? {
+            Some(current) => Replaced::Conflict(stored(current)),
+            None => Replaced::Gone,
+        })
+    }
+
+    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
+        self.store.delete(&key_of(handle), None).await
+    }
+
+    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+        let whose = match whose {
+            Whose::Subject(sub) => Whose::Subject(self.owner("sub", sub)),
+            Whose::ProviderSession(sid) => Whose::ProviderSession(self.owner("sid", sid)),
+        };
+        self.store.delete_all(&whose).await.map(Some)
+    }
+
+    async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
+        // The version of the entry is the holder's token.
+        let mut token = [0; 8];
+        self.entropy.fill(&mut token).map_err(unavailable)?;
+        let version = u64::from_be_bytes(token);
+        let entry = Entry {
+            version,
+            ..Entry::default()
+        };
+        let granted = self.store.put(&lease_key(handle), None, entry, ttl).await?;
+        Ok(granted.then(|| Lease::held_by(version.to_string())))
+    }
+
+    async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
+        match lease.token().and_then(|token| token.parse().ok()) {
+            Some(version) => self.store.delete(&lease_key(handle), Some(version)).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for ExternalStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExternalStorage")
+            .field("store", &self.store)
+            .field("issuer", &self.issuer)
+            .field("app_id", &self.app_id)
+            .field("lifetimes", &self.lifetimes)
+            .finish_non_exhaustive()
+    }
+}
+
+const SHORTEST_TTL: Duration = Duration::from_millis(1);
+const LONGEST_TTL: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
+
+/// The store knows a handle by its hash only.
+fn key_of(handle: &Handle) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(handle.expose()))
+}
+
+fn lease_key(handle: &Handle) -> String {
+    format!("{}.lease", key_of(handle))
+}
+
+fn stored(record: Record) -> Stored {
+    Stored {
+        session: record.session,
+        version: Version(record.version),
+    }
+}
+
+fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StorageError {
+    StorageError::Unavailable(Box::new(error))
+}

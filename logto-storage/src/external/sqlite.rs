@@ -1,0 +1,72 @@
+//! SQLite.
+
+use std::{fmt, path::Path, time::Duration};
+
+use async_trait::async_trait;
+use logto_client::storage::{StorageError, Whose};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use super::{Entry, KeyValueStore, sql};
+
+/// A [`KeyValueStore`] in a table `logto_sessions` of an SQLite file, for the processes of one machine.
+///
+/// What is written survives the end of the process; a power failure may take the last writes back. A
+/// call that takes longer than five seconds fails. Expired entries are deleted whenever new ones come
+/// in.
+#[derive(Clone)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens a file, which is created if it is not there.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when it cannot be opened or is no database.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
+        let file = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(sql::TIMEOUT);
+        let options = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(sql::TIMEOUT);
+        options
+            .connect_with(file)
+            .await
+            .map(|pool| Self { pool })
+            .map_err(sql::refused)
+    }
+
+    /// Creates the table and its indexes where they are missing. Run it at every start, or give
+    /// [`SqliteStore::SCHEMA`] to a migration tool of yours.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the file cannot be written.
+    pub async fn migrate(&self) -> Result<(), StorageError> {
+        sql::within(sqlx::raw_sql(Self::SCHEMA).execute(&self.pool))
+            .await
+            .map(|_| ())
+    }
+
+    /// The table, as SQL that may be run any number of times.
+    pub const SCHEMA: &'static str = include_str!("sqlite.sql");
+}
+
+sql::sql_key_value_store!(
+    SqliteStore,
+    now = "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+    lock = ""
+);
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("connections", &self.pool.size())
+            .finish()
+    }
+}
