@@ -1,6 +1,6 @@
 //! Where sessions live: the contract between the client and a storage.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use logto_core::{Session, UnixTime};
@@ -125,11 +125,7 @@ pub trait SessionStorage: SessionReader {
     ///
     /// # Errors
     /// When the storage cannot be asked.
-    async fn lease(
-        &self,
-        handle: &Handle,
-        ttl: std::time::Duration,
-    ) -> Result<Option<Lease>, StorageError> {
+    async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
         let _ = (handle, ttl);
         Ok(Some(Lease::unshared()))
     }
@@ -142,6 +138,46 @@ pub trait SessionStorage: SessionReader {
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
         let _ = (handle, lease);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl<T: SessionReader + ?Sized> SessionReader for Arc<T> {
+    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
+        (**self).load(handle, now).await
+    }
+}
+
+#[async_trait]
+impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
+    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+        (**self).create(session, now).await
+    }
+
+    async fn replace(
+        &self,
+        handle: &Handle,
+        expected: Version,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<Replaced, StorageError> {
+        (**self).replace(handle, expected, session, now).await
+    }
+
+    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
+        (**self).remove(handle).await
+    }
+
+    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+        (**self).remove_all(whose).await
+    }
+
+    async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
+        (**self).lease(handle, ttl).await
+    }
+
+    async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
+        (**self).release(handle, lease).await
     }
 }
 

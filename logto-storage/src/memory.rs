@@ -13,7 +13,8 @@ use logto_client::{
     clock::{Clock, SystemClock},
     entropy::{Entropy, OsEntropy},
     storage::{
-        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version, Whose,
+        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
+        Whose,
     },
 };
 use logto_core::{Session, UnixTime};
@@ -206,11 +207,16 @@ struct Leases {
 impl Leases {
     fn grant(&mut self, key: Key, ttl: Duration) -> Option<Lease> {
         let now = self.clock.monotonic();
-        if self.granted.get(&key).is_some_and(|(_, until)| now < *until) {
+        if self
+            .granted
+            .get(&key)
+            .is_some_and(|(_, until)| now < *until)
+        {
             return None;
         }
         self.grants = self.grants.saturating_add(1);
-        self.granted.insert(key, (self.grants, now.saturating_add(ttl)));
+        self.granted
+            .insert(key, (self.grants, now.saturating_add(ttl)));
         Some(Lease::held_by(self.grants.to_string()))
     }
 

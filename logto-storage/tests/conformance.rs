@@ -35,7 +35,7 @@ fn memory() -> MemoryStorage {
 #[tokio::test]
 async fn b5_b7_b10_memory_storage_conforms() {
     let storage: Arc<dyn SessionStorage> = Arc::new(memory());
-    conformance::run(promises(Place::Process), async || storage.clone())
+    conformance::run(promises(Place::Shared), async || storage.clone())
         .await
         .unwrap();
 }
@@ -82,6 +82,7 @@ struct Wrong {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
+    GrantsEveryLease,
     ForgetsTokens,
     AsksNobodyForTheVersion,
     LastWriterIsTold,
@@ -214,8 +215,12 @@ async fn the_suite_notices_every_broken_rule() {
 
 #[tokio::test]
 async fn the_suite_notices_separate_places_and_leases_for_everybody() {
-    // What promises to be shared must grant one lease: memory grants them all.
-    let storage: Arc<dyn SessionStorage> = Arc::new(memory());
+    // `Wrong` has the default of the trait, which is for places that nobody shares.
+    let memory_of_one = Wrong {
+        memory: memory(),
+        fault: Fault::GrantsEveryLease,
+    };
+    let storage: Arc<dyn SessionStorage> = Arc::new(memory_of_one);
     let result = conformance::run(promises(Place::Shared), async || storage.clone()).await;
     assert_eq!(
         result.unwrap_err().rule,
