@@ -3,16 +3,18 @@
 
 #[path = "support/provider.rs"]
 mod provider;
+#[path = "support/signing.rs"]
+mod signing;
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 use logto_core::{
     Error, LogtoConfig, Machine, SignIn, TokenTarget, UnixTime,
     error::Advice,
-    jwt::{Algorithm, AwsLcVerifier, KeySet, TokenError},
+    jwt::{Algorithm, TokenError},
     machine::{CompleteSignIn, ProviderKeys, SignedIn},
     sign_in::Callback,
 };
@@ -21,44 +23,8 @@ use provider::{
     recorded_metadata, response, resumed, sent,
 };
 use serde_json::{Value, json};
-use support::{SigningKey, jwks};
-
-fn provider_keys(keys: Option<KeySet>) -> ProviderKeys {
-    ProviderKeys::new(keys.map(Arc::new), Arc::new(AwsLcVerifier))
-}
-
-/// The keys that sign everything here.
-fn keys() -> ProviderKeys {
-    provider_keys(Some(SigningKey::es384().key_set(&AwsLcVerifier)))
-}
-
-fn jwks_response(keys: &[&SigningKey]) -> Response<Bytes> {
-    let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
-    response(200, "application/jwk-set+json", jwks(&keys))
-}
-
-fn claims() -> Value {
-    json!({
-        "iss": ISSUER,
-        "sub": "alice",
-        "aud": "app-id",
-        "exp": NOW.as_secs() + 3600,
-        "iat": NOW.as_secs(),
-        "nonce": "the-nonce",
-    })
-}
-
-fn claims_with(member: &str, value: Value) -> Value {
-    let mut claims = claims();
-    claims[member] = value;
-    claims
-}
-
-fn claims_without(member: &str) -> Value {
-    let mut claims = provider::object(claims());
-    claims.remove(member);
-    Value::Object(claims)
-}
+use signing::{claims, claims_with, claims_without, jwks_response, keys, provider_keys};
+use support::SigningKey;
 
 fn tokens(id_token: &str) -> Response<Bytes> {
     json_response(

@@ -3,16 +3,15 @@
 
 #[path = "support/provider.rs"]
 mod provider;
+#[path = "support/signing.rs"]
+mod signing;
 mod support;
-
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
 use logto_core::{
     Error, LogtoConfig, Machine, Secret, Session, TokenTarget, UnixTime,
     error::{Advice, UsageError},
-    jwt::{AwsLcVerifier, KeySet},
     machine::{CompleteSignIn, ObtainToken, Obtained, ProviderKeys},
     metadata::ProviderMetadata,
 };
@@ -20,44 +19,11 @@ use provider::{
     ISSUER, NOW, Recording, config, done, json_response, metadata, pending_record,
     recorded_metadata, response, resumed, sent,
 };
-use serde_json::{Value, json};
-use support::{SigningKey, jwks};
+use serde_json::json;
+use signing::{claims, claims_with, claims_without, id_token, jwks_response, keys, provider_keys};
+use support::SigningKey;
 
 const API: &str = "https://api.example.com";
-
-fn provider_keys(keys: Option<KeySet>) -> ProviderKeys {
-    ProviderKeys::new(keys.map(Arc::new), Arc::new(AwsLcVerifier))
-}
-
-fn keys() -> ProviderKeys {
-    provider_keys(Some(SigningKey::es384().key_set(&AwsLcVerifier)))
-}
-
-fn jwks_response(keys: &[&SigningKey]) -> Response<Bytes> {
-    let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
-    response(200, "application/jwk-set+json", jwks(&keys))
-}
-
-fn claims() -> Value {
-    json!({
-        "iss": ISSUER,
-        "sub": "alice",
-        "aud": "app-id",
-        "exp": NOW.as_secs() + 3600,
-        "iat": NOW.as_secs(),
-        "nonce": "the-nonce",
-    })
-}
-
-fn claims_with(member: &str, value: Value) -> Value {
-    let mut claims = claims();
-    claims[member] = value;
-    claims
-}
-
-fn id_token(claims: &Value) -> String {
-    SigningKey::es384().sign(claims)
-}
 
 /// A signed-in user who asked for one API resource and for organizations.
 fn session() -> Session {
@@ -273,10 +239,9 @@ fn c76_t21_t22_f12_a_refreshed_id_token_continues_the_session_or_nothing_is_beli
             "{claims}"
         );
     }
-    let mut without_nonce = provider::object(claims());
-    without_nonce.remove("nonce");
+    let without_nonce = claims_without("nonce");
     assert!(
-        refreshed(answer(Some(id_token(&Value::Object(without_nonce)))))
+        refreshed(answer(Some(id_token(&without_nonce))))
             .token
             .is_ok()
     );

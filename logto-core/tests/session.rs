@@ -3,95 +3,28 @@
 
 #[path = "support/provider.rs"]
 mod provider;
+#[path = "support/sessions.rs"]
+mod sessions;
 mod support;
 
-use std::{collections::BTreeSet, sync::OnceLock, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use logto_core::{
     AccessToken, Error, Exchange, LogtoConfig, Secret, Session, TokenTarget, UnixTime,
     error::{Advice, UsageError},
-    session::{Plan, SessionDelta, SessionId, UnreadableSession},
+    session::{Plan, SessionDelta},
 };
 use proptest::prelude::*;
-use provider::{ISSUER, NOW, builder, config, metadata};
+use provider::{NOW, builder, config, metadata};
 use serde_json::{Value, json};
-use support::SigningKey;
+use sessions::{API, at, delta, id_token, record, session, session_with, token_record};
 
-const API: &str = "https://api.example.com";
-const ORGANIZATIONS: &str = "urn:logto:scope:organizations";
-
-fn id_token(claims: &Value) -> String {
-    let mut all = json!({
-        "iss": ISSUER,
-        "sub": "alice",
-        "aud": "app-id",
-        "exp": NOW.as_secs() + 3600,
-        "iat": NOW.as_secs(),
-    });
-    for (name, value) in claims.as_object().unwrap() {
-        all[name] = value.clone();
-    }
-    SigningKey::es384().sign(&all)
-}
-
-/// The same token every time: signatures with ES384 differ each time.
-fn plain_id_token() -> &'static str {
-    static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| id_token(&json!({})))
-}
-
-fn token_record(token: &str, scopes: &[&str], expires_in: i64) -> Value {
-    json!({
-        "token": token,
-        "scopes": scopes,
-        "issued_at": NOW,
-        "expires_at": NOW.as_secs() + expires_in,
-        "last_used": NOW,
-    })
+fn api() -> TokenTarget {
+    TokenTarget::resource(API)
 }
 
 fn token(token: &str, scopes: &[&str], expires_in: i64) -> AccessToken {
     serde_json::from_value(token_record(token, scopes, expires_in)).unwrap()
-}
-
-/// A stored session, in which a test can change what it likes.
-fn record() -> Value {
-    json!({
-        "id": vec![7; 16],
-        "id_token": plain_id_token(),
-        "refresh_token": "the-refresh-token",
-        "access_tokens": [
-            [{}, token_record("for-userinfo", &["openid", "offline_access"], 3600)],
-            [{"resource": API}, token_record("for-the-api", &["read:orders"], 600)],
-        ],
-        "requested_scopes": ["openid", "offline_access", "email", "read:orders", ORGANIZATIONS],
-        "requested_resources": [API, "urn:logto:resource:organizations"],
-        "granted_scopes": ["openid", "offline_access", ORGANIZATIONS],
-        "created_at": NOW,
-        "changed_at": NOW,
-    })
-}
-
-fn read(record: Value) -> Session {
-    serde_json::from_value(record).unwrap()
-}
-
-fn session() -> Session {
-    read(record())
-}
-
-fn session_with(member: &str, value: Value) -> Session {
-    let mut record = record();
-    record[member] = value;
-    read(record)
-}
-
-fn at(seconds: i64) -> UnixTime {
-    UnixTime::from_secs(NOW.as_secs() + seconds)
-}
-
-fn api() -> TokenTarget {
-    TokenTarget::resource(API)
 }
 
 /// `use` with the token, `refresh` with the request's parameters, or the error's code.
@@ -241,16 +174,6 @@ fn x15_missing_scopes_are_those_that_nothing_holds() {
     assert!(!session_with("granted_scopes", json!(["openid"])).has_offline_access());
 }
 
-/// A delta as a store or another process would have it.
-fn delta(record: Value) -> SessionDelta {
-    let empty = json!({
-        "refresh_token": null, "id_token": null, "access_token": null, "forgotten": [], "at": null,
-    });
-    let mut all = provider::object(empty);
-    all.extend(provider::object(record));
-    serde_json::from_value(Value::Object(all)).unwrap()
-}
-
 #[test]
 fn x9_a_change_is_committed_as_a_whole() {
     let mut session = session();
@@ -344,27 +267,6 @@ impl MergedWith for Session {
 }
 
 #[test]
-fn a_delta_survives_its_storage() {
-    let delta = delta(json!({
-        "refresh_token": "rotated",
-        "id_token": id_token(&json!({"name": "Alice"})),
-        "access_token": [
-            {"resource": API, "organization_id": "org1", "scopes": ["read:orders"]},
-            token_record("t", &["read:orders"], 900),
-        ],
-        "forgotten": [{}, {"resource": API}],
-        "at": at(5),
-    }));
-    let again: SessionDelta =
-        serde_json::from_str(&serde_json::to_string(&delta).unwrap()).unwrap();
-    assert_eq!(again, delta);
-    assert_eq!(
-        again.id_token.unwrap().claims().user.name.as_deref(),
-        Some("Alice")
-    );
-}
-
-#[test]
 fn a_token_remembers_when_it_was_handed_out_last() {
     let mut session = session();
     session.touch(&api(), at(30));
@@ -374,79 +276,6 @@ fn a_token_remembers_when_it_was_handed_out_last() {
     let before = session.clone();
     session.touch(&TokenTarget::organization("org1"), at(40));
     assert_eq!(session, before);
-}
-
-#[test]
-fn a_session_survives_its_storage() {
-    let organizations: Vec<String> = (0..1000).map(|n| format!("organization-{n:08}")).collect();
-    let with_typ = SigningKey::es384().sign_with_header(
-        &json!({"alg": "ES384", "typ": "JWT", "zzz": 1}),
-        &json!({
-            "iss": ISSUER, "sub": "alice", "aud": ["app-id"], "exp": 1.5e9, "iat": 1,
-            "custom": {"deep": [1, null, "é\u{1F980}"]},
-        }),
-    );
-    for id_token in [
-        id_token(&json!({})),
-        id_token(&json!({"organizations": organizations})),
-        id_token(
-            &json!({"name": null, "custom_data": {"a": 1.25}, "updated_at": 1_795_335_765_405_i64}),
-        ),
-        with_typ,
-    ] {
-        let session = session_with("id_token", json!(id_token));
-        let stored = serde_json::to_string(&session).unwrap();
-        let again: Session = serde_json::from_str(&stored).unwrap();
-        assert_eq!(again, session);
-        assert_eq!(again.claims().to_map(), session.claims().to_map());
-        assert_eq!(serde_json::to_string(&again).unwrap(), stored);
-    }
-}
-
-#[test]
-fn f33_a_stored_session_that_cannot_be_read_is_an_error_and_shows_nothing() {
-    let good = record();
-    for (member, value) in [
-        ("id", json!([1, 2, 3])),
-        ("id", json!("name")),
-        ("id_token", json!("")),
-        ("id_token", json!("a.b.c")),
-        ("id_token", json!("secret-opaque")),
-        ("id_token", json!(17)),
-        ("access_tokens", json!({})),
-        ("access_tokens", json!([[{}, {}]])),
-        ("created_at", json!("today")),
-        ("requested_scopes", json!("openid")),
-    ] {
-        let mut bad = good.clone();
-        bad[member] = value.clone();
-        let error = serde_json::from_value::<Session>(bad).unwrap_err();
-        assert!(!error.to_string().contains("secret"), "{error}");
-    }
-    for member in good.as_object().unwrap().keys() {
-        let mut bad = provider::object(good.clone());
-        bad.remove(member);
-        let result = serde_json::from_value::<Session>(Value::Object(bad));
-        let may_be_absent = member == "refresh_token";
-        assert_eq!(result.is_ok(), may_be_absent, "{member}");
-    }
-    assert_eq!(
-        UnreadableSession.to_string(),
-        "the stored session is unreadable"
-    );
-    // A later version may write more.
-    let mut newer = good;
-    newer["zzz"] = json!(1);
-    assert_eq!(read(newer), session());
-}
-
-#[test]
-fn b11_the_name_of_a_session_is_what_the_random_bytes_say() {
-    let name = SessionId::from_random([9; 16]);
-    assert_eq!(name.as_bytes(), &[9; 16]);
-    assert_eq!(format!("{name:?}"), "SessionId([redacted])");
-    let again: SessionId = serde_json::from_value(serde_json::to_value(&name).unwrap()).unwrap();
-    assert_eq!(again, name);
 }
 
 #[test]

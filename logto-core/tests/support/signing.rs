@@ -1,0 +1,62 @@
+//! A provider that signs: its keys and what its ID tokens say.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test file is a crate of its own"
+)]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use logto_core::{
+    jwt::{AwsLcVerifier, KeySet},
+    machine::ProviderKeys,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    provider::{self, ISSUER, NOW, response},
+    support::{SigningKey, jwks},
+};
+
+pub fn provider_keys(keys: Option<KeySet>) -> ProviderKeys {
+    ProviderKeys::new(keys.map(Arc::new), Arc::new(AwsLcVerifier))
+}
+
+/// The keys that sign everything here.
+pub fn keys() -> ProviderKeys {
+    provider_keys(Some(SigningKey::es384().key_set(&AwsLcVerifier)))
+}
+
+pub fn jwks_response(keys: &[&SigningKey]) -> Response<Bytes> {
+    let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
+    response(200, "application/jwk-set+json", jwks(&keys))
+}
+
+pub fn claims() -> Value {
+    json!({
+        "iss": ISSUER,
+        "sub": "alice",
+        "aud": "app-id",
+        "exp": NOW.as_secs() + 3600,
+        "iat": NOW.as_secs(),
+        "nonce": "the-nonce",
+    })
+}
+
+pub fn claims_with(member: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[member] = value;
+    claims
+}
+
+pub fn claims_without(member: &str) -> Value {
+    let mut claims = provider::object(claims());
+    claims.remove(member);
+    Value::Object(claims)
+}
+
+pub fn id_token(claims: &Value) -> String {
+    SigningKey::es384().sign(claims)
+}
