@@ -27,7 +27,8 @@ impl Refresher {
         if let Some(spent) = spent {
             self.ledger.record(spent, delta, self.provider.now());
             if let Some(shared) = &self.shared_ledger {
-                let _ = shared.tell(spent, delta, &*self.entropy).await;
+                let session = held.session.id();
+                shared.tell(session, spent, delta, &*self.entropy).await;
             }
         }
         held.session.apply(delta);
@@ -116,9 +117,15 @@ impl Refresher {
     /// Forgets an access token, here and in the storage.
     pub(crate) async fn forget(&self, held: &mut Held, target: &TokenTarget) -> Result<(), Error> {
         let _turn = self.turns.take(held.session.id().clone()).await;
-        self.reload(held).await?;
+        self.reload(held, target).await?;
         if let Some(refresh_token) = held.session.refresh_token() {
             self.ledger.forget_token(refresh_token, target);
+        }
+        if let Some(shared) = &self.shared_ledger {
+            let session = held.session.id();
+            shared
+                .forget_access_token(session, target, &*self.entropy)
+                .await;
         }
         let mut delta = SessionDelta::default();
         delta.forgotten.push(target.clone());

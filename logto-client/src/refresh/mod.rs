@@ -191,7 +191,7 @@ impl Refresher {
         persist: Persist,
     ) -> Result<AccessToken, Error> {
         let _turn = self.turns.take(held.session.id().clone()).await;
-        self.reload(held).await?;
+        self.reload(held, target).await?;
         if let Some(token) = self.at_hand(held, target, need, persist).await {
             return Ok(token);
         }
@@ -207,7 +207,7 @@ impl Refresher {
     }
 
     /// The newest state of a session that anybody here knows.
-    async fn reload(&self, held: &mut Held) -> Result<(), Error> {
+    async fn reload(&self, held: &mut Held, target: &TokenTarget) -> Result<(), Error> {
         let now = self.provider.now();
         let stored = match self.is_over(&held.session) {
             true => None,
@@ -221,7 +221,7 @@ impl Refresher {
             return Err(self.ended(held.session.id(), SessionEnd::Removed));
         };
         let mut ahead = self.ledger.catch_up(&mut session, now);
-        ahead |= self.learn_from_others(&mut session).await;
+        ahead |= self.learn_from_others(&mut session, target).await;
         *held = Held {
             handle: held.handle.clone(),
             session,
@@ -231,25 +231,39 @@ impl Refresher {
         Ok(())
     }
 
-    /// What other processes did with this session's refresh token; whether that was news.
-    async fn learn_from_others(&self, session: &mut Session) -> bool {
+    /// What other processes did with this session: a newer refresh token, and the token for `target` if
+    /// it is missing. Says whether that was news.
+    async fn learn_from_others(&self, session: &mut Session, target: &TokenTarget) -> bool {
         let Some(shared) = &self.shared_ledger else {
             return false;
         };
         let mut learned = false;
         while let Some(refresh_token) = session.refresh_token().cloned() {
-            let Some(delta) = shared.find(&refresh_token).await else {
+            let Some(delta) = shared.successor(&refresh_token).await else {
                 break;
             };
-            let now = self.provider.now();
-            self.ledger.record(&refresh_token, &delta, now);
-            let news = self.ledger.catch_up(session, now);
+            let news = self.learn(session, &refresh_token, &delta);
             learned |= news;
             if !news || session.refresh_token() == Some(&refresh_token) {
                 break;
             }
         }
+        let now = self.provider.now();
+        let missing = session
+            .usable_token(&self.provider.config, target, now)
+            .is_none();
+        if let (true, Some(refresh_token)) = (missing, session.refresh_token().cloned()) {
+            if let Some(delta) = shared.access_token(session.id(), target).await {
+                learned |= self.learn(session, &refresh_token, &delta);
+            }
+        }
         learned
+    }
+
+    fn learn(&self, session: &mut Session, refresh_token: &Secret, delta: &SessionDelta) -> bool {
+        let now = self.provider.now();
+        self.ledger.record(refresh_token, delta, now);
+        self.ledger.catch_up(session, now)
     }
 
     /// The token, if nothing has to be fetched any more. A session that is ahead of its storage is
@@ -288,7 +302,7 @@ impl Refresher {
             if let Some(lease) = self.storage.lease(&held.handle, self.lease_time()).await? {
                 // Whoever held it before us may have refreshed since we looked.
                 let reloaded = if shared_lease(&lease) {
-                    self.reload(held).await
+                    self.reload(held, target).await
                 } else {
                     Ok(())
                 };
@@ -306,7 +320,7 @@ impl Refresher {
                 return Err(Error::Busy);
             }
             self.provider.runtime.sleep(LEASE_POLL).await;
-            self.reload(held).await?;
+            self.reload(held, target).await?;
             if let Some(token) = self.at_hand(held, target, need, persist).await {
                 return Ok(Leased::Served(token));
             }
@@ -344,7 +358,7 @@ impl Refresher {
             match self.run(machine, held, spent.as_ref(), persist).await {
                 Err(error) if error.is_oauth(&OAuthErrorCode::InvalidGrant) => {
                     // Believed only if nobody has a newer refresh token.
-                    self.reload(held).await?;
+                    self.reload(held, target).await?;
                     if held.session.refresh_token() == spent.as_ref() {
                         return Err(self.refused(held, persist).await);
                     }
