@@ -8,4 +8,7 @@ pub mod engine;
 pub mod provider;
 pub mod raw;
 pub mod recordings;
+pub mod shared;
+pub mod stage;
+pub mod visitor;
 pub mod world;

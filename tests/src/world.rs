@@ -12,7 +12,10 @@ use http::{Request, Response};
 use logto_client::{
     CompletedSignIn, LogtoClient, LogtoClientBuilder, LogtoConfig, SignIn, UnixTime,
     clock::Clock,
-    core::sign_in::{Callback, PendingSignIn},
+    core::{
+        config::LogtoConfigBuilder,
+        sign_in::{Callback, PendingSignIn},
+    },
     event::{Event, Observer},
     http::{TransportError, http_fn},
     storage::SessionStorage,
@@ -39,7 +42,20 @@ pub struct World {
     /// What clients told.
     pub events: Events,
     config: LogtoConfig,
+    builder: LogtoConfigBuilder,
 }
+
+/// Time passes as long as this lives.
+#[derive(Debug)]
+pub struct PassingTime(tokio::task::JoinHandle<()>);
+
+impl Drop for PassingTime {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+const TICK: Duration = Duration::from_millis(10);
 
 impl World {
     /// The demo's tenant with the application of the world: confidential, refresh tokens of 14 days.
@@ -52,8 +68,26 @@ impl World {
         app: impl FnOnce(App) -> App,
         tenant: impl FnOnce(LogtoBuilder) -> LogtoBuilder,
     ) -> Self {
-        let clock = TestClock::new();
-        let app = app(App::traditional(APP_ID, APP_SECRET))
+        let app = app(App::traditional(APP_ID, APP_SECRET));
+        Self::build(app, tenant, |config| config.app_secret(APP_SECRET))
+    }
+
+    /// As [`with`](Self::with), with a public application: it has no secret, and its refresh token
+    /// rotates at every use.
+    pub fn public(
+        app: impl FnOnce(App) -> App,
+        tenant: impl FnOnce(LogtoBuilder) -> LogtoBuilder,
+    ) -> Self {
+        Self::build(app(App::spa(APP_ID)), tenant, |config| config)
+    }
+
+    fn build(
+        app: App,
+        tenant: impl FnOnce(LogtoBuilder) -> LogtoBuilder,
+        config: impl FnOnce(LogtoConfigBuilder) -> LogtoConfigBuilder,
+    ) -> Self {
+        let clock = TestClock::at_unix_seconds(1_800_000_000);
+        let app = app
             .redirect_uri(format!("{BASE_URL}/callback"))
             .post_logout_redirect_uri(format!("{BASE_URL}/"));
         let logto = tenant(Logto::demo())
@@ -61,33 +95,60 @@ impl World {
             .app(app)
             .build()
             .expect("the tenant is well-formed");
-        let config = LogtoConfig::builder(logto.endpoint(), APP_ID)
-            .app_secret(APP_SECRET)
+        let builder = config(LogtoConfig::builder(logto.endpoint(), APP_ID))
             .base_url(BASE_URL)
-            .scopes(["email", "urn:logto:scope:organizations", "urn:logto:scope:organization_roles"])
+            .scopes([
+                "email",
+                "urn:logto:scope:organizations",
+                "urn:logto:scope:organization_roles",
+            ])
             .scopes(["read:products", "write:products", "read:shipments"])
-            .resource(logto_testkit::demo::SHOPPING_API)
-            .build()
-            .expect("the configuration is well-formed");
+            .resource(logto_testkit::demo::SHOPPING_API);
         Self {
             network: Network::to(logto.clone()),
             logto,
             clock,
             events: Events::default(),
-            config,
+            config: builder
+                .clone()
+                .build()
+                .expect("the configuration is well-formed"),
+            builder,
         }
+    }
+
+    /// The same world for an application that is configured differently.
+    #[must_use]
+    pub fn configured(
+        mut self,
+        change: impl FnOnce(LogtoConfigBuilder) -> LogtoConfigBuilder,
+    ) -> Self {
+        self.builder = change(self.builder);
+        self.config = self
+            .builder
+            .clone()
+            .build()
+            .expect("the configuration is well-formed");
+        self
+    }
+
+    /// Lets the world's time pass with Tokio's, until the answer is dropped. Paused time then passes as
+    /// soon as everybody waits.
+    pub fn let_time_pass(&self) -> PassingTime {
+        let clock = self.clock.clone();
+        PassingTime(tokio::spawn(async move {
+            let mut last = tokio::time::Instant::now();
+            loop {
+                tokio::time::sleep(TICK).await;
+                clock.advance(last.elapsed());
+                last = tokio::time::Instant::now();
+            }
+        }))
     }
 
     /// The configuration of the application.
     pub fn config(&self) -> &LogtoConfig {
         &self.config
-    }
-
-    /// The same world for an application that is configured differently.
-    #[must_use]
-    pub fn configured(mut self, config: LogtoConfig) -> Self {
-        self.config = config;
-        self
     }
 
     /// A client of this world, to be built.
@@ -99,7 +160,9 @@ impl World {
 
     /// A client of this world: another one is another process, as long as they share no storage.
     pub fn client(&self, storage: impl SessionStorage + 'static) -> LogtoClient {
-        self.client_builder(storage).build().expect("the client is complete")
+        self.client_builder(storage)
+            .build()
+            .expect("the client is complete")
     }
 
     /// The current time.
@@ -109,7 +172,10 @@ impl World {
 
     /// Starts a sign-in and lets `user` consent: what the browser then has to bring back.
     pub async fn visit_logto(&self, client: &LogtoClient, user: &str) -> (PendingSignIn, Callback) {
-        let (url, pending) = client.sign_in(&SignIn::new()).await.expect("a sign-in starts");
+        let (url, pending) = client
+            .sign_in(&SignIn::new())
+            .await
+            .expect("a sign-in starts");
         let callback = self.logto.sign_in(&url, user).expect("the user consents");
         (pending, callback_of(&callback))
     }
@@ -162,7 +228,10 @@ pub struct Events(Arc<Mutex<Vec<Event>>>);
 impl Events {
     /// Everything so far.
     pub fn all(&self) -> Vec<Event> {
-        self.0.lock().expect("no test panics while it holds this").clone()
+        self.0
+            .lock()
+            .expect("no test panics while it holds this")
+            .clone()
     }
 
     /// How many events are of a kind.
@@ -173,7 +242,10 @@ impl Events {
 
 impl Observer for Events {
     fn on_event(&self, event: &Event) {
-        self.0.lock().expect("no test panics while it holds this").push(event.clone());
+        self.0
+            .lock()
+            .expect("no test panics while it holds this")
+            .push(event.clone());
     }
 }
 
@@ -209,7 +281,10 @@ struct NetworkState {
 
 impl Network {
     fn to(logto: Logto) -> Self {
-        Self { logto, state: Arc::default() }
+        Self {
+            logto,
+            state: Arc::default(),
+        }
     }
 
     /// How long every answer takes, in Tokio's time.
@@ -239,8 +314,14 @@ impl Network {
         let (latency, mishap) = {
             let mut state = self.lock();
             let path = request.uri().path().to_owned();
-            let position = state.mishaps.iter().position(|(end, _)| path.ends_with(end));
-            (state.latency, position.and_then(|position| state.mishaps.remove(position)))
+            let position = state
+                .mishaps
+                .iter()
+                .position(|(end, _)| path.ends_with(end));
+            (
+                state.latency,
+                position.and_then(|position| state.mishaps.remove(position)),
+            )
         };
         let lost = || TransportError::Lost("connection reset".to_owned());
         match mishap {
@@ -272,7 +353,9 @@ impl Network {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, NetworkState> {
-        self.state.lock().expect("no test panics while it holds this")
+        self.state
+            .lock()
+            .expect("no test panics while it holds this")
     }
 }
 

@@ -1,0 +1,111 @@
+//! What several processes share: a store for sessions with a lock, and a ledger. Both take three
+//! milliseconds for everything.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use logto_client::{
+    Session, UnixTime,
+    ledger::SharedLedger,
+    storage::{
+        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
+        Whose,
+    },
+};
+use logto_storage::MemoryStorage;
+use tokio::time::sleep;
+
+const LATENCY: Duration = Duration::from_millis(3);
+
+/// A store that several processes share. Clones are the same store.
+#[derive(Clone, Debug, Default)]
+pub struct SharedStore(Arc<MemoryStorage>);
+
+impl SharedStore {
+    /// How many sessions there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[async_trait]
+impl SessionReader for SharedStore {
+    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
+        sleep(LATENCY).await;
+        self.0.load(handle, now).await
+    }
+}
+
+#[async_trait]
+impl SessionStorage for SharedStore {
+    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+        sleep(LATENCY).await;
+        self.0.create(session, now).await
+    }
+
+    async fn replace(
+        &self,
+        handle: &Handle,
+        expected: Version,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<Replaced, StorageError> {
+        sleep(LATENCY).await;
+        self.0.replace(handle, expected, session, now).await
+    }
+
+    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
+        sleep(LATENCY).await;
+        self.0.remove(handle).await
+    }
+
+    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+        sleep(LATENCY).await;
+        self.0.remove_all(whose).await
+    }
+
+    async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
+        sleep(LATENCY).await;
+        self.0.lease(handle, ttl).await
+    }
+
+    async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
+        sleep(LATENCY).await;
+        self.0.release(handle, lease).await
+    }
+}
+
+/// A ledger that several processes share. Clones are the same ledger.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerMap(Arc<Mutex<HashMap<[u8; 32], Vec<u8>>>>);
+
+#[async_trait]
+impl SharedLedger for LedgerMap {
+    async fn get(&self, key: &[u8; 32]) -> Result<Option<Vec<u8>>, StorageError> {
+        sleep(LATENCY).await;
+        Ok(self
+            .0
+            .lock()
+            .expect("no test panics while it holds this")
+            .get(key)
+            .cloned())
+    }
+
+    async fn put(&self, key: &[u8; 32], value: Vec<u8>, _: Duration) -> Result<(), StorageError> {
+        sleep(LATENCY).await;
+        self.0
+            .lock()
+            .expect("no test panics while it holds this")
+            .insert(*key, value);
+        Ok(())
+    }
+}
