@@ -32,6 +32,8 @@
 //! | `reqwest-0-13` | yes | `ReqwestClient`; switches `tokio` on |
 //! | `rust-crypto` | no | signature verification in pure Rust, for builds without a C compiler |
 //! | `tokio` | no | Tokio as timer and spawner, beside an HTTP client of your own |
+//! | `redis`, `postgres`, `sqlite` | no | sessions in a store that several processes share |
+//! | `tls` | no | TLS to Redis and PostgreSQL |
 //! | `tracing` | no | events go to `tracing` |
 
 pub use logto_client as client;
