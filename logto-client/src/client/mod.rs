@@ -202,7 +202,7 @@ impl LogtoClient {
         let (client, previous) = (self.clone(), previous.cloned());
         // The same callback twice at once, as a double click makes it, is one sign-in. Once redeemed, a
         // code is redeemed: the flight lands even if the browser has gone.
-        let flight = self.inner.sign_ins.join(state.clone(), || {
+        let flight = self.inner.sign_ins.join(state, || {
             async move { client.redeem(machine, previous.as_ref()).await }.boxed()
         });
         self.inner
