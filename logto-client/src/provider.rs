@@ -20,7 +20,7 @@ use logto_core::{
     machine::ProviderKeys,
     metadata::{Discover, ProviderMetadata},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     clock::Clock,
@@ -62,6 +62,10 @@ pub(crate) struct Surroundings {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) verifier: Arc<dyn JwsVerifier>,
 }
+
+/// A place among the calls that are under way, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place<'a>(#[expect(dead_code, reason = "held")] Option<SemaphorePermit<'a>>);
 
 /// How the client talks to the provider.
 #[derive(Debug)]
@@ -111,26 +115,52 @@ impl Provider {
         self.deadline
     }
 
-    /// Sends one request with a proof of who we are, where one is needed. A proof that is refused is
-    /// replaced by the next one we know.
+    /// Waits, within the deadline, for a place among the calls that may be under way at once. Nothing
+    /// has been sent when there is none.
+    pub(crate) async fn place(&self, endpoint: Endpoint) -> Result<Place<'_>, Error> {
+        let place = self.at_once.acquire().boxed();
+        match select(place, self.runtime.sleep(self.deadline)).await {
+            // The semaphore is never closed.
+            Either::Left((place, _)) => Ok(Place(place.ok())),
+            Either::Right(_) => Err(Error::Transport {
+                endpoint,
+                source: TransportError::NotSent("too many calls are under way".to_owned()),
+            }),
+        }
+    }
+
+    /// Sends one request.
     pub(crate) async fn send(
         &self,
         endpoint: Endpoint,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
+        let place = self.place(endpoint).await?;
+        self.send_from(&place, endpoint, request).await
+    }
+
+    /// Sends one request with a proof of who we are, where one is needed. A proof that is refused is
+    /// replaced by the next one we know.
+    pub(crate) async fn send_from(
+        &self,
+        place: &Place<'_>,
+        endpoint: Endpoint,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Error> {
         for _ in 1..self.credentials.len() {
-            let response = self.send_proven(endpoint, request.clone()).await?;
+            let response = self.send_proven(place, endpoint, request.clone()).await?;
             if !credentials::are_refused(&response) {
                 return Ok(response);
             }
             self.credentials.next();
         }
-        self.send_proven(endpoint, request).await
+        self.send_proven(place, endpoint, request).await
     }
 
     /// Sends one request, within the deadline.
     async fn send_proven(
         &self,
+        _: &Place<'_>,
         endpoint: Endpoint,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
@@ -139,12 +169,7 @@ impl Provider {
             .prove(request, &*self.entropy, self.now())?;
         let failed = |source| Error::Transport { endpoint, source };
         let deadline = self.runtime.sleep(self.deadline);
-        let call = async {
-            // The semaphore is never closed.
-            let _place = self.at_once.acquire().await.ok();
-            self.http.send(request).await
-        };
-        match select(call.boxed(), deadline).await {
+        match select(self.http.send(request), deadline).await {
             Either::Left((answer, _)) => answer.map_err(failed),
             Either::Right(_) => Err(failed(TransportError::Lost(format!(
                 "no answer within {} seconds",

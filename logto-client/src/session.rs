@@ -8,7 +8,7 @@ use std::{
 };
 
 use logto_core::{
-    AccessToken, LogtoConfig, Secret, Session, TokenTarget, UnixTime,
+    AccessToken, LogtoConfig, Session, TokenTarget, UnixTime,
     claims::{IdTokenClaims, UserInfo},
     error::{Endpoint, OAuthErrorCode},
     session::SessionId,
@@ -23,8 +23,8 @@ use crate::{
     error::{Error, SessionEnd},
     flight::lock,
     provider::Provider,
-    refresh::{Held, Need, Persist, Refresher},
-    storage::{Handle, SessionStorage, Stored},
+    refresh::{Held, Need, Persist, Refresher, Revocation},
+    storage::{Handle, Stored},
 };
 
 /// A session whose refresh token may be spent, because what comes of it can be stored.
@@ -44,7 +44,6 @@ pub struct WritableSession {
 struct Inner {
     refresher: Arc<Refresher>,
     provider: Arc<Provider>,
-    storage: Arc<dyn SessionStorage>,
     /// The handle that the browser has; `None` for a session that was just created.
     presented: Option<Handle>,
     held: Mutex<Held>,
@@ -55,14 +54,12 @@ impl WritableSession {
     pub(crate) fn new(
         refresher: Arc<Refresher>,
         provider: Arc<Provider>,
-        storage: Arc<dyn SessionStorage>,
         presented: Option<Handle>,
         held: Held,
     ) -> Self {
         let inner = Inner {
             refresher,
             provider,
-            storage,
             presented,
             held: Mutex::new(held),
             ended: Mutex::new(None),
@@ -224,7 +221,7 @@ impl WritableSession {
                     .is_some_and(|token| !token.is_usable(now, ahead))
             });
             if due {
-                let token = self.access_token_anew(target).await;
+                let token = self.token(target, Need::Living(ahead)).await;
                 refreshed.push((target.clone(), token));
             }
         }
@@ -238,7 +235,7 @@ impl WritableSession {
     pub async fn forget(&self, target: &TokenTarget) -> Result<(), Error> {
         let mut held = lock(&self.inner.held).clone();
         let outcome = self.inner.refresher.forget(&mut held, target).await;
-        *lock(&self.inner.held) = held;
+        self.adopt(held);
         outcome
     }
 
@@ -251,48 +248,27 @@ impl WritableSession {
     /// # Errors
     /// When the storage cannot remove the session. It is refused in this process nevertheless.
     pub async fn sign_out(&self, sign_out: &SignOut) -> Result<Option<Url>, Error> {
-        let revoked = self.end().await;
+        self.end(Revocation::InBackground).await?;
         let provider = &self.inner.provider;
-        self.inner.refresher.revoke(revoked?);
         let Ok(metadata) = provider.metadata().await else {
             return Ok(None);
         };
         Ok(Some(sign_out.url(&provider.config, &metadata)?))
     }
 
-    /// Signs the user out of this application only. The refresh token is revoked in the background;
-    /// the user's session at Logto goes on, so that the next sign-in asks for nothing.
+    /// Signs the user out of this application only: the user's session at Logto goes on, so that the
+    /// next sign-in asks for nothing. That sign-in may be given the same grant, so this waits until the
+    /// refresh token is revoked, or cannot be.
     ///
     /// # Errors
     /// As [`sign_out`](Self::sign_out).
     pub async fn sign_out_locally(&self) -> Result<(), Error> {
-        let refresh_token = self.end().await?;
-        self.inner.refresher.revoke(refresh_token);
-        Ok(())
+        self.end(Revocation::Awaited).await
     }
 
-    /// Ends the local session and gives its newest refresh token.
-    async fn end(&self) -> Result<Option<Secret>, Error> {
-        let mut held = lock(&self.inner.held).clone();
-        self.inner.refresher.sign_out(&mut held).await;
-        let stored = self
-            .inner
-            .storage
-            .load(&held.handle, self.inner.provider.now())
-            .await;
-        let newest = match stored {
-            Ok(Some(Stored { session, .. }))
-                if session.changed_at() > held.session.changed_at() =>
-            {
-                session
-            }
-            _ => held.session.clone(),
-        };
-        let refresh_token = newest.refresh_token().cloned();
-        let removed = self.inner.storage.remove(&held.handle).await;
-        *lock(&self.inner.held) = held;
-        removed?;
-        Ok(refresh_token)
+    async fn end(&self, revocation: Revocation) -> Result<(), Error> {
+        let held = lock(&self.inner.held).clone();
+        self.inner.refresher.end(held, revocation).await
     }
 
     async fn token(&self, target: &TokenTarget, need: Need) -> Result<AccessToken, Error> {

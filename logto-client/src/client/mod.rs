@@ -154,7 +154,8 @@ impl LogtoClient {
     async fn admit(&self, session: Session) -> Result<WritableSession, Error> {
         let now = self.inner.provider.now();
         let handle = self.inner.storage.create(&session, now).await?;
-        let stored = self.inner.storage.load(&handle, now).await?;
+        // Without the version the first write finds it out.
+        let stored = self.inner.storage.load(&handle, now).await.ok().flatten();
         let version = stored.map_or(Version(0), |stored| stored.version);
         Ok(self.writable(
             None,
@@ -188,26 +189,26 @@ impl LogtoClient {
         let pending = pending.ok_or(CallbackError::NoPendingSignIn)?;
         let provider = &self.inner.provider;
         let state: [u8; 32] = Sha256::digest(pending.state().expose()).into();
-        let now = provider.now();
-        if self.inner.redeemed.get(&state, now).is_some()
-            && !self.inner.sign_ins.is_under_way(&state)
-        {
-            return Err(CallbackError::NoPendingSignIn.into());
-        }
         let metadata = provider.metadata().await?;
         // Before the code is spent, so that a failure costs nothing but a reload.
         let keys = provider.machine_keys().await?;
         let resumed = pending.resume(callback, &provider.config, &metadata, provider.now())?;
         let machine = CompleteSignIn::new(&provider.config, &metadata, resumed, keys);
         let (client, previous) = (self.clone(), previous.cloned());
-        // The same callback twice at once, as a double click makes it, is one sign-in. Once redeemed, a
-        // code is redeemed: the flight lands even if the browser has gone.
+        // The same callback twice at once, as a double click makes it, is one sign-in; later it is none.
+        // Once redeemed, a code is redeemed: the flight lands even if the browser has gone.
         let flight = self.inner.sign_ins.join(state, || {
-            async move { client.redeem(machine, previous.as_ref()).await }.boxed()
+            let now = provider.now();
+            let until = now.plus(PendingSignIn::LIFETIME);
+            let is_first = self.inner.redeemed.insert(state, (), until, now);
+            async move {
+                match is_first {
+                    true => client.redeem(machine, previous.as_ref()).await,
+                    false => Err(CallbackError::NoPendingSignIn.into()),
+                }
+            }
+            .boxed()
         });
-        self.inner
-            .redeemed
-            .insert(state, (), now.plus(PendingSignIn::LIFETIME), now);
         flight.await
     }
 
@@ -358,7 +359,6 @@ impl LogtoClient {
         WritableSession::new(
             Arc::clone(&self.inner.refresher),
             Arc::clone(&self.inner.provider),
-            Arc::clone(&self.inner.storage),
             presented,
             held,
         )

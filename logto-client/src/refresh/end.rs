@@ -7,7 +7,7 @@ use logto_core::{
     Secret, Session, UnixTime, error::Endpoint, revocation::RevokeRefreshToken, session::SessionId,
 };
 
-use super::{Held, Persist, Refresher};
+use super::{Held, LEASE_PATIENCE, LEASE_POLL, Persist, Refresher};
 use crate::{
     error::{Error, SessionEnd},
     event::Event,
@@ -19,6 +19,13 @@ use crate::{
 /// than that keeps sessions in a store on the server.
 const OVER_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
+/// Whether a sign-out waits until the refresh token is revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Revocation {
+    InBackground,
+    Awaited,
+}
+
 impl Refresher {
     /// The provider's word that a session is over.
     pub(super) async fn refused(&self, held: &Held, persist: Persist) -> Error {
@@ -27,6 +34,39 @@ impl Refresher {
             let _ = self.storage.remove(&held.handle).await;
         }
         self.ended(held.session.id(), SessionEnd::RefreshTokenRefused)
+    }
+
+    /// Signs a session out, also when the caller does not wait for it: it is refused here from now on,
+    /// removed, and its newest refresh token is revoked.
+    pub(crate) async fn end(
+        self: &Arc<Self>,
+        held: Held,
+        revocation: Revocation,
+    ) -> Result<(), Error> {
+        let key = (held.session.id().clone(), revocation);
+        let ending = self.endings.join(key, || {
+            let refresher = Arc::clone(self);
+            async move { refresher.end_now(held, revocation).await }.boxed()
+        });
+        ending.await
+    }
+
+    async fn end_now(&self, mut held: Held, revocation: Revocation) -> Result<(), Error> {
+        self.sign_out(&mut held).await;
+        let stored = self.storage.load(&held.handle, self.provider.now()).await;
+        let newest = match stored {
+            Ok(Some(stored)) if stored.session.changed_at() > held.session.changed_at() => {
+                stored.session
+            }
+            _ => held.session,
+        };
+        let removed = self.storage.remove(&held.handle).await;
+        let refresh_token = newest.refresh_token().cloned();
+        match revocation {
+            Revocation::InBackground => self.revoke(refresh_token),
+            Revocation::Awaited => self.revoke_now(refresh_token).await,
+        }
+        Ok(removed?)
     }
 
     /// Ends a session for good in this process and waits for a refresh under way, so that `held` has
@@ -45,11 +85,19 @@ impl Refresher {
     pub(crate) async fn retire(&self, held: &mut Held) {
         self.sign_out(held).await;
         // Not while another process refreshes it: that one would revoke what it got.
-        let ttl = self.lease_time();
-        if let Ok(Some(lease)) = self.storage.lease(&held.handle, ttl).await {
-            // The new session is there; an old one that cannot be removed ends by its age.
-            let _ = self.storage.remove(&held.handle).await;
-            let _ = self.storage.release(&held.handle, lease).await;
+        let started = self.provider.clock.monotonic();
+        let patient = || self.provider.clock.monotonic().saturating_sub(started) <= LEASE_PATIENCE;
+        loop {
+            match self.storage.lease(&held.handle, self.lease_time()).await {
+                Ok(Some(lease)) => {
+                    // The new session is there; an old one that cannot be removed ends by its age.
+                    let _ = self.storage.remove(&held.handle).await;
+                    let _ = self.storage.release(&held.handle, lease).await;
+                    return;
+                }
+                Ok(None) if patient() => self.provider.runtime.sleep(LEASE_POLL).await,
+                _ => return,
+            }
         }
     }
 
@@ -100,23 +148,30 @@ impl Refresher {
         let Some(refresh_token) = refresh_token else {
             return;
         };
+        let task = self.revocation(refresh_token).boxed();
+        self.provider.runtime.spawn(task);
+    }
+
+    async fn revoke_now(&self, refresh_token: Option<Secret>) {
+        if let Some(refresh_token) = refresh_token {
+            self.revocation(refresh_token).await;
+        }
+    }
+
+    fn revocation(&self, refresh_token: Secret) -> impl Future<Output = ()> + use<> {
         self.ledger.forget(&refresh_token);
         let (provider, observer) = (Arc::clone(&self.provider), Arc::clone(&self.observer));
-        self.provider.runtime.spawn(
-            async move {
-                if let Err(error) = revoke(&provider, refresh_token).await {
-                    observer.on_event(&Event::NotRevoked {
-                        reason: error.to_string(),
-                    });
-                }
+        async move {
+            if let Err(error) = revoke(&provider, refresh_token).await {
+                observer.on_event(&Event::NotRevoked {
+                    reason: error.to_string(),
+                });
             }
-            .boxed(),
-        );
+        }
     }
 }
 
-/// Revokes a refresh token.
-pub(crate) async fn revoke(provider: &Arc<Provider>, refresh_token: Secret) -> Result<(), Error> {
+async fn revoke(provider: &Arc<Provider>, refresh_token: Secret) -> Result<(), Error> {
     let metadata = provider.metadata().await?;
     let revocation = RevokeRefreshToken::new(&provider.config, &metadata, refresh_token)?;
     provider.exchange(Endpoint::Revocation, revocation).await

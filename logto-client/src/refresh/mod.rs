@@ -9,9 +9,12 @@ mod commit;
 mod end;
 mod send;
 
+pub(crate) use end::Revocation;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use http::Method;
 use logto_core::{
     AccessToken, Machine, Secret, Session, Step, TokenTarget, UnixTime,
     error::{Endpoint, OAuthErrorCode},
@@ -45,6 +48,8 @@ const MOST_OVER: usize = 100_000;
 pub(crate) enum Need {
     /// A token that is usable now.
     Usable,
+    /// A token that lives at least this long.
+    Living(Duration),
     /// A token fetched now.
     New,
 }
@@ -87,6 +92,7 @@ pub(crate) struct Refresher {
     observer: Arc<dyn Observer>,
     flights: Flights<Route, Flown>,
     turns: Turns<SessionId>,
+    endings: Flights<(SessionId, Revocation), Result<(), Error>>,
     pause: Pause,
     retries: RetryBudget,
     /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is
@@ -110,6 +116,7 @@ impl Refresher {
     pub(crate) fn new(provider: Arc<Provider>, parts: Parts) -> Self {
         Self {
             flights: Flights::new(Arc::clone(&provider.runtime)),
+            endings: Flights::new(Arc::clone(&provider.runtime)),
             provider,
             storage: parts.storage,
             ledger: parts.ledger,
@@ -195,6 +202,8 @@ impl Refresher {
         if let Some(token) = self.at_hand(held, target, need, persist).await {
             return Ok(token);
         }
+        // Fetched now, if they are old, rather than under the lease.
+        self.provider.machine_keys().await?;
         let lease = match self.lease(held, target, need, persist).await? {
             Leased::Ours(lease) => lease,
             Leased::Served(token) => return Ok(token),
@@ -275,13 +284,16 @@ impl Refresher {
         need: Need,
         persist: Persist,
     ) -> Option<AccessToken> {
-        if need == Need::New {
-            return None;
-        }
+        let ahead = match need {
+            Need::Usable => Duration::ZERO,
+            Need::Living(ahead) => ahead,
+            Need::New => return None,
+        };
         let now = self.provider.now();
         let token = held
             .session
-            .usable_token(&self.provider.config, target, now)?
+            .usable_token(&self.provider.config, target, now)
+            .filter(|token| token.is_usable(now, ahead))?
             .clone();
         if held.ahead && persist == Persist::Stored {
             self.write_back(held).await;
@@ -327,10 +339,10 @@ impl Refresher {
         }
     }
 
-    /// A lease outlives everything that can happen under it: two calls to the token endpoint, one for
-    /// keys, and the writes.
-    fn lease_time(&self) -> Duration {
-        self.provider.deadline() * 4 + LEASE_PATIENCE
+    /// A lease outlives everything that can happen under it: waiting for a place, the calls to the token
+    /// endpoint, waiting for a place and the call for keys, and the writes.
+    pub(super) fn lease_time(&self) -> Duration {
+        self.provider.deadline() * (1 + 3 + 2) + LEASE_PATIENCE
     }
 
     /// Spends the refresh token. The turn and the lease are ours.
@@ -350,7 +362,7 @@ impl Refresher {
                 Need::Usable => {
                     ObtainToken::new(config, &metadata, &held.session, target, keys, now)?
                 }
-                Need::New => {
+                Need::Living(_) | Need::New => {
                     ObtainToken::anew(config, &metadata, &held.session, target, keys, now)?
                 }
             };
@@ -388,16 +400,17 @@ impl Refresher {
     ) -> Result<AccessToken, Error> {
         loop {
             match machine.poll(self.provider.now()) {
-                Step::Send(request) => {
+                Step::Send(request) if request.method() == Method::GET => {
+                    // This fetch of keys may fail; the new refresh token is safe before.
                     if let Some(delta) = machine.rotated().cloned() {
-                        // The fetch of keys that comes now may fail; the refresh token is safe before.
                         self.commit(held, spent, &delta, persist).await?;
-                        let answer = self.provider.send(Endpoint::Keys, request).await?;
-                        machine.handle(answer, self.provider.now());
-                    } else {
-                        let answer = self.send(held.session.id(), request).await?;
-                        machine.handle(answer, self.provider.now());
                     }
+                    let answer = self.provider.send(Endpoint::Keys, request).await?;
+                    machine.handle(answer, self.provider.now());
+                }
+                Step::Send(request) => {
+                    let answer = self.send(held.session.id(), request).await?;
+                    machine.handle(answer, self.provider.now());
                 }
                 Step::Done(Obtained {
                     token, delta, keys, ..

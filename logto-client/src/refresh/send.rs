@@ -18,22 +18,30 @@ const RECONNECTS: u32 = 2;
 
 impl Refresher {
     /// Sends the refresh request: again if it never left, and once more if its answer was lost and
-    /// Logto still accepts the spent token.
+    /// Logto still accepts the spent token. It takes no longer than three deadlines from the moment that
+    /// it has a place, which it keeps, so that the second time does not have to wait for one.
     pub(super) async fn send(
         &self,
         session: &SessionId,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
         let clock = &self.provider.clock;
+        let deadline = self.provider.deadline();
+        let place = self.provider.place(Endpoint::Token).await?;
+        let started = clock.monotonic();
         self.retries.deposit();
         let mut reconnects = 0;
         let mut lost_since = None;
         loop {
             let sent_at = clock.monotonic();
-            let answer = self.provider.send(Endpoint::Token, request.clone()).await;
+            let answer = self
+                .provider
+                .send_from(&place, Endpoint::Token, request.clone())
+                .await;
+            let early = clock.monotonic().saturating_sub(started) < deadline;
             let again = match Fate::of(&answer) {
                 Fate::Answered => return answer,
-                Fate::NotSent if reconnects < RECONNECTS && self.retries.withdraw() => {
+                Fate::NotSent if reconnects < RECONNECTS && early && self.retries.withdraw() => {
                     reconnects += 1;
                     self.provider.runtime.sleep(self.jitter(reconnects)).await;
                     true
@@ -86,7 +94,9 @@ impl Fate {
                 source: TransportError::NotSent(_),
                 ..
             }) => Self::NotSent,
-            Err(_) => Self::Lost,
+            Err(Error::Transport { .. }) => Self::Lost,
+            // Something is missing here; nothing was sent.
+            Err(_) => Self::Answered,
             Ok(response) => match response.status() {
                 StatusCode::INTERNAL_SERVER_ERROR
                 | StatusCode::BAD_GATEWAY
