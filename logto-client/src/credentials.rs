@@ -43,15 +43,20 @@ impl Credentials {
         self.configs.len()
     }
 
-    /// The request with the proof that is believed in now. A request that needs none stays as it is.
+    /// The way that is believed in now.
+    pub(crate) fn current(&self) -> usize {
+        self.current.load(Ordering::Relaxed)
+    }
+
+    /// The request with a proof made in the way `which`. A request that needs none stays as it is.
     pub(crate) fn prove(
         &self,
+        which: usize,
         request: Request<Bytes>,
         entropy: &dyn Entropy,
         now: UnixTime,
     ) -> Result<Request<Bytes>, Error> {
-        let current = self.current.load(Ordering::Relaxed) % self.configs.len().max(1);
-        match self.configs.get(current) {
+        match self.configs.get(which) {
             Some(config) => {
                 let random = random(entropy)?;
                 Ok(client_assertion::authenticate(
@@ -62,9 +67,14 @@ impl Credentials {
         }
     }
 
-    /// Believes in the next way from now on.
-    pub(crate) fn next(&self) {
-        self.current.fetch_add(1, Ordering::Relaxed);
+    /// The way to try after `refused`, which is believed in from now on. Of several requests that are
+    /// refused at once, only the first one moves everybody on.
+    pub(crate) fn after(&self, refused: usize) -> usize {
+        let next = (refused + 1) % self.configs.len().max(1);
+        let _ = self
+            .current
+            .compare_exchange(refused, next, Ordering::Relaxed, Ordering::Relaxed);
+        next
     }
 }
 

@@ -63,6 +63,11 @@ impl<K: Clone + Eq + Hash, V: Clone> Expiring<K, V> {
         before.is_none_or(|before| before.until <= now)
     }
 
+    /// Forgets `key`.
+    pub(crate) fn remove(&self, key: &K) {
+        lock(&self.entries).by_key.remove(key);
+    }
+
     /// The value of `key`, unless it has ended by `now`.
     pub(crate) fn get(&self, key: &K, now: UnixTime) -> Option<V> {
         let entries = lock(&self.entries);

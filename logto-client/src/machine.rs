@@ -18,19 +18,25 @@ use logto_core::{
 
 use crate::{
     error::Error,
+    expiring::Expiring,
     flight::{Flight, Flights, lock},
+    pause::Pause,
     provider::Provider,
     wiring::{BuildError, Wiring},
 };
 
 /// How many targets a client keeps tokens for. Whoever has more fetches some more often.
 const MOST_TARGETS: usize = 10_000;
+/// How long a target that could not be had is left alone.
+const BACK_OFF: Duration = Duration::from_secs(1);
 
 /// A client for a machine-to-machine application, or for what any application may do in its own name.
 ///
 /// Make one and clone it: clones share the tokens. A token is fetched by one flight, whoever asks
 /// meanwhile waits for it; in the last fifth of its life a new one is fetched in the background while
-/// the old one is still handed out. No lock is held while waiting.
+/// the old one is still handed out. No lock is held while waiting. After a failure nobody asks for the
+/// same token for a second, and nobody for any while the provider wants to be left alone: callers
+/// without a token get the same error.
 ///
 /// ```
 /// # #[cfg(feature = "reqwest-0-13")] {
@@ -57,6 +63,8 @@ struct Inner {
     provider: Arc<Provider>,
     tokens: Mutex<HashMap<TokenTarget, AccessToken>>,
     flights: Flights<TokenTarget, Result<AccessToken, Error>>,
+    failures: Expiring<TokenTarget, Error>,
+    pause: Pause,
 }
 
 impl MachineClient {
@@ -72,6 +80,8 @@ impl MachineClient {
                 provider,
                 tokens: Mutex::default(),
                 flights,
+                failures: Expiring::new(MOST_TARGETS),
+                pause: Pause::default(),
             }),
         })
     }
@@ -91,33 +101,34 @@ impl MachineClient {
                 Ok(token)
             }
             Some(token) => {
-                drop(self.fetch(target));
+                if self.inner.may_ask(target).is_ok() {
+                    drop(self.fetch(target));
+                }
                 Ok(token)
             }
-            None => self.fetch(target).await,
+            None => {
+                self.inner.may_ask(target)?;
+                self.fetch(target).await
+            }
         }
     }
 
     /// Forgets the token for `target`, for example because the API refuses it.
     pub fn forget(&self, target: &TokenTarget) {
         lock(&self.inner.tokens).remove(target);
+        self.inner.failures.remove(target);
     }
 
     fn fetch(&self, target: &TokenTarget) -> Flight<Result<AccessToken, Error>> {
         self.inner.flights.join(target.clone(), || {
             let (inner, target) = (Arc::clone(&self.inner), target.clone());
             async move {
-                let provider = &inner.provider;
-                let metadata = provider.metadata().await?;
-                let grant = ClientCredentials::new(
-                    &provider.config,
-                    &metadata,
-                    target.clone(),
-                    provider.now(),
-                )?;
-                let token = provider.exchange(Endpoint::Token, grant).await?;
-                inner.keep(target, token.clone());
-                Ok(token)
+                let outcome = inner.provider.client_credentials(&target).await;
+                match &outcome {
+                    Ok(token) => inner.keep(target, token.clone()),
+                    Err(error) => inner.note(target, error),
+                }
+                outcome
             }
             .boxed()
         })
@@ -172,6 +183,20 @@ impl MachineClient {
 }
 
 impl Inner {
+    /// The error of the last attempt, while it is too early for another.
+    fn may_ask(&self, target: &TokenTarget) -> Result<(), Error> {
+        let now = self.provider.now();
+        self.pause.check(now)?;
+        self.failures.get(target, now).map_or(Ok(()), Err)
+    }
+
+    fn note(&self, target: TokenTarget, error: &Error) {
+        let now = self.provider.now();
+        self.pause.learn(error, now);
+        self.failures
+            .insert(target, error.clone(), now.plus(BACK_OFF), now);
+    }
+
     fn keep(&self, target: TokenTarget, token: AccessToken) {
         let mut tokens = lock(&self.tokens);
         if tokens.len() >= MOST_TARGETS {
@@ -181,6 +206,17 @@ impl Inner {
         if tokens.len() < MOST_TARGETS {
             tokens.insert(target, token);
         }
+    }
+}
+
+impl Provider {
+    async fn client_credentials(
+        self: &Arc<Self>,
+        target: &TokenTarget,
+    ) -> Result<AccessToken, Error> {
+        let metadata = self.metadata().await?;
+        let grant = ClientCredentials::new(&self.config, &metadata, target.clone(), self.now())?;
+        self.exchange(Endpoint::Token, grant).await
     }
 }
 

@@ -147,14 +147,23 @@ impl Provider {
         endpoint: Endpoint,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
+        let mut proof = self.credentials.current();
         for _ in 1..self.credentials.len() {
+<<<<<<< main
             let response = self.send_proven(place, endpoint, request.clone()).await?;
+=======
+            let response = self.send_proven(endpoint, request.clone(), proof).await?;
+>>>>>>> local
             if !credentials::are_refused(&response) {
                 return Ok(response);
             }
-            self.credentials.next();
+            proof = self.credentials.after(proof);
         }
+<<<<<<< main
         self.send_proven(place, endpoint, request).await
+=======
+        self.send_proven(endpoint, request, proof).await
+>>>>>>> local
     }
 
     /// Sends one request, within the deadline.
@@ -163,10 +172,11 @@ impl Provider {
         _: &Place<'_>,
         endpoint: Endpoint,
         request: Request<Bytes>,
+        proof: usize,
     ) -> Result<Response<Bytes>, Error> {
         let request = self
             .credentials
-            .prove(request, &*self.entropy, self.now())?;
+            .prove(proof, request, &*self.entropy, self.now())?;
         let failed = |source| Error::Transport { endpoint, source };
         let deadline = self.runtime.sleep(self.deadline);
         match select(self.http.send(request), deadline).await {
@@ -240,6 +250,11 @@ impl Provider {
         Ok(cached.keys)
     }
 
+    /// Whether [`keys`](Self::keys) answers without waiting for the provider.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.keys.is_at_hand(self.now())
+    }
+
     /// The keys that a machine starts with. They are fetched now rather than after a code was redeemed
     /// or a refresh token spent.
     pub(crate) async fn machine_keys(self: &Arc<Self>) -> Result<ProviderKeys, Error> {
@@ -258,33 +273,45 @@ impl Provider {
         self: &Arc<Self>,
         attempt: impl Fn(&Arc<KeySet>, UnixTime) -> Option<T>,
     ) -> Result<Option<T>, Error> {
-        let keys = self.keys().await?;
-        if let Some(outcome) = attempt(&keys, self.now()) {
-            return Ok(Some(outcome));
+        let mut keys = self.keys().await?;
+        // A second time, because a fetch that was under way already may have been answered before the
+        // provider had the key.
+        for _ in 0..2 {
+            if let Some(outcome) = attempt(&keys, self.now()) {
+                return Ok(Some(outcome));
+            }
+            let Some((newer, was_asked_for)) = self.keys_newer_than(&keys).await? else {
+                return Ok(None);
+            };
+            keys = newer;
+            if was_asked_for {
+                break;
+            }
         }
-        let newer = self.keys_newer_than(&keys).await?;
-        Ok(newer.and_then(|keys| attempt(&keys, self.now())))
+        Ok(attempt(&keys, self.now()))
     }
 
-    /// The keys after a token named one that `known` lacks: somebody's newer set, or one fetched now;
-    /// `None` when the allowance for such fetches is used up, and the key counts as unknown.
+    /// The keys after a token named one that `known` lacks: somebody's newer set, or one fetched now,
+    /// and whether it was asked for only now. `None` when the allowance for such fetches is used up,
+    /// and the key counts as unknown.
     async fn keys_newer_than(
         self: &Arc<Self>,
         known: &Arc<KeySet>,
-    ) -> Result<Option<Arc<KeySet>>, Error> {
+    ) -> Result<Option<(Arc<KeySet>, bool)>, Error> {
         if let Some(cached) = self.keys.value() {
             if !Arc::ptr_eq(&cached.keys, known) {
-                return Ok(Some(cached.keys));
+                return Ok(Some((cached.keys, false)));
             }
         }
         let provider = Arc::clone(self);
-        match self
-            .keys
-            .get_for_unknown_key(&self.clock, move || provider.fetch_keys())
-        {
-            Some(flight) => flight.await.map(|cached| Some(cached.keys)),
-            None => Ok(None),
-        }
+        let fetch = move || provider.fetch_keys();
+        let (flight, was_asked_for) = match self.keys.get_for_unknown_key(&self.clock, fetch) {
+            UnknownKey::Joined(flight) => (flight, false),
+            UnknownKey::Asked(flight) => (flight, true),
+            UnknownKey::Refused(None) => return Ok(None),
+            UnknownKey::Refused(Some(error)) => return Err(error),
+        };
+        Ok(Some((flight.await?.keys, was_asked_for)))
     }
 
     /// Takes over a key set that a machine fetched.
@@ -319,6 +346,16 @@ impl Provider {
 struct Cache<T: Clone> {
     state: Arc<Mutex<State<T>>>,
     flights: Flights<(), Result<T, Error>>,
+}
+
+/// What becomes of a fetch because of an unknown key.
+enum UnknownKey<T: Clone> {
+    /// One was under way.
+    Joined(Flight<Result<T, Error>>),
+    /// One is under way now.
+    Asked(Flight<Result<T, Error>>),
+    /// There were too many; with the error of the last one, if it failed.
+    Refused(Option<Error>),
 }
 
 #[derive(Debug)]
@@ -388,12 +425,23 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
         &self,
         clock: &Arc<dyn Clock>,
         fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
-    ) -> Option<Flight<Result<T, Error>>> {
-        let allowed = self.flights.is_under_way(&())
-            || lock(&self.state)
-                .freshness
-                .fetch_for_unknown_key(clock.now());
-        allowed.then(|| self.fetch(clock, fetch))
+    ) -> UnknownKey<T> {
+        if self.flights.is_under_way(&()) {
+            return UnknownKey::Joined(self.fetch(clock, fetch));
+        }
+        let mut state = lock(&self.state);
+        if !state.freshness.fetch_for_unknown_key(clock.now()) {
+            return UnknownKey::Refused(state.last_error.clone());
+        }
+        drop(state);
+        UnknownKey::Asked(self.fetch(clock, fetch))
+    }
+
+    /// Whether [`get`](Self::get) answers at once.
+    fn is_at_hand(&self, now: UnixTime) -> bool {
+        let state = lock(&self.state);
+        let lookup = state.freshness.lookup(now);
+        state.value.is_some() && matches!(lookup, Lookup::Hit | Lookup::HitAndRefresh)
     }
 
     fn put(&self, value: T, now: UnixTime) {

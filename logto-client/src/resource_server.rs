@@ -3,12 +3,13 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use logto_core::{
     LogtoConfig, Secret,
     api_token::{AccessTokenVerification, ApiTokenClaims, ApiTokenError},
     bearer::{self, Challenge},
-    error::Endpoint,
+    error::{Endpoint, OAuthErrorCode},
     introspection::{Introspect, Introspection, OpaqueTokenVerification},
     jwt::{KeySet, MAX_TOKEN_LEN, TokenError, TokenType, UnverifiedJwt},
 };
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::Error,
     expiring::Expiring,
+    flight::Flights,
     provider::Provider,
     wiring::{BuildError, Wiring},
 };
@@ -56,7 +58,8 @@ const INACTIVE_FOR: Duration = Duration::from_secs(5);
 ///
 /// A token with an unknown key causes a fetch of the keys at once, so that a rotation is noticed; no
 /// more than four in a row and two in a minute, so that a flood of made-up tokens is not passed on.
-/// Through an outage the last keys are used, for up to a day.
+/// Through an outage the last keys are used, for up to a day. A fetched set replaces the one before it
+/// whatever it holds, also if it is empty: that is how an issuer withdraws its keys.
 #[derive(Clone)]
 pub struct ResourceServer {
     inner: Arc<Inner>,
@@ -72,7 +75,8 @@ struct Inner {
 struct Trusted {
     provider: Arc<Provider>,
     verified: Expiring<[u8; 32], Verified>,
-    introspected: Expiring<[u8; 32], Arc<Introspection>>,
+    introspected: Arc<Expiring<[u8; 32], Arc<Introspection>>>,
+    introspections: Flights<[u8; 32], Result<Arc<Introspection>, Error>>,
 }
 
 #[derive(Clone)]
@@ -145,10 +149,12 @@ impl ResourceServer {
         for config in configs {
             let issuer = config.issuer().to_owned();
             first.get_or_insert_with(|| issuer.clone());
+            let provider = Arc::new(wiring.provider(config)?);
             let trusted = Trusted {
-                provider: Arc::new(wiring.provider(config)?),
                 verified: Expiring::new(MOST_TOKENS),
-                introspected: Expiring::new(MOST_TOKENS),
+                introspected: Arc::new(Expiring::new(MOST_TOKENS)),
+                introspections: Flights::new(Arc::clone(&provider.runtime)),
+                provider,
             };
             issuers.insert(issuer, trusted);
         }
@@ -205,6 +211,10 @@ impl ResourceServer {
         let trusted = self.trusted(demands.issuer())?;
         let provider = &trusted.provider;
         let fingerprint = fingerprint(token);
+        if !provider.has_keys() {
+            // Nobody fetches keys for a token that no key could make good.
+            issued_by(token, demands.issuer())?;
+        }
         let keys = provider.keys().await.map_err(Refusal::Unavailable)?;
         if let Some(known) = trusted.verified.get(&fingerprint, provider.now()) {
             if Arc::ptr_eq(&keys, &known.keys) {
@@ -231,7 +241,8 @@ impl ResourceServer {
     }
 
     /// Asks the provider about an opaque token, or answers from memory: half a minute for a good one,
-    /// never past its expiry, five seconds for a bad one.
+    /// never past its expiry, five seconds for a bad one. Many who ask about the same token at once
+    /// are one question.
     ///
     /// # Errors
     /// As [`authorize`](Self::authorize). A provider that does not answer is no reason to let anybody
@@ -248,11 +259,16 @@ impl ResourceServer {
             }
             .into());
         }
-        let introspection = trusted
-            .introspection(token)
-            .await
-            .map_err(Refusal::Unavailable)?;
-        Ok(demands.check(&introspection, trusted.provider.now())?)
+        match trusted.introspection(token).await {
+            Ok(introspection) => Ok(demands.check(&introspection, trusted.provider.now())?),
+            Err(error) if error.is_oauth(&OAuthErrorCode::UnsupportedTokenType) => {
+                Err(TokenError::WrongType {
+                    expected: "an opaque token",
+                }
+                .into())
+            }
+            Err(error) => Err(Refusal::Unavailable(error)),
+        }
     }
 
     fn trusted(&self, issuer: &str) -> Result<&Trusted, Refusal> {
@@ -265,30 +281,45 @@ impl ResourceServer {
 
 impl Trusted {
     async fn introspection(&self, token: &str) -> Result<Arc<Introspection>, Error> {
-        let provider = &self.provider;
         let fingerprint = fingerprint(token);
-        if let Some(known) = self.introspected.get(&fingerprint, provider.now()) {
+        if let Some(known) = self.introspected.get(&fingerprint, self.provider.now()) {
             return Ok(known);
         }
-        let metadata = provider.metadata().await?;
-        let introspect = Introspect::new(&provider.config, &metadata, Secret::from(token))?;
-        let answer = provider
-            .exchange(Endpoint::Introspection, introspect)
-            .await?;
-        let answer = Arc::new(answer);
-        let believed_for = if answer.active {
-            ACTIVE_FOR
-        } else {
-            INACTIVE_FOR
-        };
-        let now = provider.now();
-        self.introspected.insert(
-            fingerprint,
-            Arc::clone(&answer),
-            now.plus(believed_for),
-            now,
-        );
-        Ok(answer)
+        let flight = self.introspections.join(fingerprint, || {
+            let (provider, remembered) =
+                (Arc::clone(&self.provider), Arc::clone(&self.introspected));
+            let token = Secret::from(token);
+            async move {
+                let answer = Arc::new(ask(&provider, token).await?);
+                let believed_for = if answer.active {
+                    ACTIVE_FOR
+                } else {
+                    INACTIVE_FOR
+                };
+                let now = provider.now();
+                let until = now.plus(believed_for);
+                remembered.insert(fingerprint, Arc::clone(&answer), until, now);
+                Ok(answer)
+            }
+            .boxed()
+        });
+        flight.await
+    }
+}
+
+async fn ask(provider: &Arc<Provider>, token: Secret) -> Result<Introspection, Error> {
+    let metadata = provider.metadata().await?;
+    let introspect = Introspect::new(&provider.config, &metadata, token)?;
+    provider.exchange(Endpoint::Introspection, introspect).await
+}
+
+/// Whether a token is a JWT that claims to be an access token of `issuer`.
+fn issued_by(token: &str, issuer: &str) -> Result<(), TokenError> {
+    let token = UnverifiedJwt::parse(token, TokenType::AccessToken, MAX_TOKEN_LEN)?;
+    if token.unverified_issuer() == Some(issuer) {
+        Ok(())
+    } else {
+        Err(TokenError::Issuer)
     }
 }
 

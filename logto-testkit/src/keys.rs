@@ -80,9 +80,14 @@ impl KeyRing {
             .with("alg", self.current.algorithm())
             .with_some("typ", typ)
             .with("kid", self.current.kid.as_str());
-        let mut token = URL_SAFE_NO_PAD.encode(header.to_json());
+        self.sign_text(&header.to_json(), &claims.to_json())
+    }
+
+    /// A compact JWS over any header and payload by the current key.
+    pub(crate) fn sign_text(&self, header: &str, payload: &str) -> Result<String, KeyError> {
+        let mut token = URL_SAFE_NO_PAD.encode(header);
         token.push('.');
-        token.push_str(&URL_SAFE_NO_PAD.encode(claims.to_json()));
+        token.push_str(&URL_SAFE_NO_PAD.encode(payload));
         let signature = self.current.sign(token.as_bytes())?;
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
@@ -101,6 +106,11 @@ impl KeyRing {
             return None;
         }
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+    }
+
+    /// `alg` and `kid` of the tokens that the current key signs.
+    pub(crate) fn current(&self) -> (&'static str, &str) {
+        (self.current.algorithm(), &self.current.kid)
     }
 
     fn listed(&self) -> impl Iterator<Item = &SigningKey> {

@@ -13,6 +13,7 @@ mod endpoints;
 mod error;
 mod etag;
 mod faults;
+mod forge;
 mod journal;
 mod json;
 mod keys;

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use logto_client::{
-    CompletedSignIn, LogtoClient, LogtoClientBuilder, LogtoConfig, SignIn, UnixTime,
+    CompletedSignIn, LogtoClient, LogtoClientBuilder, LogtoConfig, SignIn, UnixTime, Wiring,
     clock::Clock,
     core::{
         config::LogtoConfigBuilder,
@@ -165,6 +165,11 @@ impl World {
             .expect("the client is complete")
     }
 
+    /// HTTP and time of this world, for clients that have no sessions.
+    pub fn wiring(&self) -> Wiring {
+        Wiring::new(self.network.client()).clock(WorldClock(self.clock.clone()))
+    }
+
     /// The current time.
     pub fn now(&self) -> UnixTime {
         WorldClock(self.clock.clone()).now()
@@ -277,6 +282,17 @@ pub struct Network {
 struct NetworkState {
     latency: Duration,
     mishaps: VecDeque<(&'static str, Mishap)>,
+    under_way: usize,
+    most_under_way: usize,
+}
+
+/// One request on its way; also one whose sender has given up ends here.
+struct UnderWay(Network);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.lock().under_way -= 1;
+    }
 }
 
 impl Network {
@@ -302,7 +318,13 @@ impl Network {
         self.lock().mishaps.clear();
     }
 
-    fn client(&self) -> impl logto_client::http::HttpClient + use<> {
+    /// How many requests were on their way at the same time, at most.
+    pub fn most_under_way(&self) -> usize {
+        self.lock().most_under_way
+    }
+
+    /// HTTP over this network.
+    pub fn client(&self) -> impl logto_client::http::HttpClient + use<> {
         let network = self.clone();
         http_fn(move |request| {
             let network = network.clone();
@@ -313,6 +335,8 @@ impl Network {
     async fn carry(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let (latency, mishap) = {
             let mut state = self.lock();
+            state.under_way += 1;
+            state.most_under_way = state.most_under_way.max(state.under_way);
             let path = request.uri().path().to_owned();
             let position = state
                 .mishaps
@@ -323,6 +347,7 @@ impl Network {
                 position.and_then(|position| state.mishaps.remove(position)),
             )
         };
+        let _under_way = UnderWay(self.clone());
         let lost = || TransportError::Lost("connection reset".to_owned());
         match mishap {
             None => {

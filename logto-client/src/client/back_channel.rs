@@ -44,7 +44,11 @@ impl LogtoClient {
             (Some(sid), _) => Whose::ProviderSession(sid.clone()),
             (None, sub) => Whose::Subject(sub.clone().unwrap_or_default()),
         };
-        self.inner.refresher.log_out(whose, verified.iat).await?;
+        if let Err(error) = self.inner.refresher.log_out(whose, verified.iat).await {
+            // The provider may send it again.
+            self.inner.logout_tokens.remove(&verified.jti);
+            return Err(error);
+        }
         Ok(verified)
     }
 }

@@ -105,17 +105,15 @@ impl Refresher {
     pub(crate) fn is_over(&self, session: &Session) -> bool {
         let now = self.provider.now();
         let claims = session.claims();
-        let ended_since = |whose| {
-            self.logged_out
-                .get(&whose, now)
-                .is_some_and(|at| session.created_at() <= at)
-        };
+        let logged_out_at = |whose| self.logged_out.get(&whose, now);
+        // A user signs in again, a session at the provider that has ended is over for good.
         self.over.get(session.id(), now).is_some()
-            || ended_since(Whose::Subject(claims.sub.clone()))
+            || logged_out_at(Whose::Subject(claims.sub.clone()))
+                .is_some_and(|at| session.created_at() <= at)
             || claims
                 .sid
                 .clone()
-                .is_some_and(|sid| ended_since(Whose::ProviderSession(sid)))
+                .is_some_and(|sid| logged_out_at(Whose::ProviderSession(sid)).is_some())
     }
 
     /// Ends all sessions of a user or of a session at the provider that began until `at`, and says how
