@@ -27,9 +27,23 @@ start_redis_cluster() {
     redis-server --bind 127.0.0.1 --port "$cluster_port" --dir "$directory/cluster" --save '' \
         --cluster-enabled yes --cluster-port "$(free_port)" --cluster-announce-ip 127.0.0.1 \
         --daemonize yes --pidfile "$directory/cluster/pid" --logfile "$directory/cluster/log"
-    until redis-cli -p "$cluster_port" ping >/dev/null 2>&1; do sleep 0.1; done
+    until_true redis-cli -p "$cluster_port" ping
     redis-cli -p "$cluster_port" cluster addslotsrange 0 16383
-    until redis-cli -p "$cluster_port" cluster info | grep --quiet cluster_state:ok; do sleep 0.1; done
+    until_true cluster_is_ready
+}
+
+cluster_is_ready() {
+    redis-cli -p "$cluster_port" cluster info | grep --quiet cluster_state:ok
+}
+
+# Tries a command for twenty seconds.
+until_true() {
+    for _ in {1..200}; do
+        "$@" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    echo "error: $* does not come true" >&2
+    return 1
 }
 
 start_postgres() {
