@@ -149,21 +149,15 @@ impl Provider {
     ) -> Result<Response<Bytes>, Error> {
         let mut proof = self.credentials.current();
         for _ in 1..self.credentials.len() {
-<<<<<<< main
-            let response = self.send_proven(place, endpoint, request.clone()).await?;
-=======
-            let response = self.send_proven(endpoint, request.clone(), proof).await?;
->>>>>>> local
+            let response = self
+                .send_proven(place, endpoint, request.clone(), proof)
+                .await?;
             if !credentials::are_refused(&response) {
                 return Ok(response);
             }
             proof = self.credentials.after(proof);
         }
-<<<<<<< main
-        self.send_proven(place, endpoint, request).await
-=======
-        self.send_proven(endpoint, request, proof).await
->>>>>>> local
+        self.send_proven(place, endpoint, request, proof).await
     }
 
     /// Sends one request, within the deadline.
