@@ -153,8 +153,9 @@ async fn f17_a_brown_out_meets_a_bound_and_a_deadline_and_good_tokens_do_not_not
     for task in tasks {
         assert_eq!(task.await.unwrap(), 503);
     }
+    // Two seconds for a place, and two for the call.
     assert!(
-        before.elapsed() < Duration::from_secs(3),
+        before.elapsed() < Duration::from_secs(5),
         "{:?}",
         before.elapsed()
     );
