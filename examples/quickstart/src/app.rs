@@ -12,11 +12,10 @@ use logto::{
         clock::Clock,
         seal::{KeyRing, SealKey},
     },
-    storage::{CookieStorage, MemoryStorage},
     web::{LogtoWeb, cookies::CookieOptions},
 };
 
-use crate::{args::StorageKind, routes};
+use crate::{args::StorageKind, routes, storage};
 
 /// What every route can reach. Clones are cheap and share everything.
 #[derive(Clone, Debug)]
@@ -30,8 +29,9 @@ impl App {
     /// The application of `config`, with its sessions in `storage` and its cookies sealed by `key`.
     ///
     /// # Errors
-    /// When the configuration has no base URL, or one that cookies cannot be set for.
-    pub fn new(
+    /// When the configuration has no base URL, or one that cookies cannot be set for; when the storage
+    /// cannot be opened.
+    pub async fn new(
         config: LogtoConfig,
         storage: StorageKind,
         key: SealKey,
@@ -43,14 +43,10 @@ impl App {
         let cookies = CookieOptions::new(base_url, config.app_id()).build()?;
         let keys = KeyRing::new(key);
         let http = ReqwestClient::new()?;
-        let client = match storage {
-            StorageKind::Memory => LogtoClient::builder(config, http, MemoryStorage::new()),
-            StorageKind::Cookie => {
-                let storage = CookieStorage::new(keys.clone(), &config, &cookies);
-                LogtoClient::builder(config, http, storage)
-            }
-        };
-        let client = client.clock(clock).build()?;
+        let sessions = storage::open(storage, &config, &cookies, &keys).await?;
+        let client = LogtoClient::builder(config, http, sessions)
+            .clock(clock)
+            .build()?;
         Ok(Self {
             web: LogtoWeb::new(client, cookies, keys),
             demo_users: None,

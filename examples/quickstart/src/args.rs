@@ -10,8 +10,10 @@ Usage: cargo run -p quickstart [-- OPTIONS]
 
 Options:
   --check              use every capability without a browser, print a line for each, and end
-  --storage memory|cookie
-                       where sessions live [default: memory; --check tries all]
+  --storage memory|cookie|redis|postgres|sqlite
+                       where sessions live [default: memory; --check tries all that need
+                       no server]; the last three have to be built in, for example
+                       cargo run -p quickstart --features redis -- --storage redis
   --help               print this
 
 Environment:
@@ -22,7 +24,10 @@ Environment:
   LOGTO_BASE_URL       where browsers find this application [default: http://localhost:PORT]
   LOGTO_RESOURCES      API resources to ask for, separated by spaces or commas
   LOGTO_SCOPES         scopes to ask for, separated by spaces or commas
-  LOGTO_COOKIE_KEY     what cookies are sealed with, from `openssl rand -base64 32`";
+  LOGTO_COOKIE_KEY     what cookies are sealed with, from `openssl rand -base64 32`
+  LOGTO_REDIS_URL      [default: redis://127.0.0.1:6379/]
+  LOGTO_POSTGRES_URL   [default: postgres://postgres@127.0.0.1:5432/postgres]
+  LOGTO_SQLITE_PATH    [default: logto-quickstart.sqlite among the temporary files]";
 
 /// The parsed command line.
 #[derive(Debug)]
@@ -52,17 +57,40 @@ pub enum StorageKind {
     Memory,
     /// In the browser, sealed.
     Cookie,
+    /// In Redis or Valkey.
+    Redis,
+    /// In a PostgreSQL database.
+    Postgres,
+    /// In an SQLite file.
+    Sqlite,
 }
 
 impl StorageKind {
     /// All of them, in the order of the usage.
-    pub const ALL: [Self; 2] = [Self::Memory, Self::Cookie];
+    pub const ALL: [Self; 5] = [
+        Self::Memory,
+        Self::Cookie,
+        Self::Redis,
+        Self::Postgres,
+        Self::Sqlite,
+    ];
+
+    /// Those that work without a server, as this program was built.
+    pub const SELF_CONTAINED: &[Self] = &[
+        Self::Memory,
+        Self::Cookie,
+        #[cfg(feature = "sqlite")]
+        Self::Sqlite,
+    ];
 
     /// The word on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Memory => "memory",
             Self::Cookie => "cookie",
+            Self::Redis => "redis",
+            Self::Postgres => "postgres",
+            Self::Sqlite => "sqlite",
         }
     }
 }

@@ -20,13 +20,16 @@ const HOSTILE_NAME: &str = "<script>alert(1)</script>";
 /// Why a capability does not work.
 type Failed = Box<dyn Error + Send + Sync>;
 
-/// Checks the application with one storage, or with each, and prints a line for every capability.
+/// Checks the application with one storage, or with each that needs no server, and prints a line for every capability.
 ///
 /// # Errors
 /// When the application cannot be started. A capability that does not work is no error but a line
 /// that says so.
 pub async fn run(storage: Option<StorageKind>) -> Result<Report, Failed> {
-    let storages = storage.map_or_else(|| StorageKind::ALL.to_vec(), |storage| vec![storage]);
+    let storages = storage.map_or_else(
+        || StorageKind::SELF_CONTAINED.to_vec(),
+        |storage| vec![storage],
+    );
     let mut report = Report::default();
     for storage in storages {
         println!("with {storage} storage");
@@ -92,7 +95,8 @@ impl Place {
             storage,
             tenant::random_key()?,
             MovedClock(clock.clone()),
-        )?;
+        )
+        .await?;
         let serving = tokio::spawn(async move {
             // It ends with the check; until then whatever stops it shows as a failed request.
             let _ = axum::serve(listener, app.router()).await;

@@ -15,6 +15,7 @@ pub mod tenant;
 
 mod page;
 mod routes;
+mod storage;
 
 /// Compiles what the guides show.
 #[cfg(doctest)]

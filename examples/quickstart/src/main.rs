@@ -43,7 +43,8 @@ async fn serve(args: &Args) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         args.storage.unwrap_or_default(),
         tenant.cookie_key()?,
         SystemClock::default(),
-    )?;
+    )
+    .await?;
     let app = match tenant.demo_users() {
         Some(users) => app.with_demo_users(users),
         None => app,
