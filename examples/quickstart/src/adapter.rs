@@ -19,7 +19,8 @@ pub fn respond(answer: Result<http::Response<Bytes>, Error>) -> Response {
         .map(Body::from)
 }
 
-/// A request as [`LogtoWeb::callback`] wants it. A body that is no callback's is left out.
+/// A request as [`LogtoWeb::callback`] and [`LogtoWeb::back_channel_logout`] want it. A body that is
+/// longer than either's is left out.
 pub async fn buffered(request: Request) -> (Parts, Bytes) {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, Callback::MAX_LENGTH)

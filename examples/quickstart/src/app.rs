@@ -7,22 +7,35 @@ use axum::{
     routing::{get, post},
 };
 use logto::{
-    LogtoClient, LogtoConfig, ReqwestClient,
+    LogtoClient, LogtoConfig,
     client::{
-        clock::Clock,
+        BuildError, Wiring,
+        machine::MachineClient,
         seal::{KeyRing, SealKey},
     },
     web::{LogtoWeb, cookies::CookieOptions},
 };
+use logto_testkit::Logto;
 
-use crate::{args::StorageKind, routes, storage};
+use crate::{args::StorageKind, device::Device, routes, storage};
 
 /// What every route can reach. Clones are cheap and share everything.
 #[derive(Clone, Debug)]
 pub struct App {
     pub(crate) web: LogtoWeb,
     pub(crate) demo_users: Option<&'static str>,
+    pub(crate) machine: Option<Machine>,
+    pub(crate) device: Option<Device>,
+    /// The Logto that is part of this program, where devices are approved.
+    pub(crate) embedded: Option<Logto>,
     storage: StorageKind,
+}
+
+/// The machine-to-machine application.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) client: MachineClient,
+    pub(crate) scopes: Vec<String>,
 }
 
 impl App {
@@ -35,21 +48,21 @@ impl App {
         config: LogtoConfig,
         storage: StorageKind,
         key: SealKey,
-        clock: impl Clock + 'static,
+        wiring: Wiring,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let base_url = config
             .base_url()
             .ok_or("a web application needs a base URL")?;
         let cookies = CookieOptions::new(base_url, config.app_id()).build()?;
         let keys = KeyRing::new(key);
-        let http = ReqwestClient::new()?;
         let sessions = storage::open(storage, &config, &cookies, &keys).await?;
-        let client = LogtoClient::builder(config, http, sessions)
-            .clock(clock)
-            .build()?;
+        let client = LogtoClient::builder(config, wiring, sessions).build()?;
         Ok(Self {
             web: LogtoWeb::new(client, cookies, keys),
             demo_users: None,
+            machine: None,
+            device: None,
+            embedded: None,
             storage,
         })
     }
@@ -58,6 +71,33 @@ impl App {
     #[must_use]
     pub fn with_demo_users(mut self, users: &'static str) -> Self {
         self.demo_users = Some(users);
+        self
+    }
+
+    /// Shows what the machine-to-machine application of `config` gets.
+    ///
+    /// # Errors
+    /// What the wiring lacks.
+    pub fn with_machine(mut self, config: LogtoConfig, wiring: Wiring) -> Result<Self, BuildError> {
+        let scopes = config.scopes().to_vec();
+        let client = MachineClient::new(config, wiring)?;
+        self.machine = Some(Machine { client, scopes });
+        Ok(self)
+    }
+
+    /// Shows a device that signs in as the application of `config`.
+    ///
+    /// # Errors
+    /// What the wiring lacks.
+    pub fn with_device(mut self, config: LogtoConfig, wiring: Wiring) -> Result<Self, BuildError> {
+        self.device = Some(Device::new(config, wiring)?);
+        Ok(self)
+    }
+
+    /// Lets users approve devices at this Logto, which has no page for it.
+    #[must_use]
+    pub fn with_embedded(mut self, logto: Logto) -> Self {
+        self.embedded = Some(logto);
         self
     }
 
@@ -91,6 +131,13 @@ impl App {
             )
             .route("/token/read-only", get(routes::token::read_only))
             .route("/organizations", get(routes::organizations::tokens))
+            .route("/machine-token", get(routes::machine::token))
+            .route(
+                "/device",
+                get(routes::device::progress).post(routes::device::start),
+            )
+            .route("/device/approve", post(routes::device::approve))
+            .route("/backchannel-logout", post(routes::sign_out::back_channel))
             .with_state(self)
     }
 }

@@ -21,6 +21,9 @@ Environment:
   LOGTO_ENDPOINT       endpoint of a real Logto, together with
   LOGTO_APP_ID         the id and
   LOGTO_APP_SECRET     the secret of a traditional web application
+  LOGTO_M2M_APP_ID, LOGTO_M2M_APP_SECRET
+                       a machine-to-machine application there, to show its tokens
+  LOGTO_DEVICE_APP_ID  a native application for the device flow there, to show it
   LOGTO_BASE_URL       where browsers find this application [default: http://localhost:PORT]
   LOGTO_RESOURCES      API resources to ask for, separated by spaces or commas
   LOGTO_SCOPES         scopes to ask for, separated by spaces or commas

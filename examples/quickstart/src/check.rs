@@ -2,11 +2,19 @@
 //! browser.
 
 mod client;
+mod programs;
 mod scenario;
 
-use std::{error::Error, fmt::Debug, net::Ipv4Addr, time::Duration};
+use std::{error::Error, fmt::Debug, net::Ipv4Addr, pin::Pin, time::Duration};
 
-use logto::{UnixTime, client::clock::Clock};
+use logto::{
+    ReqwestClient, UnixTime,
+    client::{
+        Wiring,
+        clock::Clock,
+        runtime::{Runtime, TokioRuntime},
+    },
+};
 use logto_testkit::{Server, TestClock, User};
 use tokio::{net::TcpListener, task::JoinHandle};
 use url::Url;
@@ -35,6 +43,7 @@ pub async fn run(storage: Option<StorageKind>) -> Result<Report, Failed> {
         println!("with {storage} storage");
         let place = Place::start(storage).await?;
         scenario::play(&place, &mut report).await?;
+        programs::play(&place, &mut report).await?;
     }
     println!(
         "{} capabilities work, {} do not",
@@ -90,13 +99,14 @@ impl Place {
             .listen(0)
             .await?;
         let config = tenant::embedded_config(logto.logto(), &base)?;
-        let app = App::new(
-            config,
-            storage,
-            tenant::random_key()?,
-            MovedClock(clock.clone()),
-        )
-        .await?;
+        let app = App::new(config, storage, tenant::random_key()?, wiring(&clock)?)
+            .await?
+            .with_embedded(logto.logto().clone())
+            .with_machine(tenant::embedded_machine(logto.logto())?, wiring(&clock)?)?
+            .with_device(
+                tenant::embedded_device(logto.logto())?,
+                wiring(&clock)?.runtime(MovedClock(clock.clone())),
+            )?;
         let serving = tokio::spawn(async move {
             // It ends with the check; until then whatever stops it shows as a failed request.
             let _ = axum::serve(listener, app.router()).await;
@@ -108,6 +118,15 @@ impl Place {
             serving,
         })
     }
+
+    /// What a client needs to live in this place's time.
+    fn wiring(&self) -> Result<Wiring, Failed> {
+        wiring(&self.clock)
+    }
+}
+
+fn wiring(clock: &TestClock) -> Result<Wiring, Failed> {
+    Ok(Wiring::new(ReqwestClient::new()?).clock(MovedClock(clock.clone())))
 }
 
 impl Drop for Place {
@@ -127,6 +146,23 @@ impl Clock for MovedClock {
 
     fn monotonic(&self) -> Duration {
         Duration::from_secs(self.0.unix_seconds())
+    }
+}
+
+/// Tokio, but whoever sleeps wakes up when the clock is moved.
+impl Runtime for MovedClock {
+    fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        TokioRuntime.spawn(task);
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let clock = self.clone();
+        let end = clock.monotonic().saturating_add(duration);
+        Box::pin(async move {
+            while clock.monotonic() < end {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
     }
 }
 

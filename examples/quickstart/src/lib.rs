@@ -13,6 +13,7 @@ pub mod args;
 pub mod check;
 pub mod tenant;
 
+mod device;
 mod page;
 mod routes;
 mod storage;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use logto::client::clock::SystemClock;
+use logto::{ReqwestClient, client::Wiring};
 use quickstart::{
     app::App,
     args::{Args, Command, USAGE},
@@ -38,17 +38,26 @@ async fn run() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 
 async fn serve(args: &Args) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let tenant = Tenant::from_env().await?;
-    let app = App::new(
+    let wiring = Wiring::new(ReqwestClient::new()?);
+    let mut app = App::new(
         tenant.config().clone(),
         args.storage.unwrap_or_default(),
         tenant.cookie_key()?,
-        SystemClock::default(),
+        wiring.clone(),
     )
     .await?;
-    let app = match tenant.demo_users() {
-        Some(users) => app.with_demo_users(users),
-        None => app,
-    };
+    if let Some(users) = tenant.demo_users() {
+        app = app.with_demo_users(users);
+    }
+    if let Some(logto) = tenant.embedded() {
+        app = app.with_embedded(logto.clone());
+    }
+    if let Some(config) = tenant.machine() {
+        app = app.with_machine(config.clone(), wiring.clone())?;
+    }
+    if let Some(config) = tenant.device() {
+        app = app.with_device(config.clone(), wiring)?;
+    }
     let listener = tenant.bind().await?;
     println!("{}", tenant.greeting(app.storage()));
     axum::serve(listener, app.router())

@@ -9,6 +9,8 @@ use logto::{
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
+use crate::device::Progress;
+
 /// The page for somebody who is not signed in.
 #[derive(Debug, Template)]
 #[template(path = "signed_out.html")]
@@ -30,6 +32,10 @@ pub(crate) struct SignedInPage<'a> {
     pub(crate) storage: &'a str,
     pub(crate) tokens: Vec<TokenRow>,
     pub(crate) hidden_organizations: usize,
+    pub(crate) has_machine: bool,
+    pub(crate) machine_tokens: Vec<MachineRow>,
+    pub(crate) device: Option<Progress>,
+    pub(crate) can_approve: bool,
     pub(crate) claims: ClaimsTable,
     pub(crate) user_info: Result<ClaimsTable, Problem>,
     pub(crate) parts: Vec<PartRow>,
@@ -72,6 +78,14 @@ struct TokenNow {
     is_new: bool,
     scopes: Vec<String>,
     ends: String,
+}
+
+/// What the application gets in its own name.
+#[derive(Debug)]
+pub(crate) struct MachineRow {
+    target: String,
+    query: String,
+    outcome: Result<TokenNow, Problem>,
 }
 
 /// One part of the stored session.
@@ -118,17 +132,41 @@ impl TokenRow {
         let held = before.access_token(target).token();
         let was_held = held.is_some();
         let outcome = outcome
-            .map_err(|error| Problem::new(&error))
-            .map(|token| TokenNow {
-                is_new: held.is_none_or(|held| held.token != token.token),
-                scopes: token.scopes.iter().cloned().collect(),
-                ends: ends(token.expires_at, now),
-            });
+            .map(|token| {
+                let is_new = held.is_none_or(|held| held.token != token.token);
+                TokenNow::new(&token, is_new, now)
+            })
+            .map_err(|error| Problem::new(&error));
         Self {
             target: target.to_string(),
             query: query(target),
             was_held,
             outcome,
+        }
+    }
+}
+
+impl MachineRow {
+    pub(crate) fn new(resource: &str, outcome: Result<AccessToken, Error>, now: UnixTime) -> Self {
+        let is_new = outcome
+            .as_ref()
+            .is_ok_and(|token| now.since(token.issued_at).is_zero());
+        Self {
+            target: resource.to_owned(),
+            query: query(&TokenTarget::resource(resource)),
+            outcome: outcome
+                .map(|token| TokenNow::new(&token, is_new, now))
+                .map_err(|error| Problem::new(&error)),
+        }
+    }
+}
+
+impl TokenNow {
+    fn new(token: &AccessToken, is_new: bool, now: UnixTime) -> Self {
+        Self {
+            is_new,
+            scopes: token.scopes.iter().cloned().collect(),
+            ends: ends(token.expires_at, now),
         }
     }
 }

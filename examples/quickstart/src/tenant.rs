@@ -9,7 +9,10 @@ use logto::{
         entropy::{Entropy as _, OsEntropy},
         seal::SealKey,
     },
-    core::{config::LogtoConfigBuilder, vocabulary::UserScope},
+    core::{
+        config::{ConfigError, LogtoConfigBuilder},
+        vocabulary::UserScope,
+    },
 };
 use logto_testkit::{App, Logto, LogtoBuilder, Server, demo};
 use tokio::net::TcpListener;
@@ -22,11 +25,16 @@ pub const DEMO_USERS: &str = "alice or bob, password \"password\"";
 const DEFAULT_PORT: u16 = 3000;
 const APP_ID: &str = "quickstart";
 const APP_SECRET: &str = "quickstart-secret";
+const MACHINE_ID: &str = "quickstart-machine";
+const MACHINE_SECRET: &str = "quickstart-machine-secret";
+const DEVICE_ID: &str = "quickstart-device";
 
 /// The Logto to sign in at, and the application that is registered there.
 #[derive(Debug)]
 pub struct Tenant {
     config: LogtoConfig,
+    machine: Option<LogtoConfig>,
+    device: Option<LogtoConfig>,
     port: u16,
     /// Answers until it is dropped.
     embedded: Option<Server>,
@@ -56,6 +64,8 @@ impl Tenant {
                 .build()?;
             return Ok(Self {
                 config,
+                machine: machine_from_env()?,
+                device: device_from_env()?,
                 port,
                 embedded: None,
             });
@@ -64,6 +74,8 @@ impl Tenant {
         let config = embedded_config(server.logto(), &base_url)?;
         Ok(Self {
             config,
+            machine: Some(embedded_machine(server.logto())?),
+            device: Some(embedded_device(server.logto())?),
             port,
             embedded: Some(server),
         })
@@ -72,6 +84,21 @@ impl Tenant {
     /// The application's configuration.
     pub fn config(&self) -> &LogtoConfig {
         &self.config
+    }
+
+    /// The configuration of the machine-to-machine application, if there is one.
+    pub fn machine(&self) -> Option<&LogtoConfig> {
+        self.machine.as_ref()
+    }
+
+    /// The configuration of the device's application, if there is one.
+    pub fn device(&self) -> Option<&LogtoConfig> {
+        self.device.as_ref()
+    }
+
+    /// The Logto in this process, if it is that.
+    pub fn embedded(&self) -> Option<&Logto> {
+        self.embedded.as_ref().map(Server::logto)
     }
 
     /// Who can sign in, if that is known.
@@ -126,18 +153,20 @@ impl Tenant {
 /// `base_url`.
 pub(crate) fn embedded(base_url: &str) -> LogtoBuilder {
     let root = base_url.trim_end_matches('/');
-    Logto::demo().app(
-        App::traditional(APP_ID, APP_SECRET)
-            .redirect_uri(format!("{root}/callback"))
-            .post_logout_redirect_uri(format!("{root}/")),
-    )
+    Logto::demo()
+        .app(
+            App::traditional(APP_ID, APP_SECRET)
+                .redirect_uri(format!("{root}/callback"))
+                .post_logout_redirect_uri(format!("{root}/"))
+                .backchannel_logout_uri(format!("{root}/backchannel-logout"))
+                .allow_token_exchange(),
+        )
+        .app(App::machine_to_machine(MACHINE_ID, MACHINE_SECRET).role("shopper"))
+        .app(App::native(DEVICE_ID).device_flow())
 }
 
 /// The configuration of the application at the embedded tenant.
-pub(crate) fn embedded_config(
-    logto: &Logto,
-    base_url: &str,
-) -> Result<LogtoConfig, logto::core::config::ConfigError> {
+pub(crate) fn embedded_config(logto: &Logto, base_url: &str) -> Result<LogtoConfig, ConfigError> {
     LogtoConfig::builder(logto.endpoint(), APP_ID)
         .app_secret(APP_SECRET)
         .base_url(base_url)
@@ -151,6 +180,53 @@ pub(crate) fn embedded_config(
         ])
         .resource(demo::SHOPPING_API)
         .build()
+}
+
+/// The configuration of the machine-to-machine application at the embedded tenant.
+pub(crate) fn embedded_machine(logto: &Logto) -> Result<LogtoConfig, ConfigError> {
+    LogtoConfig::builder(logto.endpoint(), MACHINE_ID)
+        .app_secret(MACHINE_SECRET)
+        .include_reserved_scopes(false)
+        .scopes(["read:products", "write:products"])
+        .build()
+}
+
+/// The configuration of the device's application at the embedded tenant.
+pub(crate) fn embedded_device(logto: &Logto) -> Result<LogtoConfig, ConfigError> {
+    LogtoConfig::builder(logto.endpoint(), DEVICE_ID).build()
+}
+
+/// The machine-to-machine application of `LOGTO_M2M_APP_ID`. It asks for the scopes of
+/// `LOGTO_SCOPES`.
+fn machine_from_env() -> Result<Option<LogtoConfig>, ConfigError> {
+    if env::var_os("LOGTO_M2M_APP_ID").is_none() {
+        return Ok(None);
+    }
+    let variables = |name| match name {
+        "LOGTO_APP_ID" => env::var_os("LOGTO_M2M_APP_ID"),
+        "LOGTO_APP_SECRET" => env::var_os("LOGTO_M2M_APP_SECRET"),
+        "LOGTO_ENDPOINT" | "LOGTO_SCOPES" => env::var_os(name),
+        _ => None,
+    };
+    LogtoConfigBuilder::from_lookup(variables)?
+        .include_reserved_scopes(false)
+        .build()
+        .map(Some)
+}
+
+/// The native application of `LOGTO_DEVICE_APP_ID`.
+fn device_from_env() -> Result<Option<LogtoConfig>, ConfigError> {
+    if env::var_os("LOGTO_DEVICE_APP_ID").is_none() {
+        return Ok(None);
+    }
+    let variables = |name| match name {
+        "LOGTO_APP_ID" => env::var_os("LOGTO_DEVICE_APP_ID"),
+        "LOGTO_ENDPOINT" => env::var_os(name),
+        _ => None,
+    };
+    LogtoConfigBuilder::from_lookup(variables)?
+        .build()
+        .map(Some)
 }
 
 /// A key that nobody else has and that is gone with the process.

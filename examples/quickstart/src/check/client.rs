@@ -52,6 +52,25 @@ impl Browser {
         self.send(Method::GET, path, Some("cross-site")).await
     }
 
+    /// A form from a server: without cookies.
+    pub(super) async fn post_form(
+        &self,
+        url: &str,
+        form: impl Into<String>,
+    ) -> Result<Answer, Failed> {
+        let response = reqwest::Client::new()
+            .post(url)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.into())
+            .send()
+            .await?;
+        Ok(Answer {
+            status: response.status(),
+            location: None,
+            text: response.text().await?,
+        })
+    }
+
     async fn send(&self, method: Method, path: &str, site: Option<&str>) -> Result<Answer, Failed> {
         let url = self.base.join(path)?;
         let mut request = self

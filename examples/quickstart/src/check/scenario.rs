@@ -15,6 +15,10 @@ use super::{
 
 /// Long enough that Logto replaces the refresh token at its next use: 70 % of its 14 days.
 const PAST_ROTATION: Duration = Duration::from_secs(10 * 24 * 3600);
+/// After this a device asks again.
+const NEXT_POLL: Duration = Duration::from_secs(5);
+/// How often the check looks whether the device has heard: five seconds.
+const DEVICE_PATIENCE: usize = 500;
 /// Longer than Logto accepts a replaced refresh token.
 const PAST_REPLAY: Duration = Duration::from_secs(5);
 
@@ -55,11 +59,17 @@ pub(super) async fn play(place: &Place, report: &mut Report) -> Result<(), Faile
     report.note("a forgotten token is fetched again", visit.forget().await);
     report.note("a replaced refresh token is kept", visit.rotation().await);
     report.note(
+        "machine-to-machine token on the page",
+        visit.machine().await,
+    );
+    report.note("sign-in on a device", visit.device().await);
+    report.note(
         "sign-out from another site is refused",
         visit.foreign_sign_out().await,
     );
     report.note("sign-out, here and at Logto", visit.sign_out().await);
     report.note("sign-out here only", visit.sign_out_locally().await);
+    report.note("back-channel logout", visit.back_channel_logout().await);
     Ok(())
 }
 
@@ -253,6 +263,64 @@ impl Visit<'_> {
             .await?
             .json(StatusCode::OK)?;
         same(&self.place.logto.logto().late_replays(), &0)
+    }
+
+    async fn machine(&self) -> Result<(), Failed> {
+        let path = format!("/machine-token?resource={}", demo::SHOPPING_API);
+        let token = self.app.get(&path).await?.json(StatusCode::OK)?;
+        same(
+            &token["scopes"],
+            &json!(["read:products", "write:products"]),
+        )?;
+        self.app.get("/").await?.shows("Machine to machine")?;
+        let stranger = Browser::new(&self.place.base)?.get(&path).await?;
+        stranger.refusal(StatusCode::UNAUTHORIZED, "not_authenticated")
+    }
+
+    /// The code is shown, alice approves it, and the device learns of it at its next poll.
+    async fn device(&self) -> Result<(), Failed> {
+        let progress = self.app.post("/device").await?.json(StatusCode::OK)?;
+        same(&progress["state"], &json!("waiting"))?;
+        let code = progress["user_code"].as_str().ok_or("no user code")?;
+        self.app.get("/").await?.shows(code)?;
+        self.app
+            .post("/device/approve")
+            .await?
+            .json(StatusCode::OK)?;
+        self.place.clock.advance(NEXT_POLL);
+        for _ in 0..DEVICE_PATIENCE {
+            let progress = self.app.get("/device").await?.json(StatusCode::OK)?;
+            if progress["state"] != json!("waiting") {
+                return same(
+                    &progress,
+                    &json!({ "state": "signed_in", "name": "Alice Lab" }),
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err("the device still waits".into())
+    }
+
+    /// Somebody ends alice's sessions at Logto, and Logto tells the application.
+    async fn back_channel_logout(&self) -> Result<(), Failed> {
+        self.is_signed_in(true).await?;
+        let logto = self.place.logto.logto();
+        drop(logto.take_logout_tokens());
+        logto.end_sessions("alice")?;
+        let tokens = logto.take_logout_tokens();
+        let token = tokens.first().ok_or("no logout token")?;
+        let forged = self
+            .app
+            .post_form(token.uri(), "logout_token=forged")
+            .await?;
+        same(&forged.status, &StatusCode::BAD_REQUEST)?;
+        self.is_signed_in(true).await?;
+        for token in &tokens {
+            let form = format!("logout_token={}", token.token());
+            let answer = self.app.post_form(token.uri(), form).await?;
+            same(&answer.status, &StatusCode::OK)?;
+        }
+        self.is_signed_in(false).await
     }
 
     async fn foreign_sign_out(&self) -> Result<(), Failed> {

@@ -13,7 +13,11 @@ use logto::{
 use crate::{
     adapter::{finish, respond},
     app::App,
-    page::{self, ClaimsTable, PartRow, Problem, SignedInPage, SignedOutPage, TokenRow},
+    device::Device,
+    page::{
+        self, ClaimsTable, MachineRow, PartRow, Problem, SignedInPage, SignedOutPage, TokenRow,
+    },
+    routes::machine,
 };
 
 /// Of how many organizations the page fetches tokens; `/organizations` has all.
@@ -68,6 +72,12 @@ async fn signed_in<'a>(
         let outcome = session.access_token(&target).await;
         tokens.push(TokenRow::new(&target, read_only, outcome, now));
     }
+    let mut machine_tokens = Vec::new();
+    for resource in apis(app.web.client().config()) {
+        if let Some(outcome) = machine::fetch(app, resource).await {
+            machine_tokens.push(MachineRow::new(resource, outcome, now));
+        }
+    }
     let snapshot = session.snapshot();
     let known_as = [&claims.user.name, &claims.user.username, &claims.user.email];
     let name = known_as
@@ -80,6 +90,10 @@ async fn signed_in<'a>(
         signed_in: page::ago(snapshot.created_at(), now),
         storage: app.storage().as_str(),
         tokens,
+        has_machine: app.machine.is_some(),
+        machine_tokens,
+        device: app.device.as_ref().map(Device::progress),
+        can_approve: app.embedded.is_some(),
         hidden_organizations: organizations.len().saturating_sub(shown.len()),
         claims: ClaimsTable::new("claims", claims.to_map()),
         user_info: match user_info {
@@ -92,8 +106,7 @@ async fn signed_in<'a>(
 
 /// Userinfo, each resource, each organization, and each resource within each organization.
 fn targets(config: &LogtoConfig, organizations: &[String]) -> Vec<TokenTarget> {
-    let is_api = |resource: &&String| *resource != ReservedResource::Organizations.as_str();
-    let resources: Vec<&String> = config.resources().iter().filter(is_api).collect();
+    let resources: Vec<&String> = apis(config).collect();
     let mut targets = vec![TokenTarget::user_info()];
     targets.extend(resources.iter().copied().map(TokenTarget::resource));
     for organization in organizations {
@@ -103,6 +116,15 @@ fn targets(config: &LogtoConfig, organizations: &[String]) -> Vec<TokenTarget> {
         targets.extend(resources.iter().map(within));
     }
     targets
+}
+
+/// The resources that stand for APIs.
+fn apis(config: &LogtoConfig) -> impl Iterator<Item = &String> {
+    let organizations = ReservedResource::Organizations.as_str();
+    config
+        .resources()
+        .iter()
+        .filter(move |resource| *resource != organizations)
 }
 
 fn signed_out(app: &App, notice: Option<String>) -> Response {

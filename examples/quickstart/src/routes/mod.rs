@@ -1,6 +1,8 @@
 //! One function for each address.
 
+pub(crate) mod device;
 pub(crate) mod home;
+pub(crate) mod machine;
 pub(crate) mod organizations;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
@@ -31,16 +33,32 @@ pub(crate) struct TargetQuery {
 
 impl TargetQuery {
     fn target(query: MaybeQuery<Self>) -> Result<TokenTarget, BadQuery> {
-        let Query(Self {
+        let Self {
             resource,
             organization_id,
-        }) = query.map_err(BadQuery::from)?;
+        } = required(query)?;
         Ok(match (resource.as_str(), organization_id.as_str()) {
             ("", "") => TokenTarget::user_info(),
             (_, "") => TokenTarget::resource(resource),
             ("", _) => TokenTarget::organization(organization_id),
             (_, _) => TokenTarget::resource(resource).in_organization(organization_id),
         })
+    }
+}
+
+fn required<T>(query: MaybeQuery<T>) -> Result<T, BadQuery> {
+    let Query(query) = query.map_err(BadQuery::from)?;
+    Ok(query)
+}
+
+/// What this application was started without: 404.
+#[derive(Debug)]
+struct NotConfigured;
+
+impl IntoResponse for NotConfigured {
+    fn into_response(self) -> Response {
+        let failure = Failure::new("not_configured", "this application was started without it");
+        (StatusCode::NOT_FOUND, Json(failure)).into_response()
     }
 }
 

@@ -1,14 +1,15 @@
 //! Signing out.
 
 use axum::{
-    extract::State,
+    body::Body,
+    extract::{Request, State},
     response::{IntoResponse, Redirect, Response},
 };
 use http::HeaderMap;
 use logto::SignOut;
 
 use crate::{
-    adapter::{Refused, finish, respond},
+    adapter::{Refused, buffered, finish, respond},
     app::App,
 };
 
@@ -16,6 +17,15 @@ use crate::{
 /// is refused.
 pub(crate) async fn everywhere(State(app): State<App>, headers: HeaderMap) -> Response {
     respond(app.web.sign_out(&headers, &SignOut::new()).await)
+}
+
+/// `POST /backchannel-logout`: Logto says that a user has signed out elsewhere.
+pub(crate) async fn back_channel(State(app): State<App>, request: Request) -> Response {
+    let (parts, body) = buffered(request).await;
+    app.web
+        .back_channel_logout(&parts, &body)
+        .await
+        .map(Body::from)
 }
 
 /// `POST /sign-out/local`: the session ends here only; the next sign-in asks for nothing.

@@ -1,0 +1,70 @@
+//! The sign-in on a device, seen from the application's page. Only users who are signed in see it.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Redirect, Response, Result},
+};
+use http::{HeaderMap, StatusCode, header};
+use logto::web::is_cross_site;
+
+use super::{Failure, NotConfigured};
+use crate::{
+    adapter::{Refused, signed_in},
+    app::App,
+    device::Progress,
+};
+
+/// `GET /device`: how far the sign-in is.
+pub(crate) async fn progress(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
+    let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
+    signed_in(&session).map_err(Refused)?;
+    let device = app.device.as_ref().ok_or(NotConfigured)?;
+    Ok(Json(device.progress()).into_response())
+}
+
+/// `POST /device`: starts a sign-in.
+pub(crate) async fn start(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
+    refuse_cross_site(&headers)?;
+    let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
+    signed_in(&session).map_err(Refused)?;
+    let device = app.device.as_ref().ok_or(NotConfigured)?;
+    let progress = device.start().await.map_err(Refused)?;
+    Ok(answer(&headers, &progress))
+}
+
+/// `POST /device/approve`: the user says yes at the embedded Logto, which has no page for it.
+pub(crate) async fn approve(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
+    refuse_cross_site(&headers)?;
+    let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
+    let claims = signed_in(&session).map_err(Refused)?.claims();
+    let device = app.device.as_ref().ok_or(NotConfigured)?;
+    let logto = app.embedded.as_ref().ok_or(NotConfigured)?;
+    let username = claims.user.username.as_deref().unwrap_or_default();
+    match device.progress() {
+        Progress::Waiting { user_code, .. } if logto.approve_device(&user_code, username) => {
+            Ok(answer(&headers, &device.progress()))
+        }
+        _ => {
+            let failure = Failure::new("no_device_waits", "no device waits for an approval");
+            Ok((StatusCode::CONFLICT, Json(failure)).into_response())
+        }
+    }
+}
+
+fn refuse_cross_site(headers: &HeaderMap) -> Result<()> {
+    if is_cross_site(headers) {
+        let failure = Failure::new("cross_site_request", "another site caused the request");
+        return Err((StatusCode::FORBIDDEN, Json(failure)).into());
+    }
+    Ok(())
+}
+
+/// JSON for a program, and the page again for a person.
+fn answer(headers: &HeaderMap, progress: &Progress) -> Response {
+    let accept = headers.get(header::ACCEPT);
+    match accept.and_then(|accept| accept.to_str().ok()) {
+        Some(accept) if accept.contains("text/html") => Redirect::to("/#device").into_response(),
+        _ => Json(progress).into_response(),
+    }
+}
