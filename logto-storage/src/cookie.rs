@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use logto_client::{
     entropy::{Entropy, OsEntropy},
     seal::{KeyRing, OVERHEAD, Purpose, SealContext},
@@ -112,7 +112,7 @@ impl CookieStorage {
         if handle.len() > self.capacity {
             return None;
         }
-        let sealed = URL_SAFE_NO_PAD.decode(handle).ok()?;
+        let sealed = URL_SAFE_NO_PAD.decode_to_vec(handle).ok()?;
         let record = self.keys.open(&self.context(), &sealed)?;
         match Record::decode(&record, now) {
             Ok(record) => Some(record),
@@ -140,7 +140,7 @@ impl CookieStorage {
             .keys
             .seal(&self.context(), &bytes, &*self.entropy)
             .map_err(unavailable)?;
-        Ok(Handle::new(URL_SAFE_NO_PAD.encode(sealed)))
+        Ok(Handle::new(URL_SAFE_NO_PAD.encode_to_string(sealed)))
     }
 
     /// The record without the access tokens that there is no room for.

@@ -6,7 +6,7 @@
 //! well. Each part is compressed alone, so that the size of the whole says nothing about a secret
 //! beside it.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use logto_core::{AccessToken, Session, TokenTarget, UnixTime};
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec_with_limit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeSeq};
@@ -220,7 +220,7 @@ impl Serialize for Packed<'_> {
         let parts = self.0.split('.');
         let mut sequence = serializer.serialize_seq(Some(parts.clone().count()))?;
         for part in parts {
-            let binary = URL_SAFE_NO_PAD.decode(part).map(Zeroizing::new);
+            let binary = URL_SAFE_NO_PAD.decode_to_vec(part).map(Zeroizing::new);
             let compressed = match &binary {
                 Ok(binary) if (COMPRESS_FROM..=COMPRESS_UP_TO).contains(&binary.len()) => {
                     let compressed = Zeroizing::new(compress_to_vec(binary, COMPRESSION_LEVEL));
@@ -248,11 +248,11 @@ impl<'de> Deserialize<'de> for Unpacked {
             }
             match part {
                 Part::Text(text) => token.push_str(text),
-                Part::Binary(binary) => URL_SAFE_NO_PAD.encode_string(binary, &mut token),
+                Part::Binary(binary) => URL_SAFE_NO_PAD.encode_append(binary, &mut *token),
                 Part::Compressed(compressed) => {
                     let mut binary = decompress_to_vec_with_limit(compressed, COMPRESS_UP_TO)
                         .map_err(|_| de::Error::custom("a part that cannot be decompressed"))?;
-                    URL_SAFE_NO_PAD.encode_string(&binary, &mut token);
+                    URL_SAFE_NO_PAD.encode_append(&binary, &mut *token);
                     binary.zeroize();
                 }
             }
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn tokens_of_any_form_come_back_as_they_were() {
-        let payload = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        let payload = |json: &str| URL_SAFE_NO_PAD.encode_to_string(json);
         let long = format!(r#"{{"text":"{}"}}"#, "long ".repeat(1_000));
         for token in [
             String::new(),

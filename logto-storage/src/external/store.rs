@@ -33,7 +33,9 @@ use logto_client::storage::{StorageError, Whose};
 ///     async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
 ///         Ok(self.with(|map| map.get(key).map(|(entry, _)| entry.clone())))
 ///     }
-///     async fn put(&self, key: &str, expected: Option<u64>, entry: Entry, ttl: Duration) -> Result<bool, StorageError> {
+///     async fn put(
+///         &self, key: &str, expected: Option<u64>, entry: Entry, ttl: Duration,
+///     ) -> Result<bool, StorageError> {
 ///         Ok(self.with(|map| {
 ///             let is_expected = map.get(key).map(|(there, _)| there.version) == expected;
 ///             if is_expected {
@@ -43,7 +45,8 @@ use logto_client::storage::{StorageError, Whose};
 ///         }))
 ///     }
 ///     async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
-///         Ok(self.with(|map| map.retain(|at, (there, _)| at != key || expected.is_some_and(|version| version != there.version))))
+///         let meant = |at: &str, version| at == key && expected.is_none_or(|it| it == version);
+///         Ok(self.with(|map| map.retain(|at, (there, _)| !meant(at, there.version))))
 ///     }
 ///     async fn delete_all(&self, whose: &Whose) -> Result<u64, StorageError> {
 ///         Ok(self.with(|map| {
