@@ -25,7 +25,6 @@ type UnderWay<K, T> = Mutex<HashMap<K, Flight<T>>>;
 /// cannot leaves it to whoever asks for the key next.
 pub(crate) struct Flights<K, T: Clone> {
     under_way: Arc<UnderWay<K, T>>,
-    runtime: Arc<dyn Runtime>,
 }
 
 impl<K, T> Flights<K, T>
@@ -33,15 +32,13 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    pub(crate) fn new(runtime: Arc<dyn Runtime>) -> Self {
-        Self {
-            under_way: Arc::default(),
-            runtime,
-        }
-    }
-
     /// Joins the flight of `key`, or starts it with `work`.
-    pub(crate) fn join(&self, key: K, work: impl FnOnce() -> BoxFuture<'static, T>) -> Flight<T> {
+    pub(crate) fn join(
+        &self,
+        runtime: &dyn Runtime,
+        key: K,
+        work: impl FnOnce() -> BoxFuture<'static, T>,
+    ) -> Flight<T> {
         let mut under_way = lock(&self.under_way);
         if let Some(flight) = under_way.get(&key) {
             return flight.clone();
@@ -60,7 +57,7 @@ where
         .shared();
         under_way.insert(key, flight.clone());
         drop(under_way);
-        self.runtime.spawn(flight.clone().map(drop).boxed());
+        runtime.spawn(flight.clone().map(drop).boxed());
         flight
     }
 
@@ -69,9 +66,28 @@ where
         lock(&self.under_way).contains_key(key)
     }
 
+    /// Waits until no flight is under way.
+    pub(crate) async fn land(&self) {
+        loop {
+            let flight = lock(&self.under_way).values().next().cloned();
+            match flight {
+                Some(flight) => drop(flight.await),
+                None => break,
+            }
+        }
+    }
+
     /// How many flights are under way.
     pub(crate) fn len(&self) -> usize {
         lock(&self.under_way).len()
+    }
+}
+
+impl<K, T: Clone> Default for Flights<K, T> {
+    fn default() -> Self {
+        Self {
+            under_way: Arc::default(),
+        }
     }
 }
 

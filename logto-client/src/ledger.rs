@@ -105,6 +105,10 @@ impl Ledger {
         }
     }
 
+    pub(crate) fn limits(&self) -> LedgerLimits {
+        self.limits
+    }
+
     /// Remembers what spending `refresh_token` gave.
     pub(crate) fn record(&self, refresh_token: &Secret, delta: &SessionDelta, now: UnixTime) {
         if delta.is_empty() {

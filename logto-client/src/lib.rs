@@ -54,6 +54,7 @@ pub mod session;
 pub mod storage;
 pub mod web;
 
+mod cache;
 mod client;
 mod credentials;
 mod expiring;
@@ -69,7 +70,9 @@ pub use logto_core as core;
 pub use logto_core::{AccessToken, LogtoConfig, Secret, Session, SignIn, TokenTarget, UnixTime};
 
 pub use self::{
-    client::{CompletedSignIn, LogtoClient, LogtoClientBuilder, LogtoReader, RefresherLoad},
+    client::{
+        CompletedSignIn, Coordinator, LogtoClient, LogtoClientBuilder, LogtoReader, RefresherLoad,
+    },
     error::Error,
     session::{Cached, ReadOnlySession, WritableSession},
     wiring::{BuildError, Wiring},

@@ -73,13 +73,12 @@ impl MachineClient {
     /// # Errors
     /// What the wiring lacks.
     pub fn new(config: LogtoConfig, wiring: impl Into<Wiring>) -> Result<Self, BuildError> {
-        let provider = Arc::new(wiring.into().provider(config)?);
-        let flights = Flights::new(Arc::clone(&provider.runtime));
+        let provider = Arc::new(wiring.into().provider(config, Arc::default())?);
         Ok(Self {
             inner: Arc::new(Inner {
                 provider,
                 tokens: Mutex::default(),
-                flights,
+                flights: Flights::default(),
                 failures: Expiring::new(MOST_TARGETS),
                 pause: Pause::default(),
             }),
@@ -120,7 +119,8 @@ impl MachineClient {
     }
 
     fn fetch(&self, target: &TokenTarget) -> Flight<Result<AccessToken, Error>> {
-        self.inner.flights.join(target.clone(), || {
+        let runtime = &*self.inner.provider.runtime;
+        self.inner.flights.join(runtime, target.clone(), || {
             let (inner, target) = (Arc::clone(&self.inner), target.clone());
             async move {
                 let outcome = inner.provider.client_credentials(&target).await;

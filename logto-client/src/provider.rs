@@ -1,10 +1,7 @@
 //! The provider as the client knows it: metadata and keys, each cached with one flight, and the way to
 //! its endpoints.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{
@@ -15,7 +12,7 @@ use http::{HeaderValue, Request, Response};
 use logto_core::{
     Exchange, LogtoConfig, Machine, Step, UnixTime,
     error::Endpoint,
-    freshness::{Freshness, FreshnessPolicy, Lookup},
+    freshness::FreshnessPolicy,
     jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet},
     machine::ProviderKeys,
     metadata::{Discover, ProviderMetadata},
@@ -23,11 +20,11 @@ use logto_core::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
+    cache::{Cache, UnknownKey},
     clock::Clock,
     credentials::{self, Credentials},
     entropy::Entropy,
     error::Error,
-    flight::{Flight, Flights, lock},
     http::{HttpClient, TransportError},
     runtime::Runtime,
 };
@@ -44,8 +41,23 @@ pub(crate) struct Provider {
     http: Arc<dyn HttpClient>,
     deadline: Duration,
     at_once: Semaphore,
+    known: Arc<Known>,
+}
+
+/// What is known about a provider.
+#[derive(Debug)]
+pub(crate) struct Known {
     metadata: Cache<Arc<ProviderMetadata>>,
     keys: Cache<CachedKeys>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            metadata: Cache::new(FreshnessPolicy::METADATA),
+            keys: Cache::new(FreshnessPolicy::KEYS),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +96,7 @@ impl Provider {
         config: LogtoConfig,
         transport: Transport,
         surroundings: Surroundings,
+        known: Arc<Known>,
     ) -> Self {
         let Surroundings {
             clock,
@@ -100,8 +113,7 @@ impl Provider {
             http: transport.http,
             deadline: transport.deadline,
             at_once: Semaphore::new(transport.at_once),
-            metadata: Cache::new(FreshnessPolicy::METADATA, &runtime),
-            keys: Cache::new(FreshnessPolicy::KEYS, &runtime),
+            known,
             runtime,
         }
     }
@@ -220,8 +232,9 @@ impl Provider {
     /// The provider's metadata, fetched when it is first needed and again when it is old.
     pub(crate) async fn metadata(self: &Arc<Self>) -> Result<Arc<ProviderMetadata>, Error> {
         let provider = Arc::clone(self);
-        self.metadata
-            .get(&self.clock, move || {
+        self.known
+            .metadata
+            .get(&self.clock, &*self.runtime, move || {
                 async move {
                     let discover = Discover::new(&provider.config);
                     provider
@@ -238,15 +251,16 @@ impl Provider {
     pub(crate) async fn keys(self: &Arc<Self>) -> Result<Arc<KeySet>, Error> {
         let provider = Arc::clone(self);
         let cached = self
+            .known
             .keys
-            .get(&self.clock, move || provider.fetch_keys())
+            .get(&self.clock, &*self.runtime, move || provider.fetch_keys())
             .await?;
         Ok(cached.keys)
     }
 
     /// Whether [`keys`](Self::keys) answers without waiting for the provider.
     pub(crate) fn has_keys(&self) -> bool {
-        self.keys.is_at_hand(self.now())
+        self.known.keys.is_at_hand(self.now())
     }
 
     /// The keys that a machine starts with. They are fetched now rather than after a code was redeemed
@@ -292,33 +306,40 @@ impl Provider {
         self: &Arc<Self>,
         known: &Arc<KeySet>,
     ) -> Result<Option<(Arc<KeySet>, bool)>, Error> {
-        if let Some(cached) = self.keys.value() {
+        if let Some(cached) = self.known.keys.value() {
             if !Arc::ptr_eq(&cached.keys, known) {
                 return Ok(Some((cached.keys, false)));
             }
         }
         let provider = Arc::clone(self);
         let fetch = move || provider.fetch_keys();
-        let (flight, was_asked_for) = match self.keys.get_for_unknown_key(&self.clock, fetch) {
-            UnknownKey::Joined(flight) => (flight, false),
-            UnknownKey::Asked(flight) => (flight, true),
-            UnknownKey::Refused(None) => return Ok(None),
-            UnknownKey::Refused(Some(error)) => return Err(error),
-        };
+        let (flight, was_asked_for) =
+            match self
+                .known
+                .keys
+                .get_for_unknown_key(&self.clock, &*self.runtime, fetch)
+            {
+                UnknownKey::Joined(flight) => (flight, false),
+                UnknownKey::Asked(flight) => (flight, true),
+                UnknownKey::Refused(None) => return Ok(None),
+                UnknownKey::Refused(Some(error)) => return Err(error),
+            };
         Ok(Some((flight.await?.keys, was_asked_for)))
     }
 
     /// Takes over a key set that a machine fetched.
     pub(crate) fn put_keys(&self, keys: Option<Arc<KeySet>>) {
         if let Some(keys) = keys {
-            self.keys.put(CachedKeys { keys, etag: None }, self.now());
+            self.known
+                .keys
+                .put(CachedKeys { keys, etag: None }, self.now());
         }
     }
 
     fn fetch_keys(self: Arc<Self>) -> BoxFuture<'static, Result<CachedKeys, Error>> {
         async move {
             let metadata = self.metadata().await?;
-            let cached = self.keys.value();
+            let cached = self.known.keys.value();
             let fetch = FetchKeys::new(&metadata, Arc::clone(&self.verifier))
                 .if_none_match(cached.as_ref().and_then(|cached| cached.etag.clone()));
             match (self.exchange(Endpoint::Keys, fetch).await?, cached) {
@@ -333,138 +354,5 @@ impl Provider {
             }
         }
         .boxed()
-    }
-}
-
-/// A value that is fetched, kept for a while, and fetched by one flight at a time.
-struct Cache<T: Clone> {
-    state: Arc<Mutex<State<T>>>,
-    flights: Flights<(), Result<T, Error>>,
-}
-
-/// What becomes of a fetch because of an unknown key.
-enum UnknownKey<T: Clone> {
-    /// One was under way.
-    Joined(Flight<Result<T, Error>>),
-    /// One is under way now.
-    Asked(Flight<Result<T, Error>>),
-    /// There were too many; with the error of the last one, if it failed.
-    Refused(Option<Error>),
-}
-
-#[derive(Debug)]
-struct State<T> {
-    value: Option<T>,
-    freshness: Freshness,
-    last_error: Option<Error>,
-}
-
-impl<T: Clone + Send + Sync + 'static> Cache<T> {
-    fn new(policy: FreshnessPolicy, runtime: &Arc<dyn Runtime>) -> Self {
-        let freshness = Freshness::new(policy);
-        Self {
-            state: Arc::new(Mutex::new(State {
-                value: None,
-                freshness,
-                last_error: None,
-            })),
-            flights: Flights::new(Arc::clone(runtime)),
-        }
-    }
-
-    async fn get(
-        &self,
-        clock: &Arc<dyn Clock>,
-        fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let (lookup, value, last_error) = {
-            let state = lock(&self.state);
-            (
-                state.freshness.lookup(clock.now()),
-                state.value.clone(),
-                state.last_error.clone(),
-            )
-        };
-        match (lookup, value, last_error) {
-            (Lookup::Hit, Some(value), _) => Ok(value),
-            (Lookup::HitAndRefresh, Some(value), _) => {
-                drop(self.fetch(clock, fetch));
-                Ok(value)
-            }
-            (Lookup::Wait(_), _, Some(error)) => Err(error),
-            _ => self.fetch(clock, fetch).await,
-        }
-    }
-
-    fn fetch(
-        &self,
-        clock: &Arc<dyn Clock>,
-        fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
-    ) -> Flight<Result<T, Error>> {
-        let state = Arc::clone(&self.state);
-        let clock = Arc::clone(clock);
-        self.flights.join((), move || {
-            let fetched = fetch();
-            async move {
-                let outcome = fetched.await;
-                lock(&state).settle(&outcome, clock.now());
-                outcome
-            }
-            .boxed()
-        })
-    }
-
-    /// Fetches because of a key that is not there, if the allowance has one more.
-    fn get_for_unknown_key(
-        &self,
-        clock: &Arc<dyn Clock>,
-        fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
-    ) -> UnknownKey<T> {
-        if self.flights.is_under_way(&()) {
-            return UnknownKey::Joined(self.fetch(clock, fetch));
-        }
-        let mut state = lock(&self.state);
-        if !state.freshness.fetch_for_unknown_key(clock.now()) {
-            return UnknownKey::Refused(state.last_error.clone());
-        }
-        drop(state);
-        UnknownKey::Asked(self.fetch(clock, fetch))
-    }
-
-    /// Whether [`get`](Self::get) answers at once.
-    fn is_at_hand(&self, now: UnixTime) -> bool {
-        let state = lock(&self.state);
-        let lookup = state.freshness.lookup(now);
-        state.value.is_some() && matches!(lookup, Lookup::Hit | Lookup::HitAndRefresh)
-    }
-
-    fn put(&self, value: T, now: UnixTime) {
-        lock(&self.state).settle(&Ok(value), now);
-    }
-
-    fn value(&self) -> Option<T> {
-        lock(&self.state).value.clone()
-    }
-}
-
-impl<T: Clone> State<T> {
-    fn settle(&mut self, outcome: &Result<T, Error>, now: UnixTime) {
-        match outcome {
-            Ok(value) => {
-                self.value = Some(value.clone());
-                self.last_error = None;
-                self.freshness.fetched(now);
-            }
-            Err(error) => {
-                self.last_error = Some(error.clone());
-                self.freshness.failed(now, error.retry_after());
-            }
-        }
-    }
-}
-
-impl<T: Clone> std::fmt::Debug for Cache<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cache").finish_non_exhaustive()
     }
 }

@@ -149,11 +149,11 @@ impl ResourceServer {
         for config in configs {
             let issuer = config.issuer().to_owned();
             first.get_or_insert_with(|| issuer.clone());
-            let provider = Arc::new(wiring.provider(config)?);
+            let provider = Arc::new(wiring.provider(config, Arc::default())?);
             let trusted = Trusted {
                 verified: Expiring::new(MOST_TOKENS),
                 introspected: Arc::new(Expiring::new(MOST_TOKENS)),
-                introspections: Flights::new(Arc::clone(&provider.runtime)),
+                introspections: Flights::default(),
                 provider,
             };
             issuers.insert(issuer, trusted);
@@ -285,7 +285,8 @@ impl Trusted {
         if let Some(known) = self.introspected.get(&fingerprint, self.provider.now()) {
             return Ok(known);
         }
-        let flight = self.introspections.join(fingerprint, || {
+        let runtime = &*self.provider.runtime;
+        let flight = self.introspections.join(runtime, fingerprint, || {
             let (provider, remembered) =
                 (Arc::clone(&self.provider), Arc::clone(&self.introspected));
             let token = Secret::from(token);

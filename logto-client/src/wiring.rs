@@ -13,7 +13,7 @@ use crate::{
     credentials::Credentials,
     entropy::{Entropy, OsEntropy},
     http::HttpClient,
-    provider::{Provider, Surroundings, Transport},
+    provider::{Known, Provider, Surroundings, Transport},
     runtime::Runtime,
 };
 
@@ -52,6 +52,9 @@ pub enum BuildError {
     /// A deadline of zero ends every call before it begins.
     #[error("`deadline` must not be zero")]
     NoTime,
+    /// A coordinator serves the clients of one application.
+    #[error("the coordinator belongs to another application or issuer")]
+    OtherApplication,
     /// With no call at once nothing can be sent.
     #[error("`calls_at_once` must not be zero")]
     NoCalls,
@@ -117,7 +120,11 @@ impl Wiring {
     }
 
     /// The provider of `config`, wired like this.
-    pub(crate) fn provider(&self, config: LogtoConfig) -> Result<Provider, BuildError> {
+    pub(crate) fn provider(
+        &self,
+        config: LogtoConfig,
+        known: Arc<Known>,
+    ) -> Result<Provider, BuildError> {
         if self.deadline.is_zero() {
             return Err(BuildError::NoTime);
         }
@@ -136,7 +143,7 @@ impl Wiring {
             runtime: self.runtime.clone().ok_or(BuildError::NoRuntime)?,
             verifier: self.verifier.clone().ok_or(BuildError::NoVerifier)?,
         };
-        Ok(Provider::new(config, transport, surroundings))
+        Ok(Provider::new(config, transport, surroundings, known))
     }
 }
 

@@ -44,8 +44,8 @@ pub use logto_storage as storage;
 #[cfg(feature = "reqwest-0-13")]
 pub use logto_client::http::ReqwestClient;
 pub use logto_client::{
-    Cached, CompletedSignIn, Error, LogtoClient, LogtoClientBuilder, LogtoReader, ReadOnlySession,
-    WritableSession,
+    Cached, CompletedSignIn, Coordinator, Error, LogtoClient, LogtoClientBuilder, LogtoReader,
+    ReadOnlySession, WritableSession,
 };
 pub use logto_core::{
     AccessToken, LogtoConfig, Secret, Session, SignIn, TokenTarget, UnixTime, sign_out::SignOut,

@@ -33,11 +33,12 @@ impl LogtoClient {
             .await?
             .ok_or(TokenError::KeyNotFound { kid: None })??;
         let now = provider.now();
-        if !self
-            .inner
-            .logout_tokens
-            .insert(verified.jti.clone(), (), verified.remember_until, now)
-        {
+        if !self.inner.common.logout_tokens.insert(
+            verified.jti.clone(),
+            (),
+            verified.remember_until,
+            now,
+        ) {
             return Err(TokenError::BadClaim("jti").into());
         }
         let whose = match (&verified.sid, &verified.sub) {
@@ -46,7 +47,7 @@ impl LogtoClient {
         };
         if let Err(error) = self.inner.refresher.log_out(whose, verified.iat).await {
             // The provider may send it again.
-            self.inner.logout_tokens.remove(&verified.jti);
+            self.inner.common.logout_tokens.remove(&verified.jti);
             return Err(error);
         }
         Ok(verified)

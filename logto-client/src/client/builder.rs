@@ -4,20 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use logto_core::LogtoConfig;
 
-use super::{Inner, LogtoClient};
+use super::{Coordinator, Inner, LogtoClient};
 use crate::{
     clock::Clock,
     event::{DefaultObserver, Observer},
-    expiring::Expiring,
-    flight::Flights,
-    ledger::{Ledger, LedgerLimits, SealedLedger, SharedLedger},
+    ledger::{SealedLedger, SharedLedger},
     refresh::{Parts, Refresher},
     storage::SessionStorage,
     wiring::{BuildError, Wiring},
 };
-
-/// How many redeemed callbacks and used logout tokens are remembered.
-const MOST_BYGONES: usize = 100_000;
 
 /// Builds a [`LogtoClient`]. Everything has a default but configuration, HTTP and storage.
 #[derive(Debug)]
@@ -27,7 +22,7 @@ pub struct LogtoClientBuilder {
     wiring: Wiring,
     storage: Arc<dyn SessionStorage>,
     observer: Arc<dyn Observer>,
-    ledger: LedgerLimits,
+    coordinator: Coordinator,
     shared_ledger: Option<Arc<dyn SharedLedger>>,
 }
 
@@ -42,7 +37,7 @@ impl LogtoClientBuilder {
             wiring,
             storage,
             observer: Arc::new(DefaultObserver),
-            ledger: LedgerLimits::default(),
+            coordinator: Coordinator::new(),
             shared_ledger: None,
         }
     }
@@ -65,9 +60,10 @@ impl LogtoClientBuilder {
         self
     }
 
-    /// How much the ledger of spent refresh tokens holds.
-    pub fn ledger(mut self, limits: LedgerLimits) -> Self {
-        self.ledger = limits;
+    /// Another coordinator than one of its own: for programs that build a client for each request, and
+    /// to size the ledger of spent refresh tokens.
+    pub fn coordinator(mut self, coordinator: Coordinator) -> Self {
+        self.coordinator = coordinator;
         self
     }
 
@@ -83,11 +79,13 @@ impl LogtoClientBuilder {
     /// What is missing.
     pub fn build(self) -> Result<LogtoClient, BuildError> {
         let entropy = Arc::clone(&self.wiring.entropy);
-        let provider = Arc::new(self.wiring.provider(self.config)?);
-        let limits = self.ledger;
+        let common = self.coordinator.common(&self.config)?;
+        let known = Arc::clone(&common.known);
+        let provider = Arc::new(self.wiring.provider(self.config, known)?);
+        let limits = common.refreshing.ledger.limits();
         let parts = Parts {
             storage: Arc::clone(&self.storage),
-            ledger: Ledger::new(limits),
+            shared: Arc::clone(&common.refreshing),
             shared_ledger: self
                 .shared_ledger
                 .map(|place| SealedLedger::new(place, limits)),
@@ -96,9 +94,7 @@ impl LogtoClientBuilder {
         };
         let refresher = Arc::new(Refresher::new(Arc::clone(&provider), parts));
         let inner = Inner {
-            sign_ins: Flights::new(Arc::clone(&provider.runtime)),
-            redeemed: Expiring::new(MOST_BYGONES),
-            logout_tokens: Expiring::new(MOST_BYGONES),
+            common,
             provider,
             storage: self.storage,
             refresher,

@@ -2,6 +2,7 @@
 
 mod back_channel;
 mod builder;
+mod coordinator;
 mod device;
 mod reader;
 
@@ -19,12 +20,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use self::coordinator::Common;
 use crate::{
     clock::Clock,
     entropy::{Entropy, random},
     error::Error,
-    expiring::Expiring,
-    flight::Flights,
     provider::Provider,
     refresh::{Held, Need, Persist, Refresher},
     session::{ReadOnlySession, WritableSession},
@@ -32,7 +32,7 @@ use crate::{
     wiring::Wiring,
 };
 
-pub use self::{builder::LogtoClientBuilder, reader::LogtoReader};
+pub use self::{builder::LogtoClientBuilder, coordinator::Coordinator, reader::LogtoReader};
 
 /// The client of one application at Logto.
 ///
@@ -48,12 +48,7 @@ struct Inner {
     storage: Arc<dyn SessionStorage>,
     refresher: Arc<Refresher>,
     entropy: Arc<dyn Entropy>,
-    /// Callbacks whose code is being redeemed, by the hash of their `state`.
-    sign_ins: Flights<[u8; 32], Result<CompletedSignIn, Error>>,
-    /// Callbacks whose code was sent to the provider.
-    redeemed: Expiring<[u8; 32], ()>,
-    /// Logout tokens that were used, by their `jti`.
-    logout_tokens: Expiring<String, ()>,
+    common: Arc<Common>,
 }
 
 /// A completed sign-in: the session, which is stored, and where the user wanted to go.
@@ -194,13 +189,14 @@ impl LogtoClient {
         let keys = provider.machine_keys().await?;
         let resumed = pending.resume(callback, &provider.config, &metadata, provider.now())?;
         let machine = CompleteSignIn::new(&provider.config, &metadata, resumed, keys);
+        let common = &self.inner.common;
         let (client, previous) = (self.clone(), previous.cloned());
         // The same callback twice at once, as a double click makes it, is one sign-in; later it is none.
         // Once redeemed, a code is redeemed: the flight lands even if the browser has gone.
-        let flight = self.inner.sign_ins.join(state, || {
+        let flight = common.sign_ins.join(&*provider.runtime, state, || {
             let now = provider.now();
             let until = now.plus(PendingSignIn::LIFETIME);
-            let is_first = self.inner.redeemed.insert(state, (), until, now);
+            let is_first = common.redeemed.insert(state, (), until, now);
             async move {
                 match is_first {
                     true => client.redeem(machine, previous.as_ref()).await,
@@ -321,6 +317,16 @@ impl LogtoClient {
             .obtain(held, target.clone(), Need::Usable, Persist::LedgerOnly)
             .await
             .token
+    }
+
+    /// Waits for the sign-ins, refreshes and sign-outs that are under way, also those whose callers have
+    /// gone. Call it before the program ends: an answer on its way may hold the only copy of a refresh
+    /// token.
+    pub async fn settle(&self) {
+        let common = &self.inner.common;
+        common.sign_ins.land().await;
+        common.refreshing.flights.land().await;
+        common.refreshing.endings.land().await;
     }
 
     /// What the refresher holds in memory: refreshes under way, sessions that wait for their turn, and

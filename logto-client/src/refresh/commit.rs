@@ -25,7 +25,7 @@ impl Refresher {
             return Ok(());
         }
         if let Some(spent) = spent {
-            self.ledger.record(spent, delta, self.provider.now());
+            self.shared.ledger.record(spent, delta, self.provider.now());
             if let Some(shared) = &self.shared_ledger {
                 let session = held.session.id();
                 shared.tell(session, spent, delta, &*self.entropy).await;
@@ -105,7 +105,7 @@ impl Refresher {
                 mut session,
                 version,
             })) => {
-                held.ahead = self.ledger.catch_up(&mut session, now);
+                held.ahead = self.shared.ledger.catch_up(&mut session, now);
                 held.session = session;
                 held.version = version;
             }
@@ -116,10 +116,10 @@ impl Refresher {
 
     /// Forgets an access token, here and in the storage.
     pub(crate) async fn forget(&self, held: &mut Held, target: &TokenTarget) -> Result<(), Error> {
-        let _turn = self.turns.take(held.session.id().clone()).await;
+        let _turn = self.shared.turns.take(held.session.id().clone()).await;
         self.reload(held, target).await?;
         if let Some(refresh_token) = held.session.refresh_token() {
-            self.ledger.forget_token(refresh_token, target);
+            self.shared.ledger.forget_token(refresh_token, target);
         }
         if let Some(shared) = &self.shared_ledger {
             let session = held.session.id();

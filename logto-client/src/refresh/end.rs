@@ -44,7 +44,7 @@ impl Refresher {
         revocation: Revocation,
     ) -> Result<(), Error> {
         let key = (held.session.id().clone(), revocation);
-        let ending = self.endings.join(key, || {
+        let ending = self.shared.endings.join(&*self.provider.runtime, key, || {
             let refresher = Arc::clone(self);
             async move { refresher.end_now(held, revocation).await }.boxed()
         });
@@ -73,10 +73,12 @@ impl Refresher {
     /// its last refresh token.
     pub(crate) async fn sign_out(&self, held: &mut Held) {
         self.mark_over(held.session.id());
-        let _turn = self.turns.take(held.session.id().clone()).await;
-        self.ledger.catch_up(&mut held.session, self.provider.now());
+        let _turn = self.shared.turns.take(held.session.id().clone()).await;
+        self.shared
+            .ledger
+            .catch_up(&mut held.session, self.provider.now());
         if let Some(refresh_token) = held.session.refresh_token() {
-            self.ledger.forget(refresh_token);
+            self.shared.ledger.forget(refresh_token);
         }
     }
 
@@ -105,9 +107,9 @@ impl Refresher {
     pub(crate) fn is_over(&self, session: &Session) -> bool {
         let now = self.provider.now();
         let claims = session.claims();
-        let logged_out_at = |whose| self.logged_out.get(&whose, now);
+        let logged_out_at = |whose| self.shared.logged_out.get(&whose, now);
         // A user signs in again, a session at the provider that has ended is over for good.
-        self.over.get(session.id(), now).is_some()
+        self.shared.over.get(session.id(), now).is_some()
             || logged_out_at(Whose::Subject(claims.sub.clone()))
                 .is_some_and(|at| session.created_at() <= at)
             || claims
@@ -120,14 +122,16 @@ impl Refresher {
     /// many the storage knew.
     pub(crate) async fn log_out(&self, whose: Whose, at: UnixTime) -> Result<Option<u64>, Error> {
         let now = self.provider.now();
-        self.logged_out
+        self.shared
+            .logged_out
             .insert(whose.clone(), at, now.plus(OVER_LIFETIME), now);
         Ok(self.storage.remove_all(&whose).await?)
     }
 
     fn mark_over(&self, session: &SessionId) -> bool {
         let now = self.provider.now();
-        self.over
+        self.shared
+            .over
             .insert(session.clone(), (), now.plus(OVER_LIFETIME), now)
     }
 
@@ -157,7 +161,7 @@ impl Refresher {
     }
 
     fn revocation(&self, refresh_token: Secret) -> impl Future<Output = ()> + use<> {
-        self.ledger.forget(&refresh_token);
+        self.shared.ledger.forget(&refresh_token);
         let (provider, observer) = (Arc::clone(&self.provider), Arc::clone(&self.observer));
         async move {
             if let Err(error) = revoke(&provider, refresh_token).await {

@@ -8,15 +8,16 @@
 mod commit;
 mod end;
 mod send;
+mod shared;
 
-pub(crate) use end::Revocation;
+pub(crate) use self::{end::Revocation, shared::Shared};
 
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use http::Method;
 use logto_core::{
-    AccessToken, Machine, Secret, Session, Step, TokenTarget, UnixTime,
+    AccessToken, Machine, Secret, Session, Step, TokenTarget,
     error::{Endpoint, OAuthErrorCode},
     machine::{ObtainToken, Obtained},
     session::{SessionDelta, SessionId},
@@ -27,21 +28,14 @@ use crate::{
     entropy::Entropy,
     error::{Error, Reach, SessionEnd},
     event::{Event, Observer},
-    expiring::Expiring,
-    flight::Flights,
-    ledger::{Ledger, SealedLedger},
-    pause::Pause,
+    ledger::SealedLedger,
     provider::Provider,
-    retry_budget::RetryBudget,
-    storage::{Handle, Lease, SessionStorage, Stored, Version, Whose},
-    turns::Turns,
+    storage::{Handle, Lease, SessionStorage, Stored, Version},
 };
 
 /// How long to wait for another process that refreshes the same session.
 const LEASE_PATIENCE: Duration = Duration::from_secs(5);
 const LEASE_POLL: Duration = Duration::from_millis(50);
-/// How many ended sessions are remembered.
-const MOST_OVER: usize = 100_000;
 
 /// Whether a token that is still good will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,33 +74,23 @@ pub(crate) struct Flown {
     pub(crate) held: Held,
 }
 
-type Route = (SessionId, [u8; 32], TokenTarget, Need, Persist);
+/// Callers of the same route share a flight.
+pub(crate) type Route = (SessionId, [u8; 32], TokenTarget, Need, Persist);
 
 #[derive(Debug)]
 pub(crate) struct Refresher {
     provider: Arc<Provider>,
     storage: Arc<dyn SessionStorage>,
-    ledger: Ledger,
+    shared: Arc<Shared>,
     shared_ledger: Option<SealedLedger>,
     entropy: Arc<dyn Entropy>,
     observer: Arc<dyn Observer>,
-    flights: Flights<Route, Flown>,
-    turns: Turns<SessionId>,
-    endings: Flights<(SessionId, Revocation), Result<(), Error>>,
-    pause: Pause,
-    retries: RetryBudget,
-    /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is
-    /// worth anything in this process.
-    over: Expiring<SessionId, ()>,
-    /// Whose sessions the provider has ended by back-channel logout, and when: a session that began
-    /// before that is over, wherever it is kept.
-    logged_out: Expiring<Whose, UnixTime>,
 }
 
 /// What the refresher is made of besides the provider.
 pub(crate) struct Parts {
     pub(crate) storage: Arc<dyn SessionStorage>,
-    pub(crate) ledger: Ledger,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) shared_ledger: Option<SealedLedger>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) observer: Arc<dyn Observer>,
@@ -115,30 +99,28 @@ pub(crate) struct Parts {
 impl Refresher {
     pub(crate) fn new(provider: Arc<Provider>, parts: Parts) -> Self {
         Self {
-            flights: Flights::new(Arc::clone(&provider.runtime)),
-            endings: Flights::new(Arc::clone(&provider.runtime)),
             provider,
             storage: parts.storage,
-            ledger: parts.ledger,
+            shared: parts.shared,
             shared_ledger: parts.shared_ledger,
             entropy: parts.entropy,
             observer: parts.observer,
-            turns: Turns::new(),
-            pause: Pause::default(),
-            retries: RetryBudget::default(),
-            over: Expiring::new(MOST_OVER),
-            logged_out: Expiring::new(MOST_OVER),
         }
     }
 
     /// How much the refresher remembers: flights, queues and spent tokens.
     pub(crate) fn load(&self) -> (usize, usize, usize) {
-        (self.flights.len(), self.turns.len(), self.ledger.len())
+        let shared = &self.shared;
+        (
+            shared.flights.len(),
+            shared.turns.len(),
+            shared.ledger.len(),
+        )
     }
 
     /// Brings a session up to date with what this process knows.
     pub(crate) fn catch_up(&self, session: &mut Session) -> bool {
-        self.ledger.catch_up(session, self.provider.now())
+        self.shared.ledger.catch_up(session, self.provider.now())
     }
 
     /// A token for `target` from a flight.
@@ -163,15 +145,18 @@ impl Refresher {
             need,
             persist,
         );
-        let flight = self.flights.join(route, || {
-            let (refresher, held, target) = (Arc::clone(self), held.clone(), target.clone());
-            async move {
-                let mut held = held;
-                let token = refresher.fly(&mut held, &target, need, persist).await;
-                Flown { token, held }
-            }
-            .boxed()
-        });
+        let flight = self
+            .shared
+            .flights
+            .join(&*self.provider.runtime, route, || {
+                let (refresher, held, target) = (Arc::clone(self), held.clone(), target.clone());
+                async move {
+                    let mut held = held;
+                    let token = refresher.fly(&mut held, &target, need, persist).await;
+                    Flown { token, held }
+                }
+                .boxed()
+            });
         let mut flown = flight.await;
         if let (Err(error), Need::Usable) = (&flown.token, need) {
             if error.reach() == Reach::Transient {
@@ -197,7 +182,7 @@ impl Refresher {
         need: Need,
         persist: Persist,
     ) -> Result<AccessToken, Error> {
-        let _turn = self.turns.take(held.session.id().clone()).await;
+        let _turn = self.shared.turns.take(held.session.id().clone()).await;
         self.reload(held, target).await?;
         if let Some(token) = self.at_hand(held, target, need, persist).await {
             return Ok(token);
@@ -229,7 +214,7 @@ impl Refresher {
         else {
             return Err(self.ended(held.session.id(), SessionEnd::Removed));
         };
-        let mut ahead = self.ledger.catch_up(&mut session, now);
+        let mut ahead = self.shared.ledger.catch_up(&mut session, now);
         ahead |= self.learn_from_others(&mut session, target).await;
         *held = Held {
             handle: held.handle.clone(),
@@ -271,8 +256,8 @@ impl Refresher {
 
     fn learn(&self, session: &mut Session, refresh_token: &Secret, delta: &SessionDelta) -> bool {
         let now = self.provider.now();
-        self.ledger.record(refresh_token, delta, now);
-        self.ledger.catch_up(session, now)
+        self.shared.ledger.record(refresh_token, delta, now);
+        self.shared.ledger.catch_up(session, now)
     }
 
     /// The token, if nothing has to be fetched any more. A session that is ahead of its storage is
@@ -354,7 +339,7 @@ impl Refresher {
         persist: Persist,
     ) -> Result<AccessToken, Error> {
         loop {
-            self.pause.check(self.provider.now())?;
+            self.shared.pause.check(self.provider.now())?;
             let metadata = self.provider.metadata().await?;
             let keys = self.provider.machine_keys().await?;
             let (config, now) = (&self.provider.config, self.provider.now());
@@ -379,7 +364,7 @@ impl Refresher {
                     }
                 }
                 Err(error) => {
-                    self.pause.learn(&error, self.provider.now());
+                    self.shared.pause.learn(&error, self.provider.now());
                     if error.is_oauth(&OAuthErrorCode::InvalidClient) {
                         self.observer.on_event(&Event::ClientRefused);
                     }

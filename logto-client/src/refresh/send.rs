@@ -29,7 +29,7 @@ impl Refresher {
         let deadline = self.provider.deadline();
         let place = self.provider.place(Endpoint::Token).await?;
         let started = clock.monotonic();
-        self.retries.deposit();
+        self.shared.retries.deposit();
         let mut reconnects = 0;
         let mut lost_since = None;
         loop {
@@ -41,14 +41,16 @@ impl Refresher {
             let early = clock.monotonic().saturating_sub(started) < deadline;
             let again = match Fate::of(&answer) {
                 Fate::Answered => return answer,
-                Fate::NotSent if reconnects < RECONNECTS && early && self.retries.withdraw() => {
+                Fate::NotSent
+                    if reconnects < RECONNECTS && early && self.shared.retries.withdraw() =>
+                {
                     reconnects += 1;
                     self.provider.runtime.sleep(self.jitter(reconnects)).await;
                     true
                 }
                 Fate::Lost if lost_since.is_none() => {
                     lost_since = Some(sent_at);
-                    self.retries.withdraw()
+                    self.shared.retries.withdraw()
                 }
                 Fate::NotSent | Fate::Lost => false,
             };

@@ -1,0 +1,158 @@
+//! A value that is fetched, and kept for a while.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use logto_core::{
+    UnixTime,
+    freshness::{Freshness, FreshnessPolicy, Lookup},
+};
+
+use crate::{
+    clock::Clock,
+    error::Error,
+    flight::{Flight, Flights, lock},
+    runtime::Runtime,
+};
+
+/// A value that is fetched, kept for a while, and fetched by one flight at a time.
+pub(crate) struct Cache<T: Clone> {
+    state: Arc<Mutex<State<T>>>,
+    flights: Flights<(), Result<T, Error>>,
+}
+
+/// What becomes of a fetch because of an unknown key.
+pub(crate) enum UnknownKey<T: Clone> {
+    /// One was under way.
+    Joined(Flight<Result<T, Error>>),
+    /// One is under way now.
+    Asked(Flight<Result<T, Error>>),
+    /// There were too many; with the error of the last one, if it failed.
+    Refused(Option<Error>),
+}
+
+#[derive(Debug)]
+struct State<T> {
+    value: Option<T>,
+    freshness: Freshness,
+    last_error: Option<Error>,
+}
+
+impl<T: Clone + Send + Sync + 'static> Cache<T> {
+    pub(crate) fn new(policy: FreshnessPolicy) -> Self {
+        let freshness = Freshness::new(policy);
+        Self {
+            state: Arc::new(Mutex::new(State {
+                value: None,
+                freshness,
+                last_error: None,
+            })),
+            flights: Flights::default(),
+        }
+    }
+
+    /// The value, fetched if it is missing or old.
+    pub(crate) async fn get(
+        &self,
+        clock: &Arc<dyn Clock>,
+        runtime: &dyn Runtime,
+        fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (lookup, value, last_error) = {
+            let state = lock(&self.state);
+            (
+                state.freshness.lookup(clock.now()),
+                state.value.clone(),
+                state.last_error.clone(),
+            )
+        };
+        match (lookup, value, last_error) {
+            (Lookup::Hit, Some(value), _) => Ok(value),
+            (Lookup::HitAndRefresh, Some(value), _) => {
+                drop(self.fetch(clock, runtime, fetch));
+                Ok(value)
+            }
+            (Lookup::Wait(_), _, Some(error)) => Err(error),
+            _ => self.fetch(clock, runtime, fetch).await,
+        }
+    }
+
+    fn fetch(
+        &self,
+        clock: &Arc<dyn Clock>,
+        runtime: &dyn Runtime,
+        fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
+    ) -> Flight<Result<T, Error>> {
+        let state = Arc::clone(&self.state);
+        let clock = Arc::clone(clock);
+        self.flights.join(runtime, (), move || {
+            let fetched = fetch();
+            async move {
+                let outcome = fetched.await;
+                lock(&state).settle(&outcome, clock.now());
+                outcome
+            }
+            .boxed()
+        })
+    }
+
+    /// Fetches because of a key that is not there, if the allowance has one more.
+    pub(crate) fn get_for_unknown_key(
+        &self,
+        clock: &Arc<dyn Clock>,
+        runtime: &dyn Runtime,
+        fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
+    ) -> UnknownKey<T> {
+        if self.flights.is_under_way(&()) {
+            return UnknownKey::Joined(self.fetch(clock, runtime, fetch));
+        }
+        let mut state = lock(&self.state);
+        if !state.freshness.fetch_for_unknown_key(clock.now()) {
+            return UnknownKey::Refused(state.last_error.clone());
+        }
+        drop(state);
+        UnknownKey::Asked(self.fetch(clock, runtime, fetch))
+    }
+
+    /// Whether [`get`](Self::get) answers at once.
+    pub(crate) fn is_at_hand(&self, now: UnixTime) -> bool {
+        let state = lock(&self.state);
+        let lookup = state.freshness.lookup(now);
+        state.value.is_some() && matches!(lookup, Lookup::Hit | Lookup::HitAndRefresh)
+    }
+
+    /// Takes over a value that was fetched elsewhere.
+    pub(crate) fn put(&self, value: T, now: UnixTime) {
+        lock(&self.state).settle(&Ok(value), now);
+    }
+
+    /// The value, however old.
+    pub(crate) fn value(&self) -> Option<T> {
+        lock(&self.state).value.clone()
+    }
+}
+
+impl<T: Clone> State<T> {
+    fn settle(&mut self, outcome: &Result<T, Error>, now: UnixTime) {
+        match outcome {
+            Ok(value) => {
+                self.value = Some(value.clone());
+                self.last_error = None;
+                self.freshness.fetched(now);
+            }
+            Err(error) => {
+                self.last_error = Some(error.clone());
+                self.freshness.failed(now, error.retry_after());
+            }
+        }
+    }
+}
+
+impl<T: Clone> fmt::Debug for Cache<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}

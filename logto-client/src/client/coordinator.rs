@@ -1,0 +1,105 @@
+//! What the clients of one application have in common within a process.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use logto_core::LogtoConfig;
+
+use super::CompletedSignIn;
+use crate::{
+    error::Error, expiring::Expiring, flight::Flights, ledger::LedgerLimits, provider::Known,
+    refresh::Shared, wiring::BuildError,
+};
+
+/// How many redeemed callbacks and used logout tokens are remembered.
+const MOST_BYGONES: usize = 100_000;
+
+/// What the clients of one application have in common within a process: refreshes under way, whose turn
+/// it is, the ledger of spent refresh tokens, sessions that ended, redeemed callbacks, and the
+/// provider's metadata and keys.
+///
+/// Every client has one, and its clones have the same. Only a program that builds a client for each
+/// request has to do with it: it makes one coordinator and gives it to all of them. Without that each
+/// client would refresh on its own, and Logto ends a session whose spent refresh token comes back
+/// after three seconds.
+///
+/// ```
+/// use logto_client::{
+///     BuildError, Coordinator, LogtoClient, LogtoConfig, http::HttpClient, storage::SessionStorage,
+/// };
+///
+/// fn client_of_a_request(
+///     coordinator: &Coordinator,
+///     config: LogtoConfig,
+///     http: impl HttpClient + 'static,
+///     storage: impl SessionStorage + 'static,
+/// ) -> Result<LogtoClient, BuildError> {
+///     let builder = LogtoClient::builder(config, http, storage);
+///     builder.coordinator(coordinator.clone()).build()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Coordinator(Arc<Common>);
+
+pub(super) struct Common {
+    /// Issuer and id of the application.
+    application: OnceLock<(String, String)>,
+    pub(super) known: Arc<Known>,
+    pub(super) refreshing: Arc<Shared>,
+    /// Callbacks whose code is being redeemed, by the hash of their `state`.
+    pub(super) sign_ins: Flights<[u8; 32], Result<CompletedSignIn, Error>>,
+    /// Callbacks whose code was sent to the provider.
+    pub(super) redeemed: Expiring<[u8; 32], ()>,
+    /// Logout tokens that were used, by their `jti`.
+    pub(super) logout_tokens: Expiring<String, ()>,
+}
+
+impl Coordinator {
+    /// A coordinator with a ledger of the default size.
+    pub fn new() -> Self {
+        Self::with_ledger(LedgerLimits::default())
+    }
+
+    /// A coordinator with a ledger of another size.
+    pub fn with_ledger(limits: LedgerLimits) -> Self {
+        Self(Arc::new(Common {
+            application: OnceLock::new(),
+            known: Arc::default(),
+            refreshing: Arc::new(Shared::new(limits)),
+            sign_ins: Flights::default(),
+            redeemed: Expiring::new(MOST_BYGONES),
+            logout_tokens: Expiring::new(MOST_BYGONES),
+        }))
+    }
+
+    /// What a client of the application of `config` works with. The first one decides whose it is.
+    pub(super) fn common(&self, config: &LogtoConfig) -> Result<Arc<Common>, BuildError> {
+        let own = (config.issuer().to_owned(), config.app_id().to_owned());
+        if *self.0.application.get_or_init(|| own.clone()) != own {
+            return Err(BuildError::OtherApplication);
+        }
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+impl Default for Coordinator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Coordinator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coordinator")
+            .field("application", &self.0.application.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Common {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Common").finish_non_exhaustive()
+    }
+}
