@@ -32,6 +32,11 @@ impl Refresher {
             }
         }
         held.session.apply(delta);
+        if self.is_logged_out(&held.session) {
+            // That came while the answer was under way; a storage in cookies would not notice. A
+            // sign-out here waits for its turn instead, and revokes what this has brought.
+            return Err(self.discard(held));
+        }
         match persist {
             Persist::Stored => self.store(held, delta).await,
             Persist::LedgerOnly => Ok(()),
@@ -60,10 +65,7 @@ impl Refresher {
                     held.session = session;
                     held.version = version;
                 }
-                Ok(Replaced::Gone) => {
-                    self.revoke(held.session.refresh_token().cloned());
-                    return Err(self.ended(held.session.id(), SessionEnd::Removed));
-                }
+                Ok(Replaced::Gone) => return Err(self.discard(held)),
                 Err(StorageError::Unavailable(_)) if attempt < WRITE_ATTEMPTS => {
                     self.provider.runtime.sleep(self.jitter(attempt)).await;
                 }
@@ -78,6 +80,12 @@ impl Refresher {
             &StorageError::Misconfigured("every write was a conflict".to_owned()),
         );
         Ok(())
+    }
+
+    /// Gives way to a removal: what the refresh brought is revoked.
+    fn discard(&self, held: &Held) -> Error {
+        self.revoke(held.session.refresh_token().cloned());
+        self.ended(held.session.id(), SessionEnd::Removed)
     }
 
     fn not_stored(&self, session: &Session, error: &StorageError) {

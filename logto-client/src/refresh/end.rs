@@ -106,12 +106,17 @@ impl Refresher {
     /// Whether a session has ended in this process.
     pub(crate) fn is_over(&self, session: &Session) -> bool {
         let now = self.provider.now();
+        self.shared.over.get(session.id(), now).is_some() || self.is_logged_out(session)
+    }
+
+    /// Whether the provider has told this process that the user signed out elsewhere.
+    pub(super) fn is_logged_out(&self, session: &Session) -> bool {
+        let now = self.provider.now();
         let claims = session.claims();
         let logged_out_at = |whose| self.shared.logged_out.get(&whose, now);
         // A user signs in again, a session at the provider that has ended is over for good.
-        self.shared.over.get(session.id(), now).is_some()
-            || logged_out_at(Whose::Subject(claims.sub.clone()))
-                .is_some_and(|at| session.created_at() <= at)
+        logged_out_at(Whose::Subject(claims.sub.clone()))
+            .is_some_and(|at| session.created_at() <= at)
             || claims
                 .sid
                 .clone()

@@ -278,7 +278,11 @@ impl LogtoWeb {
             .headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|essence| {
+                let form = "application/x-www-form-urlencoded";
+                essence.trim().eq_ignore_ascii_case(form)
+            });
         if parts.method != Method::POST || !is_form {
             return respond::private(StatusCode::BAD_REQUEST);
         }
