@@ -103,6 +103,14 @@ pub struct VerifiedIdToken {
 }
 
 impl SessionDelta {
+    /// A change of nothing but the time: the session was in use at `now`.
+    pub fn touch(now: UnixTime) -> Self {
+        Self {
+            at: Some(now),
+            ..Self::default()
+        }
+    }
+
     /// Whether applying it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.refresh_token.is_none()
@@ -202,7 +210,7 @@ impl Session {
         self.created_at
     }
 
-    /// When the session last changed.
+    /// When the session last changed, or was last written because it is in use.
     pub fn changed_at(&self) -> UnixTime {
         self.changed_at
     }

@@ -6,7 +6,7 @@ mod coordinator;
 mod device;
 mod reader;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use logto_core::{
@@ -14,6 +14,7 @@ use logto_core::{
     error::Endpoint,
     machine::{CompleteSignIn, SignedIn},
     metadata::ProviderMetadata,
+    session::SessionDelta,
     sign_in::{Callback, CallbackError, PendingSignIn},
 };
 use serde_json::Value;
@@ -33,6 +34,10 @@ use crate::{
 };
 
 pub use self::{builder::LogtoClientBuilder, coordinator::Coordinator, reader::LogtoReader};
+
+/// A session that is in use is written at least this often, so that a storage that only sees writes, as
+/// cookies do, does not take it for idle.
+const REST: Duration = Duration::from_secs(24 * 3600);
 
 /// The client of one application at Logto.
 ///
@@ -258,6 +263,11 @@ impl LogtoClient {
         let Some(mut held) = self.open(handle).await? else {
             return Ok(None);
         };
+        let now = self.inner.provider.now();
+        if now.since(held.session.changed_at()) > REST {
+            held.session.apply(&SessionDelta::touch(now));
+            held.ahead = true;
+        }
         if held.ahead {
             self.inner.refresher.write_back(&mut held).await;
         }

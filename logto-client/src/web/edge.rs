@@ -154,10 +154,9 @@ impl LogtoWeb {
         for candidate in self.cookies.read(headers).candidates() {
             let handle = Handle::new(candidate);
             if let Some(session) = self.client.read_only_session(&handle).await? {
-                let age = |session: &ReadOnlySession| session.snapshot().changed_at();
                 if newest
                     .as_ref()
-                    .is_none_or(|newest| age(&session) > age(newest))
+                    .is_none_or(|newest| session.age() > newest.age())
                 {
                     newest = Some(session);
                 }
@@ -328,10 +327,9 @@ impl LogtoWeb {
         for candidate in carried.candidates() {
             let handle = Handle::new(candidate);
             if let Some(session) = self.client.session(&handle).await? {
-                let age = |session: &WritableSession| session.snapshot().changed_at();
                 if newest
                     .as_ref()
-                    .is_none_or(|(_, newest)| age(&session) > age(newest))
+                    .is_none_or(|(_, newest)| session.age() > newest.age())
                 {
                     newest = Some((handle, session));
                 }
