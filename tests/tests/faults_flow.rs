@@ -1,0 +1,180 @@
+//! Faults on the way: a lost answer to a code, a caller that goes away, a token that waits.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use logto_client::{Cached, TokenTarget, core::sign_out::SignOut, error::Reach};
+use logto_storage::MemoryStorage;
+use logto_testkit::{Endpoint, demo::SHOPPING_API};
+use logto_tests::world::{Mishap, World};
+use tokio::time::sleep;
+
+fn shopping() -> TokenTarget {
+    TokenTarget::resource(SHOPPING_API)
+}
+
+#[tokio::test(start_paused = true)]
+async fn f8_f9_a_code_is_sent_once_whatever_becomes_of_the_answer() {
+    for mishap in [
+        Mishap::AnswerLost,
+        Mishap::RequestLost,
+        Mishap::Slow(Duration::from_secs(60)),
+        Mishap::Answered(503, "text/html", "<html>maintenance</html>"),
+        Mishap::Garbled(200, "application/json", "{\"access_token\":\"trunc"),
+    ] {
+        let world = World::new();
+        let client = world.client(MemoryStorage::new());
+        let (pending, callback) = world.visit_logto(&client, "alice").await;
+        let again = (pending.clone(), world.now());
+        world.network.next("/token", mishap.clone());
+        let error = client
+            .complete_sign_in(Some(pending), callback, None)
+            .await
+            .unwrap_err();
+        assert_eq!(error.reach(), Reach::Transient, "{mishap:?}: {error}");
+        assert!(world.token_calls() <= 1, "{mishap:?}");
+
+        let calls = world.token_calls();
+        let query = format!(
+            "code=anything&state={}&iss={}",
+            again.0.state().expose(),
+            world.logto.issuer()
+        );
+        let callback = logto_client::core::sign_in::Callback::from_query(&query).unwrap();
+        let second = client
+            .complete_sign_in(Some(again.0), callback, None)
+            .await
+            .unwrap_err();
+        assert_eq!(second.code(), "sign_in_session_not_found", "{mishap:?}");
+        assert_eq!(
+            world.token_calls(),
+            calls,
+            "{mishap:?}: nothing is replayed"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f10_a_code_that_never_left_is_not_spent() {
+    let world = World::new();
+    let client = world.client(MemoryStorage::new());
+    let (pending, callback) = world.visit_logto(&client, "alice").await;
+    world.network.next("/token", Mishap::Refused);
+    let error = client
+        .complete_sign_in(Some(pending), callback, None)
+        .await
+        .unwrap_err();
+    assert_eq!((error.reach(), world.token_calls()), (Reach::Transient, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f38_a_caller_that_goes_away_at_any_moment_loses_nothing() {
+    let mut dropped_in_flight = 0;
+    for polls in 0..40 {
+        let world = World::public(|app| app, |logto| logto);
+        world.network.set_latency(Duration::from_millis(40));
+        let storage = Arc::new(MemoryStorage::new());
+        let client = world.client(Arc::clone(&storage));
+        let session = world.sign_in(&client, "alice").await.session;
+        let first = session
+            .snapshot()
+            .refresh_token()
+            .unwrap()
+            .expose()
+            .to_owned();
+        let calls = world.token_calls();
+        {
+            let target = shopping();
+            let mut request = pin!(session.access_token_anew(&target));
+            let mut context = Context::from_waker(Waker::noop());
+            let mut ready = false;
+            for _ in 0..polls {
+                if let Poll::Ready(token) = request.as_mut().poll(&mut context) {
+                    token.unwrap();
+                    ready = true;
+                    break;
+                }
+                sleep(Duration::from_millis(3)).await;
+            }
+            dropped_in_flight += usize::from(!ready && world.token_calls() > calls);
+        }
+        sleep(Duration::from_secs(5)).await;
+        let stored = client
+            .session(&session.handle())
+            .await
+            .unwrap()
+            .expect("alice is signed in");
+        let stored_token = stored
+            .snapshot()
+            .refresh_token()
+            .unwrap()
+            .expose()
+            .to_owned();
+        let latest = world.logto.latest_refresh_token(&first).unwrap();
+        assert_eq!(stored_token, latest, "after {polls} polls");
+        assert!(
+            stored
+                .access_token_anew(&TokenTarget::user_info())
+                .await
+                .is_ok()
+        );
+        let load = client.load();
+        assert_eq!((load.flights, load.turns), (0, 0));
+    }
+    assert!(
+        dropped_in_flight > 3,
+        "the test has to hit the flight: {dropped_in_flight}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn f54_a_token_is_judged_when_it_is_used() {
+    let world = World::new();
+    let client = world.client(MemoryStorage::new());
+    let session = world.sign_in(&client, "alice").await.session;
+    let token = session.access_token(&shopping()).await.unwrap();
+    let read_only = client
+        .read_only_session(&session.handle())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        read_only.access_token(&shopping()),
+        Cached::Valid(token.clone())
+    );
+    world.clock.advance(Duration::from_secs(50 * 60));
+    assert!(token.is_usable(world.now(), Duration::from_secs(60)));
+    world.clock.advance(Duration::from_secs(10 * 60));
+    assert!(!token.is_usable(world.now(), Duration::ZERO));
+    assert_eq!(read_only.access_token(&shopping()), Cached::NeedsRefresh);
+    assert_ne!(session.access_token(&shopping()).await.unwrap(), token);
+}
+
+#[tokio::test(start_paused = true)]
+async fn l9_a_stranger_makes_nobody_revoke_anything() {
+    let world = World::new();
+    let client = world.client(MemoryStorage::new());
+    let session = world.sign_in(&client, "alice").await.session;
+    let web = logto_client::web::LogtoWeb::new(
+        client.clone(),
+        logto_tests::stage::codec(),
+        logto_tests::stage::key_ring(),
+    );
+    let nobody = http::HeaderMap::new();
+    web.sign_out(&nobody, &SignOut::new()).await.unwrap();
+    assert!(
+        client
+            .back_channel_logout(b"logout_token=forged")
+            .await
+            .is_err()
+    );
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.logto.count(Endpoint::Revocation), 0);
+    assert!(session.access_token(&shopping()).await.is_ok());
+}
