@@ -2,7 +2,7 @@
 //! the test breaks, and an observer that remembers.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -221,9 +221,20 @@ impl Clock for WorldClock {
     }
 
     fn monotonic(&self) -> Duration {
-        static START: std::sync::OnceLock<tokio::time::Instant> = std::sync::OnceLock::new();
-        START.get_or_init(tokio::time::Instant::now).elapsed()
+        // Each test has a Tokio time of its own, which begins when the test does.
+        tokio::time::Instant::now().duration_since(long_ago())
     }
+}
+
+/// A moment before every test.
+#[allow(clippy::disallowed_methods, reason = "where the stopwatch begins")]
+fn long_ago() -> tokio::time::Instant {
+    static LONG_AGO: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let long_ago = LONG_AGO.get_or_init(|| {
+        let now = std::time::Instant::now();
+        now.checked_sub(Duration::from_secs(600)).unwrap_or(now)
+    });
+    tokio::time::Instant::from_std(*long_ago)
 }
 
 /// What a client told, in order.
@@ -269,6 +280,16 @@ pub enum Mishap {
     Garbled(u16, &'static str, &'static str),
     /// The answer takes this much longer, in Tokio's time.
     Slow(Duration),
+    /// It arrives, and this much later the answer is lost.
+    SlowlyLost(Duration),
+    /// This much later this is answered instead, and the provider sees nothing.
+    SlowlyAnswered(Duration, u16, &'static str, &'static str),
+    /// The provider sees it, and its answer is changed on the way.
+    Edited(fn(&mut serde_json::Value)),
+    /// The provider sees nothing, and is said to be busy, with this `Retry-After`.
+    Busy(u16, Option<&'static str>),
+    /// The provider sees nothing, and the client is sent elsewhere.
+    Redirected(u16, &'static str),
 }
 
 /// The way to the provider: takes some time, and breaks when told to.
@@ -284,6 +305,7 @@ struct NetworkState {
     mishaps: VecDeque<(&'static str, Mishap)>,
     under_way: usize,
     most_under_way: usize,
+    hosts: BTreeSet<String>,
 }
 
 /// One request on its way; also one whose sender has given up ends here.
@@ -323,6 +345,11 @@ impl Network {
         self.lock().most_under_way
     }
 
+    /// The hosts that requests were for.
+    pub fn hosts(&self) -> BTreeSet<String> {
+        self.lock().hosts.clone()
+    }
+
     /// HTTP over this network.
     pub fn client(&self) -> impl logto_client::http::HttpClient + use<> {
         let network = self.clone();
@@ -337,6 +364,8 @@ impl Network {
             let mut state = self.lock();
             state.under_way += 1;
             state.most_under_way = state.most_under_way.max(state.under_way);
+            let host = request.uri().host().unwrap_or_default().to_owned();
+            state.hosts.insert(host);
             let path = request.uri().path().to_owned();
             let position = state
                 .mishaps
@@ -374,6 +403,29 @@ impl Network {
                 tokio::time::sleep(duration).await;
                 Ok(answer)
             }
+            Some((_, Mishap::SlowlyLost(duration))) => {
+                drop(self.logto.handle(request));
+                tokio::time::sleep(duration).await;
+                Err(lost())
+            }
+            Some((_, Mishap::SlowlyAnswered(duration, status, content_type, body))) => {
+                tokio::time::sleep(duration).await;
+                Ok(answer(status, content_type, body))
+            }
+            Some((_, Mishap::Edited(edit))) => {
+                let answer = self.logto.handle(request);
+                Ok(answer.map(|body| edited(&body, edit)))
+            }
+            Some((_, Mishap::Busy(status, retry_after))) => Ok(with_header(
+                answer(status, "text/html", "busy"),
+                "retry-after",
+                retry_after,
+            )),
+            Some((_, Mishap::Redirected(status, location))) => Ok(with_header(
+                answer(status, "text/html", ""),
+                "location",
+                Some(location),
+            )),
         }
     }
 
@@ -390,4 +442,22 @@ fn answer(status: u16, content_type: &str, body: &'static str) -> Response<Bytes
         .header("content-type", content_type)
         .body(Bytes::from_static(body.as_bytes()))
         .expect("the answer is well-formed")
+}
+
+fn edited(body: &[u8], edit: fn(&mut serde_json::Value)) -> Bytes {
+    let mut value = serde_json::from_slice(body).expect("the provider answers JSON");
+    edit(&mut value);
+    value.to_string().into()
+}
+
+fn with_header(
+    mut response: Response<Bytes>,
+    name: &'static str,
+    value: Option<&'static str>,
+) -> Response<Bytes> {
+    if let Some(value) = value {
+        let value = http::HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
+    response
 }
