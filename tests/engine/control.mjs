@@ -1,3 +1,5 @@
+import { clientKey } from './clients.mjs';
+
 /// Where tests look behind the provider and steer it. Real Logto has nothing like this.
 export const CONTROL_PATH = '/test/';
 
@@ -24,6 +26,7 @@ const ACTIONS = {
     })),
   'GET /test/grants': ({ store }) =>
     rows(store, 'Grant', ({ clientId, accountId }) => ({ clientId, accountId })),
+  'GET /test/client-key': () => clientKey,
   'POST /test/rotate-keys': (engine, query) => engine.rotateKeys(query.get('type') ?? 'EC'),
 };
 

@@ -18,6 +18,14 @@ pub const TRADITIONAL: &str = "traditional";
 pub const SPA: &str = "spa";
 /// A machine-to-machine client.
 pub const M2M: &str = "m2m";
+/// A machine-to-machine client that sends [`SECRET`] in the body.
+pub const SECRET_POST: &str = "client-secret-post";
+/// A machine-to-machine client that signs assertions with [`LONG_SECRET`].
+pub const SECRET_JWT: &str = "client-secret-jwt";
+/// A machine-to-machine client that signs assertions with [`Engine::client_key`].
+pub const PRIVATE_KEY_JWT: &str = "private-key-jwt";
+/// The secret of [`SECRET_JWT`].
+pub const LONG_SECRET: &str = "a secret of at least thirty-two bytes";
 /// A public client for the device flow.
 pub const DEVICE: &str = "device";
 /// The secret of the confidential clients. In HTTP Basic authentication it has to be form-encoded
@@ -177,6 +185,11 @@ impl Engine {
     /// The grants that are alive: one per sign-in that was not revoked.
     pub async fn grants(&self) -> Vec<GrantState> {
         self.control(Method::GET, "grants").await
+    }
+
+    /// The private key of [`PRIVATE_KEY_JWT`], for ES256, in PEM.
+    pub async fn client_key(&self) -> String {
+        self.control(Method::GET, "client-key").await
     }
 
     /// Makes a new key sign at once. The key before it stays published, older ones are gone.

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use logto_client::{
-    LogtoClient, LogtoConfig, clock::{Clock, SystemClock}, http::ReqwestClient,
+    LogtoClient, LogtoConfig, Wiring,
+    clock::{Clock, SystemClock},
+    core::grants::DeviceAuthorization,
+    http::ReqwestClient,
     storage::SessionStorage,
 };
 use logto_testkit::{App, KeyType, Logto, Resource, Role, Server, TestClock, User};
@@ -12,7 +15,7 @@ use url::Url;
 
 use crate::{
     browser::{Browser, Landing},
-    engine::{self, Engine, EngineOptions, Lifetimes, SHOPPING, SPA, TRADITIONAL},
+    engine::{self, DEVICE, Engine, EngineOptions, Lifetimes, M2M, SHOPPING, SPA, TRADITIONAL},
     world::WorldClock,
 };
 
@@ -20,6 +23,29 @@ use crate::{
 pub const REFRESH_TOKEN_TTL: Duration = Duration::from_secs(10);
 /// After this long a confidential client's refresh token rotates: 70 % of its life, and a second.
 pub const PAST_ROTATION: Duration = Duration::from_secs(8);
+
+/// Runs scenarios against both providers: each is a function of this name in the module that says
+/// `rows!`, takes a [`Provider`] and gives the words that are expected.
+#[macro_export]
+macro_rules! rows {
+    ($($name:ident => $expected:expr;)+) => {
+        mod kit {
+            $(#[tokio::test]
+            async fn $name() {
+                let provider = $crate::provider::Provider::kit().await;
+                assert_eq!(super::$name(&provider).await, $expected);
+            })+
+        }
+
+        mod engine {
+            $(#[tokio::test]
+            async fn $name() {
+                let provider = $crate::provider::Provider::engine().await;
+                assert_eq!(super::$name(&provider).await, $expected);
+            })+
+        }
+    };
+}
 
 const ROOT: &str = "http://127.0.0.1:4000/";
 
@@ -46,9 +72,15 @@ impl Provider {
             .clock(clock.clone())
             .resource(Resource::new(SHOPPING).scopes(scopes))
             .role(Role::new("shopper").permissions(SHOPPING, scopes))
-            .user(User::new("alice").role("shopper").email("alice@example.com"))
+            .user(
+                User::new("alice")
+                    .role("shopper")
+                    .email("alice@example.com"),
+            )
             .app(application(App::traditional(TRADITIONAL, engine::SECRET)))
             .app(application(App::spa(SPA)))
+            .app(App::machine_to_machine(M2M, engine::SECRET).role("shopper"))
+            .app(App::native(DEVICE).device_flow())
             .listen(0)
             .await
             .expect("the kit listens");
@@ -62,8 +94,11 @@ impl Provider {
             ..Lifetimes::default()
         };
         let root = Url::parse(ROOT).expect("a literal");
-        let options =
-            EngineOptions { ttl, post_logout_redirect_uris: vec![root], ..EngineOptions::default() };
+        let options = EngineOptions {
+            ttl,
+            post_logout_redirect_uris: vec![root],
+            ..EngineOptions::default()
+        };
         Self::Engine(Box::new(Engine::start(options).await))
     }
 
@@ -94,7 +129,11 @@ impl Provider {
     }
 
     /// A client with real HTTP.
-    pub fn client(&self, config: LogtoConfig, storage: impl SessionStorage + 'static) -> LogtoClient {
+    pub fn client(
+        &self,
+        config: LogtoConfig,
+        storage: impl SessionStorage + 'static,
+    ) -> LogtoClient {
         let http = ReqwestClient::new().expect("TLS can be set up");
         let builder = LogtoClient::builder(config, http, storage);
         let builder = match self {
@@ -115,10 +154,40 @@ impl Provider {
     /// Lets the user sign in and consent: the URL that the browser is sent back to.
     pub async fn sign_in(&self, authorization_url: &Url) -> Url {
         match self {
-            Self::Kit(server, _) => {
-                server.logto().sign_in(authorization_url, "alice").expect("the user consents")
-            }
+            Self::Kit(server, _) => server
+                .logto()
+                .sign_in(authorization_url, "alice")
+                .expect("the user consents"),
             Self::Engine(engine) => engine.sign_in(authorization_url.clone()).await,
+        }
+    }
+
+    /// Lets the user approve the device.
+    pub async fn approve(&self, device: &DeviceAuthorization) {
+        match self {
+            Self::Kit(server, _) => {
+                assert!(server.logto().approve_device(&device.user_code, "alice"));
+            }
+            Self::Engine(engine) => {
+                let page = device.verification_uri_complete.clone();
+                let page = engine
+                    .browser()
+                    .open(page.expect("the engine gives one"))
+                    .await;
+                assert!(
+                    matches!(page, Landing::Page { status: 200, .. }),
+                    "{page:?}"
+                );
+            }
+        }
+    }
+
+    /// HTTP and time, for clients that have no sessions.
+    pub fn wiring(&self) -> Wiring {
+        let wiring = Wiring::new(ReqwestClient::new().expect("TLS can be set up"));
+        match self {
+            Self::Kit(_, clock) => wiring.clock(WorldClock(clock.clone())),
+            Self::Engine(_) => wiring,
         }
     }
 
@@ -132,7 +201,9 @@ impl Provider {
 
     fn issuer(&self) -> Url {
         match self {
-            Self::Kit(server, _) => Url::parse(server.logto().issuer()).expect("an issuer is a URL"),
+            Self::Kit(server, _) => {
+                Url::parse(server.logto().issuer()).expect("an issuer is a URL")
+            }
             Self::Engine(engine) => engine.issuer().clone(),
         }
     }
@@ -157,7 +228,10 @@ impl Provider {
     pub async fn rotate_to_rsa(&self) {
         match self {
             Self::Kit(server, _) => {
-                server.logto().rotate_keys(KeyType::Rsa).expect("a key is made");
+                server
+                    .logto()
+                    .rotate_keys(KeyType::Rsa)
+                    .expect("a key is made");
             }
             Self::Engine(engine) => engine.rotate_keys(engine::KeyType::Rsa).await,
         }

@@ -19,29 +19,9 @@ use logto_storage::{CookieStorage, MemoryStorage};
 use logto_tests::{
     engine::{SECRET, SHOPPING, TRADITIONAL},
     provider::{PAST_ROTATION, Provider},
+    rows,
     world::callback_of,
 };
-
-/// Runs a scenario against both providers.
-macro_rules! rows {
-    ($($name:ident => $expected:expr;)+) => {
-        mod kit {
-            $(#[tokio::test]
-            async fn $name() {
-                let provider = super::Provider::kit().await;
-                assert_eq!(super::$name(&provider).await, $expected);
-            })+
-        }
-
-        mod engine {
-            $(#[tokio::test]
-            async fn $name() {
-                let provider = super::Provider::engine().await;
-                assert_eq!(super::$name(&provider).await, $expected);
-            })+
-        }
-    };
-}
 
 rows! {
     sign_in_gives_claims_and_granted_scopes =>
