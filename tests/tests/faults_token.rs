@@ -217,7 +217,8 @@ async fn f11_errors_that_may_come_after_a_rotation_count_as_lost_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn f12_the_new_refresh_token_is_kept_whatever_the_rest_of_the_answer_is_worth() {
-    let edits: [(&str, fn(&mut serde_json::Value)); 5] = [
+    type Edit = fn(&mut serde_json::Value);
+    let edits: [(&str, Edit); 5] = [
         ("no access token", |answer| {
             answer.as_object_mut().unwrap().remove("access_token");
         }),
