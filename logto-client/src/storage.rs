@@ -46,7 +46,10 @@ pub struct Stored {
 }
 
 /// What became of [`SessionStorage::replace`].
-#[allow(clippy::large_enum_variant, reason = "taken apart as soon as it is there")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "taken apart as soon as it is there"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Replaced {
     /// The session was written. The handle is the old one, except in cookie storage, where the

@@ -10,7 +10,10 @@ use logto_client::{
     error::Reach,
 };
 use logto_storage::MemoryStorage;
-use logto_testkit::{Endpoint, demo::{ACME, GLOBEX, SHOPPING_API}};
+use logto_testkit::{
+    Endpoint,
+    demo::{ACME, GLOBEX, SHOPPING_API},
+};
 use logto_tests::world::World;
 
 #[tokio::test(start_paused = true)]
@@ -21,36 +24,78 @@ async fn a_session_from_sign_in_to_sign_out() {
     let handle = signed_in.session.handle();
     assert_eq!(signed_in.return_to, "/");
 
-    let session = client.session(&handle).await.unwrap().expect("alice is signed in");
-    assert_eq!(session.claims().user.email.value().map(String::as_str), Some("alice@example.com"));
+    let session = client
+        .session(&handle)
+        .await
+        .unwrap()
+        .expect("alice is signed in");
+    assert_eq!(
+        session.claims().user.email.value().map(String::as_str),
+        Some("alice@example.com")
+    );
     assert_eq!(session.user_info().await.unwrap().sub, session.claims().sub);
 
     let shopping = TokenTarget::resource(SHOPPING_API);
     let token = session.access_token(&shopping).await.unwrap();
-    assert_eq!(token.scopes.iter().collect::<Vec<_>>(), ["read:products", "write:products"]);
-    assert_eq!(session.access_token(&shopping).await.unwrap(), token, "from memory");
+    assert_eq!(
+        token.scopes.iter().collect::<Vec<_>>(),
+        ["read:products", "write:products"]
+    );
+    assert_eq!(
+        session.access_token(&shopping).await.unwrap(),
+        token,
+        "from memory"
+    );
 
     let organizations = session.organization_tokens().await.unwrap();
     assert_eq!(organizations.len(), 2);
-    assert!(organizations.iter().all(|(_, token)| token.is_ok()), "{organizations:?}");
-    let both = session.access_token(&shopping.clone().in_organization(ACME)).await.unwrap();
-    assert_eq!(both.scopes, token.scopes, "her own role counts within the organization too");
+    assert!(
+        organizations.iter().all(|(_, token)| token.is_ok()),
+        "{organizations:?}"
+    );
+    let both = session
+        .access_token(&shopping.clone().in_organization(ACME))
+        .await
+        .unwrap();
+    assert_eq!(
+        both.scopes, token.scopes,
+        "her own role counts within the organization too"
+    );
 
     let denied = session.organization_token("nowhere").await.unwrap_err();
-    assert_eq!((denied.code(), denied.reach()), ("access_denied", Reach::Request));
+    assert_eq!(
+        (denied.code(), denied.reach()),
+        ("access_denied", Reach::Request)
+    );
     assert_eq!(denied.advice(), Advice::Refused);
 
     let read_only = client.read_only_session(&handle).await.unwrap().unwrap();
-    assert_eq!(read_only.access_token(&shopping), Cached::Valid(token.clone()));
-    assert!(matches!(read_only.organization_token(GLOBEX), Cached::Valid(_)));
+    assert_eq!(
+        read_only.access_token(&shopping),
+        Cached::Valid(token.clone())
+    );
+    assert!(matches!(
+        read_only.organization_token(GLOBEX),
+        Cached::Valid(_)
+    ));
     world.clock.advance(Duration::from_secs(3600));
     assert_eq!(read_only.access_token(&shopping), Cached::NeedsRefresh);
-    assert_ne!(session.access_token(&shopping).await.unwrap(), token, "fetched anew");
+    assert_ne!(
+        session.access_token(&shopping).await.unwrap(),
+        token,
+        "fetched anew"
+    );
 
     let url = session.sign_out(&SignOut::new()).await.unwrap().unwrap();
-    assert_eq!(world.logto.sign_out(&url).unwrap().as_str(), "http://localhost:3000/");
+    assert_eq!(
+        world.logto.sign_out(&url).unwrap().as_str(),
+        "http://localhost:3000/"
+    );
     tokio::task::yield_now().await;
     assert_eq!(world.logto.count(Endpoint::Revocation), 1);
     assert!(client.session(&handle).await.unwrap().is_none());
-    assert!(session.access_token(&shopping).await.is_err(), "not even from an open session");
+    assert!(
+        session.access_token(&shopping).await.is_err(),
+        "not even from an open session"
+    );
 }

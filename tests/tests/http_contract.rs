@@ -20,7 +20,10 @@ use tokio::{
 };
 
 /// A server that answers every connection with these bytes, then does `afterwards`.
-async fn server(answer: Vec<u8>, afterwards: Afterwards) -> (String, tokio::task::JoinHandle<usize>) {
+async fn server(
+    answer: Vec<u8>,
+    afterwards: Afterwards,
+) -> (String, tokio::task::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = tokio::spawn(async move {
@@ -63,8 +66,11 @@ async fn serve(mut stream: TcpStream, answer: Vec<u8>, afterwards: Afterwards) {
 }
 
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut answer =
-        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n", body.len()).into_bytes();
+    let mut answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    )
+    .into_bytes();
     answer.extend_from_slice(body);
     answer
 }
@@ -85,7 +91,13 @@ fn gzip_bomb() -> Vec<u8> {
 
 #[tokio::test]
 async fn c33_f22_redirects_are_answers_and_nobody_follows_them() {
-    for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"] {
+    for status in [
+        "301 Moved",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary",
+        "308 Permanent",
+    ] {
         let (elsewhere, followed) = server(answer("200 OK", "", b"{}"), Afterwards::Close).await;
         let redirect = answer(status, &format!("location: {elsewhere}/token\r\n"), b"");
         let (url, _) = server(redirect, Afterwards::Close).await;
@@ -101,8 +113,18 @@ async fn c33_f22_redirects_are_answers_and_nobody_follows_them() {
 
 #[tokio::test]
 async fn every_status_is_an_answer() {
-    for (line, status) in [("200 OK", 200), ("400 Bad", 400), ("401 No", 401), ("429 Slow", 429), ("503 Off", 503)] {
-        let (url, _) = server(answer(line, "retry-after: 7\r\n", b"body"), Afterwards::Close).await;
+    for (line, status) in [
+        ("200 OK", 200),
+        ("400 Bad", 400),
+        ("401 No", 401),
+        ("429 Slow", 429),
+        ("503 Off", 503),
+    ] {
+        let (url, _) = server(
+            answer(line, "retry-after: 7\r\n", b"body"),
+            Afterwards::Close,
+        )
+        .await;
         let response = get(&url).await.unwrap();
         assert_eq!(response.status(), StatusCode::from_u16(status).unwrap());
         assert_eq!(response.headers()["retry-after"], "7");
@@ -112,36 +134,74 @@ async fn every_status_is_an_answer() {
 
 #[tokio::test]
 async fn c48_f18_a_body_is_capped_after_decompression() {
-    let (url, _) = server(answer("200 OK", "", &vec![b'a'; MAX_BODY]), Afterwards::Close).await;
-    assert_eq!(get(&url).await.unwrap().body().len(), MAX_BODY, "the limit itself is allowed");
-    let (url, _) = server(answer("200 OK", "", &vec![b'a'; MAX_BODY + 1]), Afterwards::Close).await;
+    let (url, _) = server(
+        answer("200 OK", "", &vec![b'a'; MAX_BODY]),
+        Afterwards::Close,
+    )
+    .await;
+    assert_eq!(
+        get(&url).await.unwrap().body().len(),
+        MAX_BODY,
+        "the limit itself is allowed"
+    );
+    let (url, _) = server(
+        answer("200 OK", "", &vec![b'a'; MAX_BODY + 1]),
+        Afterwards::Close,
+    )
+    .await;
     assert!(matches!(get(&url).await, Err(TransportError::Unusable(_))));
     let bomb = gzip_bomb();
     assert!(bomb.len() < 100_000);
-    let (url, _) = server(answer("200 OK", "content-encoding: gzip\r\n", &bomb), Afterwards::Close).await;
+    let (url, _) = server(
+        answer("200 OK", "content-encoding: gzip\r\n", &bomb),
+        Afterwards::Close,
+    )
+    .await;
     assert!(matches!(get(&url).await, Err(TransportError::Unusable(_))));
 }
 
 #[tokio::test]
 async fn f10_a_refused_connection_is_told_from_f11_a_lost_answer() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    assert!(matches!(get(&format!("http://{nobody}/")).await, Err(TransportError::NotSent(_))));
-    assert!(matches!(get("http://name.invalid/").await, Err(TransportError::NotSent(_))));
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    assert!(matches!(
+        get(&format!("http://{nobody}/")).await,
+        Err(TransportError::NotSent(_))
+    ));
+    assert!(matches!(
+        get("http://name.invalid/").await,
+        Err(TransportError::NotSent(_))
+    ));
 
     let (url, _) = server(Vec::new(), Afterwards::Close).await;
-    assert!(matches!(get(&url).await, Err(TransportError::Lost(_))), "closed without an answer");
+    assert!(
+        matches!(get(&url).await, Err(TransportError::Lost(_))),
+        "closed without an answer"
+    );
     let truncated = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf".to_vec();
     let (url, _) = server(truncated, Afterwards::Close).await;
-    assert!(matches!(get(&url).await, Err(TransportError::Lost(_))), "closed in the body");
+    assert!(
+        matches!(get(&url).await, Err(TransportError::Lost(_))),
+        "closed in the body"
+    );
     let (url, _) = server(b"nonsense\r\n\r\n".to_vec(), Afterwards::Close).await;
-    assert!(matches!(get(&url).await, Err(TransportError::Lost(_))), "not HTTP");
+    assert!(
+        matches!(get(&url).await, Err(TransportError::Lost(_))),
+        "not HTTP"
+    );
 }
 
 #[tokio::test]
 async fn c34_a_certificate_that_nobody_vouches_for_is_refused() {
     let (url, _) = server(answer("200 OK", "", b"{}"), Afterwards::Close).await;
     let refused = get(&url.replace("http:", "https:")).await;
-    assert!(matches!(refused, Err(TransportError::NotSent(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(TransportError::NotSent(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -149,20 +209,36 @@ async fn f18_a_server_that_drips_or_hangs_meets_the_deadline() {
     let slow = answer("200 OK", "content-type: application/json\r\n", b"{}");
     for (answer, afterwards) in [(slow, Afterwards::Drip), (Vec::new(), Afterwards::Hang)] {
         let (url, _) = server(answer, afterwards).await;
-        let config = LogtoConfig::builder(&url, "app").base_url("http://localhost:3000").build().unwrap();
-        let client = LogtoClient::builder(config, ReqwestClient::new().unwrap(), MemoryStorage::new())
-            .deadline(Duration::from_millis(500))
+        let config = LogtoConfig::builder(&url, "app")
+            .base_url("http://localhost:3000")
             .build()
             .unwrap();
+        let client =
+            LogtoClient::builder(config, ReqwestClient::new().unwrap(), MemoryStorage::new())
+                .deadline(Duration::from_millis(500))
+                .build()
+                .unwrap();
         let error = client.metadata().await.unwrap_err();
         assert_eq!(error.reach(), Reach::Transient, "{error}");
-        assert!(error.to_string().contains("no answer within 0.5 seconds"), "{error}");
+        assert!(
+            error.to_string().contains("no answer within 0.5 seconds"),
+            "{error}"
+        );
     }
 }
 
 #[tokio::test]
 async fn b18_errors_show_neither_url_nor_body() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let error = get(&format!("http://{nobody}/token?code=secret")).await.unwrap_err();
-    assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let error = get(&format!("http://{nobody}/token?code=secret"))
+        .await
+        .unwrap_err();
+    assert!(
+        !format!("{error} {error:?}").contains("secret"),
+        "{error:?}"
+    );
 }

@@ -52,12 +52,17 @@ async fn visit(provider: &Provider, client: &LogtoClient) -> (PendingSignIn, Cal
 
 async fn sign_in(provider: &Provider, client: &LogtoClient) -> CompletedSignIn {
     let (pending, callback) = visit(provider, client).await;
-    client.complete_sign_in(Some(pending), callback, None).await.unwrap()
+    client
+        .complete_sign_in(Some(pending), callback, None)
+        .await
+        .unwrap()
 }
 
 fn cookie_storage(config: &LogtoConfig) -> CookieStorage {
     let keys = KeyRing::new(SealKey::new(&[7; 32]));
-    let cookies = CookieOptions::new(config.base_url().unwrap(), config.app_id()).build().unwrap();
+    let cookies = CookieOptions::new(config.base_url().unwrap(), config.app_id())
+        .build()
+        .unwrap();
     CookieStorage::new(keys, config, &cookies)
 }
 
@@ -66,11 +71,18 @@ fn shopping() -> TokenTarget {
 }
 
 fn words<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
-    words.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+    words
+        .into_iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 async fn sign_in_gives_claims_and_granted_scopes(provider: &Provider) -> Vec<String> {
-    let session = sign_in(provider, &client(provider).await).await.session.snapshot();
+    let session = sign_in(provider, &client(provider).await)
+        .await
+        .session
+        .snapshot();
     let claims = session.claims();
     vec![
         format!("aud {}", words(&claims.aud)),
@@ -88,7 +100,12 @@ async fn a_resource_token_is_for_that_resource(provider: &Provider) -> Vec<Strin
     let narrowed = session.access_token(&narrowed).await.unwrap();
     vec![
         words(&token.scopes),
-        if token == again { "kept" } else { "fetched again" }.to_owned(),
+        if token == again {
+            "kept"
+        } else {
+            "fetched again"
+        }
+        .to_owned(),
         words(&narrowed.scopes),
     ]
 }
@@ -122,7 +139,10 @@ async fn probe(provider: &Provider, session: &logto_client::WritableSession) -> 
 
 async fn a_young_refresh_token_stays(provider: &Provider) -> Vec<String> {
     let session = sign_in(provider, &client(provider).await).await.session;
-    vec![refresh(&session).await, provider.token_calls().await.to_string()]
+    vec![
+        refresh(&session).await,
+        provider.token_calls().await.to_string(),
+    ]
 }
 
 async fn s1_a_rotation_is_survived(provider: &Provider) -> Vec<String> {
@@ -134,7 +154,11 @@ async fn s1_a_rotation_is_survived(provider: &Provider) -> Vec<String> {
 async fn s1_a_public_client_rotates_every_time(provider: &Provider) -> Vec<String> {
     let client = provider.client(provider.spa(), MemoryStorage::new());
     let session = sign_in(provider, &client).await.session;
-    vec![refresh(&session).await, refresh(&session).await, probe(provider, &session).await]
+    vec![
+        refresh(&session).await,
+        refresh(&session).await,
+        probe(provider, &session).await,
+    ]
 }
 
 async fn s4_a_stale_cookie_is_served_after_the_grace_period(provider: &Provider) -> Vec<String> {
@@ -146,12 +170,20 @@ async fn s4_a_stale_cookie_is_served_after_the_grace_period(provider: &Provider)
     let rotated = refresh(&quick).await;
     provider.wait(Duration::from_secs(4)).await;
     let slow = client.session(&stale).await.unwrap().unwrap();
-    let served = slow.access_token(&shopping()).await.map(|_| "served".to_owned());
+    let served = slow
+        .access_token(&shopping())
+        .await
+        .map(|_| "served".to_owned());
     let alive = match slow.access_token_anew(&TokenTarget::user_info()).await {
         Ok(_) => "alive".to_owned(),
         Err(error) => error.to_string(),
     };
-    vec![rotated, served.unwrap_or_else(|error| error.to_string()), alive, provider.token_calls().await.to_string()]
+    vec![
+        rotated,
+        served.unwrap_or_else(|error| error.to_string()),
+        alive,
+        provider.token_calls().await.to_string(),
+    ]
 }
 
 async fn s5_a_read_only_look_spends_nothing(provider: &Provider) -> Vec<String> {
@@ -177,7 +209,9 @@ async fn c8_a_repeated_callback_redeems_nothing(provider: &Provider) -> Vec<Stri
         .complete_sign_in(Some(pending.clone()), callback_of(&callback), None)
         .await
         .unwrap();
-    let second = client.complete_sign_in(Some(pending), callback_of(&callback), None).await;
+    let second = client
+        .complete_sign_in(Some(pending), callback_of(&callback), None)
+        .await;
     let calls = provider.token_calls().await.to_string();
     let alive = match first.session.access_token_anew(&shopping()).await {
         Ok(_) => "alive".to_owned(),
@@ -205,16 +239,28 @@ async fn a_wrong_secret_is_a_configuration_error(provider: &Provider) -> Vec<Str
     let config = provider.config(TRADITIONAL, Some("wrong"));
     let client = provider.client(config, MemoryStorage::new());
     let (pending, callback) = visit(provider, &client).await;
-    let refused: Error =
-        client.complete_sign_in(Some(pending), callback, None).await.unwrap_err();
+    let refused: Error = client
+        .complete_sign_in(Some(pending), callback, None)
+        .await
+        .unwrap_err();
     vec![refused.code().to_owned(), format!("{:?}", refused.advice())]
 }
 
-async fn c22_a_silent_sign_in_without_a_session_changes_nothing(provider: &Provider) -> Vec<String> {
+async fn c22_a_silent_sign_in_without_a_session_changes_nothing(
+    provider: &Provider,
+) -> Vec<String> {
     let client = client(provider).await;
-    let (url, pending) = client.sign_in(&SignIn::new().prompt([Prompt::None])).await.unwrap();
-    let callback = provider.open(&url).await.expect("the provider answers by redirect");
-    let refused = client.complete_sign_in(Some(pending), callback_of(&callback), None).await;
+    let (url, pending) = client
+        .sign_in(&SignIn::new().prompt([Prompt::None]))
+        .await
+        .unwrap();
+    let callback = provider
+        .open(&url)
+        .await
+        .expect("the provider answers by redirect");
+    let refused = client
+        .complete_sign_in(Some(pending), callback_of(&callback), None)
+        .await;
     vec![refused.unwrap_err().code().to_owned()]
 }
 
@@ -224,7 +270,10 @@ async fn sign_out_ends_the_refresh_token(provider: &Provider) -> Vec<String> {
     let session = sign_in(provider, &client).await.session;
     let copy = session.handle();
     let url = session.sign_out(&SignOut::new()).await.unwrap().unwrap();
-    let landed = provider.open(&url).await.expect("the provider sends the browser back");
+    let landed = provider
+        .open(&url)
+        .await
+        .expect("the provider sends the browser back");
     let here = match client.session(&copy).await.unwrap() {
         None => "nobody",
         Some(_) => "somebody",
@@ -234,7 +283,11 @@ async fn sign_out_ends_the_refresh_token(provider: &Provider) -> Vec<String> {
     let elsewhere = provider.client(config.clone(), cookie_storage(&config));
     let copied = elsewhere.session(&copy).await.unwrap().unwrap();
     let refused = copied.access_token(&shopping()).await.unwrap_err();
-    vec![landed.to_string(), here.to_owned(), refused.code().to_owned()]
+    vec![
+        landed.to_string(),
+        here.to_owned(),
+        refused.code().to_owned(),
+    ]
 }
 
 async fn f6_a_key_rotation_is_noticed_at_once(provider: &Provider) -> Vec<String> {

@@ -385,12 +385,25 @@ async fn b5_somebody_who_only_looks_at_pages_stays_signed_in() {
     let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     for _ in 0..20 {
-        stage.world.clock.advance(std::time::Duration::from_secs(2 * 86_400));
+        stage
+            .world
+            .clock
+            .advance(std::time::Duration::from_secs(2 * 86_400));
         let visit = alice.get("/page");
-        let session = web.session(visit.headers()).await.unwrap().expect("alice is signed in");
+        let session = web
+            .session(visit.headers())
+            .await
+            .unwrap()
+            .expect("alice is signed in");
         visit.finish(web, &session);
     }
     assert_eq!(stage.token_calls(), 0);
-    stage.world.clock.advance(std::time::Duration::from_secs(15 * 86_400));
-    assert!(!alice.is_signed_in(web).await, "idle for longer than two weeks");
+    stage
+        .world
+        .clock
+        .advance(std::time::Duration::from_secs(15 * 86_400));
+    assert!(
+        !alice.is_signed_in(web).await,
+        "idle for longer than two weeks"
+    );
 }
