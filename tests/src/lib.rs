@@ -11,4 +11,5 @@ pub mod recordings;
 pub mod shared;
 pub mod stage;
 pub mod visitor;
+pub mod worker;
 pub mod world;

@@ -1,0 +1,150 @@
+//! Processes that share no sessions: the browser carries them, and each process sees only its own
+//! requests.
+
+use std::time::Duration;
+
+use logto_client::TokenTarget;
+use logto_tests::worker::{Outcome, Place, Step};
+
+use crate::{
+    crash::{DEATHS, Death, Left, crash},
+    race::{SCENES, Tally, race},
+    tenant::{DAYS, File, HOURS, Kind, LATE, Tenant, all_served, shopping},
+};
+
+#[tokio::test]
+async fn f36_cookies_without_a_shared_ledger_cost_one_request_for_each_process_within_three_seconds()
+ {
+    for processes in [2, 5, 8] {
+        for (kind, age) in SCENES {
+            let tenant = Tenant::new(kind, Place::Cookie, None).await;
+            let tally = race(&tenant, age, processes, &[shopping()]).await;
+            let each_its_own = Tally {
+                token_calls: processes,
+                failed: 0,
+                tokens: processes,
+                lost: 0,
+            };
+            assert_eq!(tally, each_its_own, "{processes} {kind:?} {age:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn f36_cookies_with_a_shared_ledger_lose_nothing_at_once() {
+    let ledger = File::new("ledger-race");
+    for processes in [2, 5, 8] {
+        for (kind, age) in SCENES {
+            let tenant = Tenant::new(kind, Place::Cookie, Some(ledger.place())).await;
+            let tally = race(&tenant, age, processes, &[shopping()]).await;
+            assert_eq!(
+                (tally.failed, tally.lost),
+                (0, 0),
+                "{processes} {kind:?} {age:?}"
+            );
+            // Who comes a moment later finds what another has told.
+            assert!((1..=processes).contains(&tally.token_calls), "{tally:?}");
+        }
+    }
+}
+
+/// One process refreshes; another gets a request that still carries the old cookie, later than Logto
+/// forgives, and once more when the new token has expired too.
+async fn a_late_request(tenant: &Tenant) -> Result<usize, String> {
+    let old = tenant.sign_in(&[shopping()]).await;
+    tenant.clock.advance(DAYS);
+    let mut one = tenant.opened(&old).await.unwrap();
+    let (outcomes, standing) = tenant.tokens(&mut one, &[shopping()]).await;
+    assert!(all_served(&outcomes), "{outcomes:?}");
+    for later in [LATE, HOURS] {
+        tenant.clock.advance(later);
+        let mut other = tenant
+            .opened(&old)
+            .await
+            .expect("the old cookie still opens");
+        let (outcomes, _) = tenant.tokens(&mut other, &[shopping()]).await;
+        if let [Outcome::Ended(reason)] = &outcomes[..] {
+            return Err(reason.clone());
+        }
+        assert!(all_served(&outcomes), "{outcomes:?}");
+    }
+    let token_calls = tenant.token_calls();
+    assert!(
+        tenant.survives(&standing.handle).await,
+        "the browser's newest cookie"
+    );
+    assert_eq!(tenant.logto.late_replays(), 0);
+    Ok(token_calls)
+}
+
+#[tokio::test]
+async fn f36_a_late_request_with_an_old_cookie_is_served_by_another_process_with_a_shared_ledger() {
+    let ledger = File::new("ledger-late");
+    let tenant = Tenant::new(Kind::Confidential, Place::Cookie, Some(ledger.place())).await;
+    assert_eq!(a_late_request(&tenant).await, Ok(2));
+}
+
+#[tokio::test]
+async fn f36_without_a_shared_ledger_a_late_request_with_an_old_cookie_ends_the_session() {
+    let tenant = Tenant::new(Kind::Confidential, Place::Cookie, None).await;
+    let lost = a_late_request(&tenant).await;
+    assert!(lost.is_err(), "{lost:?}");
+    assert_eq!(tenant.token_calls(), 2);
+}
+
+#[tokio::test]
+async fn f36_while_its_access_token_lives_an_old_cookie_replays_nothing() {
+    let tenant = Tenant::new(Kind::Public, Place::Cookie, None).await;
+    let old = tenant.sign_in(&[shopping()]).await;
+    let mut one = tenant.opened(&old).await.unwrap();
+    let another = [TokenTarget::organization(logto_testkit::demo::ACME)];
+    tenant.clock.advance(Duration::from_secs(1_800));
+    assert!(all_served(&tenant.tokens(&mut one, &another).await.0));
+    tenant.clock.advance(LATE);
+    let mut other = tenant.opened(&old).await.unwrap();
+    assert!(all_served(
+        &tenant.tokens(&mut other, &[shopping()]).await.0
+    ));
+    assert_eq!((tenant.token_calls(), tenant.logto.late_replays()), (1, 0));
+}
+
+/// A crash after which the browser asks again with the cookie it has.
+async fn what_a_crash_leaves(
+    shared_ledger: Option<Place>,
+    pause: Duration,
+    expected: impl Fn(Death) -> Left,
+) {
+    for death in DEATHS {
+        let tenant = Tenant::new(Kind::Confidential, Place::Cookie, shared_ledger.clone()).await;
+        let left = crash(&tenant, DAYS, death, pause).await;
+        assert_eq!(left, expected(death), "{death:?}");
+    }
+}
+
+#[tokio::test]
+async fn f39_cookies_survive_every_crash_within_three_seconds() {
+    what_a_crash_leaves(None, Duration::from_secs(2), |death| match death {
+        Death::At(Step::BeforeSend) => Left::Usable(1),
+        _ => Left::Usable(2),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f39_cookies_later_end_cleanly_where_the_new_one_never_left() {
+    what_a_crash_leaves(None, LATE, |death| match death {
+        Death::At(Step::BeforeSend) => Left::Usable(1),
+        _ => Left::Ended,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f39_a_shared_ledger_keeps_cookies_from_the_answer_on() {
+    let ledger = File::new("ledger-crash");
+    what_a_crash_leaves(Some(ledger.place()), LATE, |death| match death {
+        Death::At(Step::BeforeSend | Step::BeforeWrite | Step::AfterWrite) => Left::Usable(1),
+        _ => Left::Ended,
+    })
+    .await;
+}
