@@ -1,6 +1,6 @@
 //! The real OpenID engine: npm's `oidc-provider`, configured like Logto, as a child process.
 
-use std::{collections::BTreeMap, path::Path, process::Stdio};
+use std::{collections::BTreeMap, path::Path, process::Stdio, sync::Once};
 
 use http::Method;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -37,6 +37,9 @@ pub const SHOPPING: &str = "https://shopping.your-app.com/api";
 pub const REDIRECT_URI: &str = "http://127.0.0.1:4000/callback";
 /// The post sign-out redirect URI that is registered unless the options name others.
 pub const POST_LOGOUT_REDIRECT_URI: &str = "http://127.0.0.1:4000/";
+
+/// The Node.js that the engine needs, which may be newer than the machine's.
+const NODE: &str = "node_modules/node/bin/node";
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/engine");
 
@@ -112,7 +115,7 @@ impl Engine {
     ///
     /// # Panics
     ///
-    /// When it cannot be started, above all when `npm ci` was not run in `tests/engine`.
+    /// When it cannot be started, or not be fetched with npm the first time.
     pub async fn start(options: EngineOptions) -> Self {
         let mut process = spawn(&options);
         let stdout = process.stdout.take().expect("the engine's output is piped");
@@ -291,14 +294,24 @@ struct Ready {
     issuer: Url,
 }
 
+/// Fetches the engine and its Node.js with npm, unless they are there.
+fn install() {
+    let directory = Path::new(DIRECTORY);
+    if directory.join(NODE).exists() && directory.join("node_modules/oidc-provider").exists() {
+        return;
+    }
+    let npm = std::process::Command::new("npm")
+        .args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(directory)
+        .status()
+        .unwrap_or_else(|error| panic!("the OpenID engine of the tests needs npm: {error}"));
+    assert!(npm.success(), "`npm ci` in tests/engine failed: {npm}");
+}
+
 fn spawn(options: &EngineOptions) -> Child {
-    let node = Path::new(DIRECTORY).join("node_modules/node/bin/node");
-    let library = Path::new(DIRECTORY).join("node_modules/oidc-provider");
-    assert!(
-        node.exists() && library.exists(),
-        "the OpenID engine of the tests is not installed: run `npm ci` in tests/engine"
-    );
-    Command::new(node)
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(install);
+    Command::new(Path::new(DIRECTORY).join(NODE))
         .arg("main.mjs")
         .arg(serde_json::to_string(options).expect("the options are JSON"))
         .current_dir(DIRECTORY)
