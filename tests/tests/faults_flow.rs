@@ -1,4 +1,4 @@
-//! Faults on the way: a lost answer to a code, a caller that goes away, a token that waits.
+//! Faults on the way: a code that never left, a caller that goes away, a token that waits.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,47 +17,6 @@ use tokio::time::sleep;
 
 fn shopping() -> TokenTarget {
     TokenTarget::resource(SHOPPING_API)
-}
-
-#[tokio::test(start_paused = true)]
-async fn f8_f9_a_code_is_sent_once_whatever_becomes_of_the_answer() {
-    for mishap in [
-        Mishap::AnswerLost,
-        Mishap::RequestLost,
-        Mishap::Slow(Duration::from_secs(60)),
-        Mishap::Answered(503, "text/html", "<html>maintenance</html>"),
-        Mishap::Garbled(200, "application/json", "{\"access_token\":\"trunc"),
-    ] {
-        let world = World::new();
-        let client = world.client(MemoryStorage::new());
-        let (pending, callback) = world.visit_logto(&client, "alice").await;
-        let again = (pending.clone(), world.now());
-        world.network.next("/token", mishap.clone());
-        let error = client
-            .complete_sign_in(Some(pending), callback, None)
-            .await
-            .unwrap_err();
-        assert_eq!(error.reach(), Reach::Transient, "{mishap:?}: {error}");
-        assert!(world.token_calls() <= 1, "{mishap:?}");
-
-        let calls = world.token_calls();
-        let query = format!(
-            "code=anything&state={}&iss={}",
-            again.0.state().expose(),
-            world.logto.issuer()
-        );
-        let callback = logto_client::core::sign_in::Callback::from_query(&query).unwrap();
-        let second = client
-            .complete_sign_in(Some(again.0), callback, None)
-            .await
-            .unwrap_err();
-        assert_eq!(second.code(), "sign_in_session_not_found", "{mishap:?}");
-        assert_eq!(
-            world.token_calls(),
-            calls,
-            "{mishap:?}: nothing is replayed"
-        );
-    }
 }
 
 #[tokio::test(start_paused = true)]
