@@ -35,11 +35,18 @@ impl SqliteStore {
         let options = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(sql::TIMEOUT);
-        options
-            .connect_with(file)
-            .await
-            .map(|pool| Self { pool })
-            .map_err(sql::refused)
+        let pool = async {
+            loop {
+                match options.clone().connect_with(file.clone()).await {
+                    Err(error) if is_locked(&error) => tokio::time::sleep(PAUSE).await,
+                    outcome => return outcome.map_err(sql::refused),
+                }
+            }
+        };
+        match tokio::time::timeout(sql::TIMEOUT, pool).await {
+            Ok(pool) => Ok(Self { pool: pool? }),
+            Err(elapsed) => Err(StorageError::Unavailable(Box::new(elapsed))),
+        }
     }
 
     /// Creates the table and its indexes where they are missing. Run it at every start, or give
@@ -55,6 +62,19 @@ impl SqliteStore {
 
     /// The table, as SQL that may be run any number of times.
     pub const SCHEMA: &'static str = include_str!("sqlite.sql");
+}
+
+/// How long to wait for whoever has the file locked.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Whether the file is locked: another process opens it at this moment, or recovers it after a crash. For
+/// that SQLite does not wait by itself.
+fn is_locked(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: i32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code());
+    // The lowest byte of an extended code is the primary one.
+    code.and_then(|code| code.parse::<i32>().ok())
+        .is_some_and(|code| code & 0xFF == SQLITE_BUSY)
 }
 
 sql::sql_key_value_store!(
