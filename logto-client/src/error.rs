@@ -41,6 +41,11 @@ pub enum Error {
     /// Another process has been refreshing this session for too long.
     #[error("the session is being refreshed elsewhere; try again")]
     Busy,
+    /// The cookie of this request is an old one: another process has refreshed its session, or the
+    /// provider has ended it. The refresh token was not used, as that would end what may live on. The
+    /// next request of the browser brings its newest cookie.
+    #[error("the session was refreshed elsewhere after this request was sent; try again")]
+    Superseded,
 }
 
 /// Why a session has ended.
@@ -54,6 +59,10 @@ pub enum SessionEnd {
     /// It was removed from the storage while it was in use: a sign-out, or back-channel logout.
     #[error("it was removed")]
     Removed,
+    /// Its refresh token was replaced in another process or refused by the provider, and the browser
+    /// came again without a newer one.
+    #[error("its refresh token was replaced or revoked, and no newer one came")]
+    Superseded,
 }
 
 /// Why a sign-in on a device has ended.
@@ -85,9 +94,11 @@ impl Error {
     pub fn reach(&self) -> Reach {
         match self {
             Self::SessionEnded(_) => Reach::Session,
-            Self::Transport { .. } | Self::Storage(_) | Self::Entropy(_) | Self::Busy => {
-                Reach::Transient
-            }
+            Self::Transport { .. }
+            | Self::Storage(_)
+            | Self::Entropy(_)
+            | Self::Busy
+            | Self::Superseded => Reach::Transient,
             Self::Device(_) => Reach::Request,
             Self::Protocol(error) => match error.advice() {
                 Advice::Retry { .. } => Reach::Transient,
@@ -107,7 +118,9 @@ impl Error {
                     Advice::FixConfiguration
                 }
             },
-            Self::Transport { .. } | Self::Entropy(_) | Self::Busy => Advice::Retry { after: None },
+            Self::Transport { .. } | Self::Entropy(_) | Self::Busy | Self::Superseded => {
+                Advice::Retry { after: None }
+            }
         }
     }
 
@@ -115,7 +128,7 @@ impl Error {
     pub fn code(&self) -> &str {
         match self {
             Self::Protocol(error) => error.code(),
-            Self::Transport { .. } | Self::Busy => "temporarily_unavailable",
+            Self::Transport { .. } | Self::Busy | Self::Superseded => "temporarily_unavailable",
             Self::Storage(error) => match **error {
                 StorageError::TooLarge { .. } => "session_too_large",
                 _ => "storage_unavailable",

@@ -34,6 +34,12 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// A request came with an old cookie whose refresh token is not valid any more: another process has
+    /// replaced it, or the provider has ended the session. It was not used. Told once for each token.
+    Superseded {
+        /// Which session.
+        session: SessionId,
+    },
     /// A session has ended without a sign-out of ours. Told once.
     SessionEnded {
         /// Which session.
@@ -78,6 +84,9 @@ impl Observer for DefaultObserver {
             }
             Event::NotStored { reason, .. } => {
                 tracing::error!(target: "logto", reason, "a refreshed session could not be stored");
+            }
+            Event::Superseded { .. } => {
+                tracing::info!(target: "logto", "an old cookie came; its refresh token is not used");
             }
             Event::SessionEnded { reason, .. } => {
                 tracing::info!(target: "logto", %reason, "session ended");

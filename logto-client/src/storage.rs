@@ -123,6 +123,13 @@ pub trait SessionStorage: SessionReader {
     /// When the storage cannot be asked.
     async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError>;
 
+    /// Whether a handle always finds the newest state of its session, whoever wrote that. Not so in
+    /// cookies: an old one opens as it was sealed. The client then asks the provider before it spends a
+    /// refresh token that another process may have spent.
+    fn holds_newest(&self) -> bool {
+        true
+    }
+
     /// Takes the right to refresh the session of `handle`, for at most `ttl`, against other processes
     /// that share this storage. `None` means that another holds it. Storages of a single process, and
     /// cookies, always grant it: the client has its own lock for that.
@@ -174,6 +181,10 @@ impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
 
     async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
         (**self).remove_all(whose).await
+    }
+
+    fn holds_newest(&self) -> bool {
+        (**self).holds_newest()
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {

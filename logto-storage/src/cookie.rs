@@ -237,6 +237,10 @@ impl SessionStorage for CookieStorage {
     async fn remove_all(&self, _: &Whose) -> Result<Option<u64>, StorageError> {
         Ok(None)
     }
+
+    fn holds_newest(&self) -> bool {
+        false
+    }
 }
 
 impl fmt::Debug for CookieStorage {

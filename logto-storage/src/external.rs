@@ -1,5 +1,6 @@
 //! Sessions in a store that several processes share.
 
+mod lease;
 mod ledger;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -239,23 +240,11 @@ impl SessionStorage for ExternalStorage {
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
-        // The version of the entry is the holder's token.
-        let mut token = [0; 8];
-        self.entropy.fill(&mut token).map_err(unavailable)?;
-        let version = u64::from_be_bytes(token);
-        let entry = Entry {
-            version,
-            ..Entry::default()
-        };
-        let granted = self.store.put(&lease_key(handle), None, entry, ttl).await?;
-        Ok(granted.then(|| Lease::held_by(version.to_string())))
+        lease::take(&*self.store, &lease_key(handle), ttl, &*self.entropy).await
     }
 
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
-        match lease.token().and_then(|token| token.parse().ok()) {
-            Some(version) => self.store.delete(&lease_key(handle), Some(version)).await,
-            None => Ok(()),
-        }
+        lease::give_back(&*self.store, &lease_key(handle), &lease).await
     }
 }
 

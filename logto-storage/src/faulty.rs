@@ -190,6 +190,10 @@ impl<S: SessionStorage> SessionStorage for FaultyStorage<S> {
             .await
     }
 
+    fn holds_newest(&self) -> bool {
+        self.inner.holds_newest()
+    }
+
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
         self.run(Operation::Lease, self.inner.lease(handle, ttl))
             .await

@@ -86,6 +86,7 @@ enum Fault {
     ForgetsTokens,
     AsksNobodyForTheVersion,
     LastWriterIsTold,
+    DoubtsItsHandles,
     RemovesNothing,
     RemovesNobodysSessions,
     TakesSidForSub,
@@ -172,6 +173,10 @@ impl SessionStorage for Wrong {
             _ => self.memory.remove_all(whose).await,
         }
     }
+
+    fn holds_newest(&self) -> bool {
+        self.fault != Fault::DoubtsItsHandles
+    }
 }
 
 #[tokio::test]
@@ -184,6 +189,10 @@ async fn the_suite_notices_every_broken_rule() {
         ),
         (
             Fault::LastWriterIsTold,
+            "only who knows the current version writes",
+        ),
+        (
+            Fault::DoubtsItsHandles,
             "only who knows the current version writes",
         ),
         (

@@ -1,9 +1,9 @@
-//! What several processes share: a store for sessions with a lock, and a ledger. Both take three
-//! milliseconds for everything.
+//! What several processes share: stores for sessions, with a lock and without, and a ledger. What goes
+//! over a network takes three milliseconds.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -84,28 +84,82 @@ impl SessionStorage for SharedStore {
     }
 }
 
+/// A storage that grants every lease, as a broken lock does.
+#[derive(Debug)]
+pub struct Leaseless(pub Arc<MemoryStorage>);
+
+#[async_trait]
+impl SessionReader for Leaseless {
+    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
+        self.0.load(handle, now).await
+    }
+}
+
+#[async_trait]
+impl SessionStorage for Leaseless {
+    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+        self.0.create(session, now).await
+    }
+
+    async fn replace(
+        &self,
+        handle: &Handle,
+        expected: Version,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<Replaced, StorageError> {
+        self.0.replace(handle, expected, session, now).await
+    }
+
+    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
+        self.0.remove(handle).await
+    }
+
+    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+        self.0.remove_all(whose).await
+    }
+}
+
 /// A ledger that several processes share. Clones are the same ledger.
 #[derive(Clone, Debug, Default)]
-pub struct LedgerMap(Arc<Mutex<HashMap<[u8; 32], Vec<u8>>>>);
+pub struct LedgerMap {
+    entries: Arc<Mutex<HashMap<[u8; 32], Vec<u8>>>>,
+    /// Stands for its leases only.
+    leases: Arc<MemoryStorage>,
+}
+
+impl LedgerMap {
+    fn entries(&self) -> MutexGuard<'_, HashMap<[u8; 32], Vec<u8>>> {
+        self.entries
+            .lock()
+            .expect("no test panics while it holds this")
+    }
+}
 
 #[async_trait]
 impl SharedLedger for LedgerMap {
     async fn get(&self, key: &[u8; 32]) -> Result<Option<Vec<u8>>, StorageError> {
         sleep(LATENCY).await;
-        Ok(self
-            .0
-            .lock()
-            .expect("no test panics while it holds this")
-            .get(key)
-            .cloned())
+        Ok(self.entries().get(key).cloned())
     }
 
     async fn put(&self, key: &[u8; 32], value: Vec<u8>, _: Duration) -> Result<(), StorageError> {
         sleep(LATENCY).await;
-        self.0
-            .lock()
-            .expect("no test panics while it holds this")
-            .insert(*key, value);
+        self.entries().insert(*key, value);
         Ok(())
     }
+
+    async fn lease(&self, key: &[u8; 32], ttl: Duration) -> Result<Option<Lease>, StorageError> {
+        sleep(LATENCY).await;
+        self.leases.lease(&handle_of(key), ttl).await
+    }
+
+    async fn release(&self, key: &[u8; 32], lease: Lease) -> Result<(), StorageError> {
+        sleep(LATENCY).await;
+        self.leases.release(&handle_of(key), lease).await
+    }
+}
+
+fn handle_of(key: &[u8; 32]) -> Handle {
+    Handle::new(format!("{key:02x?}"))
 }

@@ -103,11 +103,6 @@ impl Place {
         Self::Memory,
         Self::Store,
     ];
-
-    /// Whether two processes may refresh one session at the same time.
-    pub fn has_several_refreshers(self) -> bool {
-        matches!(self, Self::CookiesApart | Self::CookiesTogether)
-    }
 }
 
 /// The stage.

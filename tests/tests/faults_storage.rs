@@ -29,6 +29,7 @@ use logto_storage::{
 };
 use logto_testkit::demo::SHOPPING_API;
 use logto_tests::{
+    shared::Leaseless,
     stage::{codec, cookie_storage, key_ring},
     visitor::Visitor,
     world::{Mishap, World},
@@ -372,42 +373,6 @@ async fn f35_a_late_writer_does_not_undo_a_newer_write() {
     assert!(stage.world.logto.refresh_token_is_usable(&stored));
     stage.token().await.unwrap();
     assert_eq!(stage.ends(), 0);
-}
-
-/// Grants every lease, as a lock does that ends too early.
-#[derive(Debug)]
-struct Leaseless(Arc<MemoryStorage>);
-
-#[async_trait]
-impl SessionReader for Leaseless {
-    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
-        self.0.load(handle, now).await
-    }
-}
-
-#[async_trait]
-impl SessionStorage for Leaseless {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
-        self.0.create(session, now).await
-    }
-
-    async fn replace(
-        &self,
-        handle: &Handle,
-        expected: Version,
-        session: &Session,
-        now: UnixTime,
-    ) -> Result<Replaced, StorageError> {
-        self.0.replace(handle, expected, session, now).await
-    }
-
-    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.0.remove(handle).await
-    }
-
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
-        self.0.remove_all(whose).await
-    }
 }
 
 #[tokio::test(start_paused = true)]

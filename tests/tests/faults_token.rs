@@ -6,17 +6,18 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use logto_client::{
-    Error, LogtoClient, Session, SignIn, TokenTarget, UnixTime, WritableSession,
+    Error, LogtoClient, SignIn, TokenTarget, WritableSession,
     core::error::Advice,
     error::{Reach, SessionEnd},
     event::Event,
-    storage::{
-        Handle, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version, Whose,
-    },
+    storage::SessionReader,
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{Endpoint, KeyType, demo::SHOPPING_API};
-use logto_tests::world::{Mishap, World, callback_of};
+use logto_tests::{
+    shared::Leaseless,
+    world::{Mishap, World, callback_of},
+};
 use tokio::time::sleep;
 
 const TOKEN: &str = "/token";
@@ -309,12 +310,8 @@ async fn f13_invalid_grant_is_believed_only_if_nobody_has_a_newer_refresh_token(
     let stage = Stage::public().await;
     let handle = stage.alice.handle();
     // A process that shares the storage, and no lock that works.
-    let other = stage
-        .world
-        .client(LeaselessStorage(Arc::clone(&stage.storage)));
-    let own = stage
-        .world
-        .client(LeaselessStorage(Arc::clone(&stage.storage)));
+    let other = stage.world.client(Leaseless(Arc::clone(&stage.storage)));
+    let own = stage.world.client(Leaseless(Arc::clone(&stage.storage)));
     let opened = own.session(&handle).await.unwrap().unwrap();
 
     let rival = other.session(&handle).await.unwrap().unwrap();
@@ -333,42 +330,6 @@ async fn f13_invalid_grant_is_believed_only_if_nobody_has_a_newer_refresh_token(
     );
     assert_eq!(stage.ends(), 0);
     assert!(stage.is_alive().await);
-}
-
-/// Grants every lease, as a broken lock does.
-#[derive(Debug)]
-struct LeaselessStorage(Arc<MemoryStorage>);
-
-#[async_trait::async_trait]
-impl SessionReader for LeaselessStorage {
-    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
-        self.0.load(handle, now).await
-    }
-}
-
-#[async_trait::async_trait]
-impl SessionStorage for LeaselessStorage {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
-        self.0.create(session, now).await
-    }
-
-    async fn replace(
-        &self,
-        handle: &Handle,
-        expected: Version,
-        session: &Session,
-        now: UnixTime,
-    ) -> Result<Replaced, StorageError> {
-        self.0.replace(handle, expected, session, now).await
-    }
-
-    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.0.remove(handle).await
-    }
-
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
-        self.0.remove_all(whose).await
-    }
 }
 
 #[tokio::test(start_paused = true)]

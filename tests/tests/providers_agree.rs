@@ -37,7 +37,8 @@ rows! {
     a_code_that_nobody_issued_is_refused => ["invalid_grant"];
     a_wrong_secret_is_a_configuration_error => ["invalid_client", "FixConfiguration"];
     c22_a_silent_sign_in_without_a_session_changes_nothing => ["login_required"];
-    sign_out_ends_the_refresh_token => ["http://127.0.0.1:4000/", "nobody", "session_ended"];
+    sign_out_ends_the_refresh_token => ["http://127.0.0.1:4000/", "nobody", "temporarily_unavailable"];
+    f36_a_replaced_refresh_token_is_noticed_and_not_used => ["rotated", "temporarily_unavailable", "alive", "3"];
     f6_a_key_rotation_is_noticed_at_once => ["signed in", "signed in"];
 }
 
@@ -186,6 +187,30 @@ async fn s4_a_stale_cookie_is_served_after_the_grace_period(provider: &Provider)
     ]
 }
 
+async fn f36_a_replaced_refresh_token_is_noticed_and_not_used(provider: &Provider) -> Vec<String> {
+    let config = provider.traditional();
+    let process = || provider.client(config.clone(), cookie_storage(&config));
+    let (one, another) = (process(), process());
+    let stale = sign_in(provider, &one).await.session.handle();
+    provider.wait(PAST_ROTATION).await;
+    let quick = one.session(&stale).await.unwrap().unwrap();
+    let rotated = refresh(&quick).await;
+    provider.wait(Duration::from_secs(4)).await;
+    let slow = another.session(&stale).await.unwrap().unwrap();
+    let refused = slow.access_token(&shopping()).await.unwrap_err();
+    let newest = another.session(&quick.handle()).await.unwrap().unwrap();
+    let alive = match newest.access_token_anew(&TokenTarget::user_info()).await {
+        Ok(_) => "alive".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    vec![
+        rotated,
+        refused.code().to_owned(),
+        alive,
+        provider.token_calls().await.to_string(),
+    ]
+}
+
 async fn s5_a_read_only_look_spends_nothing(provider: &Provider) -> Vec<String> {
     let client = client(provider).await;
     let handle = sign_in(provider, &client).await.session.handle();
@@ -278,7 +303,8 @@ async fn sign_out_ends_the_refresh_token(provider: &Provider) -> Vec<String> {
         None => "nobody",
         Some(_) => "somebody",
     };
-    // The revocation runs in the background; another process does not know of the sign-out.
+    // The revocation runs in the background; another process does not know of the sign-out, and takes
+    // the cookie for an old one.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let elsewhere = provider.client(config.clone(), cookie_storage(&config));
     let copied = elsewhere.session(&copy).await.unwrap().unwrap();

@@ -24,6 +24,7 @@ pub struct LogtoClientBuilder {
     observer: Arc<dyn Observer>,
     coordinator: Coordinator,
     shared_ledger: Option<Arc<dyn SharedLedger>>,
+    single_process: bool,
 }
 
 impl LogtoClientBuilder {
@@ -39,6 +40,7 @@ impl LogtoClientBuilder {
             observer: Arc::new(DefaultObserver),
             coordinator: Coordinator::new(),
             shared_ledger: None,
+            single_process: false,
         }
     }
 
@@ -67,9 +69,21 @@ impl LogtoClientBuilder {
         self
     }
 
-    /// A ledger that several processes share. Worth having where sessions live in cookies.
+    /// A ledger that several processes share. Worth having where sessions live in cookies: an old cookie is
+    /// then served by every process, and a refresh needs no question to the provider first.
     pub fn shared_ledger(mut self, ledger: impl SharedLedger + 'static) -> Self {
         self.shared_ledger = Some(Arc::new(ledger));
+        self
+    }
+
+    /// Promises that this is the only process that refreshes the sessions of this application.
+    ///
+    /// It matters where sessions live in cookies and no ledger is shared. An old cookie may then bring a
+    /// refresh token that another process has spent, and using that again would end the session; so the
+    /// client asks the introspection endpoint first, one more request for a refresh. With this promise
+    /// it does not.
+    pub fn single_process(mut self) -> Self {
+        self.single_process = true;
         self
     }
 
@@ -89,6 +103,7 @@ impl LogtoClientBuilder {
             shared_ledger: self
                 .shared_ledger
                 .map(|place| SealedLedger::new(place, limits)),
+            alone: self.single_process || self.storage.holds_newest(),
             entropy: Arc::clone(&entropy),
             observer: self.observer,
         };

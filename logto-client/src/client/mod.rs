@@ -303,7 +303,8 @@ impl LogtoClient {
     ///
     /// **It costs** a token request for every process that has to do it, and if the refresh token is
     /// replaced, the new one exists only in the ledger of this process until somebody opens the session
-    /// for writing here. A process that ends before that loses the session. Prefer
+    /// for writing here: until then other processes that share no ledger have no token to give, and a
+    /// process that ends before that loses the session. Prefer
     /// [`WritableSession::refresh_ahead`], or a storage on the server, where every place is writable.
     ///
     /// # Errors

@@ -7,7 +7,10 @@ use logto_core::{
     Secret, Session, UnixTime, error::Endpoint, revocation::RevokeRefreshToken, session::SessionId,
 };
 
-use super::{Held, LEASE_PATIENCE, LEASE_POLL, Persist, Refresher};
+use super::{
+    Held, Persist, Refresher,
+    lease::{PATIENCE, POLL},
+};
 use crate::{
     error::{Error, SessionEnd},
     event::Event,
@@ -88,16 +91,16 @@ impl Refresher {
         self.sign_out(held).await;
         // Not while another process refreshes it: that one would revoke what it got.
         let started = self.provider.clock.monotonic();
-        let patient = || self.provider.clock.monotonic().saturating_sub(started) <= LEASE_PATIENCE;
+        let patient = || self.provider.clock.monotonic().saturating_sub(started) <= PATIENCE;
         loop {
-            match self.storage.lease(&held.handle, self.lease_time()).await {
+            match self.try_lease(held).await {
                 Ok(Some(lease)) => {
                     // The new session is there; an old one that cannot be removed ends by its age.
                     let _ = self.storage.remove(&held.handle).await;
-                    let _ = self.storage.release(&held.handle, lease).await;
+                    self.release(lease).await;
                     return;
                 }
-                Ok(None) if patient() => self.provider.runtime.sleep(LEASE_POLL).await,
+                Ok(None) if patient() => self.provider.runtime.sleep(POLL).await,
                 _ => return,
             }
         }

@@ -7,9 +7,12 @@
 
 mod commit;
 mod end;
+mod lease;
+mod newest;
 mod send;
 mod shared;
 
+use self::lease::Leased;
 pub(crate) use self::{end::Revocation, shared::Shared};
 
 use std::{sync::Arc, time::Duration};
@@ -30,12 +33,8 @@ use crate::{
     event::{Event, Observer},
     ledger::SealedLedger,
     provider::Provider,
-    storage::{Handle, Lease, SessionStorage, Stored, Version},
+    storage::{Handle, SessionStorage, Stored, Version},
 };
-
-/// How long to wait for another process that refreshes the same session.
-const LEASE_PATIENCE: Duration = Duration::from_secs(5);
-const LEASE_POLL: Duration = Duration::from_millis(50);
 
 /// Whether a token that is still good will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +82,7 @@ pub(crate) struct Refresher {
     storage: Arc<dyn SessionStorage>,
     shared: Arc<Shared>,
     shared_ledger: Option<SealedLedger>,
+    alone: bool,
     entropy: Arc<dyn Entropy>,
     observer: Arc<dyn Observer>,
 }
@@ -92,6 +92,8 @@ pub(crate) struct Parts {
     pub(crate) storage: Arc<dyn SessionStorage>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) shared_ledger: Option<SealedLedger>,
+    /// Whether no other process can have spent a refresh token without our knowing.
+    pub(crate) alone: bool,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) observer: Arc<dyn Observer>,
 }
@@ -103,6 +105,7 @@ impl Refresher {
             storage: parts.storage,
             shared: parts.shared,
             shared_ledger: parts.shared_ledger,
+            alone: parts.alone,
             entropy: parts.entropy,
             observer: parts.observer,
         }
@@ -193,10 +196,9 @@ impl Refresher {
             Leased::Ours(lease) => lease,
             Leased::Served(token) => return Ok(token),
         };
-        let handle = held.handle.clone();
-        let outcome = self.refresh(held, target, need, persist).await;
-        // A lease that cannot be given back ends with its time.
-        let _ = self.storage.release(&handle, lease).await;
+        let alone = self.knows_newest(&lease);
+        let outcome = self.refresh(held, target, need, persist, alone).await;
+        self.release(lease).await;
         outcome
     }
 
@@ -286,57 +288,15 @@ impl Refresher {
         Some(token)
     }
 
-    /// Waits for the right to refresh, against other processes.
-    async fn lease(
-        &self,
-        held: &mut Held,
-        target: &TokenTarget,
-        need: Need,
-        persist: Persist,
-    ) -> Result<Leased, Error> {
-        let started = self.provider.clock.monotonic();
-        loop {
-            if let Some(lease) = self.storage.lease(&held.handle, self.lease_time()).await? {
-                // Whoever held it before us may have refreshed since we looked.
-                let reloaded = if shared_lease(&lease) {
-                    self.reload(held, target).await
-                } else {
-                    Ok(())
-                };
-                let served = match reloaded {
-                    Ok(()) => self.at_hand(held, target, need, persist).await.map(Ok),
-                    Err(error) => Some(Err(error)),
-                };
-                let Some(served) = served else {
-                    return Ok(Leased::Ours(lease));
-                };
-                let _ = self.storage.release(&held.handle, lease).await;
-                return served.map(Leased::Served);
-            }
-            if self.provider.clock.monotonic().saturating_sub(started) > LEASE_PATIENCE {
-                return Err(Error::Busy);
-            }
-            self.provider.runtime.sleep(LEASE_POLL).await;
-            self.reload(held, target).await?;
-            if let Some(token) = self.at_hand(held, target, need, persist).await {
-                return Ok(Leased::Served(token));
-            }
-        }
-    }
-
-    /// A lease outlives everything that can happen under it: waiting for a place, the calls to the token
-    /// endpoint, waiting for a place and the call for keys, and the writes.
-    pub(super) fn lease_time(&self) -> Duration {
-        self.provider.deadline() * (1 + 3 + 2) + LEASE_PATIENCE
-    }
-
-    /// Spends the refresh token. The turn and the lease are ours.
+    /// Spends the refresh token. The turn and the lease are ours; unless we are alone, another process
+    /// may have spent it nevertheless.
     async fn refresh(
         &self,
         held: &mut Held,
         target: &TokenTarget,
         need: Need,
         persist: Persist,
+        alone: bool,
     ) -> Result<AccessToken, Error> {
         loop {
             self.shared.pause.check(self.provider.now())?;
@@ -352,6 +312,9 @@ impl Refresher {
                 }
             };
             let spent = held.session.refresh_token().cloned();
+            if !alone {
+                self.assure_newest(held, &metadata).await?;
+            }
             match self.run(machine, held, spent.as_ref(), persist).await {
                 Err(error) if error.is_oauth(&OAuthErrorCode::InvalidGrant) => {
                     // Believed only if nobody has a newer refresh token.
@@ -383,6 +346,7 @@ impl Refresher {
         spent: Option<&Secret>,
         persist: Persist,
     ) -> Result<AccessToken, Error> {
+        let sent_at = self.provider.now();
         loop {
             match machine.poll(self.provider.now()) {
                 Step::Send(request) if request.method() == Method::GET => {
@@ -402,6 +366,9 @@ impl Refresher {
                 }) => {
                     self.provider.put_keys(keys);
                     self.commit(held, spent, &delta, persist).await?;
+                    if let Some(refresh_token) = held.session.refresh_token() {
+                        self.note_newest(refresh_token, sent_at);
+                    }
                     return Ok(token.inspect(|_| self.tell_refreshed(held, &delta))?);
                 }
             }
@@ -417,14 +384,4 @@ impl Refresher {
             });
         }
     }
-}
-
-enum Leased {
-    Ours(Lease),
-    Served(AccessToken),
-}
-
-/// Whether other processes could have held the lease.
-fn shared_lease(lease: &Lease) -> bool {
-    lease.token().is_some()
 }

@@ -2,7 +2,7 @@
 
 use logto_core::{UnixTime, session::SessionId};
 
-use super::{Flown, Revocation, Route};
+use super::{Flown, Revocation, Route, newest::Standing};
 use crate::{
     error::Error,
     expiring::Expiring,
@@ -16,6 +16,8 @@ use crate::{
 
 /// How many ended sessions are remembered.
 const MOST_OVER: usize = 100_000;
+/// Of how many refresh tokens it is remembered whether they are the newest.
+const MOST_STANDINGS: usize = 100_000;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -24,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(super) pause: Pause,
     pub(super) retries: RetryBudget,
+    /// What is known about refresh tokens that other processes may spend, by their hash.
+    pub(super) standings: Expiring<[u8; 32], Standing>,
     pub(crate) endings: Flights<(SessionId, Revocation), Result<(), Error>>,
     /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is
     /// worth anything in this process.
@@ -41,6 +45,7 @@ impl Shared {
             ledger: Ledger::new(limits),
             pause: Pause::default(),
             retries: RetryBudget::default(),
+            standings: Expiring::new(MOST_STANDINGS),
             endings: Flights::default(),
             over: Expiring::new(MOST_OVER),
             logged_out: Expiring::new(MOST_OVER),

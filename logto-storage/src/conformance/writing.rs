@@ -133,6 +133,10 @@ impl Suite {
             (new != handle) == moved,
             "the handle changed, or should have",
         )?;
+        rule.ensure(
+            self.one.holds_newest() != moved,
+            "`holds_newest` is true where handles stay, and false where they change",
+        )?;
         let after = self.loaded(rule, &new).await?;
         rule.ensure(
             after.session == second && after.version == version,

@@ -4,9 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use logto_client::{ledger::SharedLedger, storage::StorageError};
+use logto_client::{
+    entropy::OsEntropy,
+    ledger::SharedLedger,
+    storage::{Lease, StorageError},
+};
 
-use super::{Entry, KeyValueStore};
+use super::{Entry, KeyValueStore, lease};
 
 /// A [`SharedLedger`] in a [`KeyValueStore`], for sessions that live in cookies and are served by
 /// several processes: a request that comes with an old cookie to one of them is brought up to date with
@@ -59,6 +63,14 @@ impl SharedLedger for ExternalLedger {
         Err(StorageError::Unavailable(
             "others write to the same entry all the time".into(),
         ))
+    }
+
+    async fn lease(&self, key: &[u8; 32], ttl: Duration) -> Result<Option<Lease>, StorageError> {
+        lease::take(&*self.store, &name_of(key), ttl, &OsEntropy).await
+    }
+
+    async fn release(&self, key: &[u8; 32], lease: Lease) -> Result<(), StorageError> {
+        lease::give_back(&*self.store, &name_of(key), &lease).await
     }
 }
 

@@ -279,6 +279,10 @@ impl SessionStorage for AbortingStorage {
         self.inner.remove_all(whose).await
     }
 
+    fn holds_newest(&self) -> bool {
+        self.inner.holds_newest()
+    }
+
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
         self.inner.lease(handle, ttl).await
     }
