@@ -156,8 +156,15 @@ impl Session {
         &self.claims
     }
 
-    /// The ID token as it was issued, for an `id_token_hint`.
-    pub fn id_token(&self) -> &Secret {
+    /// The ID token as it was issued, for an `id_token_hint`; `None` when the session had to
+    /// [forget](Self::forget_organizations) a part of it.
+    pub fn id_token(&self) -> Option<&Secret> {
+        jwt::is_signed(self.id_token.expose()).then_some(&self.id_token)
+    }
+
+    /// The ID token as the session serializes it, for storages with a format of their own: without a
+    /// signature when a part of it is forgotten.
+    pub fn kept_id_token(&self) -> &Secret {
         &self.id_token
     }
 
@@ -331,6 +338,26 @@ impl Session {
         }
     }
 
+    /// Leaves the user's organizations out of the claims, with the roles and the data there: for a storage
+    /// that has no room for them. They are in userinfo, and in the ID token that the next refresh brings.
+    /// The ID token itself is gone with them, as it cannot be changed. Says whether there were any.
+    pub fn forget_organizations(&mut self) -> bool {
+        let mut claims = self.claims.to_map();
+        let before = claims.len();
+        claims.retain(|name, _| !ORGANIZATION_CLAIMS.contains(&name.as_str()));
+        if claims.len() == before {
+            return false;
+        }
+        let id_token = Secret::from(jwt::without_signature(self.id_token.expose(), &claims));
+        // What was read before is read again without them.
+        let Ok(claims) = IdTokenClaims::from_map(claims) else {
+            return false;
+        };
+        self.id_token = id_token;
+        self.claims = claims;
+        true
+    }
+
     /// Forgets the access token for `target`, which can be fetched again, and says whether there was
     /// one.
     pub fn forget(&mut self, target: &TokenTarget) -> bool {
@@ -386,6 +413,9 @@ impl TryFrom<Secret> for VerifiedIdToken {
     }
 }
 
+/// What grows with the organizations of a user.
+const ORGANIZATION_CLAIMS: [&str; 3] = ["organizations", "organization_roles", "organization_data"];
+
 /// A stored session that cannot be read: treat it as no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored session is unreadable")]
@@ -395,6 +425,7 @@ pub struct UnreadableSession;
 #[derive(Serialize, Deserialize)]
 struct Record {
     id: SessionId,
+    /// Without a signature if it was shortened.
     id_token: Secret,
     refresh_token: Option<Secret>,
     access_tokens: Vec<(TokenTarget, AccessToken)>,

@@ -233,7 +233,7 @@ fn b18_the_session_and_its_tokens() {
         "token_type": "Bearer",
         "refresh_token": "hidden-second-refresh-token",
     });
-    rotated["id_token"] = json!(session.id_token().expose());
+    rotated["id_token"] = json!(session.id_token().unwrap().expose());
     machine.handle(json_response(200, &rotated), NOW);
     assert_hidden("ObtainToken within", &machine);
     assert_hidden("SessionDelta", &machine.rotated().unwrap());
@@ -307,7 +307,7 @@ fn b18_the_other_exchanges() {
     let request = account.request(http::Method::GET, &["my-account"], None);
     assert_hidden("a request to the Account API", &request.unwrap());
     let sign_out = SignOut::new()
-        .id_token_hint(session.id_token().clone())
+        .id_token_hint(session.id_token().unwrap().clone())
         .state("hidden-state");
     assert_hidden("SignOut", &sign_out);
 }

@@ -175,6 +175,41 @@ fn x15_missing_scopes_are_those_that_nothing_holds() {
 }
 
 #[test]
+fn b6_organizations_are_forgotten_until_the_next_id_token() {
+    let with_many = json!({
+        "name": "Alice",
+        "organizations": ["acme", "globex"],
+        "organization_roles": ["acme:member"],
+        "organization_data": [{"id": "acme", "name": "Acme"}],
+    });
+    let mut session = session_with("id_token", json!(id_token(&with_many)));
+    let before = session.clone();
+    assert!(session.forget_organizations());
+    assert!(!session.forget_organizations(), "there are none any more");
+
+    assert_eq!(session.id_token(), None, "what is left was never issued");
+    let user = &session.claims().user;
+    assert!(user.organizations.is_absent() && user.organization_data.is_absent());
+    assert!(user.organization_roles.is_absent());
+    assert_eq!(user.name, before.claims().user.name);
+    assert_eq!(session.claims().sub, before.claims().sub);
+    assert_eq!(session.claims().iat, before.claims().iat);
+
+    let json = serde_json::to_value(&session).unwrap();
+    assert_eq!(
+        serde_json::from_value::<Session>(json).unwrap(),
+        session,
+        "it is stored like this"
+    );
+
+    session.apply(&delta(
+        json!({"id_token": id_token(&with_many), "forgotten": []}),
+    ));
+    assert_eq!(session.claims(), before.claims());
+    assert!(session.id_token().is_some());
+}
+
+#[test]
 fn x9_a_change_is_committed_as_a_whole() {
     let mut session = session();
     let new = token_record("new-for-the-api", &["read:orders"], 900);
@@ -187,7 +222,7 @@ fn x9_a_change_is_committed_as_a_whole() {
     })));
     assert_eq!(session.refresh_token().unwrap().expose(), "rotated");
     assert_eq!(session.claims().user.name.as_deref(), Some("Alice"));
-    assert_eq!(session.id_token().expose(), id_token_in(&session));
+    assert_eq!(session.id_token().unwrap().expose(), id_token_in(&session));
     let targets: Vec<&TokenTarget> = session.access_tokens().keys().collect();
     assert_eq!(targets, [&api()]);
     assert_eq!(

@@ -28,11 +28,15 @@ use crate::{
 /// # What does not fit
 /// A session that is longer than the cookies may be is stored without some of its access tokens: the
 /// expired ones go first, then the longest unused, and they are fetched again when they are needed.
-/// The refresh token and the ID token always stay; without a refresh token so do the access tokens,
-/// since nothing could fetch them again. What still does not fit is
-/// [`StorageError::TooLarge`] and nothing is stored. With the default budget of 8 KiB an ID token may
-/// have the claims of some 300 organizations; for more, raise the budget or keep sessions on the
-/// server.
+/// The refresh token always stays; without one so do the access tokens, since nothing could fetch them
+/// again.
+///
+/// If even the ID token is too long, the user's organizations are left out of it, with the roles and the
+/// data there: with the default budget of 8 KiB from some 300 organizations on. The claims of the session
+/// then do not know of any, and
+/// [`WritableSession::organizations`](logto_client::WritableSession::organizations) and `user_info` ask
+/// for them; raise the budget or keep sessions on the server to spare that. What still does not fit is
+/// [`StorageError::TooLarge`] and nothing is stored.
 #[derive(Clone)]
 pub struct CookieStorage {
     keys: KeyRing,
@@ -48,13 +52,15 @@ pub struct CookieStorage {
 
 type Report = dyn Fn(&Overflow) + Send + Sync;
 
-/// Access tokens were left out of a cookie for want of room. No session is lost by it, but each of
-/// these tokens costs a request when it is needed next: a reason to keep sessions on the server.
+/// Something was left out of a cookie for want of room. No session is lost by it, but it costs a request
+/// when it is needed next: a reason to keep sessions on the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overflow {
-    /// What the tokens were for.
+    /// What the access tokens were for that were left out.
     pub dropped: Vec<TokenTarget>,
+    /// Whether the organizations of the user were left out of the claims.
+    pub without_organizations: bool,
     /// Bytes that the whole session would have taken.
     pub size: usize,
     /// Bytes that fit.
@@ -91,7 +97,7 @@ impl CookieStorage {
         self
     }
 
-    /// What to do when access tokens have to be left out.
+    /// What to do when something has to be left out.
     #[must_use]
     pub fn on_overflow(mut self, report: impl Fn(&Overflow) + Send + Sync + 'static) -> Self {
         self.on_overflow = Some(Arc::new(report));
@@ -143,29 +149,19 @@ impl CookieStorage {
         Ok(Handle::new(URL_SAFE_NO_PAD.encode_to_string(sealed)))
     }
 
-    /// The record without the access tokens that there is no room for.
+    /// The record without what there is no room for.
     fn fitted(&self, mut record: Record, now: UnixTime) -> Result<Record, StorageError> {
-        let whole = handle_len(record.encode().map_err(unavailable)?.len());
+        let whole = len_of(&record)?;
         if whole <= self.capacity {
             return Ok(record);
         }
-        let mut dropped = Vec::new();
-        if record.session.refresh_token().is_some() {
-            // A base64url character carries six bits.
-            let mut excess = whole
-                .saturating_sub(self.capacity)
-                .saturating_mul(3)
-                .div_ceil(4);
-            for (target, token_len) in by_use(&record.session, now)? {
-                if excess == 0 {
-                    break;
-                }
-                record.session.forget(&target);
-                dropped.push(target);
-                excess = excess.saturating_sub(token_len);
-            }
-        }
-        let size = handle_len(record.encode().map_err(unavailable)?.len());
+        let without_organizations =
+            self.is_too_long_without_tokens(&record)? && record.session.forget_organizations();
+        let dropped = match record.session.refresh_token() {
+            Some(_) => self.drop_access_tokens(&mut record, now)?,
+            None => Vec::new(),
+        };
+        let size = len_of(&record)?;
         if size > self.capacity {
             return Err(StorageError::TooLarge {
                 size,
@@ -174,19 +170,55 @@ impl CookieStorage {
         }
         self.report(&Overflow {
             dropped,
+            without_organizations,
             size: whole,
             limit: self.capacity,
         });
         Ok(record)
     }
 
+    /// Whether a record is too long without all access tokens that may be left out.
+    fn is_too_long_without_tokens(&self, record: &Record) -> Result<bool, StorageError> {
+        let mut bare = record.clone();
+        if bare.session.refresh_token().is_some() {
+            for target in record.session.access_tokens().keys() {
+                bare.session.forget(target);
+            }
+        }
+        Ok(len_of(&bare)? > self.capacity)
+    }
+
+    /// Drops as many access tokens as have to go, and says which.
+    fn drop_access_tokens(
+        &self,
+        record: &mut Record,
+        now: UnixTime,
+    ) -> Result<Vec<TokenTarget>, StorageError> {
+        let mut dropped = Vec::new();
+        // A base64url character carries six bits.
+        let mut excess = len_of(record)?
+            .saturating_sub(self.capacity)
+            .saturating_mul(3)
+            .div_ceil(4);
+        for (target, token_len) in by_use(&record.session, now)? {
+            if excess == 0 {
+                break;
+            }
+            record.session.forget(&target);
+            dropped.push(target);
+            excess = excess.saturating_sub(token_len);
+        }
+        Ok(dropped)
+    }
+
     fn report(&self, overflow: &Overflow) {
         #[cfg(feature = "tracing")]
         tracing::warn!(
             dropped = overflow.dropped.len(),
+            without_organizations = overflow.without_organizations,
             size = overflow.size,
             limit = overflow.limit,
-            "access tokens do not fit into the session cookie and will be fetched again"
+            "the session does not fit into its cookies; what was left out will be fetched again"
         );
         if let Some(report) = &self.on_overflow {
             report(overflow);
@@ -273,12 +305,10 @@ fn by_use(session: &Session, now: UnixTime) -> Result<Vec<(TokenTarget, usize)>,
     measured.collect()
 }
 
-/// Characters of the handle for a record of this many bytes.
-fn handle_len(record_len: usize) -> usize {
-    record_len
-        .saturating_add(OVERHEAD)
-        .saturating_mul(4)
-        .div_ceil(3)
+/// Characters of the handle for a record.
+fn len_of(record: &Record) -> Result<usize, StorageError> {
+    let bytes = record.encode().map_err(unavailable)?.len();
+    Ok(bytes.saturating_add(OVERHEAD).saturating_mul(4).div_ceil(3))
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StorageError {

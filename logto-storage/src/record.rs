@@ -41,7 +41,7 @@ impl Record {
         let session = &self.session;
         let fields = Fields {
             id: *session.id().as_bytes(),
-            id_token: Packed(session.id_token().expose()),
+            id_token: Packed(session.kept_id_token().expose()),
             refresh_token: session.refresh_token().map(|token| Packed(token.expose())),
             access_tokens: session.access_tokens().iter().map(entry).collect(),
             requested_scopes: session
@@ -181,7 +181,7 @@ fn packed_len_at_most(session: &Session) -> usize {
     tokens
         .chain(scopes.map(String::as_str))
         .chain(targets)
-        .chain([session.id_token().expose()])
+        .chain([session.kept_id_token().expose()])
         .chain(session.refresh_token().map(logto_core::Secret::expose))
         .chain(session.requested_scopes().iter().map(String::as_str))
         .chain(session.requested_resources().iter().map(String::as_str))
@@ -305,7 +305,7 @@ mod tests {
         let written = postcard::to_allocvec(&session).unwrap();
         let fields: Fields<'_, &str> = postcard::from_bytes(&written).unwrap();
         assert_eq!(postcard::to_allocvec(&fields).unwrap(), written);
-        assert_eq!(fields.id_token, session.id_token().expose());
+        assert_eq!(fields.id_token, session.kept_id_token().expose());
         assert_eq!(fields.changed_at, session.changed_at());
     }
 

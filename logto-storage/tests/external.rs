@@ -121,7 +121,7 @@ async fn b11_the_store_learns_nothing_that_could_be_used() {
     let claims = session.claims();
     let secrets = [
         handle.expose(),
-        session.id_token().expose(),
+        session.id_token().unwrap().expose(),
         session.refresh_token().unwrap().expose(),
         &claims.sub,
         claims.sid.as_deref().unwrap(),

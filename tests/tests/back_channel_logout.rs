@@ -293,7 +293,7 @@ async fn l8_tokens_of_other_kinds_log_nobody_out_and_a_logout_token_opens_nothin
     let session = application.sign_in("alice").await;
     let shopping = TokenTarget::resource(SHOPPING_API);
     let access_token = session.access_token(&shopping).await.unwrap().token;
-    let id_token = session.snapshot().id_token().clone();
+    let id_token = session.snapshot().id_token().unwrap().clone();
     for token in [&access_token, &id_token] {
         assert_eq!(application.hear(token.expose()).await.status(), 400);
     }

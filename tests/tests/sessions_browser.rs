@@ -5,15 +5,15 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use logto_client::{SignIn, TokenTarget};
+use logto_client::{SignIn, TokenTarget, web::LogtoWeb};
 use logto_testkit::{
-    Endpoint,
+    Endpoint, Organization,
     demo::{ACME, SHOPPING_API},
 };
 use logto_tests::{
-    stage::{Kind, PROBE, Place, Stage, codec, failed, short, well},
+    stage::{Kind, PROBE, Place, Stage, codec, cookie_storage, failed, key_ring, short, well},
     visitor::{Visitor, location},
-    world::BASE_URL,
+    world::{BASE_URL, World},
 };
 use tokio::time::sleep;
 
@@ -100,6 +100,48 @@ async fn s8_every_cookie_fits_and_nothing_is_fetched_twice() {
                 .contains_key(&format!("{}.1", codec().name()))
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s8_b6_the_member_of_a_thousand_organizations_signs_in_with_cookies() {
+    let world = World::public(
+        |app| app,
+        |tenant| {
+            (0..1_000).fold(tenant, |tenant, n| {
+                let id = format!("organization{n:04}");
+                tenant.organization(Organization::new(id, "One").member("alice", ["member"]))
+            })
+        },
+    );
+    let client = world.client(cookie_storage(&world));
+    let web = LogtoWeb::new(client, codec(), key_ring());
+    let alice = Visitor::new(&world.logto);
+    alice.sign_in(&web, "alice").await;
+    for _ in 0..2 {
+        alice
+            .token(&web, &TokenTarget::organization("organization0999"))
+            .await
+            .unwrap();
+        let visit = alice.get("/page");
+        let session = web.session(visit.headers()).await.unwrap().unwrap();
+        assert_eq!(
+            session.claims().user.email.value().map(String::as_str),
+            Some("alice@example.com")
+        );
+        assert!(
+            session.claims().user.organizations.is_absent(),
+            "for want of room"
+        );
+        assert!(
+            session.organizations().await.unwrap().len() >= 1_000,
+            "from userinfo"
+        );
+        visit.finish(&web, &session);
+        world.clock.advance(Duration::from_secs(3_600));
+    }
+    assert_eq!(alice.ignored_cookies(), 0);
+    assert!(alice.longest_header() <= 8_192);
+    assert_eq!(world.logto.late_replays(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -67,7 +67,7 @@ async fn t39_l2_l3_the_browser_goes_to_logto_and_comes_back_to_the_configured_ad
     let world = World::new();
     let client = world.client(MemoryStorage::new());
     let session = signed_in(&world, &client).await;
-    let id_token = session.snapshot().id_token().clone();
+    let id_token = session.snapshot().id_token().unwrap().clone();
     let sign_out = SignOut::new()
         .id_token_hint(id_token)
         .state("s")

@@ -270,7 +270,7 @@ async fn b13_no_token_reaches_the_browser_unasked() {
     for secret in [
         &token.token,
         session.refresh_token().unwrap(),
-        session.id_token(),
+        session.id_token().unwrap(),
     ] {
         assert!(!seen.contains(secret.expose()));
     }

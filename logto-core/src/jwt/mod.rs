@@ -23,6 +23,7 @@ mod verifier;
 
 use std::fmt;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 #[cfg(feature = "aws-lc")]
@@ -191,4 +192,17 @@ impl fmt::Debug for UnverifiedJwt<'_> {
 /// only compared with what it was asked for.
 pub(crate) fn unverified_claims(token: &str) -> Result<Map<String, Value>, TokenError> {
     decode_object("payload", Compact::split(token, MAX_ID_TOKEN_LEN)?.payload)
+}
+
+/// Whether a token has a signature, good or bad.
+pub(crate) fn is_signed(token: &str) -> bool {
+    !token.ends_with('.')
+}
+
+/// A token with these claims and the header of `token`. It has no signature, so that it is never taken
+/// for one that was issued.
+pub(crate) fn without_signature(token: &str, claims: &Map<String, Value>) -> String {
+    let header = token.split('.').next().unwrap_or_default();
+    let payload = URL_SAFE_NO_PAD.encode(Value::from(claims.clone()).to_string());
+    format!("{header}.{payload}.")
 }

@@ -32,7 +32,7 @@ async fn r6_r3_l8_a_token_passes_the_model_it_is_for_and_no_other() {
     let world = &api.world;
     let client = world.client(MemoryStorage::new());
     let session = world.sign_in(&client, "alice").await.session;
-    let id_token = session.snapshot().id_token().expose().to_owned();
+    let id_token = session.snapshot().id_token().unwrap().expose().to_owned();
     let shopping = TokenTarget::resource(SHOPPING_API);
     let tokens = [
         ("api", users_token(world, &shopping).await),
