@@ -1,8 +1,9 @@
-//! What happens to sessions behind the application's back, for logs and alarms.
+//! What happens behind the application's back, to sessions and to what is known of the provider: for logs
+//! and alarms.
 
 use std::fmt;
 
-use logto_core::{TokenTarget, session::SessionId};
+use logto_core::{TokenTarget, error::Endpoint, session::SessionId};
 
 use crate::error::SessionEnd;
 
@@ -54,6 +55,28 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// The provider's metadata or keys could not be fetched; the last ones serve for up to a day. Told
+    /// once for each attempt, not for each request that would have liked newer ones: between attempts are
+    /// pauses that grow up to a minute.
+    NotFetched {
+        /// Whose metadata or keys.
+        issuer: String,
+        /// Which of them.
+        endpoint: Endpoint,
+        /// Why, in words.
+        reason: String,
+    },
+    /// The provider has withdrawn keys; tokens that were signed with them are refused from now on. A
+    /// rotation withdraws one and leaves others. With none left the provider takes back all its tokens,
+    /// or has made a mistake: a reason for an alarm.
+    KeysWithdrawn {
+        /// Whose keys.
+        issuer: String,
+        /// How many are gone.
+        withdrawn: usize,
+        /// How many there are now.
+        left: usize,
+    },
 }
 
 /// Who is told.
@@ -96,6 +119,25 @@ impl Observer for DefaultObserver {
             }
             Event::NotRevoked { reason } => {
                 tracing::warn!(target: "logto", reason, "refresh token not revoked");
+            }
+            Event::NotFetched {
+                issuer,
+                endpoint,
+                reason,
+            } => {
+                tracing::warn!(target: "logto", issuer, %endpoint, reason, "the last ones serve on");
+            }
+            Event::KeysWithdrawn {
+                issuer, left: 0, ..
+            } => {
+                tracing::error!(target: "logto", issuer, "the provider has withdrawn all its keys");
+            }
+            Event::KeysWithdrawn {
+                issuer,
+                withdrawn,
+                left,
+            } => {
+                tracing::info!(target: "logto", issuer, withdrawn, left, "keys were withdrawn");
             }
         }
     }

@@ -25,6 +25,7 @@ use crate::{
     credentials::{self, Credentials},
     entropy::Entropy,
     error::Error,
+    event::{Event, Observer},
     http::{HttpClient, TransportError},
     runtime::Runtime,
 };
@@ -38,6 +39,7 @@ pub(crate) struct Provider {
     entropy: Arc<dyn Entropy>,
     credentials: Credentials,
     verifier: Arc<dyn JwsVerifier>,
+    pub(crate) observer: Arc<dyn Observer>,
     http: Arc<dyn HttpClient>,
     deadline: Duration,
     at_once: Semaphore,
@@ -73,6 +75,7 @@ pub(crate) struct Surroundings {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) verifier: Arc<dyn JwsVerifier>,
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 /// A place among the calls that are under way, until it is dropped.
@@ -103,6 +106,7 @@ impl Provider {
             entropy,
             runtime,
             verifier,
+            observer,
         } = surroundings;
         Self {
             config,
@@ -110,6 +114,7 @@ impl Provider {
             entropy,
             credentials: transport.credentials,
             verifier,
+            observer,
             http: transport.http,
             deadline: transport.deadline,
             at_once: Semaphore::new(transport.at_once),
@@ -237,10 +242,10 @@ impl Provider {
             .get(&self.clock, &*self.runtime, move || {
                 async move {
                     let discover = Discover::new(&provider.config);
-                    provider
-                        .exchange(Endpoint::Discovery, discover)
-                        .await
+                    let metadata = provider.exchange(Endpoint::Discovery, discover).await;
+                    metadata
                         .map(Arc::new)
+                        .inspect_err(|error| provider.not_fetched(Endpoint::Discovery, error))
                 }
                 .boxed()
             })
@@ -330,6 +335,7 @@ impl Provider {
     /// Takes over a key set that a machine fetched.
     pub(crate) fn put_keys(&self, keys: Option<Arc<KeySet>>) {
         if let Some(keys) = keys {
+            self.tell_withdrawn(&keys);
             self.known
                 .keys
                 .put(CachedKeys { keys, etag: None }, self.now());
@@ -342,8 +348,15 @@ impl Provider {
             let cached = self.known.keys.value();
             let fetch = FetchKeys::new(&metadata, Arc::clone(&self.verifier))
                 .if_none_match(cached.as_ref().and_then(|cached| cached.etag.clone()));
-            match (self.exchange(Endpoint::Keys, fetch).await?, cached) {
-                (FetchedKeys::New { keys, etag }, _) => Ok(CachedKeys { keys, etag }),
+            let fetched = self
+                .exchange(Endpoint::Keys, fetch)
+                .await
+                .inspect_err(|error| self.not_fetched(Endpoint::Keys, error))?;
+            match (fetched, cached) {
+                (FetchedKeys::New { keys, etag }, _) => {
+                    self.tell_withdrawn(&keys);
+                    Ok(CachedKeys { keys, etag })
+                }
                 (_, Some(cached)) => Ok(cached),
                 (_, None) => Err(Error::Transport {
                     endpoint: Endpoint::Keys,
@@ -354,5 +367,29 @@ impl Provider {
             }
         }
         .boxed()
+    }
+
+    fn not_fetched(&self, endpoint: Endpoint, error: &Error) {
+        self.observer.on_event(&Event::NotFetched {
+            issuer: self.config.issuer().to_owned(),
+            endpoint,
+            reason: error.to_string(),
+        });
+    }
+
+    /// Tells of keys that `newer` lacks.
+    fn tell_withdrawn(&self, newer: &KeySet) {
+        let Some(before) = self.known.keys.value() else {
+            return;
+        };
+        let is_gone = |kid: &&str| newer.kids().all(|left| left != *kid);
+        let withdrawn = before.keys.kids().filter(is_gone).count();
+        if withdrawn > 0 {
+            self.observer.on_event(&Event::KeysWithdrawn {
+                issuer: self.config.issuer().to_owned(),
+                withdrawn,
+                left: newer.len(),
+            });
+        }
     }
 }

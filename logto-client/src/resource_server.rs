@@ -59,7 +59,8 @@ const INACTIVE_FOR: Duration = Duration::from_secs(5);
 /// A token with an unknown key causes a fetch of the keys at once, so that a rotation is noticed; no
 /// more than four in a row and two in a minute, so that a flood of made-up tokens is not passed on.
 /// Through an outage the last keys are used, for up to a day. A fetched set replaces the one before it
-/// whatever it holds, also if it is empty: that is how an issuer withdraws its keys.
+/// whatever it holds, also if it is empty: that is how an issuer withdraws its keys. The
+/// [observer](Wiring::observer) is told of both.
 #[derive(Clone)]
 pub struct ResourceServer {
     inner: Arc<Inner>,

@@ -12,6 +12,7 @@ use crate::{
     clock::{Clock, SystemClock},
     credentials::Credentials,
     entropy::{Entropy, OsEntropy},
+    event::{DefaultObserver, Observer},
     http::HttpClient,
     provider::{Known, Provider, Surroundings, Transport},
     runtime::Runtime,
@@ -26,6 +27,7 @@ pub struct Wiring {
     pub(crate) entropy: Arc<dyn Entropy>,
     runtime: Option<Arc<dyn Runtime>>,
     verifier: Option<Arc<dyn JwsVerifier>>,
+    observer: Arc<dyn Observer>,
     deadline: Duration,
     at_once: usize,
     other_credentials: Vec<ClientAuthentication>,
@@ -70,6 +72,7 @@ impl Wiring {
             entropy: Arc::new(OsEntropy),
             runtime: default_runtime(),
             verifier: default_verifier(),
+            observer: Arc::new(DefaultObserver),
             deadline: Duration::from_secs(10),
             at_once: 64,
             other_credentials: Vec::new(),
@@ -97,6 +100,12 @@ impl Wiring {
     /// Another verifier than that of the features.
     pub fn verifier(mut self, verifier: impl JwsVerifier + 'static) -> Self {
         self.verifier = Some(Arc::new(verifier));
+        self
+    }
+
+    /// Who is told what happens; nobody unless given, or `tracing` with that feature.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Arc::new(observer);
         self
     }
 
@@ -142,6 +151,7 @@ impl Wiring {
             entropy: Arc::clone(&self.entropy),
             runtime: self.runtime.clone().ok_or(BuildError::NoRuntime)?,
             verifier: self.verifier.clone().ok_or(BuildError::NoVerifier)?,
+            observer: Arc::clone(&self.observer),
         };
         Ok(Provider::new(config, transport, surroundings, known))
     }

@@ -167,7 +167,9 @@ impl World {
 
     /// HTTP and time of this world, for clients that have no sessions.
     pub fn wiring(&self) -> Wiring {
-        Wiring::new(self.network.client()).clock(WorldClock(self.clock.clone()))
+        Wiring::new(self.network.client())
+            .clock(WorldClock(self.clock.clone()))
+            .observer(self.events.clone())
     }
 
     /// The current time.

@@ -7,7 +7,7 @@ use logto_core::LogtoConfig;
 use super::{Coordinator, Inner, LogtoClient};
 use crate::{
     clock::Clock,
-    event::{DefaultObserver, Observer},
+    event::Observer,
     ledger::{SealedLedger, SharedLedger},
     refresh::{Parts, Refresher},
     storage::SessionStorage,
@@ -21,7 +21,6 @@ pub struct LogtoClientBuilder {
     config: LogtoConfig,
     wiring: Wiring,
     storage: Arc<dyn SessionStorage>,
-    observer: Arc<dyn Observer>,
     coordinator: Coordinator,
     shared_ledger: Option<Arc<dyn SharedLedger>>,
     single_process: bool,
@@ -37,7 +36,6 @@ impl LogtoClientBuilder {
             config,
             wiring,
             storage,
-            observer: Arc::new(DefaultObserver),
             coordinator: Coordinator::new(),
             shared_ledger: None,
             single_process: false,
@@ -56,9 +54,9 @@ impl LogtoClientBuilder {
         self
     }
 
-    /// Who is told what happens to sessions.
+    /// Who is told what happens; short for [`Wiring::observer`].
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.observer = Arc::new(observer);
+        self.wiring = self.wiring.observer(observer);
         self
     }
 
@@ -105,7 +103,7 @@ impl LogtoClientBuilder {
                 .map(|place| SealedLedger::new(place, limits)),
             alone: self.single_process || self.storage.holds_newest(),
             entropy: Arc::clone(&entropy),
-            observer: self.observer,
+            observer: Arc::clone(&provider.observer),
         };
         let refresher = Arc::new(Refresher::new(Arc::clone(&provider), parts));
         let inner = Inner {

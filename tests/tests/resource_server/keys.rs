@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, header};
-use logto_client::{Wiring, http::http_fn, resource_server::ResourceServer};
+use logto_client::{Wiring, event::Event, http::http_fn, resource_server::ResourceServer};
 use logto_testkit::{Endpoint, Fault, KeyType};
 use logto_tests::world::WorldClock;
 use tokio::time::Instant;
@@ -297,6 +297,8 @@ async fn f7_an_empty_set_withdraws_the_keys_until_the_next_one() {
         401,
         "the provider says that it has no keys"
     );
+    let withdrawn = |left: usize| move |event: &Event| matches!(event, Event::KeysWithdrawn { left: l, .. } if *l == left);
+    assert_eq!(api.world.events.count(withdrawn(0)), 1, "an alarm");
     assert_eq!(api.status(&new).await, 200, "the next token asks again");
     assert_eq!(api.status(&token).await, 200);
     assert_eq!(api.key_fetches(), 3);
@@ -311,6 +313,8 @@ async fn f7_an_empty_set_withdraws_the_keys_until_the_next_one() {
         "half of the keys are gone, and this one is not"
     );
     assert_eq!(api.status(&token).await, 401);
+    assert_eq!(api.world.events.count(withdrawn(0)), 1);
+    assert_eq!(api.world.events.count(withdrawn(1)), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{StatusCode, header};
-use logto_client::resource_server::ResourceServer;
+use logto_client::{event::Event, resource_server::ResourceServer};
 use logto_testkit::{Endpoint, Fault, KeyType};
 use tokio::time::Instant;
 
@@ -81,6 +81,15 @@ async fn r25_f4_the_last_keys_serve_for_a_day_and_no_longer() {
         api.key_fetches() <= 144,
         "no more than one for each look: {}",
         api.key_fetches()
+    );
+    let of_keys = |event: &Event| {
+        matches!(event, Event::NotFetched { endpoint, .. }
+            if *endpoint == logto_client::core::error::Endpoint::Keys)
+    };
+    assert_eq!(
+        api.world.events.count(of_keys),
+        api.key_fetches() - 1,
+        "told once for each attempt"
     );
     api.advance(600);
     assert_eq!(
