@@ -6,17 +6,16 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Map, Value};
-use url::Url;
 
 use crate::{
     api_token::{ApiTokenClaims, ApiTokenError},
     claims::{ClaimsError, protocol},
-    config::{ClientAuthentication, DEFAULT_CLOCK_SKEW, LogtoConfig, MAX_CLOCK_SKEW},
+    config::{DEFAULT_CLOCK_SKEW, LogtoConfig, MAX_CLOCK_SKEW},
     error::{Endpoint, Error, UsageError},
     exchange::{self, Exchange},
     jwt::TokenError,
     metadata::ProviderMetadata,
-    oauth,
+    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
 };
@@ -28,9 +27,7 @@ use crate::{
 /// says nothing about the token; the API then answers 503.
 #[derive(Clone, Debug)]
 pub struct Introspect {
-    endpoint: Url,
-    client_id: String,
-    authentication: ClientAuthentication,
+    endpoint: ClientEndpoint,
     token: Secret,
 }
 
@@ -77,9 +74,7 @@ impl Introspect {
         token: Secret,
     ) -> Result<Self, UsageError> {
         Ok(Self {
-            endpoint: metadata.endpoint(Endpoint::Introspection)?.clone(),
-            client_id: config.app_id().to_owned(),
-            authentication: config.client_authentication().clone(),
+            endpoint: ClientEndpoint::new(metadata.endpoint(Endpoint::Introspection)?, config),
             token,
         })
     }
@@ -89,12 +84,7 @@ impl Exchange for Introspect {
     type Output = Introspection;
 
     fn request(&self) -> Request<Bytes> {
-        oauth::form_request(
-            &self.endpoint,
-            &self.client_id,
-            &self.authentication,
-            &[("token", self.token.expose())],
-        )
+        self.endpoint.post(&[("token", self.token.expose())])
     }
 
     /// # Errors

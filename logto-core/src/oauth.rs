@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
 use crate::{
-    config::ClientAuthentication,
+    config::{ClientAuthentication, LogtoConfig},
     error::{Endpoint, OAuthErrorCode, ServerError, sanitized},
 };
 
@@ -71,23 +71,36 @@ fn s256(code_verifier: &str) -> PkceCodeChallenge {
     PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(code_verifier.to_owned()))
 }
 
-/// A form request of an authenticated client. An assertion, where one is configured, is added by
-/// [`authenticated`].
-pub(crate) fn form_request(
-    endpoint: &Url,
-    client_id: &str,
-    authentication: &ClientAuthentication,
-    parameters: &[(&str, impl AsRef<str>)],
-) -> Request<Bytes> {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.extend_pairs(parameters);
-    let mut request = request(Method::POST, endpoint, Bytes::from(form.finish()));
-    request.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/x-www-form-urlencoded"),
-    );
-    request.extensions_mut().insert(FromClient);
-    authenticated(request, client_id, authentication, None)
+/// An endpoint at which the client says who it is.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientEndpoint {
+    url: Url,
+    client_id: String,
+    authentication: ClientAuthentication,
+}
+
+impl ClientEndpoint {
+    /// The endpoint at `url` for the application of `config`.
+    pub(crate) fn new(url: &Url, config: &LogtoConfig) -> Self {
+        Self {
+            url: url.clone(),
+            client_id: config.app_id().to_owned(),
+            authentication: config.client_authentication().clone(),
+        }
+    }
+
+    /// A form request. An assertion, where one is configured, is added by [`authenticated`].
+    pub(crate) fn post(&self, parameters: &[(&str, impl AsRef<str>)]) -> Request<Bytes> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(parameters);
+        let mut request = request(Method::POST, &self.url, Bytes::from(form.finish()));
+        request.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        request.extensions_mut().insert(FromClient);
+        authenticated(request, &self.client_id, &self.authentication, None)
+    }
 }
 
 /// Marks the requests in which the client has to say who it is.
@@ -233,6 +246,14 @@ mod tests {
     use super::*;
     use crate::secret::Secret;
 
+    fn endpoint(client_id: &str, authentication: ClientAuthentication) -> ClientEndpoint {
+        ClientEndpoint {
+            url: Url::parse("https://logto.test/oidc/token").unwrap(),
+            client_id: client_id.to_owned(),
+            authentication,
+        }
+    }
+
     #[test]
     fn c3_challenge_matches_rfc_7636_appendix_b() {
         let challenge = s256("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
@@ -245,14 +266,8 @@ mod tests {
 
     #[test]
     fn c37_basic_credentials_are_form_encoded_before_base64() {
-        let endpoint = Url::parse("https://logto.test/oidc/token").unwrap();
         let secret = ClientAuthentication::Basic(Secret::from("s3cr3t+/ :%"));
-        let request = form_request(
-            &endpoint,
-            "my app",
-            &secret,
-            &[("grant_type", "refresh_token")],
-        );
+        let request = endpoint("my app", secret).post(&[("grant_type", "refresh_token")]);
         let value = request.headers()[header::AUTHORIZATION].to_str().unwrap();
         let decoded = BASE64_STANDARD
             .decode(value.strip_prefix("Basic ").unwrap())
@@ -264,8 +279,7 @@ mod tests {
 
     #[test]
     fn c38_one_authentication_method_per_request() {
-        let endpoint = Url::parse("https://logto.test/oidc/token").unwrap();
-        let of = |authentication| form_request(&endpoint, "app", &authentication, &[("a", "b c")]);
+        let of = |authentication| endpoint("app", authentication).post(&[("a", "b c")]);
         let none = of(ClientAuthentication::None);
         assert_eq!(none.body(), "a=b+c&client_id=app");
         assert!(!none.headers().contains_key(header::AUTHORIZATION));

@@ -8,11 +8,11 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    config::{ClientAuthentication, LogtoConfig},
+    config::LogtoConfig,
     error::{Endpoint, Error, UsageError},
     exchange::{self, Exchange},
     metadata::ProviderMetadata,
-    oauth,
+    oauth::ClientEndpoint,
     time::UnixTime,
 };
 
@@ -22,10 +22,9 @@ use crate::{
 /// [`SignIn::start_pushed`](crate::SignIn::start_pushed) makes it.
 #[derive(Clone)]
 pub struct PushAuthorization {
-    endpoint: Url,
+    endpoint: ClientEndpoint,
     authorization_endpoint: Url,
     client_id: String,
-    authentication: ClientAuthentication,
     parameters: Vec<(String, String)>,
 }
 
@@ -48,10 +47,12 @@ impl PushAuthorization {
         parameters: Vec<(String, String)>,
     ) -> Result<Self, UsageError> {
         Ok(Self {
-            endpoint: metadata.endpoint(Endpoint::PushedAuthorization)?.clone(),
+            endpoint: ClientEndpoint::new(
+                metadata.endpoint(Endpoint::PushedAuthorization)?,
+                config,
+            ),
             authorization_endpoint: metadata.authorization_endpoint().clone(),
             client_id: config.app_id().to_owned(),
-            authentication: config.client_authentication().clone(),
             parameters,
         })
     }
@@ -66,12 +67,7 @@ impl Exchange for PushAuthorization {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        oauth::form_request(
-            &self.endpoint,
-            &self.client_id,
-            &self.authentication,
-            &parameters,
-        )
+        self.endpoint.post(&parameters)
     }
 
     fn accept(
@@ -110,7 +106,7 @@ impl fmt::Debug for PushAuthorization {
             .map(|(name, _)| name.as_str())
             .collect();
         f.debug_struct("PushAuthorization")
-            .field("endpoint", &self.endpoint.as_str())
+            .field("endpoint", &self.endpoint)
             .field("parameters", &names)
             .finish_non_exhaustive()
     }

@@ -2,14 +2,13 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-use url::Url;
 
 use crate::{
-    config::{ClientAuthentication, LogtoConfig},
+    config::LogtoConfig,
     error::{Endpoint, Error, OAuthErrorCode, UsageError},
     exchange::{self, Exchange},
     metadata::ProviderMetadata,
-    oauth,
+    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
 };
@@ -21,9 +20,7 @@ use crate::{
 /// access token, which is never what somebody wants who only clears a cache.
 #[derive(Clone, Debug)]
 pub struct RevokeRefreshToken {
-    endpoint: Url,
-    client_id: String,
-    authentication: ClientAuthentication,
+    endpoint: ClientEndpoint,
     refresh_token: Secret,
 }
 
@@ -38,9 +35,7 @@ impl RevokeRefreshToken {
         refresh_token: Secret,
     ) -> Result<Self, UsageError> {
         Ok(Self {
-            endpoint: metadata.endpoint(Endpoint::Revocation)?.clone(),
-            client_id: config.app_id().to_owned(),
-            authentication: config.client_authentication().clone(),
+            endpoint: ClientEndpoint::new(metadata.endpoint(Endpoint::Revocation)?, config),
             refresh_token,
         })
     }
@@ -50,15 +45,10 @@ impl Exchange for RevokeRefreshToken {
     type Output = ();
 
     fn request(&self) -> Request<Bytes> {
-        oauth::form_request(
-            &self.endpoint,
-            &self.client_id,
-            &self.authentication,
-            &[
-                ("token", self.refresh_token.expose()),
-                ("token_type_hint", "refresh_token"),
-            ],
-        )
+        self.endpoint.post(&[
+            ("token", self.refresh_token.expose()),
+            ("token_type_hint", "refresh_token"),
+        ])
     }
 
     /// Success also for a token that the server does not know or cannot revoke: it is not usable, or

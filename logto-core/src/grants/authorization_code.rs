@@ -9,11 +9,11 @@ use url::Url;
 
 use super::TokenResponse;
 use crate::{
-    config::{ClientAuthentication, LogtoConfig},
+    config::LogtoConfig,
     error::Error,
     exchange::Exchange,
     metadata::ProviderMetadata,
-    oauth,
+    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},
@@ -26,9 +26,7 @@ use crate::{
 /// replaying a code ends the grant and every token that came of it.
 #[derive(Debug)]
 pub struct RedeemCode {
-    token_endpoint: Url,
-    client_id: String,
-    authentication: ClientAuthentication,
+    endpoint: ClientEndpoint,
     code: Secret,
     code_verifier: Secret,
     redirect_uri: Url,
@@ -59,9 +57,7 @@ impl RedeemCode {
         now: UnixTime,
     ) -> Self {
         Self {
-            token_endpoint: metadata.token_endpoint().clone(),
-            client_id: config.app_id().to_owned(),
-            authentication: config.client_authentication().clone(),
+            endpoint: ClientEndpoint::new(metadata.token_endpoint(), config),
             code,
             code_verifier,
             redirect_uri,
@@ -75,17 +71,12 @@ impl Exchange for RedeemCode {
     type Output = RedeemedTokens;
 
     fn request(&self) -> Request<Bytes> {
-        oauth::form_request(
-            &self.token_endpoint,
-            &self.client_id,
-            &self.authentication,
-            &[
-                ("grant_type", "authorization_code"),
-                ("code", self.code.expose()),
-                ("redirect_uri", self.redirect_uri.as_str()),
-                ("code_verifier", self.code_verifier.expose()),
-            ],
-        )
+        self.endpoint.post(&[
+            ("grant_type", "authorization_code"),
+            ("code", self.code.expose()),
+            ("redirect_uri", self.redirect_uri.as_str()),
+            ("code_verifier", self.code_verifier.expose()),
+        ])
     }
 
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<RedeemedTokens, Error> {

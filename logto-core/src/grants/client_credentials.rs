@@ -3,15 +3,14 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-use url::Url;
 
 use super::{TokenResponse, target_parameters};
 use crate::{
-    config::{ClientAuthentication, LogtoConfig},
+    config::LogtoConfig,
     error::{Error, UsageError},
     exchange::Exchange,
     metadata::ProviderMetadata,
-    oauth,
+    oauth::ClientEndpoint,
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},
 };
@@ -24,9 +23,7 @@ use crate::{
 /// expire. Asking twice is harmless.
 #[derive(Clone, Debug)]
 pub struct ClientCredentials {
-    token_endpoint: Url,
-    client_id: String,
-    authentication: ClientAuthentication,
+    endpoint: ClientEndpoint,
     target: TokenTarget,
     requested_at: UnixTime,
 }
@@ -49,9 +46,7 @@ impl ClientCredentials {
             ));
         }
         Ok(Self {
-            token_endpoint: metadata.token_endpoint().clone(),
-            client_id: config.app_id().to_owned(),
-            authentication: config.client_authentication().clone(),
+            endpoint: ClientEndpoint::new(metadata.token_endpoint(), config),
             target,
             requested_at: now,
         })
@@ -69,12 +64,7 @@ impl Exchange for ClientCredentials {
     fn request(&self) -> Request<Bytes> {
         let mut parameters = vec![("grant_type", "client_credentials".into())];
         parameters.extend(target_parameters(&self.target));
-        oauth::form_request(
-            &self.token_endpoint,
-            &self.client_id,
-            &self.authentication,
-            &parameters,
-        )
+        self.endpoint.post(&parameters)
     }
 
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<AccessToken, Error> {

@@ -10,11 +10,11 @@ use url::Url;
 
 use super::RedeemedTokens;
 use crate::{
-    config::{ClientAuthentication, LogtoConfig, Requested},
+    config::{LogtoConfig, Requested},
     error::{Endpoint, Error, OAuthErrorCode, UsageError},
     exchange::{self, Exchange},
     metadata::ProviderMetadata,
-    oauth,
+    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
     vocabulary::Prompt,
@@ -70,7 +70,7 @@ pub struct DeviceSignIn {
 /// Asks for a device code and a user code.
 #[derive(Clone, Debug)]
 pub struct AuthorizeDevice {
-    endpoint: Url,
+    endpoint: ClientEndpoint,
     config: LogtoConfig,
     requested: Requested,
     prompts: Vec<Prompt>,
@@ -101,9 +101,7 @@ pub struct DeviceAuthorization {
 /// Asks whether the user has approved.
 #[derive(Clone, Debug)]
 pub struct PollDevice {
-    token_endpoint: Url,
-    client_id: String,
-    authentication: ClientAuthentication,
+    endpoint: ClientEndpoint,
     device_code: Secret,
     requested_scopes: BTreeSet<String>,
     requested_at: UnixTime,
@@ -163,7 +161,10 @@ impl DeviceSignIn {
         now: UnixTime,
     ) -> Result<AuthorizeDevice, UsageError> {
         Ok(AuthorizeDevice {
-            endpoint: metadata.endpoint(Endpoint::DeviceAuthorization)?.clone(),
+            endpoint: ClientEndpoint::new(
+                metadata.endpoint(Endpoint::DeviceAuthorization)?,
+                config,
+            ),
             config: config.clone(),
             requested: config.requested(&self.scopes, &self.resources)?,
             prompts: self
@@ -192,12 +193,7 @@ impl Exchange for AuthorizeDevice {
         if !prompt.is_empty() {
             parameters.push(("prompt", &prompt));
         }
-        oauth::form_request(
-            &self.endpoint,
-            self.config.app_id(),
-            self.config.client_authentication(),
-            &parameters,
-        )
+        self.endpoint.post(&parameters)
     }
 
     fn accept(
@@ -277,9 +273,7 @@ impl DeviceAuthorization {
         now: UnixTime,
     ) -> PollDevice {
         PollDevice {
-            token_endpoint: metadata.token_endpoint().clone(),
-            client_id: config.app_id().to_owned(),
-            authentication: config.client_authentication().clone(),
+            endpoint: ClientEndpoint::new(metadata.token_endpoint(), config),
             device_code: self.device_code.clone(),
             requested_scopes: self.requested.scopes.iter().cloned().collect(),
             requested_at: now,
@@ -320,15 +314,10 @@ impl Exchange for PollDevice {
     type Output = DevicePoll;
 
     fn request(&self) -> Request<Bytes> {
-        oauth::form_request(
-            &self.token_endpoint,
-            &self.client_id,
-            &self.authentication,
-            &[
-                ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-                ("device_code", self.device_code.expose()),
-            ],
-        )
+        self.endpoint.post(&[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("device_code", self.device_code.expose()),
+        ])
     }
 
     /// # Errors

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use url::Url;
 
 use super::{TokenResponse, target_parameters};
 use crate::{
-    config::{ClientAuthentication, LogtoConfig},
+    config::LogtoConfig,
     error::{Error, ResponseError},
     exchange::Exchange,
     metadata::ProviderMetadata,
-    oauth,
+    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},
@@ -25,9 +24,7 @@ use crate::{
 /// last use ends the whole grant, so a request whose answer was lost must not be repeated later.
 #[derive(Clone, Debug)]
 pub struct RefreshTokens {
-    token_endpoint: Url,
-    client_id: String,
-    authentication: ClientAuthentication,
+    endpoint: ClientEndpoint,
     refresh_token: Secret,
     target: TokenTarget,
     implied_scopes: BTreeSet<String>,
@@ -67,9 +64,7 @@ impl RefreshTokens {
         }
         .clone();
         Self {
-            token_endpoint: metadata.token_endpoint().clone(),
-            client_id: config.app_id().to_owned(),
-            authentication: config.client_authentication().clone(),
+            endpoint: ClientEndpoint::new(metadata.token_endpoint(), config),
             refresh_token,
             target,
             implied_scopes,
@@ -97,12 +92,7 @@ impl Exchange for RefreshTokens {
             ("refresh_token", self.refresh_token.expose().into()),
         ];
         parameters.extend(target_parameters(&self.target));
-        oauth::form_request(
-            &self.token_endpoint,
-            &self.client_id,
-            &self.authentication,
-            &parameters,
-        )
+        self.endpoint.post(&parameters)
     }
 
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<Refreshed, Error> {

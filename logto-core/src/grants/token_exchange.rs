@@ -3,15 +3,14 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-use url::Url;
 
 use super::{TokenResponse, target_parameters};
 use crate::{
-    config::{ClientAuthentication, LogtoConfig},
+    config::LogtoConfig,
     error::Error,
     exchange::Exchange,
     metadata::ProviderMetadata,
-    oauth,
+    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},
@@ -29,9 +28,7 @@ use crate::{
 /// ID token and no refresh token comes back.
 #[derive(Clone, Debug)]
 pub struct ExchangeToken {
-    token_endpoint: Url,
-    client_id: String,
-    authentication: ClientAuthentication,
+    endpoint: ClientEndpoint,
     subject: TypedToken,
     actor: Option<TypedToken>,
     target: TokenTarget,
@@ -77,9 +74,7 @@ impl ExchangeToken {
         now: UnixTime,
     ) -> Self {
         Self {
-            token_endpoint: metadata.token_endpoint().clone(),
-            client_id: config.app_id().to_owned(),
-            authentication: config.client_authentication().clone(),
+            endpoint: ClientEndpoint::new(metadata.token_endpoint(), config),
             subject,
             actor: None,
             target,
@@ -122,12 +117,7 @@ impl Exchange for ExchangeToken {
             parameters.push(("actor_token_type", actor.token_type.as_str().into()));
         }
         parameters.extend(target_parameters(&self.target));
-        oauth::form_request(
-            &self.token_endpoint,
-            &self.client_id,
-            &self.authentication,
-            &parameters,
-        )
+        self.endpoint.post(&parameters)
     }
 
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<AccessToken, Error> {
