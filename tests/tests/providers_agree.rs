@@ -38,7 +38,10 @@ rows! {
     a_wrong_secret_is_a_configuration_error => ["invalid_client", "FixConfiguration"];
     c22_a_silent_sign_in_without_a_session_changes_nothing => ["login_required"];
     sign_out_ends_the_refresh_token => ["http://127.0.0.1:4000/", "nobody", "temporarily_unavailable"];
-    f36_a_replaced_refresh_token_is_noticed_and_not_used => ["rotated", "temporarily_unavailable", "alive", "3"];
+    f36_a_replaced_refresh_token_is_noticed_and_not_used => [
+        "rotated", "temporarily_unavailable", "alive",
+        "rotated", "temporarily_unavailable", "alive", "6",
+    ];
     f6_a_key_rotation_is_noticed_at_once => ["signed in", "signed in"];
 }
 
@@ -132,6 +135,10 @@ async fn refresh(session: &logto_client::WritableSession) -> String {
 /// Whether a session can still get a token four seconds later.
 async fn probe(provider: &Provider, session: &logto_client::WritableSession) -> String {
     provider.wait(Duration::from_secs(4)).await;
+    alive(session).await
+}
+
+async fn alive(session: &logto_client::WritableSession) -> String {
     match session.access_token_anew(&TokenTarget::user_info()).await {
         Ok(_) => "alive".to_owned(),
         Err(error) => error.to_string(),
@@ -175,40 +182,35 @@ async fn s4_a_stale_cookie_is_served_after_the_grace_period(provider: &Provider)
         .access_token(&shopping())
         .await
         .map(|_| "served".to_owned());
-    let alive = match slow.access_token_anew(&TokenTarget::user_info()).await {
-        Ok(_) => "alive".to_owned(),
-        Err(error) => error.to_string(),
-    };
     vec![
         rotated,
         served.unwrap_or_else(|error| error.to_string()),
-        alive,
+        alive(&slow).await,
         provider.token_calls().await.to_string(),
     ]
 }
 
 async fn f36_a_replaced_refresh_token_is_noticed_and_not_used(provider: &Provider) -> Vec<String> {
-    let config = provider.traditional();
-    let process = || provider.client(config.clone(), cookie_storage(&config));
-    let (one, another) = (process(), process());
-    let stale = sign_in(provider, &one).await.session.handle();
-    provider.wait(PAST_ROTATION).await;
-    let quick = one.session(&stale).await.unwrap().unwrap();
-    let rotated = refresh(&quick).await;
-    provider.wait(Duration::from_secs(4)).await;
-    let slow = another.session(&stale).await.unwrap().unwrap();
-    let refused = slow.access_token(&shopping()).await.unwrap_err();
-    let newest = another.session(&quick.handle()).await.unwrap().unwrap();
-    let alive = match newest.access_token_anew(&TokenTarget::user_info()).await {
-        Ok(_) => "alive".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    vec![
-        rotated,
-        refused.code().to_owned(),
-        alive,
-        provider.token_calls().await.to_string(),
-    ]
+    let mut outcomes = Vec::new();
+    for (config, until_it_rotates) in [
+        (provider.traditional(), PAST_ROTATION),
+        (provider.spa(), Duration::ZERO),
+    ] {
+        let process = || provider.client(config.clone(), cookie_storage(&config));
+        let (one, another) = (process(), process());
+        let stale = sign_in(provider, &one).await.session.handle();
+        provider.wait(until_it_rotates).await;
+        let quick = one.session(&stale).await.unwrap().unwrap();
+        outcomes.push(refresh(&quick).await);
+        provider.wait(Duration::from_secs(4)).await;
+        let slow = another.session(&stale).await.unwrap().unwrap();
+        let refused = slow.access_token(&shopping()).await.unwrap_err();
+        outcomes.push(refused.code().to_owned());
+        let newest = another.session(&quick.handle()).await.unwrap().unwrap();
+        outcomes.push(alive(&newest).await);
+    }
+    outcomes.push(provider.token_calls().await.to_string());
+    outcomes
 }
 
 async fn s5_a_read_only_look_spends_nothing(provider: &Provider) -> Vec<String> {
