@@ -208,6 +208,16 @@ impl Default for World {
     }
 }
 
+/// Runs a story in paused time: for properties, which are not async.
+pub fn in_paused_time(story: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime can be made")
+        .block_on(story);
+}
+
 /// The callback that a browser brings to this URL.
 pub fn callback_of(url: &Url) -> Callback {
     Callback::from_query(url.query().unwrap_or_default()).expect("the callback is well-formed")

@@ -29,7 +29,7 @@ use logto_testkit::{
 };
 use logto_tests::{
     raw::decode_jwt,
-    world::{Mishap, World},
+    world::{Mishap, World, in_paused_time},
 };
 use proptest::prelude::*;
 
@@ -312,12 +312,7 @@ proptest! {
 
     #[test]
     fn i1_to_i5_hold_whatever_happens(public in any::<bool>(), steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        in_paused_time(async {
             let mut model = Model::new(public).await;
             for step in &steps {
                 model.take(step).await;

@@ -19,7 +19,7 @@ use logto_testkit::{
 use logto_tests::{
     stage::{codec, cookie_storage, key_ring},
     visitor::{Visit, Visitor},
-    world::{Mishap, World},
+    world::{Mishap, World, in_paused_time},
 };
 use proptest::prelude::*;
 
@@ -246,12 +246,7 @@ proptest! {
 
     #[test]
     fn i1_to_i5_hold_for_a_session_in_cookies(public in any::<bool>(), steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        in_paused_time(async {
             let mut model = Model::new(public).await;
             for step in &steps {
                 model.take(step).await;
