@@ -269,19 +269,26 @@ impl Directory {
         std::fs::create_dir_all(&directory).expect("temporary files can be written");
         Self(directory)
     }
+
+    /// Whether a process of the browser is there still. Each says in its arguments where its files are.
+    fn is_in_use(&self) -> bool {
+        let search = std::process::Command::new("pgrep")
+            .arg("-f")
+            .arg(&self.0)
+            .stdout(Stdio::null())
+            .status();
+        search.is_ok_and(|found| found.success())
+    }
 }
 
 impl Drop for Directory {
-    /// Processes of a browser that has ended write for a moment, and make anew what they miss.
+    /// A browser that ends writes for a moment, and makes anew what it misses.
     fn drop(&mut self) {
-        let mut absent = 0;
-        for _ in 0..250 {
-            let _ = std::fs::remove_dir_all(&self.0);
-            absent = if self.0.exists() { 0 } else { absent + 1 };
-            if absent == 10 {
-                return;
-            }
+        let mut looks = 0..250;
+        while self.is_in_use() && looks.next().is_some() {
             std::thread::sleep(GLANCE);
         }
+        // What cannot be removed is left to the system.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

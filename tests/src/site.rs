@@ -109,24 +109,28 @@ impl Site {
         self.base_url.host_str().unwrap_or_default()
     }
 
-    /// What was said so far.
-    pub fn exchanges(&self) -> Vec<Exchange> {
-        lock(&self.exchanges).clone()
-    }
-
-    /// Waits until a browser has asked for a path and was answered.
+    /// Waits until browsers have asked for a path this many times and were answered.
     ///
     /// # Panics
     ///
-    /// When none asks.
-    pub async fn hears_of(&self, path: &str) {
+    /// When they do not.
+    pub async fn hears_of(&self, path: &str, times: usize) {
         let asked = async {
-            while self.find(path).is_none() {
+            while self.count(path) < times {
                 sleep(GLANCE).await;
             }
         };
         let asked = timeout(PATIENCE, asked).await;
         asked.unwrap_or_else(|_| panic!("no browser asked for {path}"));
+    }
+
+    /// How many times browsers asked for a path.
+    pub fn count(&self, path: &str) -> usize {
+        let exchanges = lock(&self.exchanges);
+        exchanges
+            .iter()
+            .filter(|exchange| exchange.is_about(path))
+            .count()
     }
 
     /// The last exchange about a path, whatever its query.
@@ -135,13 +139,16 @@ impl Site {
     ///
     /// When there was none.
     pub fn last(&self, path: &str) -> Exchange {
-        let last = self.find(path);
+        let exchanges = lock(&self.exchanges);
+        let mut about = exchanges.iter().filter(|exchange| exchange.is_about(path));
+        let last = about.next_back().cloned();
         last.unwrap_or_else(|| panic!("no browser asked for {path}"))
     }
+}
 
-    fn find(&self, path: &str) -> Option<Exchange> {
-        let about = |exchange: &&Exchange| exchange.path.split('?').next() == Some(path);
-        lock(&self.exchanges).iter().rev().find(about).cloned()
+impl Exchange {
+    fn is_about(&self, path: &str) -> bool {
+        self.path.split('?').next() == Some(path)
     }
 }
 
