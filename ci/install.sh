@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null || command -v pg_ctl >/dev/null || missing+=(postgresql)
-command -v chromium >/dev/null || missing+=(chromium)
+# Brings the Chromium of its own version.
+command -v chromedriver >/dev/null || missing+=(chromium-driver)
 [ "${#missing[@]}" -eq 0 ] || ci/apt-install.sh "${missing[@]}"
 
 (cd tests/engine && npm ci --no-audit --no-fund)

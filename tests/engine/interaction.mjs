@@ -1,8 +1,8 @@
 /// Where the provider sends a browser that has to sign in or to consent.
 export const INTERACTION_PATH = '/sign-in/';
 
-/// Signs in and consents: at once, or after the page when `signInPage` is set. The user is the
-/// authorization request's `login_hint`, else the name typed on the page, else `alice`.
+/// Signs in and consents: at once, or after the page when `signInPage` is set, unless somebody cancels
+/// there. The user is the authorization request's `login_hint`, else the name typed on the page, else `alice`.
 export async function interact(provider, options, req, res) {
   const { prompt, params, session, grantId } = await provider.interactionDetails(req, res);
   if (prompt.name === 'consent') {
@@ -13,8 +13,11 @@ export async function interact(provider, options, req, res) {
     res.setHeader('content-type', 'text/html; charset=utf-8');
     return res.end(SIGN_IN_PAGE);
   }
-  const typed = req.method === 'POST' ? (await form(req)).get('username') : undefined;
-  const accountId = params.login_hint || typed || 'alice';
+  const typed = req.method === 'POST' ? await form(req) : new URLSearchParams();
+  if (typed.has('cancel')) {
+    return provider.interactionFinished(req, res, { error: 'access_denied' });
+  }
+  const accountId = params.login_hint || typed.get('username') || 'alice';
   return provider.interactionFinished(req, res, { login: { accountId } });
 }
 
@@ -42,5 +45,6 @@ const SIGN_IN_PAGE = `<!DOCTYPE html>
 <form method="post">
   <label>Username <input name="username" value="alice" autofocus></label>
   <button type="submit">Sign in</button>
+  <button type="submit" name="cancel" value="yes">Cancel</button>
 </form>
 </html>`;

@@ -4,11 +4,15 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 pub mod browser;
+#[cfg(feature = "chromium")]
+pub mod chromium;
 pub mod engine;
 pub mod provider;
 pub mod raw;
 pub mod recordings;
 pub mod shared;
+#[cfg(feature = "chromium")]
+pub mod site;
 pub mod stage;
 pub mod visitor;
 pub mod worker;

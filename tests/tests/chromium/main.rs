@@ -1,0 +1,11 @@
+//! The quickstart and the real engine in a real browser.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cookies;
+mod form_post;
+mod history;
+mod organizations;
+mod place;
+mod sign_in;
+mod sites;
+mod tabs;

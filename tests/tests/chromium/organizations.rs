@@ -1,0 +1,62 @@
+//! A user of many organizations. The engine knows none, the test kit does.
+
+use logto::{
+    LogtoConfig, ReqwestClient,
+    client::{Wiring, seal::SealKey},
+};
+use logto_testkit::{App, Logto, Organization, demo};
+use logto_tests::{
+    chromium::Chromium,
+    engine::{SECRET, TRADITIONAL},
+    site::Address,
+};
+use quickstart::{app, args::StorageKind};
+
+use crate::place::{NOBODY, SIGN_IN};
+
+/// With thirty, no sign-in of the JavaScript SDK leaves a session.
+const ORGANIZATIONS: usize = 60;
+
+#[tokio::test]
+async fn s8_a_member_of_sixty_organizations_signs_in_and_gets_their_tokens() {
+    let address = Address::new("localhost").await;
+    let mut tenant = Logto::demo().app(
+        App::traditional(TRADITIONAL, SECRET)
+            .redirect_uri(address.callback().as_str())
+            .post_logout_redirect_uri(address.base_url().as_str()),
+    );
+    for n in 0..ORGANIZATIONS {
+        // As long as Logto's are.
+        let organization = Organization::new(format!("organ{n:07}"), "Guild");
+        tenant = tenant.organization(organization.member("alice", ["member"]));
+    }
+    let logto = tenant.listen(0).await.unwrap();
+    let config = LogtoConfig::builder(logto.logto().endpoint(), TRADITIONAL)
+        .app_secret(SECRET)
+        .base_url(address.base_url().as_str())
+        .scopes(["email", "urn:logto:scope:organizations", "read:shipments"])
+        .resource(demo::SHOPPING_API)
+        .build()
+        .unwrap();
+    let wiring = Wiring::new(ReqwestClient::new().unwrap());
+    let app = app::App::new(config, StorageKind::Cookie, SealKey::new(&[7; 32]), wiring).await;
+    let site = address.serve(app.unwrap().router());
+
+    let browser = Chromium::start().await;
+    browser.open(&site.url("/sign-in")).await;
+    browser.shows(SIGN_IN).await;
+    browser.fill("identifier", "alice").await;
+    browser.fill("password", "password").await;
+    browser.click("button").await;
+    browser.shows("Hello, Alice Lab").await;
+    let token = "td a[href='/token?organization_id=acme']";
+    assert_eq!(browser.text(token).await.unwrap(), "fetched now");
+    browser.refresh().await.unwrap();
+    assert_eq!(browser.text(token).await.unwrap(), "from the session");
+    let cookies = browser.cookies(site.host()).await;
+    assert!(cookies.len() > 1, "{cookies:?}");
+
+    browser.click("form[action='/sign-out'] button").await;
+    browser.shows(NOBODY).await;
+    assert_eq!(browser.cookies(site.host()).await, []);
+}

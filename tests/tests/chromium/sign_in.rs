@@ -1,0 +1,101 @@
+//! To the engine and back.
+
+use logto_tests::chromium::Chromium;
+use quickstart::args::StorageKind;
+
+use crate::place::{HELLO, NOBODY, PROBLEM, Place, SIGN_IN};
+
+/// The badge that says where the writable path has the shopping API's token from.
+const SHOPPING_TOKEN: &str = "td a[href^='/token?resource=https%3A%2F%2Fshopping.']";
+
+#[tokio::test]
+async fn somebody_signs_in_uses_tokens_and_signs_out_with_a_session_in_memory() {
+    sign_in_and_out(StorageKind::Memory).await;
+}
+
+#[tokio::test]
+async fn somebody_signs_in_uses_tokens_and_signs_out_with_a_session_in_cookies() {
+    sign_in_and_out(StorageKind::Cookie).await;
+}
+
+async fn sign_in_and_out(storage: StorageKind) {
+    let place = Place::new(storage).await;
+    let (browser, engine) = (&place.browser, &place.engine);
+    place.sign_in().await;
+
+    let text = async |selector| browser.text(selector).await.unwrap();
+    let claims = text("[aria-labelledby=claims]").await;
+    let user_info = text("[aria-labelledby=user-info]").await;
+    assert!(claims.contains("alice@example.com"), "{claims}");
+    assert!(user_info.contains("alice@example.com"), "{user_info}");
+    assert_eq!(text(SHOPPING_TOKEN).await, "fetched now");
+    browser.refresh().await.unwrap();
+    assert_eq!(text(SHOPPING_TOKEN).await, "from the session");
+    assert_eq!(engine.requests().await.grants("authorization_code"), 1);
+    assert_eq!(engine.requests().await.grants("refresh_token"), 1);
+    let cookies = place.cookies().await;
+    assert_eq!(cookies.len(), 1, "the pending sign-in is gone: {cookies:?}");
+
+    browser.click("form[action='/sign-out'] button").await;
+    browser.shows(NOBODY).await;
+    assert_eq!(place.cookies().await, []);
+    assert!(engine.grants().await.is_empty());
+
+    let mut complaints = browser.complaints().await;
+    complaints.retain(|complaint| !complaint.starts_with(engine.endpoint().as_str()));
+    assert_eq!(complaints, Vec::<String>::new());
+
+    browser.click("a[href='/sign-in']").await;
+    browser.shows(SIGN_IN).await;
+}
+
+#[tokio::test]
+async fn c5_v30_a_callback_in_another_browser_is_refused() {
+    let place = Place::new(StorageKind::Memory).await;
+    place.open("/sign-in").await;
+    let lure = place.site.last("/sign-in").location.unwrap();
+
+    let victim = Chromium::start().await;
+    victim.open(&lure).await;
+    victim.shows(SIGN_IN).await;
+    victim.click("button").await;
+    victim.shows(PROBLEM).await;
+    assert_eq!(
+        victim.text("code").await.unwrap(),
+        "sign_in_session_not_found"
+    );
+    assert_eq!(victim.cookies(place.site.host()).await, []);
+    assert_eq!(place.engine.requests().await.to("token"), 0);
+
+    // The browser in which it began still can.
+    place.confirm().await;
+    place.browser.shows(HELLO).await;
+}
+
+#[tokio::test]
+async fn c8_a_callback_that_is_opened_again_is_refused_and_ends_nothing() {
+    for storage in [StorageKind::Memory, StorageKind::Cookie] {
+        let place = Place::new(storage).await;
+        place.sign_in().await;
+        let callback = place.site.last("/callback").path;
+        let before = place.cookies().await;
+
+        place.open(&callback).await;
+        place.browser.shows(PROBLEM).await;
+        place.browser.refresh().await.unwrap();
+        place.browser.shows(PROBLEM).await;
+        assert_eq!(
+            place.browser.text("code").await.unwrap(),
+            "sign_in_session_not_found"
+        );
+        assert_eq!(place.cookies().await, before);
+        assert_eq!(
+            place.engine.requests().await.grants("authorization_code"),
+            1
+        );
+
+        place.browser.click("a[href='/']").await;
+        place.browser.shows(HELLO).await;
+        assert_eq!(place.engine.grants().await.len(), 1, "the grant is alive");
+    }
+}
