@@ -4,7 +4,7 @@ use crate::{
     endpoints::end_session,
     keys::{KeyError, KeyType},
     logto::Logto,
-    model::User,
+    model::{AppSecret, User},
 };
 
 impl Logto {
@@ -21,6 +21,28 @@ impl Logto {
     /// Takes the previous signing key out of the JWKS.
     pub fn remove_previous_key(&self) {
         self.state().keys.remove_previous();
+    }
+
+    /// Adds a secret to an application: while it rolls over to a new one, both are accepted. `false` when there
+    /// is no such application.
+    pub fn add_secret(&self, app_id: &str, secret: &str) -> bool {
+        let mut state = self.state();
+        let app = state.tenant.apps.get_mut(app_id);
+        app.is_some_and(|app| {
+            app.secrets.push(AppSecret::new(secret.to_owned()));
+            true
+        })
+    }
+
+    /// Takes a secret from an application; `false` when it had none like it.
+    pub fn remove_secret(&self, app_id: &str, secret: &str) -> bool {
+        let mut state = self.state();
+        let app = state.tenant.apps.get_mut(app_id);
+        app.is_some_and(|app| {
+            let before = app.secrets.len();
+            app.secrets.retain(|known| known.value != secret);
+            app.secrets.len() < before
+        })
     }
 
     /// Adds a user to an organization, or changes their roles in it; `false` when there is no such

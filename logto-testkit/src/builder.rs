@@ -13,6 +13,7 @@ use crate::{
     keys::{KeyError, KeyRing, KeyType},
     logto::{Inner, Logto, SignInMode},
     model::{App, Organization, OrganizationRole, Resource, Role, Tenant, User},
+    public_key::PublicKey,
     random::Random,
 };
 
@@ -59,6 +60,12 @@ pub enum BuildError {
         name: String,
         /// Who refers to it.
         by: String,
+    },
+    /// An application's public key is no JWK on P-256 or Ed25519 or of RSA.
+    #[error("a public key of the application {app:?} is no JWK of a type that Logto takes")]
+    PublicKey {
+        /// The application's client ID.
+        app: String,
     },
     /// The signing key could not be made.
     #[error(transparent)]
@@ -217,6 +224,15 @@ fn check_references(tenant: &Tenant) -> Result<(), BuildError> {
     }
     for app in tenant.apps.values() {
         known("role", &tenant.roles, &app.roles, &app.id)?;
+        if app
+            .public_keys
+            .iter()
+            .any(|key| PublicKey::from_jwk(key).is_none())
+        {
+            return Err(BuildError::PublicKey {
+                app: app.id.clone(),
+            });
+        }
     }
     for role in tenant.roles.values() {
         known(

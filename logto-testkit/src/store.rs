@@ -96,6 +96,8 @@ pub(crate) struct Store {
     pub(crate) refresh_tokens: HashMap<String, RefreshToken>,
     pub(crate) access_tokens: HashMap<String, AccessToken>,
     pub(crate) sessions: HashMap<String, Session>,
+    /// Client assertions that were shown, by client and `jti`, and when each ends.
+    used_assertions: HashMap<(String, String), Moment>,
     /// Uses of a refresh token after the leeway.
     pub(crate) late_replays: usize,
     refresh_tokens_issued: u64,
@@ -112,6 +114,19 @@ impl Store {
         self.grants
             .get(id)
             .filter(|grant| !grant.revoked && now < grant.expires_at)
+    }
+
+    /// Remembers a client assertion until it ends; `false` when it was shown before.
+    pub(crate) fn use_assertion(
+        &mut self,
+        client_id: &str,
+        id: &str,
+        ends_at: Moment,
+        now: Moment,
+    ) -> bool {
+        let key = (client_id.to_owned(), id.to_owned());
+        let known = self.used_assertions.insert(key, ends_at);
+        known.is_none_or(|end| end <= now)
     }
 
     /// Ends a grant: every code, refresh token and opaque access token of it is dead, while JWT access

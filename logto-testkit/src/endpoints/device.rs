@@ -52,7 +52,7 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
 
 fn begin(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
     let form = request.form()?;
-    let app = client_auth::authenticate(&cx.state.tenant, cx.issuer(), request, &form)?;
+    let app = client_auth::authenticate(cx, request, &form)?;
     if !app.allows_grant(DEVICE_CODE) {
         return Err(OAuthError::invalid_request(format!(
             "{DEVICE_CODE} is not allowed for this client"

@@ -55,7 +55,7 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
 
 fn push(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
     let mut form = request.form()?;
-    let app = client_auth::authenticate(&cx.state.tenant, cx.issuer(), request, &form)?;
+    let app = client_auth::authenticate(cx, request, &form)?;
     if form.get("client_id").is_none() {
         form.push("client_id", &app.id);
     }

@@ -1,5 +1,9 @@
 use std::{fmt, time::Duration};
 
+use serde_json::Value;
+
+use super::authentication::{AppAuthentication, AppSecret};
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What kind of application it is: decides how it authenticates and how its refresh tokens rotate.
@@ -26,7 +30,10 @@ pub(crate) enum AppKind {
 pub struct App {
     pub(crate) id: String,
     pub(crate) kind: AppKind,
-    pub(crate) secret: Option<String>,
+    pub(crate) authentication: AppAuthentication,
+    pub(crate) secrets: Vec<AppSecret>,
+    /// JWKs, for `private_key_jwt`.
+    pub(crate) public_keys: Vec<Value>,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) post_logout_redirect_uris: Vec<String>,
     pub(crate) refresh_token_ttl: Duration,
@@ -157,8 +164,9 @@ impl App {
         &self.id
     }
 
-    pub(crate) fn is_public(&self) -> bool {
-        self.secret.is_none()
+    /// Logto lets an application go without PKCE when it sends a secret.
+    pub(crate) fn needs_pkce(&self) -> bool {
+        self.authentication != AppAuthentication::Secret
     }
 
     /// The `sid` goes into its ID tokens and logout tokens.
@@ -180,10 +188,16 @@ impl App {
     }
 
     fn new(id: impl Into<String>, kind: AppKind, secret: Option<String>) -> Self {
+        let authentication = match secret {
+            Some(_) => AppAuthentication::Secret,
+            None => AppAuthentication::None,
+        };
         Self {
             id: id.into(),
             kind,
-            secret,
+            authentication,
+            secrets: secret.into_iter().map(AppSecret::new).collect(),
+            public_keys: Vec::new(),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
             refresh_token_ttl: 14 * DAY,

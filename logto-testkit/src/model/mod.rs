@@ -1,6 +1,7 @@
 //! What a Logto tenant holds: users, applications, API resources, organizations and roles.
 
 mod app;
+mod authentication;
 mod organization;
 mod permissions;
 mod resource;
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 
 pub use app::App;
 pub(crate) use app::AppKind;
+pub(crate) use authentication::{AppAuthentication, AppSecret};
 pub use organization::Organization;
 pub use resource::Resource;
 pub use role::{OrganizationRole, Role};

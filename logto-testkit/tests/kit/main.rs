@@ -4,6 +4,7 @@
 
 mod common;
 
+mod client_auth;
 mod faults;
 mod keys;
 #[cfg(feature = "listen")]

@@ -258,7 +258,7 @@ fn challenge(app: &App, params: &Params) -> Outcome<Option<String>> {
         (None, Some("S256")) => Err(OAuthError::invalid_request(
             "code_challenge must be provided with code_challenge_method",
         )),
-        (None, None) if app.is_public() => Err(OAuthError::invalid_request(
+        (None, None) if app.needs_pkce() => Err(OAuthError::invalid_request(
             "Authorization Server policy requires PKCE to be used for this request",
         )),
         (None, None) => Ok(None),

@@ -35,7 +35,7 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
 
 fn answer(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
     let form = request.form()?;
-    let app = client_auth::authenticate(&cx.state.tenant, cx.issuer(), request, &form)?;
+    let app = client_auth::authenticate(cx, request, &form)?;
     form.reject_duplicates()?;
     let grant_type = form.required("grant_type")?;
     let handler: Handler = match grant_type {
