@@ -13,9 +13,25 @@ impl Logto {
     ///
     /// # Errors
     ///
-    /// When the cryptography library cannot make a key.
+    /// When the cryptography library cannot make a key, and while a [staged](Logto::stage_key) one waits.
     pub fn rotate_keys(&self, key_type: KeyType) -> Result<(), KeyError> {
         self.state().keys.rotate(key_type)
+    }
+
+    /// Begins a rotation with a grace period: the JWKS lists a new key, while the current one goes on signing
+    /// until [`Logto::activate_staged_key`]. A key that was staged before is gone.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptography library cannot make a key.
+    pub fn stage_key(&self, key_type: KeyType) -> Result<(), KeyError> {
+        self.state().keys.stage(key_type)
+    }
+
+    /// Ends the grace period: the staged key signs, the one before stays in the JWKS, an older one is gone from
+    /// it. `false` when no key is staged.
+    pub fn activate_staged_key(&self) -> bool {
+        self.state().keys.activate()
     }
 
     /// Takes the previous signing key out of the JWKS.

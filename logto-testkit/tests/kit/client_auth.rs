@@ -261,10 +261,12 @@ fn malformed_client_authentication_is_an_invalid_request() {
     }
 }
 
+type Sign = dyn Fn(&[u8]) -> Vec<u8>;
+
 /// A private key and the JWK of its public half.
 struct Signer {
     jwk: Value,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    sign: Box<Sign>,
 }
 
 fn ec() -> Signer {
