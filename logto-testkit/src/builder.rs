@@ -9,12 +9,11 @@ use url::Url;
 
 use crate::{
     clock::{Clock, TestClock},
-    context::{Addresses, State},
+    context::{Addresses, SignInMode, State},
     keys::{KeyError, KeyRing, KeyType},
-    logto::{Inner, Logto, SignInMode},
+    logto::{Inner, Logto},
     model::{App, Organization, OrganizationRole, Resource, Role, Tenant, User},
     public_key::PublicKey,
-    random::Random,
 };
 
 /// The address that a Logto on one's own machine has.
@@ -72,9 +71,10 @@ pub enum BuildError {
     Keys(#[from] KeyError),
 }
 
-impl LogtoBuilder {
-    pub(crate) fn new() -> Self {
-        Self {
+impl Logto {
+    /// An empty tenant to fill.
+    pub fn builder() -> LogtoBuilder {
+        LogtoBuilder {
             endpoint: None,
             users: Vec::new(),
             apps: Vec::new(),
@@ -87,7 +87,9 @@ impl LogtoBuilder {
             sign_in: SignInMode::Page,
         }
     }
+}
 
+impl LogtoBuilder {
     /// The endpoint, as an application configures it: `http://localhost:3001` unless set, the issuer being
     /// `<endpoint>/oidc`. A provider that listens takes the address it listens on unless this is set.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
@@ -170,26 +172,12 @@ impl LogtoBuilder {
                 return Err(unknown("user", username, "the immediate sign-in"));
             }
         }
-        let state = State {
-            tenant,
-            keys,
-            random: Random::from_system(),
-            store: crate::store::Store::default(),
-            interactions: crate::endpoints::Interactions::default(),
-            pending_logouts: crate::endpoints::PendingLogouts::default(),
-            pushed_requests: crate::endpoints::PushedRequests::default(),
-            devices: crate::endpoints::Devices::default(),
-            subject_tokens: crate::endpoints::SubjectTokens::default(),
-            faults: crate::faults::Faults::default(),
-            logout_tokens: Vec::new(),
-            journal: Vec::new(),
-        };
         let addresses = Addresses::new(url);
         Ok(Logto(Arc::new(Inner {
             addresses,
             clock,
             sign_in,
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(tenant, keys)),
         })))
     }
 
@@ -232,6 +220,13 @@ fn check_references(tenant: &Tenant) -> Result<(), BuildError> {
             return Err(BuildError::PublicKey {
                 app: app.id.clone(),
             });
+        }
+    }
+    for app in tenant.apps.values() {
+        if let Some(scopes) = &app.third_party {
+            let resources = scopes.resources.keys();
+            let resources = resources.chain(scopes.organization_resources.keys());
+            known("API resource", &tenant.resources, resources, &app.id)?;
         }
     }
     for role in tenant.roles.values() {

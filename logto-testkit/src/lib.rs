@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod administer;
+mod authorization_request;
 mod browser;
 mod builder;
+mod callback;
 mod claims;
 mod client_assertion;
 mod client_auth;
@@ -10,11 +12,13 @@ mod clock;
 mod context;
 /// Names of the tenant that [`Logto::demo`] sets up.
 pub mod demo;
+mod devices;
 mod endpoints;
 mod error;
 mod etag;
 mod faults;
 mod forge;
+mod interactions;
 mod journal;
 mod json;
 mod keys;
@@ -30,7 +34,9 @@ mod random;
 mod reply;
 mod request;
 mod rotation;
+mod script;
 mod store;
+mod subject_tokens;
 
 pub use browser::{Browser, BrowserError, FormPost};
 pub use builder::{BuildError, LogtoBuilder};
@@ -42,4 +48,4 @@ pub use keys::{KeyError, KeyType};
 pub use listen::{ListenError, Server};
 pub use logout_token::LogoutToken;
 pub use logto::Logto;
-pub use model::{App, Organization, OrganizationRole, Resource, Role, User};
+pub use model::{App, Organization, OrganizationRole, Resource, Role, User, UserConsentScopes};

@@ -2,7 +2,11 @@ use std::{fmt, time::Duration};
 
 use serde_json::Value;
 
-use super::authentication::{AppAuthentication, AppSecret};
+use super::{
+    third_party::UserConsentScopes,
+    vocabulary::{DEVICE_CODE, TOKEN_EXCHANGE},
+};
+use crate::clock::Moment;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -13,6 +17,30 @@ pub(crate) enum AppKind {
     SinglePage,
     Native,
     MachineToMachine,
+}
+
+/// The registered method; no other is accepted, but that a secret may come in the header or in the body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AppAuthentication {
+    None,
+    Secret,
+    SecretJwt,
+    PrivateKeyJwt,
+}
+
+#[derive(Clone)]
+pub(crate) struct AppSecret {
+    pub(crate) value: String,
+    pub(crate) ends_at: Option<Moment>,
+}
+
+impl AppSecret {
+    pub(crate) fn new(value: String) -> Self {
+        Self {
+            value,
+            ends_at: None,
+        }
+    }
 }
 
 /// An application of the tenant.
@@ -44,6 +72,7 @@ pub struct App {
     pub(crate) roles: Vec<String>,
     pub(crate) token_exchange: bool,
     pub(crate) device_flow: bool,
+    pub(crate) third_party: Option<UserConsentScopes>,
 }
 
 #[derive(Clone, Debug)]
@@ -159,6 +188,13 @@ impl App {
         self
     }
 
+    /// Makes it somebody else's application: users are asked on a consent page, for these scopes at most.
+    #[must_use]
+    pub fn third_party(mut self, scopes: UserConsentScopes) -> Self {
+        self.third_party = Some(scopes);
+        self
+    }
+
     /// The client ID.
     pub fn id(&self) -> &str {
         &self.id
@@ -181,8 +217,8 @@ impl App {
             "client_credentials" => self.kind == AppKind::MachineToMachine,
             "authorization_code" => self.kind != AppKind::MachineToMachine && !self.device_flow,
             "refresh_token" => self.kind != AppKind::MachineToMachine,
-            crate::endpoints::DEVICE_CODE => self.device_flow,
-            crate::endpoints::TOKEN_EXCHANGE => self.token_exchange,
+            DEVICE_CODE => self.device_flow,
+            TOKEN_EXCHANGE => self.token_exchange,
             _ => false,
         }
     }
@@ -208,6 +244,7 @@ impl App {
             roles: Vec::new(),
             token_exchange: false,
             device_flow: false,
+            third_party: None,
         }
     }
 }

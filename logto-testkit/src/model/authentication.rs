@@ -4,32 +4,8 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::App;
+use super::app::{App, AppAuthentication, AppSecret};
 use crate::clock::Moment;
-
-/// The registered method; no other is accepted, but that a secret may come in the header or in the body.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum AppAuthentication {
-    None,
-    Secret,
-    SecretJwt,
-    PrivateKeyJwt,
-}
-
-#[derive(Clone)]
-pub(crate) struct AppSecret {
-    pub(crate) value: String,
-    ends_at: Option<Moment>,
-}
-
-impl AppSecret {
-    pub(crate) fn new(value: String) -> Self {
-        Self {
-            value,
-            ends_at: None,
-        }
-    }
-}
 
 impl App {
     /// Adds a secret: while an application rolls over to a new one, both are accepted.

@@ -4,20 +4,19 @@ mod authorization_code;
 mod client_credentials;
 mod device_code;
 mod issue;
+mod organization;
 mod refresh_token;
 mod token_exchange;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-pub(crate) use self::token_exchange::SubjectTokens;
-use super::{DEVICE_CODE, TOKEN_EXCHANGE};
 use crate::{
     client_auth,
     context::Context,
     error::{OAuthError, Outcome},
     json::Members,
-    model::App,
+    model::{App, DEVICE_CODE, TOKEN_EXCHANGE},
     reply,
     request::{Incoming, Params},
 };
