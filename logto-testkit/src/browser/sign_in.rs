@@ -184,16 +184,16 @@ pub(super) fn consent_to(
     session_id: &str,
     organization_ids: Option<&[&str]>,
 ) -> Result<(), BrowserError> {
+    let Some(ids) = organization_ids else {
+        consent::to_preselected(cx, errand, session_id);
+        return Ok(());
+    };
     let session = cx.state.store.session(session_id, cx.now);
-    let asked = session.is_some_and(|session| consent::is_asked(cx, errand, session));
-    match (asked, organization_ids) {
-        (true, Some(ids)) => consent::to_organizations(cx, errand, session_id, ids),
-        (true, None) => {
-            consent::to_preselected(cx, errand, session_id);
-            Ok(())
-        }
+    if session.is_some_and(|session| consent::is_asked(cx, errand, session)) {
+        consent::to_organizations(cx, errand, session_id, ids)
+    } else {
         // Without a page no organization can be selected.
-        (false, ids) => ids.and_then(|ids| ids.first().copied()).map_or(Ok(()), Err),
+        ids.first().copied().map_or(Ok(()), Err)
     }
     .map_err(|id| BrowserError::UnknownOrganization(id.to_owned()))
 }
@@ -202,6 +202,7 @@ fn aborted(request: &AuthorizationRequest, error: &'static str) -> Callback {
     let error = OAuthError::new(error, "End-User aborted interaction");
     request.return_address.with_error(&error)
 }
+
 /// Goes on with a valid authorization request; the errors of others go to the callback too.
 fn authorize(
     cx: &mut Context<'_>,

@@ -44,19 +44,20 @@ pub(crate) fn organizations<'a>(
     user_id: &str,
 ) -> Vec<&'a Organization> {
     let tenant = &cx.state.tenant;
-    match tenant.user(user_id) {
-        Some(user) if wanted.has_scope(ORGANIZATIONS_SCOPE) => {
-            tenant.organizations_of(&user.username)
-        }
-        _ => Vec::new(),
+    let user = tenant.user(user_id);
+    match user.filter(|_| is_third_party(cx, wanted) && wanted.has_scope(ORGANIZATIONS_SCOPE)) {
+        Some(user) => tenant.organizations_of(&user.username),
+        None => Vec::new(),
     }
 }
 
-/// Consents with the organization that the page has selected when it opens: the first.
+/// Consents, if that is asked for, with the organization that the page has selected when it opens: the first.
 pub(crate) fn to_preselected(cx: &mut Context<'_>, errand: &Errand, session_id: &str) {
-    let Some(user_id) = user_of(cx, session_id) else {
+    let session = cx.state.store.session(session_id, cx.now);
+    let Some(session) = session.filter(|session| is_asked(cx, errand, session)) else {
         return;
     };
+    let user_id = session.user_id.clone();
     let offered = organizations(cx, errand.wanted(), &user_id);
     if let Some(first) = offered.first().map(|first| first.id.clone()) {
         let client_id = &errand.wanted().client_id;
@@ -72,7 +73,8 @@ pub(crate) fn to_organizations<'a>(
     session_id: &str,
     selected: &[&'a str],
 ) -> Result<(), &'a str> {
-    let user_id = user_of(cx, session_id).unwrap_or_default();
+    let session = cx.state.store.session(session_id, cx.now);
+    let user_id = session.map_or_else(String::new, |session| session.user_id.clone());
     let offered = organizations(cx, errand.wanted(), &user_id);
     let is_offered = |id: &str| offered.iter().any(|organization| organization.id == id);
     if let Some(stranger) = selected.iter().find(|id| !is_offered(id)) {
@@ -86,9 +88,9 @@ pub(crate) fn to_organizations<'a>(
     Ok(())
 }
 
-fn user_of(cx: &Context<'_>, session_id: &str) -> Option<String> {
-    let session = cx.state.store.session(session_id, cx.now)?;
-    Some(session.user_id.clone())
+fn is_third_party(cx: &Context<'_>, wanted: &Wanted) -> bool {
+    let app = cx.state.tenant.apps.get(&wanted.client_id);
+    app.is_some_and(|app| app.third_party.is_some())
 }
 
 /// Why a request with `prompt=none` cannot be answered from this session.
