@@ -55,7 +55,7 @@ pub(crate) fn consent(page: &ConsentPage<'_>) -> String {
         )
     };
     let cancel = page.cancel.map_or_else(String::new, |uri| {
-        format!("<p><a href=\"{}\">Cancel</a></p>", escape(uri))
+        format!("<a class=\"second\" href=\"{}\">Cancel</a>", escape(uri))
     });
     let form = include_str!("pages/consent.html")
         .replace("{scopes}", &scopes)
