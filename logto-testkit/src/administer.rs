@@ -4,7 +4,7 @@ use crate::{
     endpoints::end_session,
     keys::{KeyError, KeyType},
     logto::Logto,
-    model::User,
+    model::{AppSecret, User},
 };
 
 impl Logto {
@@ -13,14 +13,52 @@ impl Logto {
     ///
     /// # Errors
     ///
-    /// When the cryptography library cannot make a key.
+    /// When the cryptography library cannot make a key, and while a [staged](Logto::stage_key) one waits.
     pub fn rotate_keys(&self, key_type: KeyType) -> Result<(), KeyError> {
         self.state().keys.rotate(key_type)
+    }
+
+    /// Begins a rotation with a grace period: the JWKS lists a new key, while the current one goes on signing
+    /// until [`Logto::activate_staged_key`]. A key that was staged before is gone.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptography library cannot make a key.
+    pub fn stage_key(&self, key_type: KeyType) -> Result<(), KeyError> {
+        self.state().keys.stage(key_type)
+    }
+
+    /// Ends the grace period: the staged key signs, the one before stays in the JWKS, an older one is gone from
+    /// it. `false` when no key is staged.
+    pub fn activate_staged_key(&self) -> bool {
+        self.state().keys.activate()
     }
 
     /// Takes the previous signing key out of the JWKS.
     pub fn remove_previous_key(&self) {
         self.state().keys.remove_previous();
+    }
+
+    /// Adds a secret to an application: while it rolls over to a new one, both are accepted. `false` when there
+    /// is no such application.
+    pub fn add_secret(&self, app_id: &str, secret: &str) -> bool {
+        let mut state = self.state();
+        let app = state.tenant.apps.get_mut(app_id);
+        app.is_some_and(|app| {
+            app.secrets.push(AppSecret::new(secret.to_owned()));
+            true
+        })
+    }
+
+    /// Takes a secret from an application; `false` when it had none like it.
+    pub fn remove_secret(&self, app_id: &str, secret: &str) -> bool {
+        let mut state = self.state();
+        let app = state.tenant.apps.get_mut(app_id);
+        app.is_some_and(|app| {
+            let before = app.secrets.len();
+            app.secrets.retain(|known| known.value != secret);
+            app.secrets.len() < before
+        })
     }
 
     /// Adds a user to an organization, or changes their roles in it; `false` when there is no such

@@ -9,11 +9,11 @@ use url::Url;
 
 use crate::{
     clock::{Clock, TestClock},
-    context::{Addresses, State},
+    context::{Addresses, SignInMode, State},
     keys::{KeyError, KeyRing, KeyType},
-    logto::{Inner, Logto, SignInMode},
+    logto::{Inner, Logto},
     model::{App, Organization, OrganizationRole, Resource, Role, Tenant, User},
-    random::Random,
+    public_key::PublicKey,
 };
 
 /// The address that a Logto on one's own machine has.
@@ -60,14 +60,21 @@ pub enum BuildError {
         /// Who refers to it.
         by: String,
     },
+    /// An application's public key is no JWK on P-256 or Ed25519 or of RSA.
+    #[error("a public key of the application {app:?} is no JWK of a type that Logto takes")]
+    PublicKey {
+        /// The application's client ID.
+        app: String,
+    },
     /// The signing key could not be made.
     #[error(transparent)]
     Keys(#[from] KeyError),
 }
 
-impl LogtoBuilder {
-    pub(crate) fn new() -> Self {
-        Self {
+impl Logto {
+    /// An empty tenant to fill.
+    pub fn builder() -> LogtoBuilder {
+        LogtoBuilder {
             endpoint: None,
             users: Vec::new(),
             apps: Vec::new(),
@@ -80,7 +87,9 @@ impl LogtoBuilder {
             sign_in: SignInMode::Page,
         }
     }
+}
 
+impl LogtoBuilder {
     /// The endpoint, as an application configures it: `http://localhost:3001` unless set, the issuer being
     /// `<endpoint>/oidc`. A provider that listens takes the address it listens on unless this is set.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
@@ -163,26 +172,12 @@ impl LogtoBuilder {
                 return Err(unknown("user", username, "the immediate sign-in"));
             }
         }
-        let state = State {
-            tenant,
-            keys,
-            random: Random::from_system(),
-            store: crate::store::Store::default(),
-            interactions: crate::endpoints::Interactions::default(),
-            pending_logouts: crate::endpoints::PendingLogouts::default(),
-            pushed_requests: crate::endpoints::PushedRequests::default(),
-            devices: crate::endpoints::Devices::default(),
-            subject_tokens: crate::endpoints::SubjectTokens::default(),
-            faults: crate::faults::Faults::default(),
-            logout_tokens: Vec::new(),
-            journal: Vec::new(),
-        };
         let addresses = Addresses::new(url);
         Ok(Logto(Arc::new(Inner {
             addresses,
             clock,
             sign_in,
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(tenant, keys)),
         })))
     }
 
@@ -217,6 +212,22 @@ fn check_references(tenant: &Tenant) -> Result<(), BuildError> {
     }
     for app in tenant.apps.values() {
         known("role", &tenant.roles, &app.roles, &app.id)?;
+        if app
+            .public_keys
+            .iter()
+            .any(|key| PublicKey::from_jwk(key).is_none())
+        {
+            return Err(BuildError::PublicKey {
+                app: app.id.clone(),
+            });
+        }
+    }
+    for app in tenant.apps.values() {
+        if let Some(scopes) = &app.third_party {
+            let resources = scopes.resources.keys();
+            let resources = resources.chain(scopes.organization_resources.keys());
+            known("API resource", &tenant.resources, resources, &app.id)?;
+        }
     }
     for role in tenant.roles.values() {
         known(

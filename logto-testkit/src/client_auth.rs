@@ -1,60 +1,129 @@
-//! Client authentication: `client_secret_basic`, `client_secret_post` and `none`.
+//! Client authentication: `client_secret_basic`, `client_secret_post`, `client_secret_jwt`,
+//! `private_key_jwt` and `none`.
 
 use http::StatusCode;
 
 use crate::{
+    client_assertion::{self, Assertion},
+    clock::Moment,
+    context::Context,
     error::{OAuthError, Outcome},
-    model::{App, Tenant},
+    model::{App, AppAuthentication},
+    public_key::PublicKey,
     request::{Incoming, Params},
 };
 
 /// The application that sent the request.
 pub(crate) fn authenticate(
-    tenant: &Tenant,
-    issuer: &str,
+    cx: &mut Context<'_>,
     request: &Incoming,
     form: &Params,
 ) -> Outcome<App> {
-    let claimed = match request.basic() {
-        Some(basic) => from_basic(basic, form)?,
-        None => Credentials {
-            id: form
-                .get("client_id")
-                .ok_or_else(|| {
-                    OAuthError::invalid_request("no client authentication mechanism provided")
-                })?
-                .to_owned(),
-            secret: form.get("client_secret").map(str::to_owned),
-            challenge: None,
-        },
+    let credentials = Credentials::read(request, form)?;
+    let app = cx.state.tenant.apps.get(&credentials.id);
+    let app = app.ok_or_else(|| unknown(&credentials.id))?.clone();
+    let proven = match (&app.authentication, &credentials.proof) {
+        (AppAuthentication::None, Proof::None) => true,
+        (AppAuthentication::Secret, Proof::Secret(secret)) => is_secret(&app, secret, cx.now)?,
+        (AppAuthentication::SecretJwt, Proof::Assertion(assertion)) => {
+            let mut secrets = app.live_secrets(cx.now);
+            secrets.any(|secret| assertion.is_signed_with_secret(secret))
+                && is_fresh(cx, &app, request, assertion)
+        }
+        (AppAuthentication::PrivateKeyJwt, Proof::Assertion(assertion)) => {
+            let mut keys = app.public_keys.iter().filter_map(PublicKey::from_jwk);
+            keys.any(|key| assertion.is_signed_with(&key)) && is_fresh(cx, &app, request, assertion)
+        }
+        _ => false,
     };
-    let app = tenant
-        .apps
-        .get(&claimed.id)
-        .ok_or_else(|| unknown(&claimed.id))?;
-    if app.secret == claimed.secret {
-        return Ok(app.clone());
+    if proven {
+        return Ok(app);
     }
-    Err(OAuthError {
-        status: StatusCode::UNAUTHORIZED,
-        challenge: claimed.challenge.map(|scheme| {
-            format!(
-                r#"{scheme} realm="{issuer}", error="invalid_client", error_description="client authentication failed""#
-            )
-        }),
-        ..OAuthError::new("invalid_client", "client authentication failed")
-    })
+    Err(refusal(cx.issuer(), credentials.challenge))
 }
 
 pub(crate) fn unknown(client_id: &str) -> OAuthError {
     OAuthError::new("invalid_client", format!("invalid client {client_id}"))
 }
 
+fn refusal(issuer: &str, challenge: Option<&'static str>) -> OAuthError {
+    OAuthError {
+        status: StatusCode::UNAUTHORIZED,
+        challenge: challenge.map(|scheme| {
+            format!(
+                r#"{scheme} realm="{issuer}", error="invalid_client", error_description="client authentication failed""#
+            )
+        }),
+        ..OAuthError::new("invalid_client", "client authentication failed")
+    }
+}
+
+/// Any of several secrets is as good as the other; one past its end is named as such.
+fn is_secret(app: &App, secret: &str, now: Moment) -> Outcome<bool> {
+    if app.live_secrets(now).any(|live| live == secret) {
+        return Ok(true);
+    }
+    if app.secrets.iter().any(|known| known.value == secret) {
+        return Err(OAuthError::invalid_request("client secret has expired"));
+    }
+    Ok(false)
+}
+
+/// The claims are right, and nobody has shown this assertion before.
+fn is_fresh(cx: &mut Context<'_>, app: &App, request: &Incoming, assertion: &Assertion) -> bool {
+    let endpoint = format!("{}{}", cx.addresses.base, request.path);
+    let audiences = [
+        cx.issuer().to_owned(),
+        cx.addresses.oidc("/token"),
+        endpoint,
+    ];
+    if !assertion.is_for(&app.id, &audiences, cx.now) {
+        return false;
+    }
+    let (id, end) = (assertion.id(), assertion.ends_at());
+    id.zip(end)
+        .is_some_and(|(id, end)| cx.state.store.use_assertion(&app.id, id, end, cx.now))
+}
+
 struct Credentials {
     id: String,
-    secret: Option<String>,
+    proof: Proof,
     /// The scheme that a refusal challenges with: the one the client used.
     challenge: Option<&'static str>,
+}
+
+enum Proof {
+    None,
+    Secret(String),
+    Assertion(Assertion),
+}
+
+impl Credentials {
+    fn read(request: &Incoming, form: &Params) -> Outcome<Self> {
+        let basic = request.basic();
+        let secret = form.get("client_secret");
+        let assertion = form.get("client_assertion");
+        let mechanisms = [basic.is_some(), secret.is_some(), assertion.is_some()];
+        if mechanisms.iter().filter(|used| **used).count() > 1 {
+            return Err(OAuthError::invalid_request(
+                "client authentication must only be provided using one mechanism",
+            ));
+        }
+        if let Some(basic) = basic {
+            return from_basic(basic, form);
+        }
+        if let Some(assertion) = assertion {
+            return from_assertion(assertion, form);
+        }
+        let id = form.get("client_id").ok_or_else(|| {
+            OAuthError::invalid_request("no client authentication mechanism provided")
+        })?;
+        Ok(Self {
+            id: id.to_owned(),
+            proof: secret.map_or(Proof::None, |secret| Proof::Secret(secret.to_owned())),
+            challenge: None,
+        })
+    }
 }
 
 fn from_basic(basic: Result<(String, String), ()>, form: &Params) -> Outcome<Credentials> {
@@ -71,15 +140,36 @@ fn from_basic(basic: Result<(String, String), ()>, form: &Params) -> Outcome<Cre
             "mismatch in body and authorization client ids",
         ));
     }
-    if form.get("client_secret").is_some() {
-        return Err(OAuthError::invalid_request(
-            "client authentication must only be provided using one mechanism",
-        ));
-    }
     Ok(Credentials {
         id,
-        secret: Some(secret),
+        proof: Proof::Secret(secret),
         challenge: Some("Basic"),
+    })
+}
+
+fn from_assertion(assertion: &str, form: &Params) -> Outcome<Credentials> {
+    let decoded = Assertion::decode(assertion);
+    let assertion =
+        decoded.ok_or_else(|| OAuthError::invalid_request("invalid client_assertion format"))?;
+    // An assertion of nobody fails as one of a stranger does, so the issuer needs no name here.
+    let id = assertion.subject().ok_or_else(|| refusal("", None))?;
+    match form.get("client_assertion_type") {
+        None => Err(OAuthError::invalid_request(
+            "client_assertion_type must be provided",
+        )),
+        Some(client_assertion::TYPE) => Ok(()),
+        Some(_) => Err(OAuthError::invalid_request(format!(
+            "client_assertion_type must have value {}",
+            client_assertion::TYPE
+        ))),
+    }?;
+    if form.get("client_id").is_some_and(|named| named != id) {
+        return Err(OAuthError::invalid_request("client_id mismatch"));
+    }
+    Ok(Credentials {
+        id: id.to_owned(),
+        proof: Proof::Assertion(assertion),
+        challenge: None,
     })
 }
 

@@ -39,7 +39,7 @@ impl TestClock {
 
     /// A clock that starts `seconds` after 1970-01-01T00:00:00Z.
     pub fn at_unix_seconds(seconds: u64) -> Self {
-        Self::from_moment(Moment(seconds.saturating_mul(1000)))
+        Self::from_moment(Moment::at_unix_seconds(seconds))
     }
 
     /// Moves the clock forward.
@@ -109,6 +109,10 @@ impl Moment {
     #[allow(clippy::disallowed_methods)]
     fn from_system() -> Self {
         Self::from(SystemTime::now())
+    }
+
+    pub(crate) fn at_unix_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
     }
 
     pub(crate) fn milliseconds(self) -> u64 {

@@ -4,9 +4,14 @@ use url::Url;
 
 use crate::{
     clock::Moment,
+    devices::Devices,
     error::{OAuthError, Outcome},
+    faults::Faults,
+    interactions::Interactions,
+    journal::RequestRecord,
     json::Members,
     keys::KeyRing,
+    logout_token::LogoutToken,
     model::{Tenant, User},
     random::Random,
     store::Store,
@@ -38,25 +43,52 @@ impl Addresses {
     }
 }
 
+/// What an authorization request meets when the session does not answer it.
+#[derive(Clone, Debug)]
+pub(crate) enum SignInMode {
+    Page,
+    /// No page: this user is signed in at once, and consents.
+    Immediate(String),
+}
+
+impl SignInMode {
+    pub(crate) fn is_immediate(&self) -> bool {
+        matches!(self, Self::Immediate(_))
+    }
+}
+
 pub(crate) struct State {
     pub(crate) tenant: Tenant,
     pub(crate) keys: KeyRing,
     pub(crate) random: Random,
     pub(crate) store: Store,
-    pub(crate) interactions: crate::endpoints::Interactions,
-    pub(crate) pending_logouts: crate::endpoints::PendingLogouts,
-    pub(crate) pushed_requests: crate::endpoints::PushedRequests,
-    pub(crate) devices: crate::endpoints::Devices,
-    pub(crate) subject_tokens: crate::endpoints::SubjectTokens,
-    pub(crate) faults: crate::faults::Faults,
-    pub(crate) logout_tokens: Vec<crate::LogoutToken>,
-    pub(crate) journal: Vec<crate::RequestRecord>,
+    pub(crate) interactions: Interactions,
+    pub(crate) devices: Devices,
+    pub(crate) faults: Faults,
+    pub(crate) logout_tokens: Vec<LogoutToken>,
+    pub(crate) journal: Vec<RequestRecord>,
+}
+
+impl State {
+    pub(crate) fn new(tenant: Tenant, keys: KeyRing) -> Self {
+        Self {
+            tenant,
+            keys,
+            random: Random::from_system(),
+            store: Store::default(),
+            interactions: Interactions::default(),
+            devices: Devices::default(),
+            faults: Faults::default(),
+            logout_tokens: Vec::new(),
+            journal: Vec::new(),
+        }
+    }
 }
 
 pub(crate) struct Context<'a> {
     pub(crate) addresses: &'a Addresses,
     pub(crate) now: Moment,
-    pub(crate) sign_in: &'a crate::logto::SignInMode,
+    pub(crate) sign_in: &'a SignInMode,
     pub(crate) state: &'a mut State,
 }
 

@@ -14,7 +14,7 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 
-use crate::{journal::Endpoint, logto::Logto, reply};
+use crate::{journal::Endpoint, reply};
 
 /// What goes wrong with one exchange.
 ///
@@ -193,34 +193,24 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
+    /// The next exchange that nothing is scripted for yet goes wrong.
+    pub(crate) fn once(&mut self, endpoint: Endpoint, fault: Fault) {
+        self.once.entry(endpoint).or_default().push_back(fault);
+    }
+
+    /// Every exchange goes wrong.
+    pub(crate) fn always(&mut self, endpoint: Endpoint, fault: Fault) {
+        self.standing.insert(endpoint, fault);
+    }
+
+    pub(crate) fn clear(&mut self, endpoint: Endpoint) {
+        self.once.remove(&endpoint);
+        self.standing.remove(&endpoint);
+    }
+
     pub(crate) fn next(&mut self, endpoint: Endpoint) -> Option<Fault> {
         let once = self.once.get_mut(&endpoint).and_then(VecDeque::pop_front);
         once.or_else(|| self.standing.get(&endpoint).cloned())
-    }
-}
-
-impl Logto {
-    /// Lets one exchange with an endpoint go wrong: the next one that no earlier fault is waiting for.
-    pub fn fault(&self, endpoint: Endpoint, fault: Fault) {
-        self.state()
-            .faults
-            .once
-            .entry(endpoint)
-            .or_default()
-            .push_back(fault);
-    }
-
-    /// Lets every exchange with an endpoint go wrong until [`Logto::recover`]; what [`Logto::fault`] scripted
-    /// comes first.
-    pub fn break_down(&self, endpoint: Endpoint, fault: Fault) {
-        self.state().faults.standing.insert(endpoint, fault);
-    }
-
-    /// Ends what [`Logto::fault`] and [`Logto::break_down`] began at an endpoint.
-    pub fn recover(&self, endpoint: Endpoint) {
-        let faults = &mut self.state().faults;
-        faults.once.remove(&endpoint);
-        faults.standing.remove(&endpoint);
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::request::{Incoming, Params};
+use crate::{
+    client_assertion::Assertion,
+    request::{Incoming, Params},
+};
 
 /// A kind of endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -54,12 +57,15 @@ impl RequestRecord {
         let mut params = request.query.clone();
         params.extend(request.form().unwrap_or_default());
         let basic = request.basic().and_then(Result::ok).map(|(id, _)| id);
+        let asserted = params.get("client_assertion").and_then(Assertion::decode);
         Self {
             endpoint,
             method: request.method.clone(),
             path: request.path.clone(),
             headers: request.headers.clone(),
-            client_id: basic.or_else(|| params.get("client_id").map(str::to_owned)),
+            client_id: basic
+                .or_else(|| params.get("client_id").map(str::to_owned))
+                .or_else(|| asserted?.subject().map(str::to_owned)),
             params,
             status: None,
         }
@@ -109,7 +115,7 @@ impl RequestRecord {
         self.param("organization_id")
     }
 
-    /// The client that sent it, by HTTP Basic or by parameter; not authenticated.
+    /// The client that sent it, by HTTP Basic, parameter or client assertion; not authenticated.
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
     }

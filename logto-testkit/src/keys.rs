@@ -21,9 +21,11 @@ pub enum KeyType {
     Rsa,
 }
 
-/// The current signing key and the one before it, which the JWKS still lists.
+/// The current signing key, and those that the JWKS lists besides it: the one that comes next and the one
+/// before.
 pub(crate) struct KeyRing {
     current: SigningKey,
+    next: Option<SigningKey>,
     previous: Option<SigningKey>,
 }
 
@@ -31,6 +33,7 @@ impl KeyRing {
     pub(crate) fn generate(key_type: KeyType) -> Result<Self, KeyError> {
         Ok(Self {
             current: SigningKey::generate(key_type)?,
+            next: None,
             previous: None,
         })
     }
@@ -38,9 +41,27 @@ impl KeyRing {
     /// A new key signs from now on, the current one becomes the previous one, and the previous one is
     /// gone: tokens that it signed can no longer be verified.
     pub(crate) fn rotate(&mut self, key_type: KeyType) -> Result<(), KeyError> {
+        if self.next.is_some() {
+            return Err(KeyError::Staged);
+        }
         let fresh = SigningKey::generate(key_type)?;
         self.previous = Some(std::mem::replace(&mut self.current, fresh));
         Ok(())
+    }
+
+    /// A new key is listed and signs nothing yet; one that was staged before is gone.
+    pub(crate) fn stage(&mut self, key_type: KeyType) -> Result<(), KeyError> {
+        self.next = Some(SigningKey::generate(key_type)?);
+        Ok(())
+    }
+
+    /// The staged key signs from now on; `false` when there is none.
+    pub(crate) fn activate(&mut self) -> bool {
+        let Some(next) = self.next.take() else {
+            return false;
+        };
+        self.previous = Some(std::mem::replace(&mut self.current, next));
+        true
     }
 
     pub(crate) fn remove_previous(&mut self) {
@@ -114,18 +135,27 @@ impl KeyRing {
     }
 
     fn listed(&self) -> impl Iterator<Item = &SigningKey> {
-        std::iter::once(&self.current).chain(&self.previous)
+        std::iter::once(&self.current)
+            .chain(&self.next)
+            .chain(&self.previous)
     }
 }
 
-/// A signing key could not be made or used: the cryptography library refused.
+/// Why a signing key could not be made, used or rotated.
 #[derive(Debug, thiserror::Error)]
-#[error("the signing key could not be generated or used")]
-pub struct KeyError(());
+#[non_exhaustive]
+pub enum KeyError {
+    /// The cryptography library refused.
+    #[error("the signing key could not be generated or used")]
+    Cryptography,
+    /// The keys cannot be rotated at once while another key is staged.
+    #[error("another signing key is staged and has to be activated first")]
+    Staged,
+}
 
 impl From<aws_lc_rs::error::Unspecified> for KeyError {
     fn from(_: aws_lc_rs::error::Unspecified) -> Self {
-        Self(())
+        Self::Cryptography
     }
 }
 
@@ -145,7 +175,8 @@ impl SigningKey {
         match key_type {
             KeyType::Ec => {
                 let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)?;
-                let (x, y) = coordinates(pair.public_key().as_ref()).ok_or(KeyError(()))?;
+                let (x, y) =
+                    coordinates(pair.public_key().as_ref()).ok_or(KeyError::Cryptography)?;
                 let kid = thumbprint(&format!(
                     r#"{{"crv":"P-384","kty":"EC","x":"{x}","y":"{y}"}}"#
                 ));
@@ -162,7 +193,7 @@ impl SigningKey {
             }
             KeyType::Rsa => {
                 let pair = RsaKeyPair::generate(rsa::KeySize::Rsa2048)?;
-                let n = modulus(pair.public_key().as_ref()).ok_or(KeyError(()))?;
+                let n = modulus(pair.public_key().as_ref()).ok_or(KeyError::Cryptography)?;
                 let kid = thumbprint(&format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#));
                 let jwk = listed("RSA", &kid).with("e", "AQAB").with("n", n);
                 Ok(Self {

@@ -1,19 +1,24 @@
 #![doc = include_str!("../README.md")]
 
 mod administer;
+mod authorization_request;
 mod browser;
 mod builder;
+mod callback;
 mod claims;
+mod client_assertion;
 mod client_auth;
 mod clock;
 mod context;
 /// Names of the tenant that [`Logto::demo`] sets up.
 pub mod demo;
+mod devices;
 mod endpoints;
 mod error;
 mod etag;
 mod faults;
 mod forge;
+mod interactions;
 mod journal;
 mod json;
 mod keys;
@@ -24,11 +29,14 @@ mod logto;
 mod model;
 mod observe;
 mod page;
+mod public_key;
 mod random;
 mod reply;
 mod request;
 mod rotation;
+mod script;
 mod store;
+mod subject_tokens;
 
 pub use browser::{Browser, BrowserError, FormPost};
 pub use builder::{BuildError, LogtoBuilder};
@@ -40,4 +48,4 @@ pub use keys::{KeyError, KeyType};
 pub use listen::{ListenError, Server};
 pub use logout_token::LogoutToken;
 pub use logto::Logto;
-pub use model::{App, Organization, OrganizationRole, Resource, Role, User};
+pub use model::{App, Organization, OrganizationRole, Resource, Role, User, UserConsentScopes};

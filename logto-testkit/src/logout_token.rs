@@ -1,14 +1,10 @@
 //! Logout tokens of back-channel logout.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use bytes::Bytes;
 use http::{Method, Request, header::CONTENT_TYPE};
 use url::form_urlencoded;
-
-use crate::{context::Context, json::Members, keys::KeyError};
-
-const TTL: Duration = Duration::from_secs(120);
 
 /// A logout token that Logto sends when a session ends
 /// ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)).
@@ -20,6 +16,14 @@ pub struct LogoutToken {
 }
 
 impl LogoutToken {
+    pub(crate) fn new(client_id: String, uri: String, token: String) -> Self {
+        Self {
+            client_id,
+            uri,
+            token,
+        }
+    }
+
     /// The application that is told.
     pub fn client_id(&self) -> &str {
         &self.client_id
@@ -58,37 +62,4 @@ impl fmt::Debug for LogoutToken {
             .field("uri", &self.uri)
             .finish_non_exhaustive()
     }
-}
-
-/// The logout token for an application, if it wants any.
-pub(crate) fn issue(
-    cx: &mut Context<'_>,
-    client_id: &str,
-    sub: &str,
-    sid: &str,
-) -> Result<Option<LogoutToken>, KeyError> {
-    let app = cx.state.tenant.apps.get(client_id);
-    let Some(logout) = app.and_then(|app| app.backchannel_logout.clone()) else {
-        return Ok(None);
-    };
-    let iat = cx.now.seconds();
-    let event = Members::new().with(
-        "http://schemas.openid.net/event/backchannel-logout",
-        Members::new(),
-    );
-    let claims = Members::new()
-        .with("sub", sub)
-        .with("events", event)
-        .with("jti", cx.state.random.token())
-        .with_some("sid", logout.session_required.then_some(sid))
-        .with("aud", client_id)
-        .with("exp", iat + TTL.as_secs())
-        .with("iat", iat)
-        .with("iss", cx.issuer());
-    let token = cx.state.keys.sign(Some("logout+jwt"), &claims)?;
-    Ok(Some(LogoutToken {
-        client_id: client_id.to_owned(),
-        uri: logout.uri,
-        token,
-    }))
 }

@@ -9,9 +9,8 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use crate::{
-    builder::LogtoBuilder,
     clock::Clock,
-    context::{Addresses, Context, State},
+    context::{Addresses, Context, SignInMode, State},
     endpoints,
     faults::Reply,
     journal::RequestRecord,
@@ -36,20 +35,7 @@ pub(crate) struct Inner {
     pub(crate) state: Mutex<State>,
 }
 
-/// What an authorization request meets when the session does not answer it.
-#[derive(Clone, Debug)]
-pub(crate) enum SignInMode {
-    Page,
-    /// No page: this user is signed in at once.
-    Immediate(String),
-}
-
 impl Logto {
-    /// An empty tenant to fill.
-    pub fn builder() -> LogtoBuilder {
-        LogtoBuilder::new()
-    }
-
     /// The endpoint to configure an application with, such as `http://localhost:3001`.
     pub fn endpoint(&self) -> &str {
         &self.0.addresses.base

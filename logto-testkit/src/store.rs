@@ -1,9 +1,15 @@
 //! What the provider remembers: sessions, grants, codes and tokens.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use url::Url;
 
 use crate::{
     clock::Moment,
+    request::Params,
     rotation::{Lifetime, Standing},
 };
 
@@ -89,6 +95,20 @@ pub(crate) struct SessionApp {
     pub(crate) persists: bool,
 }
 
+/// A user lets a third-party application act for them in an organization.
+#[derive(PartialEq, Eq, Hash)]
+struct ConsentedOrganization {
+    app_id: String,
+    user_id: String,
+    organization_id: String,
+}
+
+/// A sign-out whose form has been sent to the browser.
+pub(crate) struct PendingLogout {
+    pub(crate) session: Option<String>,
+    pub(crate) destination: Url,
+}
+
 #[derive(Default)]
 pub(crate) struct Store {
     pub(crate) grants: HashMap<String, Grant>,
@@ -96,6 +116,18 @@ pub(crate) struct Store {
     pub(crate) refresh_tokens: HashMap<String, RefreshToken>,
     pub(crate) access_tokens: HashMap<String, AccessToken>,
     pub(crate) sessions: HashMap<String, Session>,
+    /// Organizations that users let third-party applications act in.
+    consented_organizations: HashSet<ConsentedOrganization>,
+    /// Pushed authorization requests that were not used yet, by `request_uri`.
+    pub(crate) pushed_requests: HashMap<String, (Params, Moment)>,
+    /// By the secret in the form.
+    pub(crate) pending_logouts: HashMap<String, PendingLogout>,
+    /// The users that single-use impersonation tokens stand for, and when those end.
+    pub(crate) impersonation_tokens: HashMap<String, (String, Moment)>,
+    /// The users that personal access tokens stand for.
+    pub(crate) personal_access_tokens: HashMap<String, String>,
+    /// Client assertions that were shown, by client and `jti`, and when each ends.
+    used_assertions: HashMap<(String, String), Moment>,
     /// Uses of a refresh token after the leeway.
     pub(crate) late_replays: usize,
     refresh_tokens_issued: u64,
@@ -112,6 +144,37 @@ impl Store {
         self.grants
             .get(id)
             .filter(|grant| !grant.revoked && now < grant.expires_at)
+    }
+
+    /// Lets an application act for a user in an organization, in this and in later sign-ins.
+    pub(crate) fn consent_to_organization(&mut self, app: &str, user: &str, organization: &str) {
+        let consented = ConsentedOrganization {
+            app_id: app.to_owned(),
+            user_id: user.to_owned(),
+            organization_id: organization.to_owned(),
+        };
+        self.consented_organizations.insert(consented);
+    }
+
+    pub(crate) fn consented_organizations(&self, app: &str, user: &str) -> Vec<String> {
+        self.consented_organizations
+            .iter()
+            .filter(|consented| consented.app_id == app && consented.user_id == user)
+            .map(|consented| consented.organization_id.clone())
+            .collect()
+    }
+
+    /// Remembers a client assertion until it ends; `false` when it was shown before.
+    pub(crate) fn use_assertion(
+        &mut self,
+        client_id: &str,
+        id: &str,
+        ends_at: Moment,
+        now: Moment,
+    ) -> bool {
+        let key = (client_id.to_owned(), id.to_owned());
+        let known = self.used_assertions.insert(key, ends_at);
+        known.is_none_or(|end| end <= now)
     }
 
     /// Ends a grant: every code, refresh token and opaque access token of it is dead, while JWT access

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use logto_client::{
     LogtoClient, LogtoConfig, Wiring,
     clock::{Clock, SystemClock},
-    core::grants::DeviceAuthorization,
+    core::{client_assertion::AwsLcSigner, grants::DeviceAuthorization, jwt::Algorithm},
     http::ReqwestClient,
     storage::SessionStorage,
 };
@@ -15,7 +17,10 @@ use url::Url;
 
 use crate::{
     browser::{Browser, Landing},
-    engine::{self, DEVICE, Engine, EngineOptions, Lifetimes, M2M, SHOPPING, SPA, TRADITIONAL},
+    engine::{
+        self, DEVICE, Engine, EngineOptions, LONG_SECRET, Lifetimes, M2M, PRIVATE_KEY_JWT,
+        SECRET_JWT, SECRET_POST, SHOPPING, SPA, TRADITIONAL,
+    },
     world::WorldClock,
 };
 
@@ -52,8 +57,9 @@ const ROOT: &str = "http://127.0.0.1:4000/";
 /// A provider with one user, two applications and an API resource.
 #[derive(Debug)]
 pub enum Provider {
-    /// The test kit on a loopback port. Time is moved, not waited for.
-    Kit(Box<Server>, TestClock),
+    /// The test kit on a loopback port, with the private key of [`PRIVATE_KEY_JWT`]. Time is moved, not
+    /// waited for.
+    Kit(Box<Server>, TestClock, Vec<u8>),
     /// The real engine. Time passes.
     Engine(Box<Engine>),
 }
@@ -68,6 +74,8 @@ impl Provider {
                 .refresh_token_ttl(REFRESH_TOKEN_TTL)
         };
         let scopes = ["read:products", "write:products"];
+        let (client_key, public_key) = client_key();
+        let machine = |id: &str, secret: &str| App::machine_to_machine(id, secret).role("shopper");
         let server = Logto::builder()
             .clock(clock.clone())
             .resource(Resource::new(SHOPPING).scopes(scopes))
@@ -79,12 +87,15 @@ impl Provider {
             )
             .app(application(App::traditional(TRADITIONAL, engine::SECRET)))
             .app(application(App::spa(SPA)))
-            .app(App::machine_to_machine(M2M, engine::SECRET).role("shopper"))
+            .app(machine(M2M, engine::SECRET))
+            .app(machine(SECRET_POST, engine::SECRET))
+            .app(machine(SECRET_JWT, LONG_SECRET).client_secret_jwt())
+            .app(machine(PRIVATE_KEY_JWT, LONG_SECRET).private_key_jwt(public_key))
             .app(App::native(DEVICE).device_flow())
             .listen(0)
             .await
             .expect("the kit listens");
-        Self::Kit(Box::new(server), clock)
+        Self::Kit(Box::new(server), clock, client_key)
     }
 
     /// The real engine.
@@ -115,7 +126,7 @@ impl Provider {
     /// The configuration of an application.
     pub fn config(&self, app_id: &str, secret: Option<&str>) -> LogtoConfig {
         let endpoint = match self {
-            Self::Kit(server, _) => server.logto().endpoint().to_owned(),
+            Self::Kit(server, ..) => server.logto().endpoint().to_owned(),
             Self::Engine(engine) => engine.endpoint().to_string(),
         };
         let mut builder = LogtoConfig::builder(endpoint, app_id)
@@ -128,6 +139,17 @@ impl Provider {
         builder.build().expect("the configuration is well-formed")
     }
 
+    /// The private key of [`PRIVATE_KEY_JWT`], for ES256.
+    pub async fn client_key(&self) -> AwsLcSigner {
+        match self {
+            Self::Kit(_, _, key) => AwsLcSigner::from_pkcs8_der(key, Algorithm::Es256),
+            Self::Engine(engine) => {
+                AwsLcSigner::from_pkcs8_pem(&engine.client_key().await, Algorithm::Es256)
+            }
+        }
+        .expect("the key is one on P-256")
+    }
+
     /// A client with real HTTP.
     pub fn client(
         &self,
@@ -137,7 +159,7 @@ impl Provider {
         let http = ReqwestClient::new().expect("TLS can be set up");
         let builder = LogtoClient::builder(config, http, storage);
         let builder = match self {
-            Self::Kit(_, clock) => builder.clock(WorldClock(clock.clone())),
+            Self::Kit(_, clock, _) => builder.clock(WorldClock(clock.clone())),
             Self::Engine(_) => builder.clock(SystemClock::default()),
         };
         builder.build().expect("the client is complete")
@@ -146,7 +168,7 @@ impl Provider {
     /// The provider's time.
     pub fn now(&self) -> logto_client::UnixTime {
         match self {
-            Self::Kit(_, clock) => WorldClock(clock.clone()).now(),
+            Self::Kit(_, clock, _) => WorldClock(clock.clone()).now(),
             Self::Engine(_) => SystemClock::default().now(),
         }
     }
@@ -154,7 +176,7 @@ impl Provider {
     /// Lets the user sign in and consent: the URL that the browser is sent back to.
     pub async fn sign_in(&self, authorization_url: &Url) -> Url {
         match self {
-            Self::Kit(server, _) => server
+            Self::Kit(server, ..) => server
                 .logto()
                 .sign_in(authorization_url, "alice")
                 .expect("the user consents"),
@@ -165,7 +187,7 @@ impl Provider {
     /// Lets the user approve the device.
     pub async fn approve(&self, device: &DeviceAuthorization) {
         match self {
-            Self::Kit(server, _) => {
+            Self::Kit(server, ..) => {
                 assert!(server.logto().approve_device(&device.user_code, "alice"));
             }
             Self::Engine(engine) => {
@@ -186,7 +208,7 @@ impl Provider {
     pub fn wiring(&self) -> Wiring {
         let wiring = Wiring::new(ReqwestClient::new().expect("TLS can be set up"));
         match self {
-            Self::Kit(_, clock) => wiring.clock(WorldClock(clock.clone())),
+            Self::Kit(_, clock, _) => wiring.clock(WorldClock(clock.clone())),
             Self::Engine(_) => wiring,
         }
     }
@@ -201,7 +223,7 @@ impl Provider {
 
     fn issuer(&self) -> Url {
         match self {
-            Self::Kit(server, _) => {
+            Self::Kit(server, ..) => {
                 Url::parse(server.logto().issuer()).expect("an issuer is a URL")
             }
             Self::Engine(engine) => engine.issuer().clone(),
@@ -211,7 +233,7 @@ impl Provider {
     /// Lets time pass.
     pub async fn wait(&self, duration: Duration) {
         match self {
-            Self::Kit(_, clock) => clock.advance(duration),
+            Self::Kit(_, clock, _) => clock.advance(duration),
             Self::Engine(_) => tokio::time::sleep(duration).await,
         }
     }
@@ -219,7 +241,7 @@ impl Provider {
     /// How many requests the token endpoint has seen.
     pub async fn token_calls(&self) -> usize {
         match self {
-            Self::Kit(server, _) => server.logto().count(logto_testkit::Endpoint::Token),
+            Self::Kit(server, ..) => server.logto().count(logto_testkit::Endpoint::Token),
             Self::Engine(engine) => engine.requests().await.to("token"),
         }
     }
@@ -227,7 +249,7 @@ impl Provider {
     /// Replaces the signing key by one of RSA.
     pub async fn rotate_to_rsa(&self) {
         match self {
-            Self::Kit(server, _) => {
+            Self::Kit(server, ..) => {
                 server
                     .logto()
                     .rotate_keys(KeyType::Rsa)
@@ -236,4 +258,15 @@ impl Provider {
             Self::Engine(engine) => engine.rotate_keys(engine::KeyType::Rsa).await,
         }
     }
+}
+
+/// A private key on P-256 in PKCS#8 and DER, and the JWK of its public half.
+pub fn client_key() -> (Vec<u8>, serde_json::Value) {
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key is made");
+    let der = key.to_pkcs8v1().expect("a new key can be written down");
+    let point = key.public_key().as_ref();
+    let (x, y) = point.split_at(1).1.split_at(32);
+    let [x, y] = [x, y].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
+    let jwk = serde_json::json!({"kty": "EC", "crv": "P-256", "x": x, "y": y});
+    (der.as_ref().to_vec(), jwk)
 }

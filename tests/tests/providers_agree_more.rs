@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, header};
@@ -11,11 +11,8 @@ use logto_client::{
     clock::SystemClock,
     core::{
         api_token::{AccessTokenVerification, Caller},
-        client_assertion::AwsLcSigner,
-        config::ClientAuthentication,
         grants::DeviceSignIn,
         introspection::OpaqueTokenVerification,
-        jwt::Algorithm,
     },
     http::ReqwestClient,
     machine::MachineClient,
@@ -25,10 +22,7 @@ use logto_client::{
 };
 use logto_storage::MemoryStorage;
 use logto_tests::{
-    engine::{
-        DEVICE, Engine, EngineOptions, LONG_SECRET, M2M, PRIVATE_KEY_JWT, SECRET, SECRET_JWT,
-        SECRET_POST, SHOPPING, TRADITIONAL,
-    },
+    engine::{DEVICE, Engine, EngineOptions, M2M, SECRET, SHOPPING, TRADITIONAL},
     provider::Provider,
     rows,
     world::callback_of,
@@ -230,53 +224,6 @@ async fn a_resource_server_takes_the_users_token(provider: &Provider) -> Vec<Str
         .await,
         verify(api.require_scopes(["admin"])).await,
     ]
-}
-
-#[tokio::test]
-async fn every_client_authentication_is_accepted_by_the_engine() {
-    let engine = Engine::start(EngineOptions::default()).await;
-    let key = AwsLcSigner::from_pkcs8_pem(&engine.client_key().await, Algorithm::Es256).unwrap();
-    let wrong = "another secret of at least thirty-two bytes";
-    let cases = [
-        (M2M, ClientAuthentication::Basic(SECRET.into()), true),
-        (SECRET_POST, ClientAuthentication::Post(SECRET.into()), true),
-        (
-            SECRET_JWT,
-            ClientAuthentication::SecretJwt(LONG_SECRET.into()),
-            true,
-        ),
-        (
-            PRIVATE_KEY_JWT,
-            ClientAuthentication::PrivateKeyJwt(Arc::new(key)),
-            true,
-        ),
-        (M2M, ClientAuthentication::Basic(wrong.into()), false),
-        (SECRET_POST, ClientAuthentication::Post(wrong.into()), false),
-        (
-            SECRET_JWT,
-            ClientAuthentication::SecretJwt(wrong.into()),
-            false,
-        ),
-    ];
-    for (app_id, authentication, accepted) in cases {
-        let config = LogtoConfig::builder(engine.endpoint().as_str(), app_id)
-            .build()
-            .unwrap()
-            .with_client_authentication(authentication)
-            .unwrap();
-        let client = MachineClient::new(config, ReqwestClient::new().unwrap()).unwrap();
-        // Twice: an assertion is good once.
-        for scope in ["read:products", "write:products"] {
-            let outcome = client.token(&shopping().with_scopes([scope])).await;
-            match outcome {
-                Ok(token) => assert!(accepted && token.scopes.contains(scope), "{app_id}"),
-                Err(error) => {
-                    assert!(!accepted, "{app_id}: {error}");
-                    assert_eq!(error.code(), "invalid_client", "{app_id}");
-                }
-            }
-        }
-    }
 }
 
 #[tokio::test]

@@ -1,46 +1,24 @@
 //! `POST /oidc/device/auth`: sign-in for devices without a browser (RFC 8628).
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::{
-    DEVICE_CODE,
-    authorization::{Wanted, consent, request},
-};
+use super::authorization::{grant, request};
 use crate::{
     client_auth,
-    clock::Moment,
     context::Context,
+    devices::{Device, Progress},
     error::{OAuthError, Outcome},
     json::Members,
-    logto::Logto,
+    model::DEVICE_CODE,
     reply,
     request::Incoming,
     store::Authority,
 };
 
 const TTL: Duration = Duration::from_secs(600);
-
-/// Devices that wait for their users, by device code.
-#[derive(Default)]
-pub(crate) struct Devices(HashMap<String, Device>);
-
-struct Device {
-    user_code: String,
-    wanted: Wanted,
-    expires_at: Moment,
-    progress: Progress,
-}
-
-#[derive(Clone)]
-enum Progress {
-    Pending,
-    Denied,
-    Approved(Box<Authority>),
-    Consumed,
-}
 
 pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes> {
     let response = match begin(cx, request) {
@@ -52,7 +30,7 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
 
 fn begin(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
     let form = request.form()?;
-    let app = client_auth::authenticate(&cx.state.tenant, cx.issuer(), request, &form)?;
+    let app = client_auth::authenticate(cx, request, &form)?;
     if !app.allows_grant(DEVICE_CODE) {
         return Err(OAuthError::invalid_request(format!(
             "{DEVICE_CODE} is not allowed for this client"
@@ -79,14 +57,14 @@ fn begin(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
         expires_at,
         progress: Progress::Pending,
     };
-    cx.state.devices.0.insert(device_code, device);
+    cx.state.devices.insert(device_code, device);
     Ok(body)
 }
 
 /// What the user granted to the device that polls; only once.
 pub(super) fn poll(cx: &mut Context<'_>, client_id: &str, device_code: &str) -> Outcome<Authority> {
     let now = cx.now;
-    let device = cx.state.devices.0.get_mut(device_code);
+    let device = cx.state.devices.get_mut(device_code);
     let device = device
         .filter(|device| device.wanted.client_id == client_id)
         .ok_or_else(OAuthError::invalid_grant)?;
@@ -111,50 +89,15 @@ pub(super) fn poll(cx: &mut Context<'_>, client_id: &str, device_code: &str) -> 
     }
 }
 
-impl Logto {
-    /// Signs a user in for the device that shows `user_code`, as they would at the verification page. `false`
-    /// when no device waits with that code or the user may not sign in.
-    pub fn approve_device(&self, user_code: &str, username: &str) -> bool {
-        self.with(|cx| {
-            let user = cx.state.tenant.user_by_identifier(username);
-            let Some(user_id) = user
-                .filter(|user| !user.suspended)
-                .map(|user| user.id.clone())
-            else {
-                return false;
-            };
-            let Some(wanted) = waiting(cx, user_code).map(|device| device.wanted.clone()) else {
-                return false;
-            };
-            let session = consent::sign_in(cx, None, &user_id);
-            let authority = consent::authorize(cx, &wanted, &session);
-            finish(
-                cx,
-                user_code,
-                authority.map(|it| Progress::Approved(Box::new(it))),
-            )
-        })
-    }
-
-    /// Refuses the device that shows `user_code`; `false` when no device waits with that code.
-    pub fn deny_device(&self, user_code: &str) -> bool {
-        self.with(|cx| finish(cx, user_code, Some(Progress::Denied)))
-    }
-}
-
-fn waiting<'a>(cx: &'a mut Context<'_>, user_code: &str) -> Option<&'a mut Device> {
-    let now = cx.now;
-    cx.state.devices.0.values_mut().find(|device| {
-        device.user_code == user_code
-            && now < device.expires_at
-            && matches!(device.progress, Progress::Pending)
-    })
-}
-
-fn finish(cx: &mut Context<'_>, user_code: &str, progress: Option<Progress>) -> bool {
-    let device = waiting(cx, user_code).zip(progress);
-    device.is_some_and(|(device, progress)| {
-        device.progress = progress;
-        true
+/// Grants the waiting device what it wants, within a user's session; `false` when none waits with the code.
+pub(crate) fn approve(cx: &mut Context<'_>, user_code: &str, session_id: &str) -> bool {
+    let device = cx.state.devices.waiting(user_code, cx.now);
+    let Some(wanted) = device.map(|device| device.wanted.clone()) else {
+        return false;
+    };
+    let authority = grant::authorize(cx, &wanted, session_id);
+    authority.is_some_and(|authority| {
+        let progress = Progress::Approved(Box::new(authority));
+        cx.state.devices.answer(user_code, progress, cx.now)
     })
 }

@@ -3,7 +3,13 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use crate::{claims::OIDC_SCOPES, context::Context, json::Members, reply};
+use crate::{
+    claims::OIDC_SCOPES,
+    context::Context,
+    json::Members,
+    model::{DEVICE_CODE, TOKEN_EXCHANGE},
+    reply,
+};
 
 const CLAIMS: [&str; 32] = [
     "sub",
@@ -45,8 +51,8 @@ const GRANT_TYPES: [&str; 6] = [
     "authorization_code",
     "refresh_token",
     "client_credentials",
-    super::DEVICE_CODE,
-    super::TOKEN_EXCHANGE,
+    DEVICE_CODE,
+    TOKEN_EXCHANGE,
 ];
 
 pub(super) fn handle(cx: &Context<'_>) -> Response<Bytes> {

@@ -1,35 +1,33 @@
 //! `/oidc/session/end`: RP-initiated logout, with the form that submits itself.
 
-use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header::SET_COOKIE};
 use url::Url;
 
-use super::interaction::SESSION_COOKIE;
+use super::pages::flow::SESSION_COOKIE;
 use crate::{
     context::Context,
     error::{OAuthError, Outcome},
+    json::Members,
     keys::KeyError,
-    logout_token,
+    logout_token::LogoutToken,
     model::App,
     page, reply,
     request::{Incoming, Params},
+    store::PendingLogout,
 };
 
-/// Sign-outs whose form has been sent to the browser, by the secret in it.
-#[derive(Default)]
-pub(crate) struct PendingLogouts(HashMap<String, PendingLogout>);
-
-struct PendingLogout {
-    session: Option<String>,
-    destination: Url,
-}
+const LOGOUT_TOKEN_TTL: Duration = Duration::from_secs(120);
 
 pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes> {
     let session = request.cookie(SESSION_COOKIE);
     let response = if request.path.ends_with("/success") {
-        Ok(reply::html(page::signed_out()))
+        Ok(reply::html(page::message(
+            "Signed out",
+            "You have signed out.",
+        )))
     } else if request.path.ends_with("/confirm") {
         request
             .form()
@@ -94,14 +92,17 @@ pub(crate) fn begin(
         session: session.map(str::to_owned),
         destination,
     };
-    cx.state.pending_logouts.0.insert(secret.clone(), pending);
+    cx.state
+        .store
+        .pending_logouts
+        .insert(secret.clone(), pending);
     Ok(secret)
 }
 
 /// Ends the session that the form was made for and gives the address that the browser goes to.
 pub(crate) fn confirm(cx: &mut Context<'_>, form: &Params, session: Option<&str>) -> Outcome<Url> {
     let secret = form.get("xsrf").unwrap_or_default();
-    let pending = cx.state.pending_logouts.0.remove(secret);
+    let pending = cx.state.store.pending_logouts.remove(secret);
     let pending = pending
         .filter(|pending| pending.session.as_deref() == session)
         .ok_or_else(|| OAuthError::invalid_request("could not find logout details"))?;
@@ -123,11 +124,41 @@ pub(crate) fn end_session(cx: &mut Context<'_>, id: &str) -> Result<(), KeyError
         if !app.persists {
             cx.state.store.revoke_grant(&app.grant_id);
         }
-        if let Some(token) = logout_token::issue(cx, client_id, &session.user_id, &app.sid)? {
+        if let Some(token) = logout_token(cx, client_id, &session.user_id, &app.sid)? {
             cx.state.logout_tokens.push(token);
         }
     }
     Ok(())
+}
+
+/// The logout token for an application, if it wants any.
+fn logout_token(
+    cx: &mut Context<'_>,
+    client_id: &str,
+    sub: &str,
+    sid: &str,
+) -> Result<Option<LogoutToken>, KeyError> {
+    let app = cx.state.tenant.apps.get(client_id);
+    let Some(logout) = app.and_then(|app| app.backchannel_logout.clone()) else {
+        return Ok(None);
+    };
+    let iat = cx.now.seconds();
+    let event = Members::new().with(
+        "http://schemas.openid.net/event/backchannel-logout",
+        Members::new(),
+    );
+    let claims = Members::new()
+        .with("sub", sub)
+        .with("events", event)
+        .with("jti", cx.state.random.token())
+        .with_some("sid", logout.session_required.then_some(sid))
+        .with("aud", client_id)
+        .with("exp", iat + LOGOUT_TOKEN_TTL.as_secs())
+        .with("iat", iat)
+        .with("iss", cx.issuer());
+    let token = cx.state.keys.sign(Some("logout+jwt"), &claims)?;
+    let client_id = client_id.to_owned();
+    Ok(Some(LogoutToken::new(client_id, logout.uri, token)))
 }
 
 /// The application that asks, by the ID token it shows or by its own word.

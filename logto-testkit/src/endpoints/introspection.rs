@@ -9,7 +9,7 @@ use crate::{
     request::Incoming, store::Authority,
 };
 
-pub(super) fn handle(cx: &Context<'_>, request: &Incoming) -> Response<Bytes> {
+pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes> {
     let response = match introspect(cx, request) {
         Ok(body) => reply::json(StatusCode::OK, &body),
         Err(error) => error.into_response(),
@@ -17,9 +17,9 @@ pub(super) fn handle(cx: &Context<'_>, request: &Incoming) -> Response<Bytes> {
     reply::no_store(response)
 }
 
-fn introspect(cx: &Context<'_>, request: &Incoming) -> Outcome<Members> {
+fn introspect(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
     let form = request.form()?;
-    let app = client_auth::authenticate(&cx.state.tenant, cx.issuer(), request, &form)?;
+    let app = client_auth::authenticate(cx, request, &form)?;
     form.reject_duplicates()?;
     let value = form.required("token")?;
     reject_structured(value, "introspected via the introspection_endpoint")?;

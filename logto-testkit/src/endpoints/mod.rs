@@ -1,12 +1,12 @@
 //! One file per endpoint, and the way to them.
 
 pub(crate) mod authorization;
-mod device;
+pub(crate) mod device;
 mod discovery;
 pub(crate) mod end_session;
-mod interaction;
 mod introspection;
 mod jwks;
+pub(crate) mod pages;
 mod pushed;
 mod revocation;
 mod token;
@@ -22,18 +22,9 @@ use http::{
     },
 };
 
-pub(crate) use self::{
-    device::Devices, end_session::PendingLogouts, interaction::Interactions,
-    pushed::PushedRequests, token::SubjectTokens,
-};
 use crate::{
     context::Context, error::OAuthError, etag, journal::Endpoint, reply, request::Incoming,
 };
-
-/// The grant type of the device flow (RFC 8628 section 3.4).
-pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// The grant type of token exchange (RFC 8693 section 2.1).
-pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// Which endpoint a path below the provider's endpoint belongs to.
 pub(crate) fn classify(path: &str) -> Endpoint {
@@ -51,7 +42,8 @@ pub(crate) fn classify(path: &str) -> Endpoint {
         "/oidc/session/end" | "/oidc/session/end/confirm" | "/oidc/session/end/success" => {
             Endpoint::EndSession
         }
-        "/sign-in" | "/register" | "/reset-password" | "/single-sign-on" => Endpoint::Page,
+        "/sign-in" | "/register" | "/reset-password" | "/single-sign-on" | "/consent"
+        | "/device" | "/device/success" => Endpoint::Page,
         path if path.starts_with("/direct/") => Endpoint::Page,
         _ => Endpoint::Other,
     }
@@ -91,7 +83,7 @@ fn route(cx: &mut Context<'_>, endpoint: Endpoint, request: &Incoming) -> Respon
         Endpoint::DeviceAuthorization => device::handle(cx, request),
         Endpoint::PushedAuthorization => pushed::handle(cx, request),
         Endpoint::EndSession => end_session::handle(cx, request),
-        Endpoint::Page => interaction::handle(cx, request),
+        Endpoint::Page => pages::handle(cx, request),
         Endpoint::Other => reply::text(StatusCode::NOT_FOUND, "Not Found"),
     }
 }

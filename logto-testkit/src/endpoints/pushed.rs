@@ -1,14 +1,13 @@
 //! `POST /oidc/request`: pushed authorization requests (RFC 9126).
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::authorization::{AuthorizationRequest, Refusal};
+use super::authorization::{refusal::Refusal, request};
 use crate::{
     client_auth,
-    clock::Moment,
     context::Context,
     error::{OAuthError, Outcome},
     json::Members,
@@ -18,31 +17,20 @@ use crate::{
 
 const TTL: Duration = Duration::from_secs(60);
 
-/// Pushed requests that were not used yet, by `request_uri`.
-#[derive(Default)]
-pub(crate) struct PushedRequests(HashMap<String, (Params, Moment)>);
-
-impl PushedRequests {
-    /// The parameters behind a `request_uri`, which is used up by this.
-    pub(super) fn take(
-        &mut self,
-        request_uri: &str,
-        client_id: &str,
-        now: Moment,
-    ) -> Outcome<Params> {
-        self.0
-            .remove(request_uri)
-            .filter(|(params, expires_at)| {
-                now < *expires_at && params.get("client_id") == Some(client_id)
-            })
-            .map(|(params, _)| params)
-            .ok_or_else(|| {
-                OAuthError::new(
-                    "invalid_request_uri",
-                    "request_uri is invalid, expired, or was already used",
-                )
-            })
-    }
+/// The parameters behind a `request_uri`, which is used up by this.
+pub(super) fn take(cx: &mut Context<'_>, request_uri: &str, client_id: &str) -> Outcome<Params> {
+    let pushed = cx.state.store.pushed_requests.remove(request_uri);
+    pushed
+        .filter(|(params, expires_at)| {
+            cx.now < *expires_at && params.get("client_id") == Some(client_id)
+        })
+        .map(|(params, _)| params)
+        .ok_or_else(|| {
+            OAuthError::new(
+                "invalid_request_uri",
+                "request_uri is invalid, expired, or was already used",
+            )
+        })
 }
 
 pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes> {
@@ -55,11 +43,11 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
 
 fn push(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
     let mut form = request.form()?;
-    let app = client_auth::authenticate(&cx.state.tenant, cx.issuer(), request, &form)?;
+    let app = client_auth::authenticate(cx, request, &form)?;
     if form.get("client_id").is_none() {
         form.push("client_id", &app.id);
     }
-    if let Err(refusal) = AuthorizationRequest::parse(cx, &form) {
+    if let Err(refusal) = request::parse(cx, &form) {
         return Err(match refusal {
             Refusal::Page { error, .. } | Refusal::Callback { error, .. } => error,
         });
@@ -69,8 +57,8 @@ fn push(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
         cx.state.random.token()
     );
     cx.state
+        .store
         .pushed_requests
-        .0
         .insert(request_uri.clone(), (form, cx.now.plus(TTL)));
     Ok(Members::new()
         .with("expires_in", TTL.as_secs())

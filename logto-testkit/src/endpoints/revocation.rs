@@ -20,7 +20,7 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
 
 fn revoke(cx: &mut Context<'_>, request: &Incoming) -> Outcome<()> {
     let form = request.form()?;
-    let app = client_auth::authenticate(&cx.state.tenant, cx.issuer(), request, &form)?;
+    let app = client_auth::authenticate(cx, request, &form)?;
     form.reject_duplicates()?;
     let token = form.required("token")?;
     reject_structured(token, "revoked via the revocation_endpoint")?;

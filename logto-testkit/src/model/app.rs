@@ -1,5 +1,13 @@
 use std::{fmt, time::Duration};
 
+use serde_json::Value;
+
+use super::{
+    third_party::UserConsentScopes,
+    vocabulary::{DEVICE_CODE, TOKEN_EXCHANGE},
+};
+use crate::clock::Moment;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What kind of application it is: decides how it authenticates and how its refresh tokens rotate.
@@ -9,6 +17,30 @@ pub(crate) enum AppKind {
     SinglePage,
     Native,
     MachineToMachine,
+}
+
+/// The registered method; no other is accepted, but that a secret may come in the header or in the body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AppAuthentication {
+    None,
+    Secret,
+    SecretJwt,
+    PrivateKeyJwt,
+}
+
+#[derive(Clone)]
+pub(crate) struct AppSecret {
+    pub(crate) value: String,
+    pub(crate) ends_at: Option<Moment>,
+}
+
+impl AppSecret {
+    pub(crate) fn new(value: String) -> Self {
+        Self {
+            value,
+            ends_at: None,
+        }
+    }
 }
 
 /// An application of the tenant.
@@ -26,7 +58,10 @@ pub(crate) enum AppKind {
 pub struct App {
     pub(crate) id: String,
     pub(crate) kind: AppKind,
-    pub(crate) secret: Option<String>,
+    pub(crate) authentication: AppAuthentication,
+    pub(crate) secrets: Vec<AppSecret>,
+    /// JWKs, for `private_key_jwt`.
+    pub(crate) public_keys: Vec<Value>,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) post_logout_redirect_uris: Vec<String>,
     pub(crate) refresh_token_ttl: Duration,
@@ -37,6 +72,7 @@ pub struct App {
     pub(crate) roles: Vec<String>,
     pub(crate) token_exchange: bool,
     pub(crate) device_flow: bool,
+    pub(crate) third_party: Option<UserConsentScopes>,
 }
 
 #[derive(Clone, Debug)]
@@ -152,13 +188,21 @@ impl App {
         self
     }
 
+    /// Makes it somebody else's application: users are asked on a consent page, for these scopes at most.
+    #[must_use]
+    pub fn third_party(mut self, scopes: UserConsentScopes) -> Self {
+        self.third_party = Some(scopes);
+        self
+    }
+
     /// The client ID.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    pub(crate) fn is_public(&self) -> bool {
-        self.secret.is_none()
+    /// Logto lets an application go without PKCE when it sends a secret.
+    pub(crate) fn needs_pkce(&self) -> bool {
+        self.authentication != AppAuthentication::Secret
     }
 
     /// The `sid` goes into its ID tokens and logout tokens.
@@ -173,17 +217,23 @@ impl App {
             "client_credentials" => self.kind == AppKind::MachineToMachine,
             "authorization_code" => self.kind != AppKind::MachineToMachine && !self.device_flow,
             "refresh_token" => self.kind != AppKind::MachineToMachine,
-            crate::endpoints::DEVICE_CODE => self.device_flow,
-            crate::endpoints::TOKEN_EXCHANGE => self.token_exchange,
+            DEVICE_CODE => self.device_flow,
+            TOKEN_EXCHANGE => self.token_exchange,
             _ => false,
         }
     }
 
     fn new(id: impl Into<String>, kind: AppKind, secret: Option<String>) -> Self {
+        let authentication = match secret {
+            Some(_) => AppAuthentication::Secret,
+            None => AppAuthentication::None,
+        };
         Self {
             id: id.into(),
             kind,
-            secret,
+            authentication,
+            secrets: secret.into_iter().map(AppSecret::new).collect(),
+            public_keys: Vec::new(),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
             refresh_token_ttl: 14 * DAY,
@@ -194,6 +244,7 @@ impl App {
             roles: Vec::new(),
             token_exchange: false,
             device_flow: false,
+            third_party: None,
         }
     }
 }

@@ -1,25 +1,27 @@
 //! What a Logto tenant holds: users, applications, API resources, organizations and roles.
 
 mod app;
+mod authentication;
 mod organization;
 mod permissions;
 mod resource;
 mod role;
+mod third_party;
 mod user;
+mod vocabulary;
 
 use std::collections::HashMap;
 
 pub use app::App;
-pub(crate) use app::AppKind;
+pub(crate) use app::{AppAuthentication, AppKind, AppSecret};
 pub use organization::Organization;
 pub use resource::Resource;
 pub use role::{OrganizationRole, Role};
+pub use third_party::UserConsentScopes;
 pub use user::User;
-
-/// The reserved API resource that stands for every organization.
-pub(crate) const ORGANIZATIONS_RESOURCE: &str = "urn:logto:resource:organizations";
-/// The scope without which no organization token is issued.
-pub(crate) const ORGANIZATIONS_SCOPE: &str = "urn:logto:scope:organizations";
+pub(crate) use vocabulary::{
+    DEVICE_CODE, ORGANIZATIONS_RESOURCE, ORGANIZATIONS_SCOPE, TOKEN_EXCHANGE,
+};
 
 /// Everything an administrator sets up in the console.
 #[derive(Clone, Debug, Default)]

@@ -27,6 +27,41 @@ impl Tenant {
         scopes
     }
 
+    /// The permissions at an API resource that a user can give to an application. To the tenant's own they are
+    /// all of theirs; to a third party those that it may ask for, and of what the user has in organizations that
+    /// of the `selected` ones.
+    pub(crate) fn grantable_permissions(
+        &self,
+        user: &User,
+        app: &App,
+        resource: &str,
+        selected: &[String],
+    ) -> Vec<String> {
+        let Some(askable) = &app.third_party else {
+            return self.user_permissions(user, resource, None);
+        };
+        let mut scopes = Vec::new();
+        if resource == ORGANIZATIONS_RESOURCE {
+            let held = self.user_permissions(user, resource, None);
+            extend(
+                &mut scopes,
+                common(held.iter(), Some(&askable.organization)),
+            );
+            return scopes;
+        }
+        let held = self.role_permissions(&user.roles, resource);
+        extend(&mut scopes, common(held, askable.resources.get(resource)));
+        for organization in self.organizations_of(&user.username) {
+            if selected.contains(&organization.id) {
+                let roles = organization.members.get(&user.username);
+                let held = self.organization_role_permissions(roles, resource);
+                let askable = askable.organization_resources.get(resource);
+                extend(&mut scopes, common(held, askable));
+            }
+        }
+        scopes
+    }
+
     /// The permissions of a machine-to-machine application at an API resource, by its own roles or, for a
     /// token of an organization, by its roles there.
     pub(crate) fn app_permissions(
@@ -76,6 +111,13 @@ impl Tenant {
             })
             .flatten()
     }
+}
+
+fn common<'a>(
+    held: impl Iterator<Item = &'a String>,
+    askable: Option<&Vec<String>>,
+) -> impl Iterator<Item = &'a String> {
+    held.filter(move |scope| askable.is_some_and(|askable| askable.contains(scope)))
 }
 
 fn extend<'a>(scopes: &mut Vec<String>, more: impl Iterator<Item = &'a String>) {

@@ -11,7 +11,7 @@ use aws_lc_rs::{
     signature::{ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use logto_testkit::KeyType;
+use logto_testkit::{KeyError, KeyType};
 use serde_json::Value;
 
 fn keys(lab: &Lab) -> Vec<Value> {
@@ -103,4 +103,39 @@ fn recording_119_the_previous_key_can_be_removed() {
     let recording = Recording::load(119);
     recording.assert_answered_by(&recording.replay(&lab.logto, &[]));
     assert!(verifies(&keys(&lab), &id_token(&lab)));
+}
+
+fn kids(lab: &Lab) -> Vec<Value> {
+    let keys = keys(lab).into_iter();
+    keys.map(|key| key["kid"].clone()).collect()
+}
+
+#[test]
+fn a_staged_key_is_published_before_it_signs() {
+    let lab = Lab::new();
+    lab.logto.rotate_keys(KeyType::Ec).unwrap();
+    let before = id_token(&lab);
+    let [current, previous] = &kids(&lab)[..] else {
+        panic!("two keys")
+    };
+
+    lab.logto.stage_key(KeyType::Rsa).unwrap();
+    let staged = kids(&lab);
+    assert_eq!(staged.len(), 3);
+    assert_eq!((&staged[0], &staged[2]), (current, previous));
+    let algorithms = json(&lab.get("/oidc/.well-known/openid-configuration"));
+    let algorithms = &algorithms["id_token_signing_alg_values_supported"];
+    assert_eq!(*algorithms, serde_json::json!(["ES384", "PS256", "RS256"]));
+    assert_eq!(header(&id_token(&lab))["kid"], *current);
+    assert!(matches!(
+        lab.logto.rotate_keys(KeyType::Ec),
+        Err(KeyError::Staged)
+    ));
+
+    assert!(lab.logto.activate_staged_key());
+    assert_eq!(kids(&lab), [staged[1].clone(), current.clone()]);
+    let after = id_token(&lab);
+    assert_eq!(header(&after)["kid"], staged[1]);
+    assert!(verifies(&keys(&lab), &after) && verifies(&keys(&lab), &before));
+    assert!(!lab.logto.activate_staged_key());
 }

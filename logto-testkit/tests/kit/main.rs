@@ -4,10 +4,13 @@
 
 mod common;
 
+mod client_auth;
+mod consent;
 mod faults;
 mod keys;
 #[cfg(feature = "listen")]
 mod listen;
+mod pages;
 mod replays_refresh;
 mod replays_sign_in;
 mod replays_tokens;

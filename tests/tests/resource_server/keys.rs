@@ -111,6 +111,20 @@ async fn r31_t18_t19_f6_a_rotation_is_noticed_by_the_first_token_also_twice_in_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn r31_a_rotation_that_was_announced_costs_no_fetch() {
+    let api = Api::new();
+    let before = api.token();
+    api.world.logto.stage_key(KeyType::Rsa).unwrap();
+    assert_eq!(api.status(&before).await, 200);
+    assert_eq!(api.key_fetches(), 1);
+
+    assert!(api.world.logto.activate_staged_key());
+    assert_eq!(api.status(&api.token()).await, 200);
+    assert_eq!(api.status(&before).await, 200);
+    assert_eq!(api.key_fetches(), 1, "the new key was known");
+}
+
+#[tokio::test(start_paused = true)]
 async fn r31_a_fetch_that_was_under_way_before_the_rotation_does_not_hide_the_new_key() {
     let api = Api::new();
     assert_eq!(api.status(&api.token()).await, 200);

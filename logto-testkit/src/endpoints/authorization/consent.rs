@@ -1,65 +1,107 @@
-//! From a signed-in user to a code: the session, the grant, the code.
+//! Consent. The tenant's own applications have it; for a third party the user is asked.
 
-use std::{collections::HashMap, time::Duration};
-
-use super::{AuthorizationRequest, Wanted, callback::Callback};
+use super::grant;
 use crate::{
+    authorization_request::Wanted,
     context::Context,
     error::OAuthError,
-    store::{Authority, Code, GRANT_TTL, Grant, SESSION_TTL, Session, SessionApp},
+    interactions::Errand,
+    model::{AppKind, ORGANIZATIONS_SCOPE, Organization},
+    store::Session,
 };
 
-const CODE_TTL: Duration = Duration::from_secs(60);
+/// Whether the consent page is shown to the session's user. Native applications ask every time.
+pub(crate) fn is_asked(cx: &Context<'_>, errand: &Errand, session: &Session) -> bool {
+    let wanted = errand.wanted();
+    let app = cx.state.tenant.apps.get(&wanted.client_id);
+    app.filter(|app| app.third_party.is_some())
+        .is_some_and(|app| {
+            app.kind == AppKind::Native
+                || errand.prompts_for_consent()
+                || missing(cx, wanted, session).is_some()
+        })
+}
 
-/// Begins a session for the user, or goes on with `current` when it is theirs; gives its id.
-pub(crate) fn sign_in(cx: &mut Context<'_>, current: Option<&str>, user_id: &str) -> String {
-    let now = cx.now;
-    if let Some(user) = cx
-        .state
-        .tenant
-        .users
-        .iter_mut()
-        .find(|user| user.id == user_id)
+/// What the consent page lists: scopes about the user, then permissions.
+pub(crate) fn listed(cx: &Context<'_>, wanted: &Wanted, user_id: &str) -> Vec<String> {
+    let mut listed = wanted.oidc_scopes();
+    listed.retain(|scope| scope != "openid" && scope != "offline_access");
+    for scope in grant::resource_grants(cx, wanted, user_id)
+        .into_values()
+        .flatten()
     {
-        user.updated_at = now.milliseconds();
-    }
-    let store = &mut cx.state.store;
-    if let Some(id) = current {
-        let own = store
-            .session(id, now)
-            .is_some_and(|session| session.user_id == user_id);
-        if !own {
-            store.sessions.remove(id);
-        } else if let Some(session) = store.sessions.get_mut(id) {
-            session.signed_in_at = now;
-            session.expires_at = now.plus(SESSION_TTL);
-            return id.to_owned();
+        if !listed.contains(&scope) {
+            listed.push(scope);
         }
     }
-    let id = cx.state.random.token();
-    let session = Session {
-        user_id: user_id.to_owned(),
-        signed_in_at: now,
-        expires_at: now.plus(SESSION_TTL),
-        apps: HashMap::new(),
+    listed
+}
+
+/// The organizations that the consent page offers.
+pub(crate) fn organizations<'a>(
+    cx: &'a Context<'_>,
+    wanted: &Wanted,
+    user_id: &str,
+) -> Vec<&'a Organization> {
+    let tenant = &cx.state.tenant;
+    let user = tenant.user(user_id);
+    match user.filter(|_| is_third_party(cx, wanted) && wanted.has_scope(ORGANIZATIONS_SCOPE)) {
+        Some(user) => tenant.organizations_of(&user.username),
+        None => Vec::new(),
+    }
+}
+
+/// Consents, if that is asked for, with the organization that the page has selected when it opens: the first.
+pub(crate) fn to_preselected(cx: &mut Context<'_>, errand: &Errand, session_id: &str) {
+    let session = cx.state.store.session(session_id, cx.now);
+    let Some(session) = session.filter(|session| is_asked(cx, errand, session)) else {
+        return;
     };
-    cx.state.store.sessions.insert(id.clone(), session);
-    id
+    let user_id = session.user_id.clone();
+    let offered = organizations(cx, errand.wanted(), &user_id);
+    if let Some(first) = offered.first().map(|first| first.id.clone()) {
+        let client_id = &errand.wanted().client_id;
+        let store = &mut cx.state.store;
+        store.consent_to_organization(client_id, &user_id, &first);
+    }
+}
+
+/// Consents with these organizations; when the page does not offer one of them, gives it and does nothing.
+pub(crate) fn to_organizations<'a>(
+    cx: &mut Context<'_>,
+    errand: &Errand,
+    session_id: &str,
+    selected: &[&'a str],
+) -> Result<(), &'a str> {
+    let session = cx.state.store.session(session_id, cx.now);
+    let user_id = session.map_or_else(String::new, |session| session.user_id.clone());
+    let offered = organizations(cx, errand.wanted(), &user_id);
+    let is_offered = |id: &str| offered.iter().any(|organization| organization.id == id);
+    if let Some(stranger) = selected.iter().find(|id| !is_offered(id)) {
+        return Err(stranger);
+    }
+    for id in selected {
+        let client_id = &errand.wanted().client_id;
+        let store = &mut cx.state.store;
+        store.consent_to_organization(client_id, &user_id, id);
+    }
+    Ok(())
+}
+
+fn is_third_party(cx: &Context<'_>, wanted: &Wanted) -> bool {
+    let app = cx.state.tenant.apps.get(&wanted.client_id);
+    app.is_some_and(|app| app.third_party.is_some())
 }
 
 /// Why a request with `prompt=none` cannot be answered from this session.
-pub(super) fn missing_consent(
-    cx: &Context<'_>,
-    wanted: &Wanted,
-    session: &Session,
-) -> Option<OAuthError> {
+pub(super) fn missing(cx: &Context<'_>, wanted: &Wanted, session: &Session) -> Option<OAuthError> {
     let store = &cx.state.store;
     let app = session.apps.get(&wanted.client_id);
     let grant = app.and_then(|app| store.grant(&app.grant_id, cx.now));
     let covered = grant.is_some_and(|grant| {
         let known = |scope| grant.scopes.contains(scope);
         wanted.oidc_scopes().iter().all(known)
-            && resource_grants(cx, wanted, &session.user_id)
+            && grant::resource_grants(cx, wanted, &session.user_id)
                 .iter()
                 .all(|(resource, scopes)| {
                     let granted = grant.resources.get(resource);
@@ -68,128 +110,4 @@ pub(super) fn missing_consent(
                 })
     });
     (!covered).then(|| OAuthError::new("consent_required", "requested scopes not granted"))
-}
-
-/// Grants what was asked for and sends a code. `None` when the session or the application is gone.
-pub(crate) fn grant(
-    cx: &mut Context<'_>,
-    request: &AuthorizationRequest,
-    session_id: &str,
-) -> Option<Callback> {
-    let authority = authorize(cx, &request.wanted, session_id)?;
-    let value = cx.state.random.token();
-    let code = Code {
-        authority,
-        redirect_uri: request.redirect_uri.clone(),
-        challenge: request.challenge.clone(),
-        expires_at: cx.now.plus(CODE_TTL),
-        consumed: false,
-    };
-    cx.state.store.codes.insert(value.clone(), code);
-    Some(request.return_address.with_code(value))
-}
-
-/// Grants what was asked for and the user may have, as Logto does for the tenant's own applications.
-pub(crate) fn authorize(
-    cx: &mut Context<'_>,
-    wanted: &Wanted,
-    session_id: &str,
-) -> Option<Authority> {
-    let now = cx.now;
-    let session = cx.state.store.session(session_id, now)?.clone();
-    let includes_sid = cx.state.tenant.apps.get(&wanted.client_id)?.includes_sid();
-    let scopes = wanted.oidc_scopes();
-    let resources = resource_grants(cx, wanted, &session.user_id);
-    let offline = scopes.iter().any(|scope| scope == "offline_access");
-
-    let known = session.apps.get(&wanted.client_id);
-    let usable = known.filter(|app| cx.state.store.grant(&app.grant_id, now).is_some());
-    let (new_grant, new_sid) = (cx.state.random.token(), cx.state.random.token());
-    let in_session = SessionApp {
-        grant_id: usable.map_or(new_grant, |app| app.grant_id.clone()),
-        sid: known.map_or(new_sid, |app| app.sid.clone()),
-        persists: offline || usable.is_some_and(|app| app.persists),
-    };
-    let authority = Authority {
-        grant_id: in_session.grant_id.clone(),
-        app_id: wanted.client_id.clone(),
-        user_id: session.user_id.clone(),
-        scopes: with_resource_scopes(wanted, &scopes, &resources),
-        resources: wanted.resources.clone(),
-        nonce: wanted.nonce.clone(),
-        auth_time: wanted.max_age.map(|_| session.signed_in_at.seconds()),
-        sid: includes_sid.then(|| in_session.sid.clone()),
-        bound_to: (!offline).then(|| session_id.to_owned()),
-    };
-    extend_grant(cx, &authority, scopes, resources);
-    if let Some(session) = cx.state.store.sessions.get_mut(session_id) {
-        session.apps.insert(wanted.client_id.clone(), in_session);
-        session.expires_at = now.plus(SESSION_TTL);
-    }
-    Some(authority)
-}
-
-/// The permissions of each named API resource that were asked for and that the user has.
-fn resource_grants(
-    cx: &Context<'_>,
-    wanted: &Wanted,
-    user_id: &str,
-) -> HashMap<String, Vec<String>> {
-    let tenant = &cx.state.tenant;
-    let Some(user) = tenant.user(user_id) else {
-        return HashMap::new();
-    };
-    let of_resource = |resource: &String| {
-        let available = tenant.user_permissions(user, resource, None);
-        let asked = wanted
-            .scopes
-            .iter()
-            .filter(|scope| available.contains(scope));
-        (resource.clone(), asked.cloned().collect())
-    };
-    wanted.resources.iter().map(of_resource).collect()
-}
-
-fn with_resource_scopes(
-    wanted: &Wanted,
-    oidc: &[String],
-    resources: &HashMap<String, Vec<String>>,
-) -> Vec<String> {
-    let of_resources = wanted.scopes.iter().filter(|scope| {
-        !oidc.contains(scope) && resources.values().any(|granted| granted.contains(scope))
-    });
-    oidc.iter().chain(of_resources).cloned().collect()
-}
-
-/// A later sign-in of the same application in the same session adds to the grant that it already has.
-fn extend_grant(
-    cx: &mut Context<'_>,
-    authority: &Authority,
-    scopes: Vec<String>,
-    resources: HashMap<String, Vec<String>>,
-) {
-    let expires_at = cx.now.plus(GRANT_TTL);
-    let grant = cx
-        .state
-        .store
-        .grants
-        .entry(authority.grant_id.clone())
-        .or_insert_with(|| Grant {
-            scopes: Vec::new(),
-            resources: HashMap::new(),
-            expires_at,
-            revoked: false,
-        });
-    union(&mut grant.scopes, scopes);
-    for (resource, scopes) in resources {
-        union(grant.resources.entry(resource).or_default(), scopes);
-    }
-}
-
-fn union(known: &mut Vec<String>, more: Vec<String>) {
-    for scope in more {
-        if !known.contains(&scope) {
-            known.push(scope);
-        }
-    }
 }

@@ -2,11 +2,10 @@
 
 use url::{Host, Url};
 
-use super::{
-    Refusal,
-    callback::{ResponseMode, ReturnAddress},
-};
+use super::refusal::Refusal;
 use crate::{
+    authorization_request::{AuthorizationRequest, Hints, Prompt, Wanted},
+    callback::{ResponseMode, ReturnAddress},
     claims::OIDC_SCOPES,
     client_auth,
     context::Context,
@@ -15,97 +14,47 @@ use crate::{
     request::Params,
 };
 
-#[derive(Clone)]
-pub(crate) struct AuthorizationRequest {
-    pub(crate) wanted: Wanted,
-    /// As the application sent it: the token request must repeat it character by character.
-    pub(crate) redirect_uri: String,
-    pub(crate) return_address: ReturnAddress,
-    pub(crate) prompts: Vec<Prompt>,
-    pub(crate) challenge: Option<String>,
-    /// What the sign-in page is told.
-    pub(crate) hints: Hints,
-}
+/// Checks the parameters, in Logto's order.
+pub(crate) fn parse(cx: &Context<'_>, params: &Params) -> Result<AuthorizationRequest, Refusal> {
+    let single_state = params.all("state").nth(1).is_none();
+    let state = params
+        .get("state")
+        .filter(|_| single_state)
+        .map(str::to_owned);
+    let on_page = |error| Refusal::Page {
+        error,
+        state: state.clone(),
+        issuer: cx.issuer().to_owned(),
+    };
 
-/// What an application asks for, by whatever grant type.
-#[derive(Clone)]
-pub(crate) struct Wanted {
-    pub(crate) client_id: String,
-    /// As asked for, unknown ones included; `offline_access` only with `prompt=consent`.
-    pub(crate) scopes: Vec<String>,
-    pub(crate) resources: Vec<String>,
-    pub(crate) nonce: Option<String>,
-    pub(crate) max_age: Option<u64>,
-}
+    let client_id = params.required("client_id").map_err(on_page)?;
+    let app = cx.state.tenant.apps.get(client_id);
+    let app = app.ok_or_else(|| on_page(client_auth::unknown(client_id)))?;
+    let redirect_uri = params.required("redirect_uri").map_err(on_page)?;
+    let parsed = registered(app, redirect_uri).ok_or_else(|| {
+        on_page(OAuthError::new(
+            "invalid_redirect_uri",
+            "redirect_uri did not match any of the client's registered redirect_uris",
+        ))
+    })?;
 
-#[derive(Clone, Default)]
-pub(crate) struct Hints {
-    pub(crate) first_screen: Option<String>,
-    pub(crate) direct_sign_in: Option<String>,
-    pub(crate) ui_locales: Option<String>,
-    pub(crate) login_hint: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Prompt {
-    None,
-    Login,
-    Consent,
-}
-
-impl AuthorizationRequest {
-    pub(crate) fn parse(cx: &Context<'_>, params: &Params) -> Result<Self, Refusal> {
-        let single_state = params.all("state").nth(1).is_none();
-        let state = params
-            .get("state")
-            .filter(|_| single_state)
-            .map(str::to_owned);
-        let on_page = |error| Refusal::Page {
-            error,
-            state: state.clone(),
-            issuer: cx.issuer().to_owned(),
-        };
-
-        let client_id = params.required("client_id").map_err(on_page)?;
-        let app = cx.state.tenant.apps.get(client_id);
-        let app = app.ok_or_else(|| on_page(client_auth::unknown(client_id)))?;
-        let redirect_uri = params.required("redirect_uri").map_err(on_page)?;
-        let parsed = registered(app, redirect_uri).ok_or_else(|| {
-            on_page(OAuthError::new(
-                "invalid_redirect_uri",
-                "redirect_uri did not match any of the client's registered redirect_uris",
-            ))
-        })?;
-
-        let return_address = ReturnAddress {
-            redirect_uri: parsed,
-            mode: default_mode(params),
-            state: state.clone(),
-            issuer: cx.issuer().to_owned(),
-        };
-        check(
-            &cx.state.tenant,
-            app,
-            params,
-            redirect_uri,
-            return_address.clone(),
-        )
-        .map_err(|error| Refusal::Callback {
-            callback: return_address.with_error(&error),
-            error,
-        })
-    }
-
-    pub(crate) fn prompts(&self, prompt: Prompt) -> bool {
-        self.prompts.contains(&prompt)
-    }
-}
-
-impl Wanted {
-    pub(crate) fn oidc_scopes(&self) -> Vec<String> {
-        let known = |scope: &&String| OIDC_SCOPES.contains(&scope.as_str());
-        self.scopes.iter().filter(known).cloned().collect()
-    }
+    let return_address = ReturnAddress {
+        redirect_uri: parsed,
+        mode: default_mode(params),
+        state: state.clone(),
+        issuer: cx.issuer().to_owned(),
+    };
+    check(
+        &cx.state.tenant,
+        app,
+        params,
+        redirect_uri,
+        return_address.clone(),
+    )
+    .map_err(|error| Refusal::Callback {
+        callback: return_address.with_error(&error),
+        error,
+    })
 }
 
 /// What the parameters ask for, checked.
@@ -119,6 +68,7 @@ pub(crate) fn wanted(tenant: &Tenant, app: &App, params: &Params) -> Outcome<Wan
     if !prompts(params)?.contains(&Prompt::Consent) {
         scopes.retain(|scope| scope != "offline_access");
     }
+    reject_other_scopes(app, &scopes)?;
     Ok(Wanted {
         client_id: app.id.clone(),
         scopes,
@@ -126,6 +76,23 @@ pub(crate) fn wanted(tenant: &Tenant, app: &App, params: &Params) -> Outcome<Wan
         resources: resources(tenant, params)?,
         nonce: params.get("nonce").map(str::to_owned),
     })
+}
+
+/// A third-party application asks for no more about users than it may.
+fn reject_other_scopes(app: &App, scopes: &[String]) -> Outcome<()> {
+    let Some(askable) = &app.third_party else {
+        return Ok(());
+    };
+    let mut about_users = scopes
+        .iter()
+        .filter(|scope| OIDC_SCOPES.contains(&scope.as_str()));
+    match about_users.find(|scope| !askable.allows_user_scope(scope)) {
+        None => Ok(()),
+        Some(scope) => Err(OAuthError {
+            scope: Some(scope.clone()),
+            ..OAuthError::new("invalid_scope", "requested scope is not allowed")
+        }),
+    }
 }
 
 fn check(
@@ -258,7 +225,7 @@ fn challenge(app: &App, params: &Params) -> Outcome<Option<String>> {
         (None, Some("S256")) => Err(OAuthError::invalid_request(
             "code_challenge must be provided with code_challenge_method",
         )),
-        (None, None) if app.is_public() => Err(OAuthError::invalid_request(
+        (None, None) if app.needs_pkce() => Err(OAuthError::invalid_request(
             "Authorization Server policy requires PKCE to be used for this request",
         )),
         (None, None) => Ok(None),

@@ -4,20 +4,19 @@ mod authorization_code;
 mod client_credentials;
 mod device_code;
 mod issue;
+mod organization;
 mod refresh_token;
 mod token_exchange;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-pub(crate) use self::token_exchange::SubjectTokens;
-use super::{DEVICE_CODE, TOKEN_EXCHANGE};
 use crate::{
     client_auth,
     context::Context,
     error::{OAuthError, Outcome},
     json::Members,
-    model::App,
+    model::{App, DEVICE_CODE, TOKEN_EXCHANGE},
     reply,
     request::{Incoming, Params},
 };
@@ -35,7 +34,7 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
 
 fn answer(cx: &mut Context<'_>, request: &Incoming) -> Outcome<Members> {
     let form = request.form()?;
-    let app = client_auth::authenticate(&cx.state.tenant, cx.issuer(), request, &form)?;
+    let app = client_auth::authenticate(cx, request, &form)?;
     form.reject_duplicates()?;
     let grant_type = form.required("grant_type")?;
     let handler: Handler = match grant_type {

@@ -1,6 +1,11 @@
 //! `grant_type=refresh_token` (RFC 6749 section 6), with Logto's organizations and rotation.
 
-use super::issue::{self, Target};
+use http::StatusCode;
+
+use super::{
+    issue::{self, Target},
+    organization,
+};
 use crate::{
     context::Context,
     error::{OAuthError, Outcome},
@@ -26,7 +31,8 @@ pub(super) fn refresh(cx: &mut Context<'_>, app: &App, form: &Params) -> Outcome
     }
     let organization_id = form.get("organization_id");
     if let Some(organization_id) = organization_id {
-        check_organization(cx, &token, organization_id)?;
+        organization::check_access(cx, app, &token.authority.user_id, organization_id)?;
+        check_organizations_scope(&token)?;
     }
 
     let refresh_token = rotate(cx, app, value, &token);
@@ -80,34 +86,15 @@ fn requested_scopes(token: &RefreshToken, form: &Params) -> Outcome<Vec<String>>
     })
 }
 
-fn check_organization(cx: &Context<'_>, token: &RefreshToken, id: &str) -> Outcome<()> {
-    if !token.authority.has_scope(ORGANIZATIONS_SCOPE) {
-        return Err(OAuthError {
-            status: http::StatusCode::FORBIDDEN,
-            scope: Some(ORGANIZATIONS_SCOPE.to_owned()),
-            ..OAuthError::new("insufficient_scope", "refresh token missing required scope")
-        });
+fn check_organizations_scope(token: &RefreshToken) -> Outcome<()> {
+    if token.authority.has_scope(ORGANIZATIONS_SCOPE) {
+        return Ok(());
     }
-    check_membership(cx, &token.authority.user_id, id)
-}
-
-pub(super) fn check_membership(
-    cx: &Context<'_>,
-    user_id: &str,
-    organization_id: &str,
-) -> Outcome<()> {
-    let organization = cx.state.tenant.organizations.get(organization_id);
-    let member = cx
-        .active_user(user_id)
-        .zip(organization)
-        .is_some_and(|(user, organization)| organization.members.contains_key(&user.username));
-    if member {
-        Ok(())
-    } else {
-        Err(OAuthError::access_denied(
-            "user is not a member of the organization",
-        ))
-    }
+    Err(OAuthError {
+        status: StatusCode::FORBIDDEN,
+        scope: Some(ORGANIZATIONS_SCOPE.to_owned()),
+        ..OAuthError::new("insufficient_scope", "refresh token missing required scope")
+    })
 }
 
 /// The refresh token that the response carries: the same one, or its successor.

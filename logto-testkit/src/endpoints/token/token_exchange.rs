@@ -1,18 +1,14 @@
 //! `grant_type=urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693): impersonation and personal access
 //! tokens.
 
-use std::{collections::HashMap, time::Duration};
-
 use super::{
     issue::{self, Target},
-    refresh_token::check_membership,
+    organization,
 };
 use crate::{
-    clock::Moment,
     context::Context,
     error::{OAuthError, Outcome},
     json::Members,
-    logto::Logto,
     model::App,
     request::Params,
     store::{Authority, GRANT_TTL, Grant},
@@ -20,21 +16,17 @@ use crate::{
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const PERSONAL_ACCESS_TOKEN: &str = "urn:logto:token-type:personal_access_token";
-const SUBJECT_TOKEN_TTL: Duration = Duration::from_secs(600);
-
-/// Tokens that stand for a user, made by the Management API or by the user.
-#[derive(Default)]
-pub(crate) struct SubjectTokens {
-    /// Single-use, by value.
-    impersonation: HashMap<String, (String, Moment)>,
-    personal: HashMap<String, String>,
-}
 
 pub(super) fn exchange(cx: &mut Context<'_>, app: &App, form: &Params) -> Outcome<Members> {
     let subject_token = form.required("subject_token")?;
     let user_id = match form.required("subject_token_type")? {
         ACCESS_TOKEN => impersonated(cx, subject_token),
-        PERSONAL_ACCESS_TOKEN => cx.state.subject_tokens.personal.get(subject_token).cloned(),
+        PERSONAL_ACCESS_TOKEN => cx
+            .state
+            .store
+            .personal_access_tokens
+            .get(subject_token)
+            .cloned(),
         _ => None,
     };
     let user_id = user_id.filter(|id| cx.active_user(id).is_some());
@@ -48,7 +40,7 @@ pub(super) fn exchange(cx: &mut Context<'_>, app: &App, form: &Params) -> Outcom
         organization_id: form.get("organization_id"),
     };
     if let Some(organization_id) = target.organization_id {
-        check_membership(cx, &user_id, organization_id)?;
+        organization::check_access(cx, app, &user_id, organization_id)?;
     }
     let authority = authority(cx, app, user_id, form.words("scope"), target.resource);
     let scopes = authority.scopes.clone();
@@ -62,7 +54,7 @@ pub(super) fn exchange(cx: &mut Context<'_>, app: &App, form: &Params) -> Outcom
 
 /// The user of a single-use impersonation token, or of their own opaque access token.
 fn impersonated(cx: &mut Context<'_>, token: &str) -> Option<String> {
-    if let Some((user_id, expires_at)) = cx.state.subject_tokens.impersonation.remove(token) {
+    if let Some((user_id, expires_at)) = cx.state.store.impersonation_tokens.remove(token) {
         return (cx.now < expires_at).then_some(user_id);
     }
     let token = cx.state.store.access_token(token, cx.now)?;
@@ -109,33 +101,5 @@ fn authority(
         auth_time: None,
         sid: None,
         bound_to: None,
-    }
-}
-
-impl Logto {
-    /// A subject token for impersonation, as the Management API makes: single-use, valid for 10 minutes. `None`
-    /// when there is no such user.
-    pub fn create_subject_token(&self, username: &str) -> Option<String> {
-        self.with(|cx| {
-            let user_id = cx.state.tenant.user_by_identifier(username)?.id.clone();
-            let token = format!("sub_{}", cx.state.random.letters(21));
-            let expires_at = cx.now.plus(SUBJECT_TOKEN_TTL);
-            let tokens = &mut cx.state.subject_tokens.impersonation;
-            tokens.insert(token.clone(), (user_id, expires_at));
-            Some(token)
-        })
-    }
-
-    /// A personal access token of a user, valid until the end. `None` when there is no such user.
-    pub fn create_personal_access_token(&self, username: &str) -> Option<String> {
-        self.with(|cx| {
-            let user_id = cx.state.tenant.user_by_identifier(username)?.id.clone();
-            let token = format!("pat_{}", cx.state.random.letters(32));
-            cx.state
-                .subject_tokens
-                .personal
-                .insert(token.clone(), user_id);
-            Some(token)
-        })
     }
 }

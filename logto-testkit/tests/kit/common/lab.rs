@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use logto_testkit::{
     App, Browser, Logto, Organization, OrganizationRole, Resource, Role, TestClock, User,
+    UserConsentScopes,
 };
 use serde_json::json;
 use url::{Url, form_urlencoded};
@@ -48,6 +49,11 @@ pub(crate) const MANAGEMENT: Client = Client(
 pub(crate) const EXCHANGE: Client = Client(
     "qndti95v4frw5j9guqch9",
     Some("dlLTzyeBTOWVc2rFZViaDFtZ1CoS708G"),
+);
+/// Somebody else's application.
+pub(crate) const THIRD_PARTY: Client = Client(
+    "sgofkb83tiyboini0ujtn",
+    Some("pWkXfQgzDsOnaULf3wPjf7OfSFLXUYp3"),
 );
 
 pub(crate) const ACME: &str = "8z8fuwxwnifo";
@@ -327,6 +333,14 @@ fn applications(logto: logto_testkit::LogtoBuilder) -> logto_testkit::LogtoBuild
                 .id_token_ttl(Duration::from_secs(30)),
         )
         .app(web(EXCHANGE).allow_token_exchange())
+        .app(
+            web(THIRD_PARTY).third_party(
+                UserConsentScopes::new()
+                    .user(["profile", "email", "urn:logto:scope:organizations"])
+                    .resource(SHOPPING, ["read:products"])
+                    .organization(["read:shipments"]),
+            ),
+        )
         .app(App::spa(SPA.0).redirect_uri(CALLBACK))
         .app(
             App::spa(SPA_SHORT.0)

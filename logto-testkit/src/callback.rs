@@ -32,6 +32,15 @@ pub(crate) struct Callback {
 }
 
 impl ReturnAddress {
+    /// Back without a word, as the button "Cancel" of Logto's consent page goes.
+    pub(crate) fn bare(&self) -> Callback {
+        Callback {
+            redirect_uri: self.redirect_uri.clone(),
+            mode: ResponseMode::Query,
+            parameters: Vec::new(),
+        }
+    }
+
     pub(crate) fn with_code(&self, code: String) -> Callback {
         self.with(vec![("code", code)])
     }
@@ -62,6 +71,7 @@ impl Callback {
     pub(crate) fn url(&self) -> Url {
         let mut url = self.redirect_uri.clone();
         match self.mode {
+            _ if self.parameters.is_empty() => {}
             ResponseMode::Query => {
                 url.query_pairs_mut().extend_pairs(&self.parameters);
             }

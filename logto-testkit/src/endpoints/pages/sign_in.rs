@@ -1,0 +1,85 @@
+//! The sign-in page: from an errand to a user.
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+
+use super::{super::authorization::session, flow};
+use crate::{
+    context::Context,
+    interactions::Errand,
+    page::{self, SignInPage},
+    reply,
+    request::Incoming,
+};
+
+pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes> {
+    if request.method == Method::POST {
+        submit(cx, request)
+    } else {
+        show(cx, request)
+    }
+}
+
+fn show(cx: &Context<'_>, request: &Incoming) -> Response<Bytes> {
+    let Some((id, errand)) = flow::errand(cx, request) else {
+        return flow::not_found();
+    };
+    let hint = match errand {
+        Errand::Authorize(request) => request.hints.login_hint.as_deref(),
+        Errand::ApproveDevice { .. } => None,
+    };
+    page(cx, id, errand, hint.unwrap_or_default(), None)
+}
+
+fn submit(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes> {
+    let form = match request.form() {
+        Ok(form) => form,
+        Err(error) => return error.into_response(),
+    };
+    let id = form.get("interaction").unwrap_or_default();
+    let Some(errand) = cx.state.interactions.get(id, cx.now) else {
+        return flow::not_found();
+    };
+    let identifier = form.get("identifier").unwrap_or_default();
+    let given = form.get("password");
+    let user = cx
+        .state
+        .tenant
+        .user_by_identifier(identifier)
+        .filter(|user| {
+            !user.suspended
+                && user
+                    .password
+                    .as_deref()
+                    .is_none_or(|password| given == Some(password))
+        });
+    let Some(user_id) = user.map(|user| user.id.clone()) else {
+        let problem = "Unknown user or wrong password. Try again.";
+        let mut response = page(cx, id, errand, identifier, Some(problem));
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        return response;
+    };
+    let errand = errand.clone();
+    let session = session::sign_in(cx, request.cookie(flow::SESSION_COOKIE), &user_id);
+    flow::proceed(cx, id, &errand, &session)
+}
+
+fn page(
+    cx: &Context<'_>,
+    id: &str,
+    errand: &Errand,
+    identifier: &str,
+    problem: Option<&str>,
+) -> Response<Bytes> {
+    let users = cx.state.tenant.users.iter();
+    let users: Vec<&str> = users.map(|user| user.username.as_str()).collect();
+    let html = page::sign_in(&SignInPage {
+        client_id: &errand.wanted().client_id,
+        action: &format!("{}/sign-in", cx.addresses.base),
+        interaction: id,
+        users: &users,
+        identifier,
+        problem,
+    });
+    reply::no_store(reply::html(html))
+}

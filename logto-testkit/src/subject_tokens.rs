@@ -1,0 +1,33 @@
+//! Tokens that stand for a user, made by the Management API or by the user.
+
+use std::time::Duration;
+
+use crate::logto::Logto;
+
+const SUBJECT_TOKEN_TTL: Duration = Duration::from_secs(600);
+
+impl Logto {
+    /// A subject token for impersonation, as the Management API makes: single-use, valid for 10 minutes. `None`
+    /// when there is no such user.
+    pub fn create_subject_token(&self, username: &str) -> Option<String> {
+        self.with(|cx| {
+            let user_id = cx.state.tenant.user_by_identifier(username)?.id.clone();
+            let token = format!("sub_{}", cx.state.random.letters(21));
+            let expires_at = cx.now.plus(SUBJECT_TOKEN_TTL);
+            let tokens = &mut cx.state.store.impersonation_tokens;
+            tokens.insert(token.clone(), (user_id, expires_at));
+            Some(token)
+        })
+    }
+
+    /// A personal access token of a user, valid until the end. `None` when there is no such user.
+    pub fn create_personal_access_token(&self, username: &str) -> Option<String> {
+        self.with(|cx| {
+            let user_id = cx.state.tenant.user_by_identifier(username)?.id.clone();
+            let token = format!("pat_{}", cx.state.random.letters(32));
+            let tokens = &mut cx.state.store.personal_access_tokens;
+            tokens.insert(token.clone(), user_id);
+            Some(token)
+        })
+    }
+}
