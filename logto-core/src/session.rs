@@ -442,6 +442,7 @@ impl TryFrom<Record> for Session {
 
 /// Reads the claims of a token that was verified before it was stored.
 fn claims_of(id_token: &Secret) -> Result<IdTokenClaims, UnreadableSession> {
-    let claims = jwt::unverified_claims(id_token.expose()).map_err(|_| UnreadableSession)?;
-    IdTokenClaims::from_map(claims).map_err(|_| UnreadableSession)
+    let payload = jwt::unverified_payload(id_token.expose()).map_err(|_| UnreadableSession)?;
+    let claims = payload.members().map_err(|_| UnreadableSession)?;
+    IdTokenClaims::from_members(claims).map_err(|_| UnreadableSession)
 }
