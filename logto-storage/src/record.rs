@@ -193,8 +193,10 @@ fn packed_len_at_most(session: &Session) -> usize {
 
 /// `Session` comes from its own serialization only: write that, with the tokens in full, and read it.
 fn session_from(fields: &[u8]) -> Result<Session, postcard::Error> {
+    // Usually room for everything, as in `encode`.
+    let plain = Vec::with_capacity(fields.len().saturating_mul(3) / 2);
     let fields: Fields<'_, Unpacked> = postcard::from_bytes(fields)?;
-    let plain = Zeroizing::new(postcard::to_allocvec(&fields)?);
+    let plain = Zeroizing::new(postcard::to_extend(&fields, plain)?);
     postcard::from_bytes(&plain)
 }
 
@@ -213,6 +215,17 @@ enum Part<'a> {
     Binary(#[serde(borrow)] &'a Bytes),
     /// Base64url, decoded and compressed.
     Compressed(#[serde(borrow)] &'a Bytes),
+}
+
+impl Part<'_> {
+    /// Bytes that it takes in the token, with the dot behind it; known only when it is not compressed.
+    fn unpacked_len(&self) -> usize {
+        1 + match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(binary) => URL_SAFE_NO_PAD.encoded_length(binary.len()),
+            Self::Compressed(_) => 0,
+        }
+    }
 }
 
 impl Serialize for Packed<'_> {
@@ -241,7 +254,8 @@ impl Serialize for Packed<'_> {
 impl<'de> Deserialize<'de> for Unpacked {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parts = Vec::<Part<'de>>::deserialize(deserializer)?;
-        let mut token = Zeroizing::new(String::new());
+        let len = parts.iter().map(Part::unpacked_len);
+        let mut token = Zeroizing::new(String::with_capacity(len.sum()));
         for (index, part) in parts.iter().enumerate() {
             if index > 0 {
                 token.push('.');
