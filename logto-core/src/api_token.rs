@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use crate::{
     claims::{ClaimsError, protocol},
     config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
-    jwt::{KeySet, MAX_TOKEN_LEN, TokenError, TokenType, UnverifiedJwt, Validity},
+    json::{Lookup, Members},
+    jwt::{Decoded, KeySet, MAX_TOKEN_LEN, TokenError, TokenType, Validity},
     time::UnixTime,
     vocabulary::{organization_id_from_urn, organization_urn},
 };
@@ -31,7 +32,7 @@ use crate::{
 ///
 /// A verification is for one issuer. An API that accepts several, or one issuer under several domains,
 /// has a verification and a key set for each, and chooses by
-/// [`UnverifiedJwt::unverified_issuer`].
+/// [`UnverifiedJwt::unverified_issuer`](crate::jwt::UnverifiedJwt::unverified_issuer).
 ///
 /// ```
 /// # use logto_core::{api_token::*, bearer, jwt::KeySet, UnixTime};
@@ -96,6 +97,21 @@ pub struct ApiTokenClaims {
     /// All other claims.
     pub extra: Map<String, Value>,
 }
+
+/// The claims that have a field.
+const KNOWN: [&str; 11] = [
+    "iss",
+    "sub",
+    "client_id",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "scope",
+    "organization_id",
+    "act",
+];
 
 /// Who acts for a user ([RFC 8693 section 4.1](https://www.rfc-editor.org/rfc/rfc8693#section-4.1)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,11 +228,13 @@ impl AccessTokenVerification {
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<ApiTokenClaims, ApiTokenError> {
-        let token = UnverifiedJwt::parse(token, TokenType::AccessToken, MAX_TOKEN_LEN)?;
-        if token.unverified_issuer() != Some(&self.issuer) {
+        let token = Decoded::parse(token, TokenType::AccessToken, MAX_TOKEN_LEN)?;
+        let claims = token.payload.members()?;
+        if claims.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
             return Err(TokenError::Issuer.into());
         }
-        let claims = ApiTokenClaims::from_jwt(token.verify(keys)?.claims)?;
+        token.check_signature(keys)?;
+        let claims = ApiTokenClaims::from_jwt(claims)?;
         self.check(&claims, now)?;
         Ok(claims)
     }
@@ -270,7 +288,7 @@ fn is_expected(organization_id: Option<&str>, expected: Option<&str>) -> bool {
 
 impl ApiTokenClaims {
     /// Reads the payload of a JWT, in which RFC 9068 section 2.2 demands every protocol claim.
-    fn from_jwt(claims: Map<String, Value>) -> Result<Self, ClaimsError> {
+    fn from_jwt(claims: Members<'_>) -> Result<Self, ClaimsError> {
         let aud = protocol::audience(&claims)?;
         let jti = protocol::name(&claims, "jti")?.ok_or(ClaimsError::Missing { claim: "jti" })?;
         let sub = protocol::subject(&claims)?;
@@ -279,14 +297,14 @@ impl ApiTokenClaims {
 
     /// Reads the claims that JWTs and introspected tokens have in common.
     pub(crate) fn read(
-        mut claims: Map<String, Value>,
+        claims: Members<'_>,
         sub: String,
         aud: Vec<String>,
         jti: Option<String>,
     ) -> Result<Self, ClaimsError> {
         let in_audience = organization_in(&aud)?.map(str::to_owned);
         let in_claim = protocol::name(&claims, "organization_id")?;
-        let read = Self {
+        Ok(Self {
             iss: protocol::issuer(&claims)?,
             client_id: protocol::name(&claims, "client_id")?
                 .ok_or(ClaimsError::Missing { claim: "client_id" })?,
@@ -299,25 +317,10 @@ impl ApiTokenClaims {
             sub,
             aud,
             jti,
-            extra: Map::new(),
-        };
-        const KNOWN: [&str; 11] = [
-            "iss",
-            "sub",
-            "client_id",
-            "aud",
-            "exp",
-            "iat",
-            "nbf",
-            "jti",
-            "scope",
-            "organization_id",
-            "act",
-        ];
-        claims.retain(|name, _| !KNOWN.contains(&name.as_str()));
-        Ok(Self {
-            extra: claims,
-            ..read
+            extra: claims
+                .without(&KNOWN)
+                .map(|(name, value)| (name.into_owned(), value))
+                .collect(),
         })
     }
 
@@ -386,13 +389,13 @@ fn organization_in(aud: &[String]) -> Result<Option<&str>, ClaimsError> {
 }
 
 /// One string, scopes separated by spaces; absent means none. An array is refused.
-fn scopes(claims: &Map<String, Value>) -> Result<BTreeSet<String>, ClaimsError> {
+fn scopes(claims: &impl Lookup) -> Result<BTreeSet<String>, ClaimsError> {
     let scopes = protocol::text(claims, "scope")?.unwrap_or_default();
     let scopes = scopes.split(' ').filter(|scope| !scope.is_empty());
     Ok(scopes.map(str::to_owned).collect())
 }
 
-fn actor(claims: &Map<String, Value>) -> Result<Option<Actor>, ClaimsError> {
+fn actor(claims: &impl Lookup) -> Result<Option<Actor>, ClaimsError> {
     let expected = "an object with a `sub`";
     let invalid = ClaimsError::Invalid {
         claim: "act",

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     claims::{IdTokenClaims, protocol},
     config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
-    jwt::{self, Algorithm, KeySet, MAX_ID_TOKEN_LEN, TokenError, TokenType, Validity},
+    jwt::{Algorithm, Decoded, KeySet, MAX_ID_TOKEN_LEN, TokenError, TokenType, Validity},
     time::UnixTime,
 };
 
@@ -113,9 +113,11 @@ impl<'a> IdTokenVerification<'a> {
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<IdTokenClaims, TokenError> {
-        let token = jwt::verify(id_token, keys, TokenType::IdToken, MAX_ID_TOKEN_LEN)?;
-        let nbf = protocol::date(&token.claims, "nbf")?;
-        let claims = IdTokenClaims::from_map(token.claims)?;
+        let token = Decoded::parse(id_token, TokenType::IdToken, MAX_ID_TOKEN_LEN)?;
+        let claims = token.payload.members()?;
+        token.check_signature(keys)?;
+        let nbf = protocol::date(&claims, "nbf")?;
+        let claims = IdTokenClaims::from_members(claims)?;
         self.check_parties(&claims)?;
         Validity {
             exp: claims.exp,

@@ -198,7 +198,7 @@ impl Introspection {
             None => Vec::new(),
         };
         let jti = protocol::name(members, "jti")?;
-        ApiTokenClaims::read(members.clone(), sub.unwrap_or_default(), aud, jti)
+        ApiTokenClaims::read(members.clone().into(), sub.unwrap_or_default(), aud, jti)
     }
 }
 

@@ -1,9 +1,13 @@
 //! Strict JSON, for everything that a server sends.
 
+mod members;
+
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value, error::Category, map::Entry};
+
+pub(crate) use self::members::{Lookup, Members, parse_members};
 
 /// Why a text is not acceptable, and where; never a part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -26,11 +27,12 @@ use crate::{
 /// asked with [`plan`](Self::plan) and changed by [`apply`](Self::apply) with a [`SessionDelta`]. It
 /// serializes to everything it holds, tokens in clear: seal it before it leaves the process.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Record", into = "Record")]
+#[serde(try_from = "SessionParts", into = "SessionParts")]
 pub struct Session {
     id: SessionId,
     id_token: Secret,
-    claims: IdTokenClaims,
+    /// Shared, because sessions are copied often and a user may be in a thousand organizations.
+    claims: Arc<IdTokenClaims>,
     refresh_token: Option<Secret>,
     access_tokens: BTreeMap<TokenTarget, AccessToken>,
     requested_scopes: BTreeSet<String>,
@@ -99,7 +101,7 @@ pub struct SessionDelta {
 #[serde(try_from = "Secret", into = "Secret")]
 pub struct VerifiedIdToken {
     token: Secret,
-    claims: IdTokenClaims,
+    claims: Arc<IdTokenClaims>,
 }
 
 impl SessionDelta {
@@ -318,7 +320,7 @@ impl Session {
         }
         if let Some(VerifiedIdToken { token, claims }) = &delta.id_token {
             self.id_token = token.clone();
-            self.claims = claims.clone();
+            self.claims = Arc::clone(claims);
         }
         for target in &delta.forgotten {
             self.access_tokens.remove(target);
@@ -350,7 +352,7 @@ impl Session {
         }
         let id_token = Secret::from(jwt::without_signature(self.id_token.expose(), &claims));
         // What was read before is read again without them.
-        let Ok(claims) = IdTokenClaims::from_map(claims) else {
+        let Ok(claims) = claims_of(&id_token) else {
             return false;
         };
         self.id_token = id_token;
@@ -381,7 +383,10 @@ impl fmt::Debug for Session {
 impl VerifiedIdToken {
     /// The only way from a token to a verified one: `claims` are the answer of its verification.
     pub(crate) fn new(token: Secret, claims: IdTokenClaims) -> Self {
-        Self { token, claims }
+        Self {
+            token,
+            claims: Arc::new(claims),
+        }
     }
 
     /// What the token says.
@@ -421,22 +426,41 @@ const ORGANIZATION_CLAIMS: [&str; 3] = ["organizations", "organization_roles", "
 #[error("the stored session is unreadable")]
 pub struct UnreadableSession;
 
-/// How a session is written. Members may be added, none may change its meaning.
+/// A session, part by part: how it is serialized, and how a storage with a format of its own puts one
+/// together. What the user's claims are is read from the ID token. Members may be added, none may
+/// change its meaning.
 #[derive(Serialize, Deserialize)]
-struct Record {
-    id: SessionId,
-    /// Without a signature if it was shortened.
-    id_token: Secret,
-    refresh_token: Option<Secret>,
-    access_tokens: Vec<(TokenTarget, AccessToken)>,
-    requested_scopes: BTreeSet<String>,
-    requested_resources: BTreeSet<String>,
-    granted_scopes: BTreeSet<String>,
-    created_at: UnixTime,
-    changed_at: UnixTime,
+pub struct SessionParts {
+    /// [`Session::id`]
+    pub id: SessionId,
+    /// [`Session::kept_id_token`]
+    pub id_token: Secret,
+    /// [`Session::refresh_token`]
+    pub refresh_token: Option<Secret>,
+    /// [`Session::access_tokens`]
+    pub access_tokens: Vec<(TokenTarget, AccessToken)>,
+    /// [`Session::requested_scopes`]
+    pub requested_scopes: BTreeSet<String>,
+    /// [`Session::requested_resources`]
+    pub requested_resources: BTreeSet<String>,
+    /// [`Session::granted_scopes`]
+    pub granted_scopes: BTreeSet<String>,
+    /// [`Session::created_at`]
+    pub created_at: UnixTime,
+    /// [`Session::changed_at`]
+    pub changed_at: UnixTime,
 }
 
-impl From<Session> for Record {
+impl fmt::Debug for SessionParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionParts")
+            .field("access_tokens", &self.access_tokens)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Session> for SessionParts {
     fn from(session: Session) -> Self {
         Self {
             id: session.id,
@@ -452,27 +476,29 @@ impl From<Session> for Record {
     }
 }
 
-impl TryFrom<Record> for Session {
+impl TryFrom<SessionParts> for Session {
     type Error = UnreadableSession;
 
-    fn try_from(record: Record) -> Result<Self, UnreadableSession> {
+    fn try_from(parts: SessionParts) -> Result<Self, UnreadableSession> {
         Ok(Self {
-            claims: claims_of(&record.id_token)?,
-            id: record.id,
-            id_token: record.id_token,
-            refresh_token: record.refresh_token,
-            access_tokens: record.access_tokens.into_iter().collect(),
-            requested_scopes: record.requested_scopes,
-            requested_resources: record.requested_resources,
-            granted_scopes: record.granted_scopes,
-            created_at: record.created_at,
-            changed_at: record.changed_at,
+            claims: claims_of(&parts.id_token)?,
+            id: parts.id,
+            id_token: parts.id_token,
+            refresh_token: parts.refresh_token,
+            access_tokens: parts.access_tokens.into_iter().collect(),
+            requested_scopes: parts.requested_scopes,
+            requested_resources: parts.requested_resources,
+            granted_scopes: parts.granted_scopes,
+            created_at: parts.created_at,
+            changed_at: parts.changed_at,
         })
     }
 }
 
 /// Reads the claims of a token that was verified before it was stored.
-fn claims_of(id_token: &Secret) -> Result<IdTokenClaims, UnreadableSession> {
-    let claims = jwt::unverified_claims(id_token.expose()).map_err(|_| UnreadableSession)?;
-    IdTokenClaims::from_map(claims).map_err(|_| UnreadableSession)
+fn claims_of(id_token: &Secret) -> Result<Arc<IdTokenClaims>, UnreadableSession> {
+    let payload = jwt::unverified_payload(id_token.expose()).map_err(|_| UnreadableSession)?;
+    let claims = payload.members().map_err(|_| UnreadableSession)?;
+    let claims = IdTokenClaims::from_members(claims).map_err(|_| UnreadableSession)?;
+    Ok(Arc::new(claims))
 }

@@ -115,6 +115,22 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
+    /// A token as a storage kept it, last used when it was issued.
+    pub fn new(
+        token: Secret,
+        scopes: BTreeSet<String>,
+        issued_at: UnixTime,
+        expires_at: UnixTime,
+    ) -> Self {
+        Self {
+            token,
+            scopes,
+            issued_at,
+            expires_at,
+            last_used: issued_at,
+        }
+    }
+
     /// Whether the token can be used at `now` with `leeway` to spare.
     ///
     /// The leeway is at most a quarter of the token's lifetime, so that short-lived tokens are usable

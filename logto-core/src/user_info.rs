@@ -54,7 +54,7 @@ impl Exchange for FetchUserInfo {
     /// Besides the usual ones [`Error::Response`] when `sub` is missing or another user's.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<UserInfo, Error> {
         let claims = exchange::json_object(Endpoint::UserInfo, &response, now)?;
-        let user_info = UserInfo::from_map(claims).map_err(|error| {
+        let user_info = UserInfo::from_members(claims.into()).map_err(|error| {
             exchange::unusable(Endpoint::UserInfo, &response, error.to_string())
         })?;
         if user_info.sub != self.subject {

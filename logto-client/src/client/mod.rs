@@ -291,7 +291,7 @@ impl LogtoClient {
         };
         let provider = &self.inner.provider;
         Ok(Some(ReadOnlySession::new(
-            handle.clone(),
+            held.handle,
             stored,
             provider.config.clone(),
             Arc::clone(&provider.clock),

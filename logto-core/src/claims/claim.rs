@@ -1,10 +1,11 @@
 //! One claim, and the unit of Logto's timestamps.
 
-use std::ops::Deref;
+use std::{collections::BTreeMap, ops::Deref};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::{Address, Identity, OrganizationData, SsoIdentity};
 use crate::time::UnixTime;
 
 /// A claim that may be missing, or be there as `null`, or have a value.
@@ -59,23 +60,26 @@ impl<T> Claim<T> {
     }
 }
 
-impl<T: DeserializeOwned> Claim<T> {
-    /// Moves the claim `name` out of `claims`. A value of another type is left where it is.
-    pub(super) fn take(claims: &mut Map<String, Value>, name: &str) -> Self {
-        let claim = match claims.get(name) {
-            None => return Self::Absent,
-            Some(value) => match Self::deserialize(value) {
-                Ok(claim) => claim,
-                Err(_) => return Self::Absent,
-            },
-        };
-        claims.remove(name);
-        claim
+impl<T> Claim<T> {
+    /// Takes `value`, or gives it back if it is of another type.
+    pub(super) fn fill(&mut self, value: Value) -> Option<Value>
+    where
+        T: ClaimValue,
+    {
+        if value.is_null() {
+            *self = Self::Null;
+            return None;
+        }
+        match T::from_json(value) {
+            Ok(value) => *self = Self::Value(value),
+            Err(misfit) => return Some(misfit),
+        }
+        None
     }
 }
 
 impl<T: Serialize> Claim<T> {
-    /// Puts the claim back; the inverse of [`Claim::take`].
+    /// Puts the claim back; the inverse of [`Claim::fill`].
     pub(super) fn put(&self, claims: &mut Map<String, Value>, name: &str) {
         if !self.is_absent() {
             // Every type used as a claim has a JSON form, so the error cannot occur.
@@ -99,6 +103,64 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Claim<T> {
         Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
     }
 }
+
+/// A type that claims have. Its JSON is moved into it where that is possible.
+pub(super) trait ClaimValue: Sized {
+    /// The value, or the JSON unchanged if it is of another type.
+    fn from_json(json: Value) -> Result<Self, Value>;
+}
+
+impl ClaimValue for String {
+    fn from_json(json: Value) -> Result<Self, Value> {
+        match json {
+            Value::String(text) => Ok(text),
+            other => Err(other),
+        }
+    }
+}
+
+impl ClaimValue for Vec<String> {
+    fn from_json(json: Value) -> Result<Self, Value> {
+        match json {
+            Value::Array(texts) if texts.iter().all(Value::is_string) => {
+                let texts = texts.into_iter();
+                Ok(texts
+                    .filter_map(|text| String::from_json(text).ok())
+                    .collect())
+            }
+            other => Err(other),
+        }
+    }
+}
+
+impl ClaimValue for Map<String, Value> {
+    fn from_json(json: Value) -> Result<Self, Value> {
+        match json {
+            Value::Object(object) => Ok(object),
+            other => Err(other),
+        }
+    }
+}
+
+/// Types that are read as serde reads them.
+macro_rules! deserialized {
+    ($($type:ty),+) => {
+        $(impl ClaimValue for $type {
+            fn from_json(json: Value) -> Result<Self, Value> {
+                Self::deserialize(&json).map_err(|_| json)
+            }
+        })+
+    };
+}
+
+deserialized!(
+    bool,
+    UnixMillis,
+    Address,
+    Vec<OrganizationData>,
+    Vec<SsoIdentity>,
+    BTreeMap<String, Identity>
+);
 
 /// A moment in **milliseconds** since 1970-01-01T00:00:00Z, the unit of Logto's `created_at` and
 /// `updated_at`. The dates of the protocol itself are seconds: [`UnixTime`].

@@ -9,7 +9,7 @@ use super::{
     ClaimsError, UserClaims,
     protocol::{audience, date, issuer, required_date, subject, text, text_or_null},
 };
-use crate::time::UnixTime;
+use crate::{json::Members, time::UnixTime};
 
 const PROTOCOL_CLAIMS: [&str; 11] = [
     "iss",
@@ -63,30 +63,26 @@ pub struct IdTokenClaims {
 
 impl IdTokenClaims {
     /// Reads the payload of an ID token.
-    pub(crate) fn from_map(mut claims: Map<String, Value>) -> Result<Self, ClaimsError> {
-        let mut received: Map<String, Value> = PROTOCOL_CLAIMS
-            .iter()
-            .filter_map(|name| claims.remove_entry(*name))
-            .collect();
-        let mut read = Self {
-            iss: issuer(&received)?,
-            sub: subject(&received)?,
-            aud: audience(&received)?,
-            exp: required_date(&received, "exp")?,
-            iat: required_date(&received, "iat")?,
-            auth_time: date(&received, "auth_time")?,
-            nonce: text(&received, "nonce")?,
-            acr: text_or_null(&received, "acr")?,
-            azp: text_or_null(&received, "azp")?,
-            sid: text_or_null(&received, "sid")?,
-            at_hash: text_or_null(&received, "at_hash")?,
-            user: UserClaims::from_map(claims),
-            verbatim: Map::new(),
-        };
-        let written = read.protocol_claims();
-        received.retain(|name, value| written.get(name) != Some(value));
-        read.verbatim = received;
-        Ok(read)
+    pub(crate) fn from_members(claims: Members<'_>) -> Result<Self, ClaimsError> {
+        Ok(Self {
+            iss: issuer(&claims)?,
+            sub: subject(&claims)?,
+            aud: audience(&claims)?,
+            exp: required_date(&claims, "exp")?,
+            iat: required_date(&claims, "iat")?,
+            auth_time: date(&claims, "auth_time")?,
+            nonce: text(&claims, "nonce")?,
+            acr: text_or_null(&claims, "acr")?,
+            azp: text_or_null(&claims, "azp")?,
+            sid: text_or_null(&claims, "sid")?,
+            at_hash: text_or_null(&claims, "at_hash")?,
+            verbatim: claims
+                .iter()
+                .filter(|(name, value)| is_written_otherwise(name, value))
+                .map(|(name, value)| (name.to_owned(), value.clone()))
+                .collect(),
+            user: UserClaims::from_members(claims.without(&PROTOCOL_CLAIMS)),
+        })
     }
 
     /// All claims as JSON, as they were received.
@@ -140,6 +136,16 @@ impl IdTokenClaims {
     }
 }
 
+/// Whether a protocol claim of this value is in another form than [`IdTokenClaims::protocol_claims`] gives it.
+fn is_written_otherwise(name: &str, value: &Value) -> bool {
+    match (name, value) {
+        ("aud", Value::Array(audiences)) => audiences.len() == 1,
+        ("exp" | "iat" | "auth_time", Value::Number(seconds)) => !seconds.is_u64(),
+        ("acr" | "azp" | "sid" | "at_hash", Value::Null) => true,
+        _ => false,
+    }
+}
+
 impl fmt::Debug for IdTokenClaims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdTokenClaims")
@@ -158,6 +164,7 @@ impl Serialize for IdTokenClaims {
 
 impl<'de> Deserialize<'de> for IdTokenClaims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_map(Map::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        let claims = Members::from(Map::deserialize(deserializer)?);
+        Self::from_members(claims).map_err(serde::de::Error::custom)
     }
 }

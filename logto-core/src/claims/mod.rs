@@ -25,6 +25,8 @@ pub use self::{
     user::UserClaims,
 };
 
+use crate::json::Members;
+
 /// The answer of the userinfo endpoint
 /// ([OpenID Connect Core 5.3.2](https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse)).
 ///
@@ -41,12 +43,10 @@ pub struct UserInfo {
 
 impl UserInfo {
     /// Reads a userinfo response.
-    pub(crate) fn from_map(mut claims: Map<String, Value>) -> Result<Self, ClaimsError> {
-        let sub = protocol::subject(&claims)?;
-        claims.remove("sub");
+    pub(crate) fn from_members(claims: Members<'_>) -> Result<Self, ClaimsError> {
         Ok(Self {
-            sub,
-            user: UserClaims::from_map(claims),
+            sub: protocol::subject(&claims)?,
+            user: UserClaims::from_members(claims.without(&["sub"])),
         })
     }
 
@@ -84,7 +84,8 @@ impl Serialize for UserInfo {
 
 impl<'de> Deserialize<'de> for UserInfo {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_map(Map::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        let claims = Members::from(Map::deserialize(deserializer)?);
+        Self::from_members(claims).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Reading the claims that the protocol defines: strictly, by their type.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::ClaimsError;
-use crate::time::UnixTime;
+use crate::{json::Lookup, time::UnixTime};
 
 /// The issuer: a string that is not empty.
-pub(crate) fn issuer(claims: &Map<String, Value>) -> Result<String, ClaimsError> {
+pub(crate) fn issuer(claims: &impl Lookup) -> Result<String, ClaimsError> {
     let issuer = text(claims, "iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?;
     if issuer.is_empty() {
         return Err(ClaimsError::Invalid {
@@ -18,13 +18,13 @@ pub(crate) fn issuer(claims: &Map<String, Value>) -> Result<String, ClaimsError>
 }
 
 /// The subject: a string of 1 to 255 bytes (OpenID Connect Core 2).
-pub(crate) fn subject(claims: &Map<String, Value>) -> Result<String, ClaimsError> {
+pub(crate) fn subject(claims: &impl Lookup) -> Result<String, ClaimsError> {
     name(claims, "sub")?.ok_or(ClaimsError::Missing { claim: "sub" })
 }
 
 /// A string that names something: 1 to 255 bytes.
 pub(crate) fn name(
-    claims: &Map<String, Value>,
+    claims: &impl Lookup,
     claim: &'static str,
 ) -> Result<Option<String>, ClaimsError> {
     const LONGEST: usize = 255;
@@ -39,7 +39,7 @@ pub(crate) fn name(
 }
 
 /// The audiences: a string or an array of strings.
-pub(crate) fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, ClaimsError> {
+pub(crate) fn audience(claims: &impl Lookup) -> Result<Vec<String>, ClaimsError> {
     let invalid = ClaimsError::Invalid {
         claim: "aud",
         expected: "a string or an array of strings",
@@ -56,14 +56,14 @@ pub(crate) fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, Claim
 }
 
 pub(crate) fn required_date(
-    claims: &Map<String, Value>,
+    claims: &impl Lookup,
     claim: &'static str,
 ) -> Result<UnixTime, ClaimsError> {
     date(claims, claim)?.ok_or(ClaimsError::Missing { claim })
 }
 
 pub(crate) fn date(
-    claims: &Map<String, Value>,
+    claims: &impl Lookup,
     claim: &'static str,
 ) -> Result<Option<UnixTime>, ClaimsError> {
     let expected = "a number of seconds since 1970";
@@ -87,7 +87,7 @@ fn numeric_date(value: &Value) -> Option<UnixTime> {
 }
 
 pub(crate) fn text(
-    claims: &Map<String, Value>,
+    claims: &impl Lookup,
     claim: &'static str,
 ) -> Result<Option<String>, ClaimsError> {
     match claims.get(claim) {
@@ -101,7 +101,7 @@ pub(crate) fn text(
 }
 
 pub(crate) fn text_or_null(
-    claims: &Map<String, Value>,
+    claims: &impl Lookup,
     claim: &'static str,
 ) -> Result<Option<String>, ClaimsError> {
     match claims.get(claim) {

@@ -1,11 +1,12 @@
 //! The user's claims: Logto's 28 and whatever else came with them.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{Address, Claim, Identity, OrganizationData, SsoIdentity, UnixMillis};
+use crate::json::Members;
 
 macro_rules! user_claims {
     ($($(#[$doc:meta])* $name:ident: $type:ty,)+) => {
@@ -29,11 +30,20 @@ macro_rules! user_claims {
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)+];
 
             /// Sorts claims into fields. Cannot fail: what fits no field goes to `extra`.
-            pub(crate) fn from_map(mut claims: Map<String, Value>) -> Self {
-                Self {
-                    $($name: Claim::take(&mut claims, stringify!($name)),)+
-                    extra: claims,
+            pub(crate) fn from_members<'a>(
+                members: impl Iterator<Item = (Cow<'a, str>, Value)>,
+            ) -> Self {
+                let mut claims = Self::default();
+                for (name, value) in members {
+                    let left = match &*name {
+                        $(stringify!($name) => claims.$name.fill(value),)+
+                        _ => Some(value),
+                    };
+                    if let Some(value) = left {
+                        claims.extra.insert(name.into_owned(), value);
+                    }
                 }
+                claims
             }
 
             /// All claims as JSON, as they were received.
@@ -132,6 +142,7 @@ impl Serialize for UserClaims {
 
 impl<'de> Deserialize<'de> for UserClaims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Map::deserialize(deserializer).map(Self::from_map)
+        let claims = Members::from(Map::deserialize(deserializer)?);
+        Ok(Self::from_members(claims.without(&[])))
     }
 }

@@ -1,10 +1,10 @@
 //! The compact serialization and the header of a signed token.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Map, Value};
+use base64_simd::URL_SAFE_NO_PAD;
+use serde_json::Value;
 
 use super::{Algorithm, TokenError};
-use crate::json;
+use crate::json::{self, JsonError, Lookup, Members};
 
 /// What the header of a token says that this library acts upon. Keys that a header brings along or
 /// points to (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.
@@ -56,49 +56,54 @@ impl<'a> Compact<'a> {
 /// Decodes base64url as RFC 7515 section 2 has it: no padding, no white space, no stray bits.
 pub(super) fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD
-        .decode(text)
+        .decode_to_vec(text)
         .map_err(|_| TokenError::Malformed {
             part,
             what: "is not base64url without padding",
         })
 }
 
-pub(super) fn decode_object(
-    part: &'static str,
-    text: &str,
-) -> Result<Map<String, Value>, TokenError> {
-    json::parse_object(&decode(part, text)?).map_err(|error| TokenError::Malformed {
+/// The members of the JSON object that is in a part.
+pub(super) fn members<'a>(part: &'static str, json: &'a [u8]) -> Result<Members<'a>, TokenError> {
+    json::parse_members(json).map_err(|error| malformed(part, error))
+}
+
+pub(super) fn malformed(part: &'static str, error: JsonError) -> TokenError {
+    TokenError::Malformed {
         part,
         what: error.what(),
-    })
+    }
 }
 
 impl Header {
     pub(super) fn parse(text: &str) -> Result<Self, TokenError> {
-        let mut members = decode_object("header", text)?;
+        let text = decode("header", text)?;
+        let members = members("header", &text)?;
         for extension in ["crit", "b64", "zip"] {
-            if members.contains_key(extension) {
+            if members.get(extension).is_some() {
                 return Err(TokenError::Extension(extension));
             }
         }
-        let name = string(&mut members, "alg", "has an `alg` that is not a string")?;
-        let name = name.unwrap_or_default();
+        let name =
+            string(&members, "alg", "has an `alg` that is not a string")?.unwrap_or_default();
         let algorithm =
-            Algorithm::from_name(&name).ok_or_else(|| TokenError::unsupported_algorithm(&name))?;
+            Algorithm::from_name(name).ok_or_else(|| TokenError::unsupported_algorithm(name))?;
+        let kid = string(&members, "kid", "has a `kid` that is not a string")?;
+        let typ = string(&members, "typ", "has a `typ` that is not a string")?;
         Ok(Self {
             algorithm,
-            kid: string(&mut members, "kid", "has a `kid` that is not a string")?,
-            typ: string(&mut members, "typ", "has a `typ` that is not a string")?,
+            kid: kid.map(str::to_owned),
+            typ: typ.map(str::to_owned),
         })
     }
 }
 
-fn string(
-    members: &mut Map<String, Value>,
+fn string<'m>(
+    members: &'m Members<'_>,
     name: &str,
     otherwise: &'static str,
-) -> Result<Option<String>, TokenError> {
-    match members.remove(name) {
+) -> Result<Option<&'m str>, TokenError> {
+    match members.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(TokenError::Malformed {

@@ -12,6 +12,7 @@
 mod algorithm;
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
+mod decoded;
 mod fetch;
 mod header;
 mod jwk;
@@ -28,16 +29,18 @@ use serde_json::{Map, Value};
 
 #[cfg(feature = "aws-lc")]
 pub use self::aws_lc::AwsLcVerifier;
-use self::header::{Compact, decode, decode_object};
 #[cfg(feature = "rust-crypto")]
 pub use self::rust_crypto::RustCryptoVerifier;
-pub(crate) use self::validity::Validity;
 pub use self::{
     algorithm::Algorithm,
     fetch::{FetchKeys, FetchedKeys},
     header::Header,
     keys::{KeySet, KeySetError},
     verifier::{Curve, JwsVerifier, PublicKey, VerifyingKey},
+};
+pub(crate) use self::{
+    decoded::{Decoded, unverified_claims, unverified_payload},
+    validity::Validity,
 };
 pub use crate::error::TokenError;
 
@@ -119,10 +122,8 @@ pub fn verify(
 /// A well-formed token of the right type that **anybody may have written**: it says which issuer's
 /// keys to look at, and is good for nothing else until [`UnverifiedJwt::verify`].
 pub struct UnverifiedJwt<'a> {
-    header: Header,
+    decoded: Decoded<'a>,
     claims: Map<String, Value>,
-    signed: &'a str,
-    signature: Vec<u8>,
 }
 
 impl<'a> UnverifiedJwt<'a> {
@@ -132,29 +133,19 @@ impl<'a> UnverifiedJwt<'a> {
     /// [`TokenError::TooLong`], [`TokenError::Malformed`], [`TokenError::UnsupportedAlgorithm`],
     /// [`TokenError::Extension`] or [`TokenError::WrongType`].
     pub fn parse(token: &'a str, expected: TokenType, max_len: usize) -> Result<Self, TokenError> {
-        let parts = Compact::split(token, max_len)?;
-        let header = Header::parse(parts.header)?;
-        if !expected.admits(header.typ.as_deref()) {
-            return Err(TokenError::WrongType {
-                expected: expected.name(),
-            });
-        }
-        Ok(Self {
-            header,
-            claims: decode_object("payload", parts.payload)?,
-            signed: parts.signed,
-            signature: decode("signature", parts.signature)?,
-        })
+        let decoded = Decoded::parse(token, expected, max_len)?;
+        let claims = decoded.payload.object()?;
+        Ok(Self { decoded, claims })
     }
 
     /// The algorithm of the signature.
     pub fn unverified_algorithm(&self) -> Algorithm {
-        self.header.algorithm
+        self.decoded.header.algorithm
     }
 
     /// The name of the key that the token claims to be signed with.
     pub fn unverified_kid(&self) -> Option<&str> {
-        self.header.kid.as_deref()
+        self.decoded.header.kid.as_deref()
     }
 
     /// The issuer that the token claims to be from, if it is a string.
@@ -168,30 +159,20 @@ impl<'a> UnverifiedJwt<'a> {
     /// [`TokenError::KeyNotFound`], [`TokenError::AmbiguousKey`], [`TokenError::KeyMismatch`] or
     /// [`TokenError::BadSignature`].
     pub fn verify(self, keys: &KeySet) -> Result<VerifiedJwt, TokenError> {
-        let key = keys.find(self.header.algorithm, self.header.kid.as_deref())?;
-        if key.verify(self.signed.as_bytes(), &self.signature) {
-            Ok(VerifiedJwt {
-                header: self.header,
-                claims: self.claims,
-            })
-        } else {
-            Err(TokenError::BadSignature)
-        }
+        self.decoded.check_signature(keys)?;
+        Ok(VerifiedJwt {
+            header: self.decoded.header,
+            claims: self.claims,
+        })
     }
 }
 
 impl fmt::Debug for UnverifiedJwt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnverifiedJwt")
-            .field("header", &self.header)
+            .field("header", &self.decoded.header)
             .finish_non_exhaustive()
     }
-}
-
-/// The claims of a token that is not judged here: it was verified before it was stored, or it is
-/// only compared with what it was asked for.
-pub(crate) fn unverified_claims(token: &str) -> Result<Map<String, Value>, TokenError> {
-    decode_object("payload", Compact::split(token, MAX_ID_TOKEN_LEN)?.payload)
 }
 
 /// Whether a token has a signature, good or bad.

@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, header};
+use memchr::memchr;
 use sha2::{Digest, Sha256};
 
 use super::GENERATION_LEN;
@@ -30,15 +31,11 @@ impl<'h> CarriedCookies<'h> {
             .get_all(header::COOKIE)
             .into_iter()
             .flat_map(|header| {
-                header
-                    .as_bytes()
-                    .split(|byte| *byte == b';')
-                    .filter_map(|pair| {
-                        let pair = pair.trim_ascii();
-                        let equals = pair.iter().position(|byte| *byte == b'=')?;
-                        let (name, value) = pair.split_at_checked(equals)?;
-                        Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
-                    })
+                split(header.as_bytes(), b';').filter_map(|pair| {
+                    let pair = pair.trim_ascii();
+                    let (name, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
+                    Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
+                })
             });
         for (full_name, value) in pairs {
             let Some(suffix) = full_name.strip_prefix(name.as_bytes()) else {
@@ -159,7 +156,7 @@ impl<'h> CarriedCookies<'h> {
         writes
             .into_iter()
             .filter(|((_, count), pieces)| !pieces.contradictory && pieces.contents.len() == *count)
-            .map(|(_, pieces)| pieces.contents.into_values().collect())
+            .map(|(_, pieces)| Vec::from_iter(pieces.contents.into_values()).concat())
             .collect()
     }
 }
@@ -231,6 +228,19 @@ impl<'h> Piece<'h> {
             content,
         })
     }
+}
+
+/// What stands between separators; most of it is long.
+fn split(bytes: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let all = rest.take()?;
+        let Some(end) = memchr(separator, all) else {
+            return Some(all);
+        };
+        rest = all.get(end.saturating_add(1)..);
+        all.get(..end)
+    })
 }
 
 /// How many values a request is granted to be tried: each may cost a look into a store.

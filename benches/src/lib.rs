@@ -1,0 +1,25 @@
+//! What the SDK does for every request, beside what its peers need for the same.
+//!
+//! A [`Contest`](contest::Contest) puts all who do one job side by side; each module makes some. The first
+//! contender is the limit: the cheapest thing that could possibly do the job.
+
+pub mod claims;
+pub mod contest;
+pub mod cookie_session;
+pub mod first_sight;
+pub mod fixtures;
+pub mod growth;
+pub mod keys;
+pub mod seen_again;
+pub mod sign_in_url;
+
+use contest::Contest;
+
+/// Every contest.
+pub fn all() -> Vec<Contest> {
+    let mut contests = first_sight::contests();
+    contests.push(seen_again::contest());
+    contests.push(cookie_session::contest());
+    contests.push(sign_in_url::contest());
+    contests
+}
