@@ -78,6 +78,16 @@ impl<K: Clone + Eq + Hash, V: Clone> Expiring<K, V> {
 
 impl<K: Clone + Eq + Hash, V> Entries<K, V> {
     fn evict(&mut self, capacity: usize, now: UnixTime) {
+        // Behind an entry that lives long, those that were replaced or have ended pile up.
+        if self.by_age.len() > 2 * self.by_key.len().max(capacity.min(64)) {
+            self.by_key.retain(|_, entry| now < entry.until);
+            let by_key = &self.by_key;
+            self.by_age.retain(|(generation, key)| {
+                by_key
+                    .get(key)
+                    .is_some_and(|entry| entry.generation == *generation)
+            });
+        }
         while let Some((generation, key)) = self.by_age.front() {
             let current = self
                 .by_key
@@ -113,6 +123,18 @@ mod tests {
         assert_eq!(map.get(&"a", at(10)), None);
         assert!(!map.insert("a", 2, at(20), at(5)), "known already");
         assert!(map.insert("a", 3, at(40), at(30)), "news again");
+    }
+
+    #[test]
+    fn w6_nothing_piles_up_behind_an_entry_that_lives_long() {
+        let map = Expiring::new(1_000);
+        map.insert(0, (), at(1_000_000), at(0));
+        for time in 1..10_000 {
+            map.insert(1, (), at(time + 2), at(time));
+        }
+        let entries = lock(&map.entries);
+        assert!(entries.by_age.len() <= 200, "{}", entries.by_age.len());
+        assert!(entries.by_key.contains_key(&0) && entries.by_key.contains_key(&1));
     }
 
     #[test]
