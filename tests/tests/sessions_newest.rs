@@ -100,7 +100,10 @@ async fn f36_an_old_cookie_in_another_process_ends_nothing() {
 async fn f36_the_same_old_cookie_again_later_is_no_session() {
     let replaced = Replaced::new().await;
     replaced.ask(&replaced.old).await.unwrap_err();
-    replaced.world.clock.advance(Duration::from_secs(10));
+    replaced.world.clock.advance(Duration::from_secs(59));
+    let error = replaced.ask(&replaced.old).await.unwrap_err();
+    assert!(matches!(error, Error::Superseded), "{error}");
+    replaced.world.clock.advance(Duration::from_secs(1));
     let error = replaced.ask(&replaced.old).await.unwrap_err();
     assert!(
         matches!(error, Error::SessionEnded(SessionEnd::Superseded)),

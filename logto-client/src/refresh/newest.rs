@@ -22,8 +22,9 @@ use crate::{
 /// A refresh token that was the newest one is believed to be for so long, in whole seconds: who spends
 /// it meanwhile elsewhere is less than Logto's three seconds ahead.
 const BELIEVED_FOR: Duration = Duration::from_secs(2);
-/// After so long a browser has the cookie that replaced an old one, if there is one.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// After so long no request with an old cookie is still on its way: proxies and browsers give up sooner. Who
+/// brings it then has no other.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a refresh token is known not to be the newest.
 const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 

@@ -163,9 +163,8 @@ impl Tenant {
             if !matches!(outcomes[..], [Outcome::Transient(_)]) {
                 return (outcomes, standing);
             }
-            let second = Duration::from_secs(1);
-            tokio::time::sleep(second).await;
-            self.clock.advance(second);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.clock.advance(LATE);
         }
         panic!("somebody holds the session for ever");
     }
