@@ -1,19 +1,26 @@
 //! A signed-in user: the session value, what it can give, and how it changes.
 
+mod delta;
+mod parts;
+mod verified_id_token;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    delta::SessionDelta,
+    parts::{SessionParts, UnreadableSession},
+    verified_id_token::VerifiedIdToken,
+};
 use crate::{
     claims::IdTokenClaims,
     config::LogtoConfig,
     error::UsageError,
     grants::{RedeemedTokens, RefreshTokens},
-    jwt,
     metadata::ProviderMetadata,
     secret::Secret,
     time::UnixTime,
@@ -30,9 +37,8 @@ use crate::{
 #[serde(try_from = "SessionParts", into = "SessionParts")]
 pub struct Session {
     id: SessionId,
-    id_token: Secret,
+    id_token: VerifiedIdToken,
     /// Shared, because sessions are copied often and a user may be in a thousand organizations.
-    claims: Arc<IdTokenClaims>,
     refresh_token: Option<Secret>,
     access_tokens: BTreeMap<TokenTarget, AccessToken>,
     requested_scopes: BTreeSet<String>,
@@ -77,51 +83,6 @@ pub enum Plan<'a> {
     Refresh(RefreshTokens),
 }
 
-/// One change of a session, committed as a whole or not at all.
-///
-/// It can be applied to a newer state of the same session than the one it was made from: that is how
-/// two writers that meet in a store are merged.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SessionDelta {
-    /// The refresh token that replaces the one that was spent.
-    pub refresh_token: Option<Secret>,
-    /// A new, verified ID token.
-    pub id_token: Option<VerifiedIdToken>,
-    /// An access token that was fetched.
-    pub access_token: Option<(TokenTarget, AccessToken)>,
-    /// Access tokens that are to be forgotten.
-    pub forgotten: Vec<TokenTarget>,
-    /// When the change happened.
-    pub at: Option<UnixTime>,
-}
-
-/// An ID token that has passed all checks, with what it says.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Secret", into = "Secret")]
-pub struct VerifiedIdToken {
-    token: Secret,
-    claims: Arc<IdTokenClaims>,
-}
-
-impl SessionDelta {
-    /// A change of nothing but the time: the session was in use at `now`.
-    pub fn touch(now: UnixTime) -> Self {
-        Self {
-            at: Some(now),
-            ..Self::default()
-        }
-    }
-
-    /// Whether applying it changes nothing.
-    pub fn is_empty(&self) -> bool {
-        self.refresh_token.is_none()
-            && self.id_token.is_none()
-            && self.access_token.is_none()
-            && self.forgotten.is_empty()
-    }
-}
-
 impl Session {
     /// The session that a redeemed code starts. `tokens` must have been checked.
     pub(crate) fn start(
@@ -135,8 +96,7 @@ impl Session {
         let granted_scopes = tokens.access_token.scopes.clone();
         Self {
             id,
-            id_token: id_token.token,
-            claims: id_token.claims,
+            id_token,
             refresh_token: tokens.refresh_token,
             access_tokens: BTreeMap::from([(TokenTarget::user_info(), tokens.access_token)]),
             requested_scopes: requested_scopes.iter().cloned().collect(),
@@ -155,19 +115,19 @@ impl Session {
     /// What the ID token says about the user. Read from memory; never expires by itself, because an
     /// ID token tells who signed in and not until when.
     pub fn claims(&self) -> &IdTokenClaims {
-        &self.claims
+        self.id_token.claims()
     }
 
     /// The ID token as it was issued, for an `id_token_hint`; `None` when the session had to
     /// [forget](Self::forget_organizations) a part of it.
     pub fn id_token(&self) -> Option<&Secret> {
-        jwt::is_signed(self.id_token.expose()).then_some(&self.id_token)
+        self.id_token.is_whole().then_some(self.id_token.token())
     }
 
     /// The ID token as the session serializes it, for storages with a format of their own: without a
     /// signature when a part of it is forgotten.
     pub fn kept_id_token(&self) -> &Secret {
-        &self.id_token
+        self.id_token.token()
     }
 
     /// The refresh token, when one was issued.
@@ -318,9 +278,8 @@ impl Session {
         if let Some(refresh_token) = &delta.refresh_token {
             self.refresh_token = Some(refresh_token.clone());
         }
-        if let Some(VerifiedIdToken { token, claims }) = &delta.id_token {
-            self.id_token = token.clone();
-            self.claims = Arc::clone(claims);
+        if let Some(id_token) = &delta.id_token {
+            self.id_token = id_token.clone();
         }
         for target in &delta.forgotten {
             self.access_tokens.remove(target);
@@ -344,20 +303,12 @@ impl Session {
     /// that has no room for them. They are in userinfo, and in the ID token that the next refresh brings.
     /// The ID token itself is gone with them, as it cannot be changed. Says whether there were any.
     pub fn forget_organizations(&mut self) -> bool {
-        let mut claims = self.claims.to_map();
-        let before = claims.len();
-        claims.retain(|name, _| !ORGANIZATION_CLAIMS.contains(&name.as_str()));
-        if claims.len() == before {
-            return false;
+        let shortened = self.id_token.without_organizations();
+        let any = shortened.is_some();
+        if let Some(shortened) = shortened {
+            self.id_token = shortened;
         }
-        let id_token = Secret::from(jwt::without_signature(self.id_token.expose(), &claims));
-        // What was read before is read again without them.
-        let Ok(claims) = claims_of(&id_token) else {
-            return false;
-        };
-        self.id_token = id_token;
-        self.claims = claims;
-        true
+        any
     }
 
     /// Forgets the access token for `target`, which can be fetched again, and says whether there was
@@ -370,7 +321,7 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("claims", &self.claims)
+            .field("claims", self.claims())
             .field("refresh_token", &self.refresh_token)
             .field("access_tokens", &self.access_tokens)
             .field("granted_scopes", &self.granted_scopes)
@@ -378,127 +329,4 @@ impl fmt::Debug for Session {
             .field("changed_at", &self.changed_at)
             .finish_non_exhaustive()
     }
-}
-
-impl VerifiedIdToken {
-    /// The only way from a token to a verified one: `claims` are the answer of its verification.
-    pub(crate) fn new(token: Secret, claims: IdTokenClaims) -> Self {
-        Self {
-            token,
-            claims: Arc::new(claims),
-        }
-    }
-
-    /// What the token says.
-    pub fn claims(&self) -> &IdTokenClaims {
-        &self.claims
-    }
-}
-
-impl fmt::Debug for VerifiedIdToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedIdToken")
-            .field("claims", &self.claims)
-            .finish_non_exhaustive()
-    }
-}
-
-impl From<VerifiedIdToken> for Secret {
-    fn from(id_token: VerifiedIdToken) -> Self {
-        id_token.token
-    }
-}
-
-impl TryFrom<Secret> for VerifiedIdToken {
-    type Error = UnreadableSession;
-
-    fn try_from(token: Secret) -> Result<Self, UnreadableSession> {
-        let claims = claims_of(&token)?;
-        Ok(Self { token, claims })
-    }
-}
-
-/// What grows with the organizations of a user.
-const ORGANIZATION_CLAIMS: [&str; 3] = ["organizations", "organization_roles", "organization_data"];
-
-/// A stored session that cannot be read: treat it as no session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored session is unreadable")]
-pub struct UnreadableSession;
-
-/// A session, part by part: how it is serialized, and how a storage with a format of its own puts one
-/// together. What the user's claims are is read from the ID token. Members may be added, none may
-/// change its meaning.
-#[derive(Serialize, Deserialize)]
-pub struct SessionParts {
-    /// [`Session::id`]
-    pub id: SessionId,
-    /// [`Session::kept_id_token`]
-    pub id_token: Secret,
-    /// [`Session::refresh_token`]
-    pub refresh_token: Option<Secret>,
-    /// [`Session::access_tokens`]
-    pub access_tokens: Vec<(TokenTarget, AccessToken)>,
-    /// [`Session::requested_scopes`]
-    pub requested_scopes: BTreeSet<String>,
-    /// [`Session::requested_resources`]
-    pub requested_resources: BTreeSet<String>,
-    /// [`Session::granted_scopes`]
-    pub granted_scopes: BTreeSet<String>,
-    /// [`Session::created_at`]
-    pub created_at: UnixTime,
-    /// [`Session::changed_at`]
-    pub changed_at: UnixTime,
-}
-
-impl fmt::Debug for SessionParts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionParts")
-            .field("access_tokens", &self.access_tokens)
-            .field("created_at", &self.created_at)
-            .finish_non_exhaustive()
-    }
-}
-
-impl From<Session> for SessionParts {
-    fn from(session: Session) -> Self {
-        Self {
-            id: session.id,
-            id_token: session.id_token,
-            refresh_token: session.refresh_token,
-            access_tokens: session.access_tokens.into_iter().collect(),
-            requested_scopes: session.requested_scopes,
-            requested_resources: session.requested_resources,
-            granted_scopes: session.granted_scopes,
-            created_at: session.created_at,
-            changed_at: session.changed_at,
-        }
-    }
-}
-
-impl TryFrom<SessionParts> for Session {
-    type Error = UnreadableSession;
-
-    fn try_from(parts: SessionParts) -> Result<Self, UnreadableSession> {
-        Ok(Self {
-            claims: claims_of(&parts.id_token)?,
-            id: parts.id,
-            id_token: parts.id_token,
-            refresh_token: parts.refresh_token,
-            access_tokens: parts.access_tokens.into_iter().collect(),
-            requested_scopes: parts.requested_scopes,
-            requested_resources: parts.requested_resources,
-            granted_scopes: parts.granted_scopes,
-            created_at: parts.created_at,
-            changed_at: parts.changed_at,
-        })
-    }
-}
-
-/// Reads the claims of a token that was verified before it was stored.
-fn claims_of(id_token: &Secret) -> Result<Arc<IdTokenClaims>, UnreadableSession> {
-    let payload = jwt::unverified_payload(id_token.expose()).map_err(|_| UnreadableSession)?;
-    let claims = payload.members().map_err(|_| UnreadableSession)?;
-    let claims = IdTokenClaims::from_members(claims).map_err(|_| UnreadableSession)?;
-    Ok(Arc::new(claims))
 }

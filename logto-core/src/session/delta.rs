@@ -1,0 +1,47 @@
+//! How a session changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::VerifiedIdToken;
+use crate::{
+    secret::Secret,
+    time::UnixTime,
+    tokens::{AccessToken, TokenTarget},
+};
+
+/// One change of a session, committed as a whole or not at all.
+///
+/// It can be applied to a newer state of the same session than the one it was made from: that is how
+/// two writers that meet in a store are merged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SessionDelta {
+    /// The refresh token that replaces the one that was spent.
+    pub refresh_token: Option<Secret>,
+    /// A new, verified ID token.
+    pub id_token: Option<VerifiedIdToken>,
+    /// An access token that was fetched.
+    pub access_token: Option<(TokenTarget, AccessToken)>,
+    /// Access tokens that are to be forgotten.
+    pub forgotten: Vec<TokenTarget>,
+    /// When the change happened.
+    pub at: Option<UnixTime>,
+}
+
+impl SessionDelta {
+    /// A change of nothing but the time: the session was in use at `now`.
+    pub fn touch(now: UnixTime) -> Self {
+        Self {
+            at: Some(now),
+            ..Self::default()
+        }
+    }
+
+    /// Whether applying it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.refresh_token.is_none()
+            && self.id_token.is_none()
+            && self.access_token.is_none()
+            && self.forgotten.is_empty()
+    }
+}

@@ -1,0 +1,85 @@
+//! How a session is written.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Session, SessionId};
+use crate::{
+    secret::Secret,
+    time::UnixTime,
+    tokens::{AccessToken, TokenTarget},
+};
+
+/// A session, part by part: how it is serialized, and how a storage with a format of its own puts one
+/// together. What the user's claims are is read from the ID token. Members may be added, none may
+/// change its meaning.
+#[derive(Serialize, Deserialize)]
+pub struct SessionParts {
+    /// [`Session::id`]
+    pub id: SessionId,
+    /// [`Session::kept_id_token`]
+    pub id_token: Secret,
+    /// [`Session::refresh_token`]
+    pub refresh_token: Option<Secret>,
+    /// [`Session::access_tokens`]
+    pub access_tokens: Vec<(TokenTarget, AccessToken)>,
+    /// [`Session::requested_scopes`]
+    pub requested_scopes: BTreeSet<String>,
+    /// [`Session::requested_resources`]
+    pub requested_resources: BTreeSet<String>,
+    /// [`Session::granted_scopes`]
+    pub granted_scopes: BTreeSet<String>,
+    /// [`Session::created_at`]
+    pub created_at: UnixTime,
+    /// [`Session::changed_at`]
+    pub changed_at: UnixTime,
+}
+
+impl fmt::Debug for SessionParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionParts")
+            .field("access_tokens", &self.access_tokens)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Session> for SessionParts {
+    fn from(session: Session) -> Self {
+        Self {
+            id: session.id,
+            id_token: session.id_token.into(),
+            refresh_token: session.refresh_token,
+            access_tokens: session.access_tokens.into_iter().collect(),
+            requested_scopes: session.requested_scopes,
+            requested_resources: session.requested_resources,
+            granted_scopes: session.granted_scopes,
+            created_at: session.created_at,
+            changed_at: session.changed_at,
+        }
+    }
+}
+
+impl TryFrom<SessionParts> for Session {
+    type Error = UnreadableSession;
+
+    fn try_from(parts: SessionParts) -> Result<Self, UnreadableSession> {
+        Ok(Self {
+            id: parts.id,
+            id_token: parts.id_token.try_into()?,
+            refresh_token: parts.refresh_token,
+            access_tokens: parts.access_tokens.into_iter().collect(),
+            requested_scopes: parts.requested_scopes,
+            requested_resources: parts.requested_resources,
+            granted_scopes: parts.granted_scopes,
+            created_at: parts.created_at,
+            changed_at: parts.changed_at,
+        })
+    }
+}
+
+/// A stored session that cannot be read: treat it as no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored session is unreadable")]
+pub struct UnreadableSession;
