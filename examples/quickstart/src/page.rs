@@ -177,7 +177,7 @@ impl PartRow {
         let claims = session.claims();
         let mut parts = vec![Self {
             name: "ID token".to_owned(),
-            length: session.id_token().map_or(0, |token| token.expose().len()),
+            length: session.kept_id_token().expose().len(),
             age: ago(claims.iat, now),
             ends: "with the session".to_owned(),
             served_by: "read-only path, as claims",
