@@ -37,6 +37,7 @@ mod rotation;
 mod script;
 mod store;
 mod subject_tokens;
+mod webhook;
 
 pub use browser::{Browser, BrowserError, FormPost};
 pub use builder::{BuildError, LogtoBuilder};
@@ -49,3 +50,4 @@ pub use listen::{ListenError, Server};
 pub use logout_token::LogoutToken;
 pub use logto::Logto;
 pub use model::{App, Organization, OrganizationRole, Resource, Role, User, UserConsentScopes};
+pub use webhook::{Interaction, Webhook};

@@ -17,3 +17,4 @@ mod replays_tokens;
 mod rotation;
 mod sessions;
 mod tenants;
+mod webhooks;
