@@ -31,6 +31,7 @@ pub(crate) struct Hints {
     pub(crate) direct_sign_in: Option<String>,
     pub(crate) ui_locales: Option<String>,
     pub(crate) login_hint: Option<String>,
+    pub(crate) one_time_token: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -28,6 +28,7 @@ mod logout_token;
 mod logto;
 mod model;
 mod observe;
+mod one_time_tokens;
 mod page;
 mod public_key;
 mod random;

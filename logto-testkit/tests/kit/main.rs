@@ -10,6 +10,7 @@ mod faults;
 mod keys;
 #[cfg(feature = "listen")]
 mod listen;
+mod one_time_tokens;
 mod pages;
 mod replays_refresh;
 mod replays_sign_in;

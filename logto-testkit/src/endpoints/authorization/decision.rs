@@ -1,6 +1,6 @@
 //! What an authorization request leads to.
 
-use super::{super::pushed, consent, grant, refusal::Refusal, request};
+use super::{super::pushed, consent, grant, one_time_token, refusal::Refusal, request};
 use crate::{
     authorization_request::{AuthorizationRequest, Prompt},
     callback::Callback,
@@ -45,8 +45,11 @@ pub(crate) fn decide(
     session_id: Option<&str>,
 ) -> Decision {
     let session = session_id.and_then(|id| cx.state.store.session(id, cx.now));
-    let usable =
-        session.filter(|session| !request.prompts(Prompt::Login) && fresh(cx, request, session));
+    let usable = session.filter(|session| {
+        !request.prompts(Prompt::Login)
+            && fresh(cx, request, session)
+            && !one_time_token::overrules(cx, request, session)
+    });
     if request.prompts(Prompt::None) {
         let refused = match usable {
             None => Some(OAuthError::new(

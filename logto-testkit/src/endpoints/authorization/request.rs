@@ -124,6 +124,7 @@ fn check(
             direct_sign_in: params.get("direct_sign_in").map(str::to_owned),
             ui_locales: params.get("ui_locales").map(str::to_owned),
             login_hint: params.get("login_hint").map(str::to_owned),
+            one_time_token: params.get("one_time_token").map(str::to_owned),
         },
     })
 }
