@@ -23,6 +23,8 @@ pub(crate) struct Wanted {
     pub(crate) resources: Vec<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) max_age: Option<u64>,
+    /// The ID token says when the user signed in.
+    pub(crate) auth_time: bool,
 }
 
 #[derive(Clone, Default)]
