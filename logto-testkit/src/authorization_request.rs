@@ -23,6 +23,8 @@ pub(crate) struct Wanted {
     pub(crate) resources: Vec<String>,
     pub(crate) nonce: Option<String>,
     pub(crate) max_age: Option<u64>,
+    /// The ID token says when the user signed in.
+    pub(crate) auth_time: bool,
 }
 
 #[derive(Clone, Default)]
@@ -31,6 +33,7 @@ pub(crate) struct Hints {
     pub(crate) direct_sign_in: Option<String>,
     pub(crate) ui_locales: Option<String>,
     pub(crate) login_hint: Option<String>,
+    pub(crate) one_time_token: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

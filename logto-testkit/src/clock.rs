@@ -8,6 +8,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use chrono::{DateTime, SecondsFormat};
+
 /// A clock that moves only when a test moves it.
 ///
 /// Clones share the same time. The provider uses it for everything it does: token lifetimes, the three
@@ -121,6 +123,15 @@ impl Moment {
 
     pub(crate) fn seconds(self) -> u64 {
         self.0 / 1000
+    }
+
+    /// As JavaScript's `toISOString` writes it; empty for a time beyond the calendar.
+    pub(crate) fn to_iso(self) -> String {
+        let time = i64::try_from(self.0).ok();
+        let time = time.and_then(DateTime::from_timestamp_millis);
+        time.map_or_else(String::new, |time| {
+            time.to_rfc3339_opts(SecondsFormat::Millis, true)
+        })
     }
 
     pub(crate) fn plus(self, duration: Duration) -> Self {

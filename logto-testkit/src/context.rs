@@ -13,6 +13,7 @@ use crate::{
     keys::KeyRing,
     logout_token::LogoutToken,
     model::{Tenant, User},
+    one_time_tokens::OneTimeTokens,
     random::Random,
     store::Store,
 };
@@ -64,6 +65,7 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) interactions: Interactions,
     pub(crate) devices: Devices,
+    pub(crate) one_time_tokens: OneTimeTokens,
     pub(crate) faults: Faults,
     pub(crate) logout_tokens: Vec<LogoutToken>,
     pub(crate) journal: Vec<RequestRecord>,
@@ -78,6 +80,7 @@ impl State {
             store: Store::default(),
             interactions: Interactions::default(),
             devices: Devices::default(),
+            one_time_tokens: OneTimeTokens::default(),
             faults: Faults::default(),
             logout_tokens: Vec::new(),
             journal: Vec::new(),

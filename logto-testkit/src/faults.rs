@@ -128,7 +128,7 @@ impl fmt::Debug for Fault {
     }
 }
 
-/// What became of a request that was given to [`Logto::exchange`].
+/// What became of a request that was given to [`Logto::exchange`](crate::Logto::exchange).
 ///
 /// The kit does not sleep: the delay is for the caller to wait, by whatever clock the test has.
 #[derive(Clone, Debug)]

@@ -20,6 +20,20 @@ impl Logto {
         })
     }
 
+    /// A one-time token for the user with this email address, as the Management API makes: for a magic link,
+    /// valid for 10 minutes and for one sign-in, whose authorization request carries it as `one_time_token` and
+    /// the address as `login_hint`. `None` when there is no such user: this provider registers nobody.
+    pub fn create_one_time_token(&self, email: &str) -> Option<String> {
+        self.with(|cx| {
+            let mut users = cx.state.tenant.users.iter();
+            users.find(|user| user.email.as_deref() == Some(email))?;
+            let token = cx.state.random.letters(32);
+            let tokens = &mut cx.state.one_time_tokens;
+            tokens.insert(token.clone(), email.to_owned(), cx.now);
+            Some(token)
+        })
+    }
+
     /// A personal access token of a user, valid until the end. `None` when there is no such user.
     pub fn create_personal_access_token(&self, username: &str) -> Option<String> {
         self.with(|cx| {

@@ -42,7 +42,8 @@ pub struct IdTokenClaims {
     pub exp: UnixTime,
     /// When it was issued.
     pub iat: UnixTime,
-    /// When the user last signed in at Logto; there only if the sign-in asked with `max_age`.
+    /// When the user last signed in at Logto; there only if the sign-in asked with `max_age` or with
+    /// [`Prompt::Login`](crate::vocabulary::Prompt::Login).
     pub auth_time: Option<UnixTime>,
     /// The value that ties the token to a sign-in.
     pub nonce: Option<String>,

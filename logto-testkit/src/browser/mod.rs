@@ -47,6 +47,12 @@ pub enum BrowserError {
     /// There is no such user, or they are suspended.
     #[error("there is no user {0:?} who may sign in")]
     UnknownUser(String),
+    /// Logto showed the page "Invalid link": the one-time token of the request signs nobody in.
+    #[error("Logto showed an invalid link: {0}")]
+    InvalidLink(
+        /// Logto's error code, such as `one_time_token.token_expired`.
+        &'static str,
+    ),
     /// The consent page does not offer this organization: the user is not a member of it, or the application
     /// does not ask for organizations.
     #[error("the consent page does not offer the organization {0:?}")]

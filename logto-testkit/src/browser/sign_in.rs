@@ -12,6 +12,7 @@ use crate::{
         consent,
         decision::{self, Decision},
         grant,
+        one_time_token::{self, Refused},
         refusal::Refusal,
         session,
     },
@@ -34,6 +35,9 @@ impl Browser {
     /// Opens an authorization URL. When the session does not answer it, `username` signs in. Consents, to a
     /// third-party application with the organization that Logto's consent page has preselected: the first of
     /// the user's. Gives the callback URL that the browser is sent to.
+    ///
+    /// A one-time token in the URL signs in its own user, whoever is named; Logto asks before it gives the
+    /// browser of somebody else to them, here nobody does.
     ///
     /// # Errors
     ///
@@ -101,7 +105,7 @@ impl Browser {
         redirected(self.callback(authorization_url, username, Answer::Cancelled)?)
     }
 
-    /// Opens an authorization URL and does nothing more: the callback URL when the session or
+    /// Opens an authorization URL and does nothing more: the callback URL when the session, a one-time token or
     /// `prompt=none` answers it, `None` when the sign-in page or the consent page is shown.
     ///
     /// # Errors
@@ -109,10 +113,10 @@ impl Browser {
     /// See [`BrowserError`].
     pub fn visit(&self, authorization_url: &Url) -> Result<Option<Url>, BrowserError> {
         let incoming = self.incoming(authorization_url)?;
-        let session = self.session().clone();
+        let mut session = self.session();
         let decision = self.logto.with(|cx| {
             open(cx, &incoming, |cx, request| {
-                Ok(decision::decide(cx, request, session.as_deref()))
+                unattended(cx, request, &mut session)
             })
         })?;
         match decision {
@@ -144,13 +148,16 @@ impl Browser {
         let mut session = self.session();
         self.logto.with(|cx| {
             authorize(cx, &incoming, |cx, request| {
+                let errand = Errand::Authorize(Box::new(request.clone()));
                 let id = match decision::decide(cx, request, session.as_deref()) {
                     Decision::Callback(callback) => return Ok(callback),
                     Decision::Consent { session_id } => session_id,
-                    Decision::SignIn => begin_session(cx, session.as_deref(), username)?,
+                    Decision::SignIn => match sign_in_by_token(cx, &errand, session.as_deref())? {
+                        Some(session_id) => session_id,
+                        None => begin_session(cx, session.as_deref(), username)?,
+                    },
                 };
                 *session = Some(id.clone());
-                let errand = Errand::Authorize(Box::new(request.clone()));
                 match answer {
                     Answer::Denied => return Ok(aborted(request, "access_denied")),
                     Answer::Cancelled => return Ok(request.return_address.bare()),
@@ -175,6 +182,43 @@ pub(super) fn begin_session(
     let user = user.ok_or_else(|| BrowserError::UnknownUser(username.to_owned()))?;
     let user_id = user.id.clone();
     Ok(session::sign_in(cx, current, &user_id))
+}
+
+/// Signs in the user of the request's one-time token, if it has one; gives the session's id.
+fn sign_in_by_token(
+    cx: &mut Context<'_>,
+    errand: &Errand,
+    current: Option<&str>,
+) -> Result<Option<String>, BrowserError> {
+    match one_time_token::redeem(cx, errand) {
+        None => Ok(None),
+        Some(Ok(user_id)) => Ok(Some(session::sign_in(cx, current, &user_id))),
+        Some(Err(Refused::Token(invalid))) => Err(BrowserError::InvalidLink(invalid.code())),
+        Some(Err(Refused::User(email))) => Err(BrowserError::UnknownUser(email)),
+    }
+}
+
+/// Where a request leads when nobody does anything at a page.
+fn unattended(
+    cx: &mut Context<'_>,
+    request: &AuthorizationRequest,
+    session: &mut Option<String>,
+) -> Result<Decision, BrowserError> {
+    let decision = decision::decide(cx, request, session.as_deref());
+    let Decision::SignIn = decision else {
+        return Ok(decision);
+    };
+    let errand = Errand::Authorize(Box::new(request.clone()));
+    let Some(session_id) = sign_in_by_token(cx, &errand, session.as_deref())? else {
+        return Ok(Decision::SignIn);
+    };
+    *session = Some(session_id.clone());
+    let signed_in = cx.state.store.session(&session_id, cx.now);
+    if signed_in.is_some_and(|session| consent::is_asked(cx, &errand, session)) {
+        return Ok(Decision::Consent { session_id });
+    }
+    let callback = grant::grant(cx, request, &session_id);
+    Ok(callback.map_or(Decision::SignIn, Decision::Callback))
 }
 
 /// Answers the consent page, if there is one: with these organizations, or with what it has preselected.

@@ -30,6 +30,7 @@ pub struct User {
     /// Milliseconds, as Logto sends them.
     pub(crate) created_at: u64,
     pub(crate) updated_at: u64,
+    pub(crate) last_sign_in_at: Option<u64>,
 }
 
 impl User {
@@ -50,6 +51,7 @@ impl User {
             suspended: false,
             created_at: 0,
             updated_at: 0,
+            last_sign_in_at: None,
         }
     }
 

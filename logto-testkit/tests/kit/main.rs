@@ -10,6 +10,7 @@ mod faults;
 mod keys;
 #[cfg(feature = "listen")]
 mod listen;
+mod one_time_tokens;
 mod pages;
 mod replays_refresh;
 mod replays_sign_in;
@@ -17,3 +18,4 @@ mod replays_tokens;
 mod rotation;
 mod sessions;
 mod tenants;
+mod webhooks;

@@ -7,8 +7,10 @@ use http::{Request, Response, StatusCode, header};
 use url::{Url, form_urlencoded};
 
 use crate::common::{
+    claims,
     lab::{
-        ACME, Ask, CALLBACK, DEVICE, INITECH, Lab, THIRD_PARTY, VERIFIER, authorization_url, tenant,
+        ACME, Ask, CALLBACK, DEVICE, INITECH, Lab, THIRD_PARTY, TRADITIONAL, VERIFIER,
+        authorization_url, tenant,
     },
     member, query, refusal,
 };
@@ -168,6 +170,58 @@ fn immediate_sign_in_consents_too() {
         let more = [("organization_id", ACME)];
         let refreshed = lab.refresh(THIRD_PARTY, &member(&tokens, "refresh_token"), &more);
         assert_eq!(refreshed.status(), StatusCode::OK, "the first is selected");
+    }
+}
+
+#[test]
+fn a_magic_link_leaves_nothing_to_type() {
+    let clock = TestClock::new();
+    let immediate = tenant().immediate_sign_in("bob").clock(clock.clone());
+    let immediate = Lab {
+        logto: immediate.build().unwrap(),
+        clock,
+    };
+    for lab in [Lab::new(), immediate] {
+        let email = "alice@example.com";
+        let token = lab.logto.create_one_time_token(email).unwrap();
+        let extra = [("one_time_token", token.as_str()), ("login_hint", email)];
+        let url = authorization_url(&Ask {
+            scope: "openid profile",
+            extra: &extra,
+            ..Ask::default()
+        });
+        let mut visitor = Visitor::new(&lab);
+        let page = location(&visitor.get(&target(&url)));
+        assert_eq!(
+            page,
+            format!(
+                "/sign-in?app_id={}&one_time_token={token}&login_hint=alice%40example.com",
+                TRADITIONAL.0
+            )
+        );
+        let callback = Url::parse(&location(&visitor.get(&page))).unwrap();
+        let code = query(&callback, "code").unwrap();
+        let tokens = lab.redeem(TRADITIONAL, &code, Some(VERIFIER), None);
+        let id_token = claims(&member(&tokens, "id_token"));
+        assert_eq!(id_token["username"], "alice");
+
+        let mut other = Visitor::new(&lab);
+        let page = location(&other.get(&target(&url)));
+        let refused = other.get(&page);
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+        assert!(html(&refused).contains("The token has been consumed."));
+        assert!(!other.cookies.contains_key("_session"));
+
+        lab.logto.suspend_user("alice");
+        let token = lab.logto.create_one_time_token(email).unwrap();
+        let extra = [("one_time_token", token.as_str()), ("login_hint", email)];
+        let url = authorization_url(&Ask {
+            extra: &extra,
+            ..Ask::default()
+        });
+        let page = location(&other.get(&target(&url)));
+        assert_eq!(other.get(&page).status(), StatusCode::BAD_REQUEST);
+        assert!(!other.cookies.contains_key("_session"));
     }
 }
 

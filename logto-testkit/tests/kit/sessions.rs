@@ -124,6 +124,30 @@ fn max_age_asks_for_a_recent_sign_in_and_tells_its_time() {
     );
     lab.wait(31_000);
     assert!(visit(&browser, &ask).is_none());
+
+    lab.code_in(&browser, &ask);
+    let at_once = Ask {
+        extra: &[("max_age", "0")],
+        ..ask
+    };
+    assert!(visit(&browser, &ask).is_some());
+    assert!(visit(&browser, &at_once).is_none(), "a login is demanded");
+}
+
+#[test]
+fn prompt_login_tells_its_time_and_acr_values_tell_nothing() {
+    let lab = Lab::new();
+    let id_token = |ask: &Ask<'_>| claims(&member(&lab.sign_in(ask), "id_token"));
+    let login = id_token(&Ask {
+        prompt: Some("login consent"),
+        ..Ask::default()
+    });
+    assert_eq!(login["auth_time"], lab.clock.unix_seconds());
+    let acr = id_token(&Ask {
+        extra: &[("acr_values", "urn:mfa")],
+        ..Ask::default()
+    });
+    assert!(acr.get("acr").is_none() && acr.get("auth_time").is_none());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What an authorization request leads to.
 
-use super::{super::pushed, consent, grant, refusal::Refusal, request};
+use super::{super::pushed, consent, grant, one_time_token, refusal::Refusal, request};
 use crate::{
     authorization_request::{AuthorizationRequest, Prompt},
     callback::Callback,
@@ -45,8 +45,11 @@ pub(crate) fn decide(
     session_id: Option<&str>,
 ) -> Decision {
     let session = session_id.and_then(|id| cx.state.store.session(id, cx.now));
-    let usable =
-        session.filter(|session| !request.prompts(Prompt::Login) && fresh(cx, request, session));
+    let usable = session.filter(|session| {
+        !request.prompts(Prompt::Login)
+            && fresh(cx, request, session)
+            && !one_time_token::overrules(cx, request, session)
+    });
     if request.prompts(Prompt::None) {
         let refused = match usable {
             None => Some(OAuthError::new(
@@ -70,9 +73,12 @@ pub(crate) fn decide(
     grant::grant(cx, request, &session_id).map_or(Decision::SignIn, Decision::Callback)
 }
 
-/// The session's user may still sign in, and did so recently enough for `max_age`.
+/// The session's user may still sign in, and did so recently enough for `max_age`; nobody did for one of zero.
 fn fresh(cx: &Context<'_>, request: &AuthorizationRequest, session: &Session) -> bool {
     let age = cx.now.since(session.signed_in_at).as_secs();
     cx.active_user(&session.user_id).is_some()
-        && request.wanted.max_age.is_none_or(|max_age| age <= max_age)
+        && match request.wanted.max_age {
+            None => true,
+            Some(max_age) => max_age > 0 && age <= max_age,
+        }
 }

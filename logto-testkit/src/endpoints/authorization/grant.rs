@@ -58,7 +58,7 @@ pub(crate) fn authorize(
         scopes: with_resource_scopes(wanted, &scopes, &resources),
         resources: wanted.resources.clone(),
         nonce: wanted.nonce.clone(),
-        auth_time: wanted.max_age.map(|_| session.signed_in_at.seconds()),
+        auth_time: wanted.auth_time.then(|| session.signed_in_at.seconds()),
         sid: includes_sid.then(|| in_session.sid.clone()),
         bound_to: (!offline).then(|| session_id.to_owned()),
     };

@@ -3,6 +3,7 @@
 pub(crate) mod consent;
 pub(crate) mod decision;
 pub(crate) mod grant;
+pub(crate) mod one_time_token;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod session;
@@ -55,11 +56,15 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
     }
 }
 
-/// Who signs in without a page: the user that the request hints at, else the one of the mode.
+/// Who signs in without a page: the user that the request hints at, else the one of the mode. A one-time token is
+/// left to the page.
 fn immediate_user(cx: &Context<'_>, request: &AuthorizationRequest) -> Option<String> {
     let SignInMode::Immediate(default) = cx.sign_in else {
         return None;
     };
+    if request.hints.one_time_token.is_some() {
+        return None;
+    }
     let tenant = &cx.state.tenant;
     let hinted = request
         .hints

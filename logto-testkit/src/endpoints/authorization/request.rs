@@ -65,14 +65,17 @@ pub(crate) fn wanted(tenant: &Tenant, app: &App, params: &Params) -> Outcome<Wan
             "openid scope must be requested when using the nonce parameter",
         ));
     }
-    if !prompts(params)?.contains(&Prompt::Consent) {
+    let prompts = prompts(params)?;
+    if !prompts.contains(&Prompt::Consent) {
         scopes.retain(|scope| scope != "offline_access");
     }
     reject_other_scopes(app, &scopes)?;
+    let max_age = max_age(params)?;
     Ok(Wanted {
         client_id: app.id.clone(),
         scopes,
-        max_age: max_age(params)?,
+        max_age,
+        auth_time: max_age.is_some() || prompts.contains(&Prompt::Login),
         resources: resources(tenant, params)?,
         nonce: params.get("nonce").map(str::to_owned),
     })
@@ -124,6 +127,7 @@ fn check(
             direct_sign_in: params.get("direct_sign_in").map(str::to_owned),
             ui_locales: params.get("ui_locales").map(str::to_owned),
             login_hint: params.get("login_hint").map(str::to_owned),
+            one_time_token: params.get("one_time_token").map(str::to_owned),
         },
     })
 }

@@ -18,6 +18,7 @@ pub(crate) fn sign_in(cx: &mut Context<'_>, current: Option<&str>, user_id: &str
         .find(|user| user.id == user_id)
     {
         user.updated_at = now.milliseconds();
+        user.last_sign_in_at = Some(now.milliseconds());
     }
     let store = &mut cx.state.store;
     if let Some(id) = current {

@@ -141,6 +141,7 @@ fn sign_in_location(errand: &Errand) -> String {
     };
     for (name, value) in [
         ("ui_locales", &hints.ui_locales),
+        ("one_time_token", &hints.one_time_token),
         ("login_hint", &hints.login_hint),
     ] {
         if let Some(value) = value {

@@ -3,7 +3,13 @@
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 
-use super::{super::authorization::session, flow};
+use super::{
+    super::authorization::{
+        one_time_token::{self, Refused},
+        session,
+    },
+    flow,
+};
 use crate::{
     context::Context,
     interactions::Errand,
@@ -20,15 +26,32 @@ pub(super) fn handle(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes
     }
 }
 
-fn show(cx: &Context<'_>, request: &Incoming) -> Response<Bytes> {
+/// The page, or what the one-time token leads to that the user came with: nothing is left to type.
+fn show(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes> {
     let Some((id, errand)) = flow::errand(cx, request) else {
         return flow::not_found();
     };
-    let hint = match errand {
+    let (id, errand) = (id.to_owned(), errand.clone());
+    match one_time_token::redeem(cx, &errand) {
+        None => {}
+        Some(Ok(user_id)) => {
+            let session = session::sign_in(cx, request.cookie(flow::SESSION_COOKIE), &user_id);
+            return flow::proceed(cx, &id, &errand, &session);
+        }
+        Some(Err(Refused::Token(invalid))) => return invalid_link(invalid.message()),
+        Some(Err(Refused::User(_))) => return invalid_link("Nobody with this email may sign in."),
+    }
+    let hint = match &errand {
         Errand::Authorize(request) => request.hints.login_hint.as_deref(),
         Errand::ApproveDevice { .. } => None,
     };
-    page(cx, id, errand, hint.unwrap_or_default(), None)
+    page(cx, &id, &errand, hint.unwrap_or_default(), None)
+}
+
+fn invalid_link(problem: &str) -> Response<Bytes> {
+    let mut response = reply::html(page::message("Invalid link", problem));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    reply::no_store(response)
 }
 
 fn submit(cx: &mut Context<'_>, request: &Incoming) -> Response<Bytes> {
