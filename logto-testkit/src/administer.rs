@@ -1,5 +1,8 @@
 //! What an administrator does while users are signed in.
 
+use http::{Method, StatusCode};
+use serde_json::Value;
+
 use crate::{
     endpoints::end_session,
     keys::{KeyError, KeyType},
@@ -8,6 +11,25 @@ use crate::{
 };
 
 impl Logto {
+    /// What the Account API (`/api/my-account`) or the Management API (everything else below `/api`) answers
+    /// from now on to whom it may answer; `null` is an empty body, and what nobody has said is answered with
+    /// 404. The provider knows who may ask, as Logto does: a user with their opaque access token, an
+    /// application with a token for the Management API and the scope `all`. What was asked, and with which
+    /// headers, is in [`Logto::requests`].
+    ///
+    /// ```
+    /// use http::{Method, StatusCode};
+    /// # use logto_testkit::Logto;
+    /// # use serde_json::json;
+    /// # let logto = Logto::demo().build()?;
+    /// logto.answer_api(Method::GET, "/api/users", StatusCode::OK, json!([{ "username": "alice" }]));
+    /// # Ok::<(), logto_testkit::BuildError>(())
+    /// ```
+    pub fn answer_api(&self, method: Method, path: &str, status: StatusCode, body: Value) {
+        let mut state = self.state();
+        state.api_answers.set(method, path, status, body);
+    }
+
     /// Rotates the signing keys, at once: a new key signs, the one before stays in the JWKS, an older one is
     /// gone from it.
     ///

@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::{
+    api_answers::ApiAnswers,
     clock::Moment,
     devices::Devices,
     error::{OAuthError, Outcome},
@@ -67,6 +68,7 @@ pub(crate) struct State {
     pub(crate) devices: Devices,
     pub(crate) one_time_tokens: OneTimeTokens,
     pub(crate) faults: Faults,
+    pub(crate) api_answers: ApiAnswers,
     pub(crate) logout_tokens: Vec<LogoutToken>,
     pub(crate) journal: Vec<RequestRecord>,
 }
@@ -82,6 +84,7 @@ impl State {
             devices: Devices::default(),
             one_time_tokens: OneTimeTokens::default(),
             faults: Faults::default(),
+            api_answers: ApiAnswers::default(),
             logout_tokens: Vec::new(),
             journal: Vec::new(),
         }

@@ -35,6 +35,8 @@ pub enum Endpoint {
     PushedAuthorization,
     /// The sign-in page and its kin.
     Page,
+    /// `/api/…`: the Account API and the Management API.
+    Api,
     /// Everything else: answered with 404.
     Other,
 }

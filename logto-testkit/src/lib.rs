@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod administer;
+mod api_answers;
 mod authorization_request;
 mod browser;
 mod builder;

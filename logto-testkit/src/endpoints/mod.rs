@@ -1,5 +1,6 @@
 //! One file per endpoint, and the way to them.
 
+mod api;
 pub(crate) mod authorization;
 pub(crate) mod device;
 mod discovery;
@@ -45,6 +46,7 @@ pub(crate) fn classify(path: &str) -> Endpoint {
         "/sign-in" | "/register" | "/reset-password" | "/single-sign-on" | "/consent"
         | "/device" | "/device/success" => Endpoint::Page,
         path if path.starts_with("/direct/") => Endpoint::Page,
+        path if path.starts_with("/api/") => Endpoint::Api,
         _ => Endpoint::Other,
     }
 }
@@ -84,6 +86,7 @@ fn route(cx: &mut Context<'_>, endpoint: Endpoint, request: &Incoming) -> Respon
         Endpoint::PushedAuthorization => pushed::handle(cx, request),
         Endpoint::EndSession => end_session::handle(cx, request),
         Endpoint::Page => pages::handle(cx, request),
+        Endpoint::Api => api::handle(cx, request),
         Endpoint::Other => reply::text(StatusCode::NOT_FOUND, "Not Found"),
     }
 }
@@ -96,6 +99,7 @@ fn allows(endpoint: Endpoint, path: &str, method: &Method) -> bool {
         Endpoint::Authorization | Endpoint::UserInfo | Endpoint::EndSession | Endpoint::Page => {
             get || post
         }
+        Endpoint::Api => true,
         Endpoint::Other => false,
         _ => post,
     }
@@ -105,7 +109,11 @@ fn allows(endpoint: Endpoint, path: &str, method: &Method) -> bool {
 fn has_cors(endpoint: Endpoint) -> bool {
     !matches!(
         endpoint,
-        Endpoint::Authorization | Endpoint::EndSession | Endpoint::Page | Endpoint::Other
+        Endpoint::Authorization
+            | Endpoint::EndSession
+            | Endpoint::Page
+            | Endpoint::Api
+            | Endpoint::Other
     )
 }
 
