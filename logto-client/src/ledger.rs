@@ -194,6 +194,7 @@ fn apply_if_newer(session: &mut Session, delta: &SessionDelta) -> bool {
     true
 }
 
-fn name(refresh_token: &Secret) -> Spent {
+/// A refresh token's name wherever something is known about it.
+pub(crate) fn name(refresh_token: &Secret) -> Spent {
     Sha256::digest(refresh_token.expose()).into()
 }

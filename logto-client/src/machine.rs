@@ -12,8 +12,7 @@ use logto_core::{
     AccessToken, LogtoConfig, Secret, TokenTarget,
     error::Endpoint,
     grants::{ClientCredentials, ExchangeToken, TypedToken},
-    introspection::{Introspect, Introspection},
-    revocation::RevokeRefreshToken,
+    introspection::Introspection,
 };
 
 use crate::{
@@ -163,10 +162,7 @@ impl MachineClient {
     /// The provider's verdict on the question, or trouble on the way; neither says anything about the
     /// token.
     pub async fn introspect(&self, token: Secret) -> Result<Introspection, Error> {
-        let provider = &self.inner.provider;
-        let metadata = provider.metadata().await?;
-        let introspect = Introspect::new(&provider.config, &metadata, token)?;
-        provider.exchange(Endpoint::Introspection, introspect).await
+        self.inner.provider.introspect(token).await
     }
 
     /// Revokes a refresh token, and with it the whole grant.
@@ -175,10 +171,7 @@ impl MachineClient {
     /// The provider's verdict, or trouble on the way. A token that the provider does not know is no
     /// error.
     pub async fn revoke(&self, refresh_token: Secret) -> Result<(), Error> {
-        let provider = &self.inner.provider;
-        let metadata = provider.metadata().await?;
-        let revoke = RevokeRefreshToken::new(&provider.config, &metadata, refresh_token)?;
-        provider.exchange(Endpoint::Revocation, revoke).await
+        self.inner.provider.revoke(refresh_token).await
     }
 }
 

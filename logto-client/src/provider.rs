@@ -10,12 +10,14 @@ use futures_util::{
 };
 use http::{HeaderValue, Request, Response};
 use logto_core::{
-    Exchange, LogtoConfig, Machine, Step, UnixTime,
+    Exchange, LogtoConfig, Machine, Secret, Step, UnixTime,
     error::Endpoint,
     freshness::FreshnessPolicy,
+    introspection::{Introspect, Introspection},
     jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet},
     machine::ProviderKeys,
     metadata::{Discover, ProviderMetadata},
+    revocation::RevokeRefreshToken,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -207,6 +209,23 @@ impl Provider {
     ) -> Result<E::Output, Error> {
         let response = self.send(endpoint, exchange.request()).await?;
         Ok(exchange.accept(response, self.now())?)
+    }
+
+    /// Asks what a token is worth, however often it was asked before.
+    pub(crate) async fn introspect(
+        self: &Arc<Self>,
+        token: Secret,
+    ) -> Result<Introspection, Error> {
+        let metadata = self.metadata().await?;
+        let introspect = Introspect::new(&self.config, &metadata, token)?;
+        self.exchange(Endpoint::Introspection, introspect).await
+    }
+
+    /// Revokes a refresh token, and with it the whole grant.
+    pub(crate) async fn revoke(self: &Arc<Self>, refresh_token: Secret) -> Result<(), Error> {
+        let metadata = self.metadata().await?;
+        let revoke = RevokeRefreshToken::new(&self.config, &metadata, refresh_token)?;
+        self.exchange(Endpoint::Revocation, revoke).await
     }
 
     /// Runs a machine. A request that did not leave is sent once more if it only reads; nothing else

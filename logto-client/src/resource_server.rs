@@ -9,8 +9,8 @@ use logto_core::{
     LogtoConfig, Secret,
     api_token::{AccessTokenVerification, ApiTokenClaims, ApiTokenError},
     bearer::{self, Challenge},
-    error::{Endpoint, OAuthErrorCode},
-    introspection::{Introspect, Introspection, OpaqueTokenVerification},
+    error::OAuthErrorCode,
+    introspection::{Introspection, OpaqueTokenVerification},
     jwt::{KeySet, MAX_TOKEN_LEN, TokenError, TokenType, UnverifiedJwt},
 };
 use sha2::{Digest, Sha256};
@@ -292,7 +292,7 @@ impl Trusted {
                 (Arc::clone(&self.provider), Arc::clone(&self.introspected));
             let token = Secret::from(token);
             async move {
-                let answer = Arc::new(ask(&provider, token).await?);
+                let answer = Arc::new(provider.introspect(token).await?);
                 let believed_for = if answer.active {
                     ACTIVE_FOR
                 } else {
@@ -307,12 +307,6 @@ impl Trusted {
         });
         flight.await
     }
-}
-
-async fn ask(provider: &Arc<Provider>, token: Secret) -> Result<Introspection, Error> {
-    let metadata = provider.metadata().await?;
-    let introspect = Introspect::new(&provider.config, &metadata, token)?;
-    provider.exchange(Endpoint::Introspection, introspect).await
 }
 
 /// Whether a token is a JWT that claims to be an access token of `issuer`.

@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use logto_core::{
-    Secret, Session, UnixTime, error::Endpoint, revocation::RevokeRefreshToken, session::SessionId,
-};
+use logto_core::{Secret, Session, UnixTime, session::SessionId};
 
 use super::{
     Held, Persist, Refresher,
@@ -14,7 +12,6 @@ use super::{
 use crate::{
     error::{Error, SessionEnd},
     event::Event,
-    provider::Provider,
     storage::Whose,
 };
 
@@ -172,17 +169,11 @@ impl Refresher {
         self.shared.ledger.forget(&refresh_token);
         let (provider, observer) = (Arc::clone(&self.provider), Arc::clone(&self.observer));
         async move {
-            if let Err(error) = revoke(&provider, refresh_token).await {
+            if let Err(error) = provider.revoke(refresh_token).await {
                 observer.on_event(&Event::NotRevoked {
                     reason: error.to_string(),
                 });
             }
         }
     }
-}
-
-async fn revoke(provider: &Arc<Provider>, refresh_token: Secret) -> Result<(), Error> {
-    let metadata = provider.metadata().await?;
-    let revocation = RevokeRefreshToken::new(&provider.config, &metadata, refresh_token)?;
-    provider.exchange(Endpoint::Revocation, revocation).await
 }

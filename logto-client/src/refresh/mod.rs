@@ -25,13 +25,12 @@ use logto_core::{
     machine::{ObtainToken, Obtained},
     session::{SessionDelta, SessionId},
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
     entropy::Entropy,
     error::{Error, Reach, SessionEnd},
     event::{Event, Observer},
-    ledger::SealedLedger,
+    ledger::{self, SealedLedger},
     provider::Provider,
     storage::{Handle, SessionStorage, Stored, Version},
 };
@@ -137,10 +136,7 @@ impl Refresher {
         need: Need,
         persist: Persist,
     ) -> Flown {
-        let spent = held
-            .session
-            .refresh_token()
-            .map_or([0; 32], |token| Sha256::digest(token.expose()).into());
+        let spent = held.session.refresh_token().map_or([0; 32], ledger::name);
         let route = (
             held.session.id().clone(),
             spent,
@@ -313,7 +309,7 @@ impl Refresher {
             };
             let spent = held.session.refresh_token().cloned();
             if !alone {
-                self.assure_newest(held, &metadata).await?;
+                self.assure_newest(held).await?;
             }
             match self.run(machine, held, spent.as_ref(), persist).await {
                 Err(error) if error.is_oauth(&OAuthErrorCode::InvalidGrant) => {

@@ -8,15 +8,13 @@
 
 use std::time::Duration;
 
-use logto_core::{
-    Secret, UnixTime, error::Endpoint, introspection::Introspect, metadata::ProviderMetadata,
-};
-use sha2::{Digest, Sha256};
+use logto_core::{Secret, UnixTime};
 
 use super::{Held, Refresher, lease::HeldLease};
 use crate::{
     error::{Error, Reach, SessionEnd},
     event::Event,
+    ledger,
 };
 
 /// A refresh token that was the newest one is believed to be for so long, in whole seconds: who spends
@@ -53,23 +51,19 @@ impl Refresher {
     ///
     /// At first that is an error that passes: another cookie of this session may be on its way. Only
     /// when the same token comes again later, the browser has no other, and the session has ended.
-    pub(super) async fn assure_newest(
-        &self,
-        held: &Held,
-        metadata: &ProviderMetadata,
-    ) -> Result<(), Error> {
+    pub(super) async fn assure_newest(&self, held: &Held) -> Result<(), Error> {
         let Some(refresh_token) = held.session.refresh_token() else {
             return Ok(());
         };
         let now = self.provider.now();
-        let name = Sha256::digest(refresh_token.expose()).into();
+        let name = ledger::name(refresh_token);
         match self.shared.standings.get(&name, now) {
             Some(Standing::Newest) => Ok(()),
             Some(Standing::Replaced(since)) if now.since(since) < PATIENCE => {
                 Err(Error::Superseded)
             }
             Some(Standing::Replaced(_)) => Err(Error::SessionEnded(SessionEnd::Superseded)),
-            None if self.is_active(metadata, refresh_token).await? => {
+            None if self.is_active(refresh_token).await? => {
                 self.note_newest(refresh_token, now);
                 Ok(())
             }
@@ -84,20 +78,8 @@ impl Refresher {
     }
 
     /// A provider that does not let this application ask is believed to have nothing to say.
-    async fn is_active(
-        &self,
-        metadata: &ProviderMetadata,
-        refresh_token: &Secret,
-    ) -> Result<bool, Error> {
-        let config = &self.provider.config;
-        let Ok(introspect) = Introspect::new(config, metadata, refresh_token.clone()) else {
-            return Ok(true);
-        };
-        let answer = self
-            .provider
-            .exchange(Endpoint::Introspection, introspect)
-            .await;
-        match answer {
+    async fn is_active(&self, refresh_token: &Secret) -> Result<bool, Error> {
+        match self.provider.introspect(refresh_token.clone()).await {
             Ok(introspection) => Ok(introspection.active),
             Err(error) if error.reach() == Reach::Transient => {
                 self.shared.pause.learn(&error, self.provider.now());
@@ -108,7 +90,7 @@ impl Refresher {
     }
 
     fn note(&self, refresh_token: &Secret, standing: Standing, now: UnixTime, lifetime: Duration) {
-        let name = Sha256::digest(refresh_token.expose()).into();
+        let name = ledger::name(refresh_token);
         let until = now.plus(lifetime);
         self.shared.standings.insert(name, standing, until, now);
     }
