@@ -155,12 +155,22 @@ impl CookieStorage {
         if whole <= self.capacity {
             return Ok(record);
         }
-        let without_organizations =
-            self.is_too_long_without_tokens(&record)? && record.session.forget_organizations();
-        let dropped = match record.session.refresh_token() {
-            Some(_) => self.drop_access_tokens(&mut record, now)?,
-            None => Vec::new(),
-        };
+        let tokens = droppable(&record.session, now)?;
+        let of_tokens: usize = tokens.iter().map(|(_, len)| len).sum();
+        let mut excess = self.excess(whole);
+        let without_organizations = excess > of_tokens && record.session.forget_organizations();
+        if without_organizations {
+            excess = self.excess(len_of(&record)?);
+        }
+        let mut dropped = Vec::new();
+        for (target, len) in tokens {
+            if excess == 0 {
+                break;
+            }
+            record.session.forget(&target);
+            dropped.push(target);
+            excess = excess.saturating_sub(len);
+        }
         let size = len_of(&record)?;
         if size > self.capacity {
             return Err(StorageError::TooLarge {
@@ -177,38 +187,13 @@ impl CookieStorage {
         Ok(record)
     }
 
-    /// Whether a record is too long without all access tokens that may be left out.
-    fn is_too_long_without_tokens(&self, record: &Record) -> Result<bool, StorageError> {
-        let mut bare = record.clone();
-        if bare.session.refresh_token().is_some() {
-            for target in record.session.access_tokens().keys() {
-                bare.session.forget(target);
-            }
-        }
-        Ok(len_of(&bare)? > self.capacity)
-    }
-
-    /// Drops as many access tokens as have to go, and says which.
-    fn drop_access_tokens(
-        &self,
-        record: &mut Record,
-        now: UnixTime,
-    ) -> Result<Vec<TokenTarget>, StorageError> {
-        let mut dropped = Vec::new();
-        // A base64url character carries six bits.
-        let mut excess = len_of(record)?
+    /// Bytes of a record that have to go from a handle of this length; a base64url character carries six
+    /// bits.
+    fn excess(&self, handle_len: usize) -> usize {
+        handle_len
             .saturating_sub(self.capacity)
             .saturating_mul(3)
-            .div_ceil(4);
-        for (target, token_len) in by_use(&record.session, now)? {
-            if excess == 0 {
-                break;
-            }
-            record.session.forget(&target);
-            dropped.push(target);
-            excess = excess.saturating_sub(token_len);
-        }
-        Ok(dropped)
+            .div_ceil(4)
     }
 
     fn report(&self, overflow: &Overflow) {
@@ -294,8 +279,11 @@ fn stored(record: Record) -> Stored {
     }
 }
 
-/// The access tokens with the bytes they take, those to drop first in front.
-fn by_use(session: &Session, now: UnixTime) -> Result<Vec<(TokenTarget, usize)>, StorageError> {
+/// The access tokens that can be fetched again, with the bytes they take, those to drop first in front.
+fn droppable(session: &Session, now: UnixTime) -> Result<Vec<(TokenTarget, usize)>, StorageError> {
+    if session.refresh_token().is_none() {
+        return Ok(Vec::new());
+    }
     let mut tokens: Vec<(&TokenTarget, &AccessToken)> = session.access_tokens().iter().collect();
     tokens.sort_by_key(|(_, token)| (now < token.expires_at, token.last_used));
     let measured = tokens.into_iter().map(|(target, token)| {
