@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use super::permissions;
+
 /// A role of the tenant, given to users or to machine-to-machine applications: permissions of API resources.
 ///
 /// ```
@@ -29,8 +31,7 @@ impl Role {
         resource: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) -> Self {
-        let of_resource = self.resources.entry(resource.into()).or_default();
-        of_resource.extend(scopes.into_iter().map(Into::into));
+        permissions::add(&mut self.resources, resource, scopes);
         self
     }
 }
@@ -76,8 +77,7 @@ impl OrganizationRole {
         resource: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) -> Self {
-        let of_resource = self.resources.entry(resource.into()).or_default();
-        of_resource.extend(scopes.into_iter().map(Into::into));
+        permissions::add(&mut self.resources, resource, scopes);
         self
     }
 }

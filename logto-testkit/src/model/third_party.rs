@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use super::permissions;
+
 /// What a third-party application may ask users for
 /// ([Logto's page on permissions](https://docs.logto.io/integrate-logto/third-party-applications/permission-management)).
 ///
@@ -44,8 +46,7 @@ impl UserConsentScopes {
         resource: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) -> Self {
-        let of_resource = self.resources.entry(resource.into()).or_default();
-        of_resource.extend(scopes.into_iter().map(Into::into));
+        permissions::add(&mut self.resources, resource, scopes);
         self
     }
 
@@ -64,11 +65,7 @@ impl UserConsentScopes {
         resource: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) -> Self {
-        let of_resource = self
-            .organization_resources
-            .entry(resource.into())
-            .or_default();
-        of_resource.extend(scopes.into_iter().map(Into::into));
+        permissions::add(&mut self.organization_resources, resource, scopes);
         self
     }
 
