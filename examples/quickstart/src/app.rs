@@ -94,7 +94,7 @@ impl App {
         Ok(self)
     }
 
-    /// Lets users approve devices at this Logto, which has no page for it.
+    /// Lets users approve devices at this Logto without its page for that.
     #[must_use]
     pub fn with_embedded(mut self, logto: Logto) -> Self {
         self.embedded = Some(logto);

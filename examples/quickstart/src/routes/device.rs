@@ -33,7 +33,7 @@ pub(crate) async fn start(State(app): State<App>, headers: HeaderMap) -> Result<
     Ok(answer(&headers, &progress))
 }
 
-/// `POST /device/approve`: the user says yes at the embedded Logto, which has no page for it.
+/// `POST /device/approve`: the user says yes at the embedded Logto without going to its page.
 pub(crate) async fn approve(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
     refuse_cross_site(&headers)?;
     let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
