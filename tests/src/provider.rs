@@ -270,3 +270,12 @@ pub fn client_key() -> (Vec<u8>, serde_json::Value) {
     let jwk = serde_json::json!({"kty": "EC", "crv": "P-256", "x": x, "y": y});
     (der.as_ref().to_vec(), jwk)
 }
+
+/// What a row tells in one piece: the words with spaces between them.
+pub fn words<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
+    words
+        .into_iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

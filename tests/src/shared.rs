@@ -1,4 +1,4 @@
-//! What several processes share: stores for sessions, with a lock and without, and a ledger. What goes
+//! What several processes share: stores for sessions with locks, and a ledger. What goes
 //! over a network takes three milliseconds.
 
 use std::{
@@ -84,21 +84,56 @@ impl SessionStorage for SharedStore {
     }
 }
 
-/// A storage that grants every lease, as a broken lock does.
+/// A storage whose lock does as it is told.
 #[derive(Debug)]
-pub struct Leaseless(pub Arc<MemoryStorage>);
+pub struct Locked {
+    inner: Arc<MemoryStorage>,
+    lock: Mutex<Lock>,
+}
 
-#[async_trait]
-impl SessionReader for Leaseless {
-    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
-        self.0.load(handle, now).await
+/// What a lock does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// One at a time has it.
+    Works,
+    /// Somebody else has it.
+    Taken,
+    /// It cannot be asked.
+    Broken,
+    /// Everybody has it, as when it ends too early.
+    Absent,
+}
+
+impl Locked {
+    /// The sessions of `inner` behind such a lock.
+    pub fn new(inner: &Arc<MemoryStorage>, lock: Lock) -> Arc<Self> {
+        let (inner, lock) = (Arc::clone(inner), Mutex::new(lock));
+        Arc::new(Self { inner, lock })
+    }
+
+    /// Tells the lock what to do from now on.
+    pub fn set(&self, lock: Lock) {
+        *self.lock() = lock;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lock> {
+        self.lock
+            .lock()
+            .expect("no test panics while it holds this")
     }
 }
 
 #[async_trait]
-impl SessionStorage for Leaseless {
+impl SessionReader for Locked {
+    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
+        self.inner.load(handle, now).await
+    }
+}
+
+#[async_trait]
+impl SessionStorage for Locked {
     async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
-        self.0.create(session, now).await
+        self.inner.create(session, now).await
     }
 
     async fn replace(
@@ -108,15 +143,29 @@ impl SessionStorage for Leaseless {
         session: &Session,
         now: UnixTime,
     ) -> Result<Replaced, StorageError> {
-        self.0.replace(handle, expected, session, now).await
+        self.inner.replace(handle, expected, session, now).await
     }
 
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.0.remove(handle).await
+        self.inner.remove(handle).await
     }
 
     async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
-        self.0.remove_all(whose).await
+        self.inner.remove_all(whose).await
+    }
+
+    async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
+        let lock = *self.lock();
+        match lock {
+            Lock::Works => self.inner.lease(handle, ttl).await,
+            Lock::Taken => Ok(None),
+            Lock::Broken => Err(StorageError::Unavailable("the lock is broken".into())),
+            Lock::Absent => Ok(Some(Lease::unshared())),
+        }
+    }
+
+    async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
+        self.inner.release(handle, lease).await
     }
 }
 

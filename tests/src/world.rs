@@ -2,6 +2,7 @@
 //! the test breaks, and an observer that remembers.
 
 use std::{
+    borrow::Borrow,
     collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
@@ -10,7 +11,8 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use logto_client::{
-    CompletedSignIn, LogtoClient, LogtoClientBuilder, LogtoConfig, SignIn, UnixTime, Wiring,
+    CompletedSignIn, LogtoClient, LogtoClientBuilder, LogtoConfig, Session, SignIn, UnixTime,
+    Wiring,
     clock::Clock,
     core::{
         config::LogtoConfigBuilder,
@@ -218,6 +220,12 @@ pub fn in_paused_time(story: impl Future<Output = ()>) {
         .block_on(story);
 }
 
+/// The refresh token that a session has now.
+pub fn refresh_token_of(session: impl Borrow<Session>) -> String {
+    let refresh_token = session.borrow().refresh_token();
+    refresh_token.expect("it has one").expose().to_owned()
+}
+
 /// The callback that a browser brings to this URL.
 pub fn callback_of(url: &Url) -> Callback {
     Callback::from_query(url.query().unwrap_or_default()).expect("the callback is well-formed")
@@ -260,6 +268,11 @@ impl Events {
             .lock()
             .expect("no test panics while it holds this")
             .clone()
+    }
+
+    /// How many sessions have ended without a sign-out.
+    pub fn ended_sessions(&self) -> usize {
+        self.count(|event| matches!(event, Event::SessionEnded { .. }))
     }
 
     /// How many events are of a kind.

@@ -22,7 +22,7 @@ use logto_storage::{
 use logto_testkit::{Endpoint, Fault, KeyType, demo::SHOPPING_API};
 use logto_tests::{
     raw::decode_jwt,
-    world::{APP_ID, World},
+    world::{APP_ID, World, refresh_token_of},
 };
 use serde_json::{Value, json};
 
@@ -415,12 +415,7 @@ async fn f42_a_logout_wins_over_a_refresh_in_flight() {
         world.network.set_latency(Duration::ZERO);
         let application = Application::new(world.clone(), storage);
         let session = application.sign_in("alice").await;
-        let refresh_token = session
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let refresh_token = refresh_token_of(session.snapshot());
         let token = application.sign(&{
             let mut claims = application.claims(&session);
             claims["jti"] = json!(refresh_token);

@@ -20,7 +20,7 @@ use logto_storage::MemoryStorage;
 use logto_testkit::demo::SHOPPING_API;
 use logto_tests::{
     shared::SharedStore,
-    world::{World, WorldClock, callback_of},
+    world::{World, WorldClock, callback_of, refresh_token_of},
 };
 use tokio::time::sleep;
 
@@ -54,12 +54,7 @@ async fn f38_a_sign_out_that_has_begun_is_finished() {
         let store = SharedStore::default();
         let client = world.client(store.clone());
         let alice = world.sign_in(&client, "alice").await.session;
-        let refresh_token = alice
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let refresh_token = refresh_token_of(alice.snapshot());
         dropped += usize::from(!poll_and_drop(polls, alice.sign_out(&SignOut::new())).await);
         client.settle().await;
         sleep(Duration::from_secs(1)).await;
@@ -145,12 +140,7 @@ async fn f38_without_a_runtime_the_next_caller_finishes_the_refresh() {
         let builder = LogtoClient::builder(world.config().clone(), wiring, Arc::clone(&storage));
         let client = builder.build().unwrap();
         let alice = world.sign_in(&client, "alice").await.session;
-        let first = alice
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let first = refresh_token_of(alice.snapshot());
         world.logto.reset_counts();
         let target = TokenTarget::resource(SHOPPING_API);
         let ended = poll_and_drop(polls, alice.access_token(&target)).await;

@@ -12,7 +12,7 @@ use std::{
 use logto_client::{Cached, TokenTarget, core::sign_out::SignOut, error::Reach};
 use logto_storage::MemoryStorage;
 use logto_testkit::{Endpoint, demo::SHOPPING_API};
-use logto_tests::world::{Mishap, World};
+use logto_tests::world::{Mishap, World, refresh_token_of};
 use tokio::time::sleep;
 
 fn shopping() -> TokenTarget {
@@ -41,12 +41,7 @@ async fn f38_a_caller_that_goes_away_at_any_moment_loses_nothing() {
         let storage = Arc::new(MemoryStorage::new());
         let client = world.client(Arc::clone(&storage));
         let session = world.sign_in(&client, "alice").await.session;
-        let first = session
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let first = refresh_token_of(session.snapshot());
         let calls = world.token_calls();
         {
             let target = shopping();
@@ -69,12 +64,7 @@ async fn f38_a_caller_that_goes_away_at_any_moment_loses_nothing() {
             .await
             .unwrap()
             .expect("alice is signed in");
-        let stored_token = stored
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let stored_token = refresh_token_of(stored.snapshot());
         let latest = world.logto.latest_refresh_token(&first).unwrap();
         assert_eq!(stored_token, latest, "after {polls} polls");
         assert!(

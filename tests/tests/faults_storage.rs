@@ -2,26 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::StatusCode;
 use logto_client::web::LogtoWeb;
 use logto_client::{
-    AccessToken, Error, LogtoClient, Session, TokenTarget, UnixTime,
+    AccessToken, Error, LogtoClient, TokenTarget,
     error::Reach,
     event::Event,
     ledger::SharedLedger,
-    storage::{
-        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
-        Whose,
-    },
+    storage::{Handle, SessionReader, SessionStorage, StorageError},
 };
 use logto_storage::{
     MemoryStorage,
@@ -29,10 +20,10 @@ use logto_storage::{
 };
 use logto_testkit::demo::SHOPPING_API;
 use logto_tests::{
-    shared::Leaseless,
+    shared::{Lock, Locked},
     stage::{codec, cookie_storage, key_ring},
     visitor::Visitor,
-    world::{Mishap, World},
+    world::{Mishap, World, refresh_token_of},
 };
 use tokio::time::sleep;
 
@@ -62,12 +53,7 @@ impl Stage {
         let storage = Arc::new(FaultyStorage::new(Arc::clone(&inner)));
         let client = world.client(Arc::clone(&storage));
         let alice = world.sign_in(&client, "alice").await.session;
-        let first_refresh_token = alice
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let first_refresh_token = refresh_token_of(alice.snapshot());
         alice.access_token(&shopping()).await.unwrap();
         world.clock.advance(HOUR);
         world.logto.reset_counts();
@@ -113,9 +99,7 @@ impl Stage {
     }
 
     fn ends(&self) -> usize {
-        self.world
-            .events
-            .count(|event| matches!(event, Event::SessionEnded { .. }))
+        self.world.events.ended_sessions()
     }
 }
 
@@ -241,84 +225,18 @@ async fn f32_a_stale_read_replays_nothing() {
     assert_eq!(stage.stored().await, stage.latest());
 }
 
-/// A storage whose lock somebody else holds, or is broken, as told.
-#[derive(Debug)]
-struct Locked {
-    inner: Arc<MemoryStorage>,
-    taken: AtomicBool,
-    broken: AtomicBool,
-}
-
-impl Locked {
-    fn new(inner: &Arc<MemoryStorage>) -> Arc<Self> {
-        let (taken, broken) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self {
-            inner: Arc::clone(inner),
-            taken,
-            broken,
-        })
-    }
-}
-
-#[async_trait]
-impl SessionReader for Locked {
-    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
-        self.inner.load(handle, now).await
-    }
-}
-
-#[async_trait]
-impl SessionStorage for Locked {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
-        self.inner.create(session, now).await
-    }
-
-    async fn replace(
-        &self,
-        handle: &Handle,
-        expected: Version,
-        session: &Session,
-        now: UnixTime,
-    ) -> Result<Replaced, StorageError> {
-        self.inner.replace(handle, expected, session, now).await
-    }
-
-    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.inner.remove(handle).await
-    }
-
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
-        self.inner.remove_all(whose).await
-    }
-
-    async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(StorageError::Unavailable("the lock is broken".into()));
-        }
-        if self.taken.load(Ordering::SeqCst) {
-            return Ok(None);
-        }
-        self.inner.lease(handle, ttl).await
-    }
-
-    async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
-        self.inner.release(handle, lease).await
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn f34_without_the_lock_nothing_is_refreshed_and_nobody_waits_for_ever() {
     let stage = Stage::new().await;
-    let locked = Locked::new(&stage.inner);
+    let locked = Locked::new(&stage.inner, Lock::Works);
     let client = stage.world.client(Arc::clone(&locked));
     let session = client.session(&stage.handle).await.unwrap().unwrap();
 
-    locked.broken.store(true, Ordering::SeqCst);
+    locked.set(Lock::Broken);
     let error = session.access_token(&shopping()).await.unwrap_err();
     assert_eq!(error.reach(), Reach::Transient);
-    locked.broken.store(false, Ordering::SeqCst);
 
-    locked.taken.store(true, Ordering::SeqCst);
+    locked.set(Lock::Taken);
     let started = tokio::time::Instant::now();
     let error = session.access_token(&shopping()).await.unwrap_err();
     assert!(matches!(error, Error::Busy), "{error}");
@@ -327,7 +245,7 @@ async fn f34_without_the_lock_nothing_is_refreshed_and_nobody_waits_for_ever() {
     assert!((5..=6).contains(&waited.as_secs()), "{waited:?}");
     assert_eq!((stage.world.token_calls(), stage.ends()), (0, 0));
 
-    locked.taken.store(false, Ordering::SeqCst);
+    locked.set(Lock::Works);
     session.access_token(&shopping()).await.unwrap();
     assert_eq!(stage.stored().await, stage.latest());
 }
@@ -335,10 +253,10 @@ async fn f34_without_the_lock_nothing_is_refreshed_and_nobody_waits_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn f34_whoever_waits_for_the_lock_is_served_what_its_holder_stored() {
     let stage = Stage::new().await;
-    let locked = Locked::new(&stage.inner);
+    let locked = Locked::new(&stage.inner, Lock::Works);
     let waiting = stage.world.client(Arc::clone(&locked));
     let session = waiting.session(&stage.handle).await.unwrap().unwrap();
-    locked.taken.store(true, Ordering::SeqCst);
+    locked.set(Lock::Taken);
     let asking = tokio::spawn(async move { session.access_token(&shopping()).await });
     sleep(Duration::from_secs(1)).await;
     let fetched = stage.token().await.unwrap();
@@ -351,7 +269,7 @@ async fn f34_whoever_waits_for_the_lock_is_served_what_its_holder_stored() {
 #[tokio::test(start_paused = true)]
 async fn f35_a_late_writer_does_not_undo_a_newer_write() {
     let stage = Stage::new().await;
-    let slow = stage.world.client(Leaseless(Arc::clone(&stage.inner)));
+    let slow = stage.world.client(Locked::new(&stage.inner, Lock::Absent));
     let session = slow.session(&stage.handle).await.unwrap().unwrap();
     let time = stage.world.let_time_pass();
     stage

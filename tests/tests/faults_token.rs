@@ -15,8 +15,8 @@ use logto_client::{
 use logto_storage::MemoryStorage;
 use logto_testkit::{Endpoint, KeyType, demo::SHOPPING_API};
 use logto_tests::{
-    shared::Leaseless,
-    world::{Mishap, World, callback_of},
+    shared::{Lock, Locked},
+    world::{Mishap, World, callback_of, refresh_token_of},
 };
 use tokio::time::sleep;
 
@@ -41,12 +41,7 @@ impl Stage {
         let storage = Arc::new(MemoryStorage::new());
         let client = world.client(Arc::clone(&storage));
         let alice = world.sign_in(&client, "alice").await.session;
-        let first_refresh_token = alice
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let first_refresh_token = refresh_token_of(alice.snapshot());
         world.logto.reset_counts();
         Self {
             world,
@@ -90,9 +85,7 @@ impl Stage {
     }
 
     fn ends(&self) -> usize {
-        self.world
-            .events
-            .count(|event| matches!(event, Event::SessionEnded { .. }))
+        self.world.events.ended_sessions()
     }
 }
 
@@ -310,8 +303,12 @@ async fn f13_invalid_grant_is_believed_only_if_nobody_has_a_newer_refresh_token(
     let stage = Stage::public().await;
     let handle = stage.alice.handle();
     // A process that shares the storage, and no lock that works.
-    let other = stage.world.client(Leaseless(Arc::clone(&stage.storage)));
-    let own = stage.world.client(Leaseless(Arc::clone(&stage.storage)));
+    let other = stage
+        .world
+        .client(Locked::new(&stage.storage, Lock::Absent));
+    let own = stage
+        .world
+        .client(Locked::new(&stage.storage, Lock::Absent));
     let opened = own.session(&handle).await.unwrap().unwrap();
 
     let rival = other.session(&handle).await.unwrap().unwrap();

@@ -22,7 +22,7 @@ use logto_testkit::{
 use logto_tests::{
     stage::{codec, cookie_storage, key_ring},
     visitor::{Visit, Visitor},
-    world::{Mishap, World, in_paused_time},
+    world::{Mishap, World, in_paused_time, refresh_token_of},
 };
 use proptest::prelude::*;
 
@@ -116,12 +116,7 @@ impl Model {
         let alice = Visitor::new(&world.logto);
         alice.sign_in(&processes[0], "alice").await;
         let session = alice.get("/").look(&processes[0]).await.unwrap().unwrap();
-        let first_refresh_token = session
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let first_refresh_token = refresh_token_of(session.snapshot());
         let sub = session.claims().sub.clone();
         Self {
             world,

@@ -18,7 +18,7 @@ use logto_client::{
 use logto_storage::{CookieStorage, MemoryStorage};
 use logto_tests::{
     engine::{SECRET, SHOPPING, TRADITIONAL},
-    provider::{PAST_ROTATION, Provider},
+    provider::{PAST_ROTATION, Provider, words},
     rows,
     world::callback_of,
 };
@@ -72,14 +72,6 @@ fn cookie_storage(config: &LogtoConfig) -> CookieStorage {
 
 fn shopping() -> TokenTarget {
     TokenTarget::resource(SHOPPING)
-}
-
-fn words<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
-    words
-        .into_iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 async fn sign_in_gives_claims_and_granted_scopes(provider: &Provider) -> Vec<String> {

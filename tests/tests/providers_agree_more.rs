@@ -23,7 +23,7 @@ use logto_client::{
 use logto_storage::MemoryStorage;
 use logto_tests::{
     engine::{DEVICE, Engine, EngineOptions, M2M, SECRET, SHOPPING, TRADITIONAL},
-    provider::Provider,
+    provider::{Provider, words},
     rows,
     world::callback_of,
 };
@@ -71,14 +71,6 @@ fn shopping() -> TokenTarget {
 fn status<T>(outcome: Result<T, logto_client::resource_server::Refusal>) -> String {
     let status = outcome.map_or_else(|refusal| refusal.response().status().as_u16(), |_| 200);
     status.to_string()
-}
-
-fn words<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
-    words
-        .into_iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 async fn client_credentials_give_a_token_for_the_resource(provider: &Provider) -> Vec<String> {

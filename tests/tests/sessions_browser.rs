@@ -13,7 +13,7 @@ use logto_testkit::{
 use logto_tests::{
     stage::{Kind, PROBE, Place, Stage, codec, cookie_storage, failed, key_ring, short, well},
     visitor::{Visitor, location},
-    world::{BASE_URL, World},
+    world::{BASE_URL, World, refresh_token_of},
 };
 use tokio::time::sleep;
 
@@ -329,10 +329,5 @@ async fn refresh_token(stage: &Stage) -> String {
         .await
         .unwrap()
         .unwrap();
-    session
-        .snapshot()
-        .refresh_token()
-        .unwrap()
-        .expose()
-        .to_owned()
+    refresh_token_of(session.snapshot())
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use logto_client::{Cached, Error, TokenTarget, event::Event};
+use logto_client::{Cached, Error, TokenTarget};
 use logto_testkit::Endpoint;
 use logto_tests::stage::{Kind, Outcome, Place, Stage, failed, short, well};
 use tokio::time::sleep;
@@ -124,8 +124,7 @@ async fn s5_a_token_fetched_without_storing_is_known_to_its_process_only() {
             "{place:?}"
         );
         assert_eq!(stage.world.logto.late_replays(), 0);
-        let ended = |event: &Event| matches!(event, Event::SessionEnded { .. });
-        assert_eq!(stage.world.events.count(ended), 0, "{place:?}");
+        assert_eq!(stage.world.events.ended_sessions(), 0, "{place:?}");
     }
 }
 

@@ -19,7 +19,7 @@ use logto_storage::{
     faulty::{Fault as StorageFault, FaultyStorage, Operation},
 };
 use logto_testkit::{Endpoint, Fault, demo::SHOPPING_API};
-use logto_tests::world::{APP_ID, BASE_URL, Mishap, World};
+use logto_tests::world::{APP_ID, BASE_URL, Mishap, World, refresh_token_of};
 use url::Url;
 
 fn web(client: &LogtoClient) -> LogtoWeb {
@@ -128,12 +128,7 @@ async fn l1_f20_the_session_here_is_gone_first_whatever_the_provider_does() {
         let world = World::new();
         let client = world.client(MemoryStorage::new());
         let session = signed_in(&world, &client).await;
-        let refresh_token = session
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let refresh_token = refresh_token_of(session.snapshot());
         world.logto.break_down(endpoint, fault);
         let url = session.sign_out(&SignOut::new()).await.unwrap();
         assert!(url.is_some(), "{told}");
@@ -225,12 +220,7 @@ async fn l4_the_newest_refresh_token_is_revoked_and_no_access_token() {
         0,
         "a cache is cleared without the provider"
     );
-    let newest = session
-        .snapshot()
-        .refresh_token()
-        .unwrap()
-        .expose()
-        .to_owned();
+    let newest = refresh_token_of(session.snapshot());
     session.sign_out(&SignOut::new()).await.unwrap();
     settle().await;
     let requests = world.logto.requests();

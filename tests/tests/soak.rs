@@ -11,7 +11,10 @@ use logto_client::{
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::demo::SHOPPING_API;
-use logto_tests::{shared::SharedStore, world::World};
+use logto_tests::{
+    shared::SharedStore,
+    world::{World, refresh_token_of},
+};
 use tokio::{task::JoinSet, time::sleep};
 
 fn shopping() -> TokenTarget {
@@ -76,12 +79,7 @@ async fn w7_refreshes_whose_callers_have_gone_land_before_the_end() {
     drop(client);
 
     for session in sessions {
-        let spent = session
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned();
+        let spent = refresh_token_of(session.snapshot());
         let stored = store
             .load(&session.handle(), world.now())
             .await

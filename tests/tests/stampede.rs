@@ -17,7 +17,7 @@ use logto_testkit::{
 use logto_tests::{
     shared::SharedStore,
     stage::cookie_storage,
-    world::{APP_ID, World},
+    world::{APP_ID, World, refresh_token_of},
 };
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
@@ -219,12 +219,7 @@ async fn f37_three_resources_at_once_are_three_requests_in_a_row() {
     let world = public_world(|tenant| tenant);
     let client = world.client(MemoryStorage::new());
     let session = world.sign_in(&client, "alice").await.session;
-    let first = session
-        .snapshot()
-        .refresh_token()
-        .unwrap()
-        .expose()
-        .to_owned();
+    let first = refresh_token_of(session.snapshot());
     world.logto.reset_counts();
     let targets = [
         shopping(),

@@ -9,7 +9,7 @@ use logto_client::{
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{Endpoint, Fault};
-use logto_tests::world::APP_ID;
+use logto_tests::world::{APP_ID, refresh_token_of};
 use serde_json::{Value, json};
 
 use crate::api::{Api, status, users_token};
@@ -179,12 +179,7 @@ async fn r40_a_jwt_is_not_what_introspection_is_for() {
     let refresh_token = {
         let client = api.world.client(MemoryStorage::new());
         let session = api.world.sign_in(&client, "alice").await.session;
-        session
-            .snapshot()
-            .refresh_token()
-            .unwrap()
-            .expose()
-            .to_owned()
+        refresh_token_of(session.snapshot())
     };
     assert_eq!(
         introspected(&api, &refresh_token).await,
