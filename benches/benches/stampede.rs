@@ -9,7 +9,7 @@ use std::{
 
 use logto_benches::fixtures;
 use logto_client::{
-    LogtoClient, LogtoConfig, SignIn, TokenTarget, Wiring,
+    LogtoClient, LogtoConfig, SignIn, TokenTarget, Context,
     clock::Clock,
     core::{UnixTime, sign_in::Callback},
     http::{HttpClient, http_fn},
@@ -63,8 +63,8 @@ async fn stampede(name: &str, storage: impl Fn(&LogtoConfig) -> Arc<dyn SessionS
         .build()
         .expect("a configuration");
     let storage = storage(&config);
-    let wiring = Wiring::new(slow(&logto)).clock(Moved(clock.clone()));
-    let client = LogtoClient::builder(config, wiring, storage)
+    let context = Context::new(slow(&logto)).clock(Moved(clock.clone()));
+    let client = LogtoClient::builder(config, context, storage)
         .build()
         .expect("a client");
     let handle = sign_in(&client, &logto).await;

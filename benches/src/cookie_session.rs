@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use cookie::{Cookie, CookieJar};
 use http::{HeaderMap, HeaderValue, header};
 use logto_client::{
-    LogtoClient, LogtoConfig, TokenTarget, Wiring,
+    LogtoClient, LogtoConfig, TokenTarget, Context,
     clock::Clock,
     core::{Session, UnixTime},
     seal::{KeyRing, SealKey},
@@ -223,8 +223,8 @@ impl Tokens {
 /// The routes of an application that keeps its sessions in cookies, at the time of the tokens.
 pub fn web(_: &Tokens) -> LogtoWeb {
     let logto = Logto::demo().build().expect("a tenant");
-    let wiring = Wiring::new(fixtures::http(&logto)).clock(Then);
-    let client = LogtoClient::builder(config(), wiring, storage())
+    let context = Context::new(fixtures::http(&logto)).clock(Then);
+    let client = LogtoClient::builder(config(), context, storage())
         .build()
         .expect("a client");
     let cookies = cookie_options().build().expect("cookies");

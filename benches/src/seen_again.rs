@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Mutex, time::SystemTime};
 
 use logto_client::{
-    LogtoConfig, Wiring, core::api_token::AccessTokenVerification, resource_server::ResourceServer,
+    LogtoConfig, Context, core::api_token::AccessTokenVerification, resource_server::ResourceServer,
 };
 use logto_testkit::Logto;
 use serde_json::json;
@@ -21,7 +21,7 @@ pub fn contest() -> Contest {
     let config = LogtoConfig::builder(logto.endpoint(), "bench-api")
         .build()
         .expect("a configuration");
-    let server = ResourceServer::new(config, Wiring::new(fixtures::http(&logto)))
+    let server = ResourceServer::new(config, Context::new(fixtures::http(&logto)))
         .expect("a resource server");
     let demands =
         AccessTokenVerification::api(server.issuer(), API).require_scopes(["read:products"]);

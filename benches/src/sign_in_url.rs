@@ -3,7 +3,7 @@
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use http::HeaderMap;
 use logto_client::{
-    LogtoClient, LogtoConfig, SignIn, Wiring,
+    LogtoClient, LogtoConfig, SignIn, Context,
     seal::{KeyRing, SealKey},
     web::{LogtoWeb, cookies::CookieOptions},
 };
@@ -27,7 +27,7 @@ pub fn contest() -> Contest {
     let scopes: Vec<String> = config.scopes().to_vec();
     let client = LogtoClient::builder(
         config,
-        Wiring::new(fixtures::http(&logto)),
+        Context::new(fixtures::http(&logto)),
         MemoryStorage::new(),
     )
     .build()

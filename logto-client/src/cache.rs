@@ -14,22 +14,22 @@ use logto_core::{
 use crate::{
     clock::Clock,
     error::Error,
-    flight::{Flight, Flights, lock},
     runtime::Runtime,
+    single_flight::{Inflight, SingleFlight, lock},
 };
 
 /// A value that is fetched, kept for a while, and fetched by one flight at a time.
 pub(crate) struct Cache<T: Clone> {
     state: Arc<Mutex<State<T>>>,
-    flights: Flights<(), Result<T, Error>>,
+    flights: SingleFlight<(), Result<T, Error>>,
 }
 
 /// What becomes of a fetch because of an unknown key.
 pub(crate) enum UnknownKey<T: Clone> {
     /// One was under way.
-    Joined(Flight<Result<T, Error>>),
+    Joined(Inflight<Result<T, Error>>),
     /// One is under way now.
-    Asked(Flight<Result<T, Error>>),
+    Asked(Inflight<Result<T, Error>>),
     /// There were too many; with the error of the last one, if it failed.
     Refused(Option<Error>),
 }
@@ -50,7 +50,7 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
                 freshness,
                 last_error: None,
             })),
-            flights: Flights::default(),
+            flights: SingleFlight::default(),
         }
     }
 
@@ -85,7 +85,7 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
         clock: &Arc<dyn Clock>,
         runtime: &dyn Runtime,
         fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
-    ) -> Flight<Result<T, Error>> {
+    ) -> Inflight<Result<T, Error>> {
         let state = Arc::clone(&self.state);
         let clock = Arc::clone(clock);
         self.flights.join(runtime, (), move || {

@@ -59,7 +59,7 @@ pub enum Event {
     /// once for each attempt, not for each request that would have liked newer ones: between attempts are
     /// pauses that grow up to a minute.
     NotFetched {
-        /// Whose metadata or keys.
+        /// SessionOwner metadata or keys.
         issuer: String,
         /// Which of them.
         endpoint: Endpoint,
@@ -70,7 +70,7 @@ pub enum Event {
     /// rotation withdraws one and leaves others. With none left the provider takes back all its tokens,
     /// or has made a mistake: a reason for an alarm.
     KeysWithdrawn {
-        /// Whose keys.
+        /// SessionOwner keys.
         issuer: String,
         /// How many are gone.
         withdrawn: usize,

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use self::shared::SealedLedger;
 pub use self::shared::SharedLedger;
-use crate::flight::lock;
+use crate::single_flight::lock;
 
 /// How many spent refresh tokens are remembered, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Ledger {
         if delta.is_empty() {
             return;
         }
-        let spent = name(refresh_token);
+        let spent = fingerprint(refresh_token);
         let mut entries = lock(&self.entries);
         let entry = entries.by_token.entry(spent).or_insert_with(|| Entry {
             deltas: Vec::new(),
@@ -100,7 +100,7 @@ impl Ledger {
             let Some(refresh_token) = session.refresh_token().cloned() else {
                 break;
             };
-            let Some(entry) = entries.by_token.get(&name(&refresh_token)) else {
+            let Some(entry) = entries.by_token.get(&fingerprint(&refresh_token)) else {
                 break;
             };
             if now.since(entry.changed_at) > self.limits.lifetime {
@@ -118,12 +118,17 @@ impl Ledger {
 
     /// Forgets a session's tokens: it has been signed out.
     pub(crate) fn forget(&self, refresh_token: &Secret) {
-        lock(&self.entries).by_token.remove(&name(refresh_token));
+        lock(&self.entries)
+            .by_token
+            .remove(&fingerprint(refresh_token));
     }
 
     /// Forgets one access token.
     pub(crate) fn forget_token(&self, refresh_token: &Secret, target: &TokenTarget) {
-        if let Some(entry) = lock(&self.entries).by_token.get_mut(&name(refresh_token)) {
+        if let Some(entry) = lock(&self.entries)
+            .by_token
+            .get_mut(&fingerprint(refresh_token))
+        {
             for delta in &mut entry.deltas {
                 delta.access_token.take_if(|(held, _)| held == target);
             }
@@ -195,6 +200,6 @@ fn apply_if_newer(session: &mut Session, delta: &SessionDelta) -> bool {
 }
 
 /// A refresh token's name wherever something is known about it.
-pub(crate) fn name(refresh_token: &Secret) -> Spent {
+pub(crate) fn fingerprint(refresh_token: &Secret) -> Spent {
     Sha256::digest(refresh_token.expose()).into()
 }

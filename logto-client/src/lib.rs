@@ -5,7 +5,7 @@
 //! [`LogtoClient::read_only_session`] one that can only be looked at. [`web`] wraps all of it for
 //! servers that speak `http`.
 //!
-//! [`MachineClient`](machine::MachineClient) acts for the application itself,
+//! [`M2mClient`](m2m::M2mClient) acts for the application itself,
 //! [`ResourceServer`](resource_server::ResourceServer) protects an API.
 //!
 //! # Nobody is signed out by the SDK
@@ -45,7 +45,7 @@ pub mod error;
 pub mod event;
 pub mod http;
 pub mod ledger;
-pub mod machine;
+pub mod m2m;
 pub mod resource_server;
 
 pub mod runtime;
@@ -56,24 +56,24 @@ pub mod web;
 
 mod cache;
 mod client;
+mod context;
+mod cooldown;
 mod credentials;
-mod expiring;
-mod flight;
-mod pause;
+mod keyed_mutex;
 mod provider;
 mod refresh;
 mod retry_budget;
-mod turns;
-mod wiring;
+mod single_flight;
+mod ttl_map;
 
 pub use logto_core as core;
 pub use logto_core::{AccessToken, LogtoConfig, Secret, Session, SignIn, TokenTarget, UnixTime};
 
 pub use self::{
     client::{
-        CompletedSignIn, Coordinator, LogtoClient, LogtoClientBuilder, LogtoReader, RefresherLoad,
+        CompletedSignIn, Coordinator, LogtoClient, LogtoClientBuilder, LogtoReader, RefresherStats,
     },
+    context::{BuildError, Context},
     error::Error,
     session::{Cached, ReadOnlySession, WritableSession},
-    wiring::{BuildError, Wiring},
 };

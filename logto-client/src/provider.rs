@@ -80,9 +80,9 @@ pub(crate) struct Surroundings {
     pub(crate) observer: Arc<dyn Observer>,
 }
 
-/// A place among the calls that are under way, until it is dropped.
+/// A permit among the calls that are under way, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place<'a>(#[expect(dead_code, reason = "held")] Option<SemaphorePermit<'a>>);
+pub(crate) struct Permit<'a>(#[expect(dead_code, reason = "held")] Option<SemaphorePermit<'a>>);
 
 /// How the client talks to the provider.
 #[derive(Debug)]
@@ -134,13 +134,13 @@ impl Provider {
         self.deadline
     }
 
-    /// Waits, within the deadline, for a place among the calls that may be under way at once. Nothing
+    /// Waits, within the deadline, for a permit among the calls that may be under way at once. Nothing
     /// has been sent when there is none.
-    pub(crate) async fn place(&self, endpoint: Endpoint) -> Result<Place<'_>, Error> {
-        let place = self.at_once.acquire().boxed();
-        match select(place, self.runtime.sleep(self.deadline)).await {
+    pub(crate) async fn permit(&self, endpoint: Endpoint) -> Result<Permit<'_>, Error> {
+        let permit = self.at_once.acquire().boxed();
+        match select(permit, self.runtime.sleep(self.deadline)).await {
             // The semaphore is never closed.
-            Either::Left((place, _)) => Ok(Place(place.ok())),
+            Either::Left((permit, _)) => Ok(Permit(permit.ok())),
             Either::Right(_) => Err(Error::Transport {
                 endpoint,
                 source: TransportError::NotSent("too many calls are under way".to_owned()),
@@ -154,35 +154,35 @@ impl Provider {
         endpoint: Endpoint,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
-        let place = self.place(endpoint).await?;
-        self.send_from(&place, endpoint, request).await
+        let permit = self.permit(endpoint).await?;
+        self.send_from(&permit, endpoint, request).await
     }
 
     /// Sends one request with a proof of who we are, where one is needed. A proof that is refused is
     /// replaced by the next one we know.
     pub(crate) async fn send_from(
         &self,
-        place: &Place<'_>,
+        permit: &Permit<'_>,
         endpoint: Endpoint,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
         let mut proof = self.credentials.current();
         for _ in 1..self.credentials.len() {
             let response = self
-                .send_proven(place, endpoint, request.clone(), proof)
+                .send_proven(permit, endpoint, request.clone(), proof)
                 .await?;
             if !credentials::are_refused(&response) {
                 return Ok(response);
             }
             proof = self.credentials.after(proof);
         }
-        self.send_proven(place, endpoint, request, proof).await
+        self.send_proven(permit, endpoint, request, proof).await
     }
 
     /// Sends one request, within the deadline.
     async fn send_proven(
         &self,
-        _: &Place<'_>,
+        _: &Permit<'_>,
         endpoint: Endpoint,
         request: Request<Bytes>,
         proof: usize,

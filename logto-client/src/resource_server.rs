@@ -16,11 +16,11 @@ use logto_core::{
 use sha2::{Digest, Sha256};
 
 use crate::{
+    context::{BuildError, Context},
     error::Error,
-    expiring::Expiring,
-    flight::Flights,
     provider::Provider,
-    wiring::{BuildError, Wiring},
+    single_flight::SingleFlight,
+    ttl_map::TtlMap,
 };
 
 /// How many verified tokens, and how many answers about opaque ones, are remembered for each issuer.
@@ -60,7 +60,7 @@ const INACTIVE_FOR: Duration = Duration::from_secs(5);
 /// more than four in a row and two in a minute, so that a flood of made-up tokens is not passed on.
 /// Through an outage the last keys are used, for up to a day. A fetched set replaces the one before it
 /// whatever it holds, also if it is empty: that is how an issuer withdraws its keys. The
-/// [observer](Wiring::observer) is told of both.
+/// [observer](Context::observer) is told of both.
 #[derive(Clone)]
 pub struct ResourceServer {
     inner: Arc<Inner>,
@@ -75,9 +75,9 @@ struct Inner {
 /// issuers.
 struct Trusted {
     provider: Arc<Provider>,
-    verified: Expiring<[u8; 32], Verified>,
-    introspected: Arc<Expiring<[u8; 32], Arc<Introspection>>>,
-    introspections: Flights<[u8; 32], Result<Arc<Introspection>, Error>>,
+    verified: TtlMap<[u8; 32], Verified>,
+    introspected: Arc<TtlMap<[u8; 32], Arc<Introspection>>>,
+    introspections: SingleFlight<[u8; 32], Result<Arc<Introspection>, Error>>,
 }
 
 #[derive(Clone)]
@@ -130,31 +130,31 @@ impl ResourceServer {
     /// for introspection; an API that introspects nothing may give any name.
     ///
     /// # Errors
-    /// What the wiring lacks.
-    pub fn new(config: LogtoConfig, wiring: impl Into<Wiring>) -> Result<Self, BuildError> {
-        Self::of_issuers([config], wiring)
+    /// What the context lacks.
+    pub fn new(config: LogtoConfig, context: impl Into<Context>) -> Result<Self, BuildError> {
+        Self::of_issuers([config], context)
     }
 
     /// An API that accepts tokens of several issuers: of several tenants, or of one under several
     /// domains. [`issuer`](Self::issuer) is the first one.
     ///
     /// # Errors
-    /// What the wiring lacks; [`BuildError::NoIssuer`] without any issuer.
+    /// What the context lacks; [`BuildError::NoIssuer`] without any issuer.
     pub fn of_issuers(
         configs: impl IntoIterator<Item = LogtoConfig>,
-        wiring: impl Into<Wiring>,
+        context: impl Into<Context>,
     ) -> Result<Self, BuildError> {
-        let wiring = wiring.into();
+        let context = context.into();
         let mut first = None;
         let mut issuers = HashMap::new();
         for config in configs {
             let issuer = config.issuer().to_owned();
             first.get_or_insert_with(|| issuer.clone());
-            let provider = Arc::new(wiring.provider(config, Arc::default())?);
+            let provider = Arc::new(context.provider(config, Arc::default())?);
             let trusted = Trusted {
-                verified: Expiring::new(MOST_TOKENS),
-                introspected: Arc::new(Expiring::new(MOST_TOKENS)),
-                introspections: Flights::default(),
+                verified: TtlMap::new(MOST_TOKENS),
+                introspected: Arc::new(TtlMap::new(MOST_TOKENS)),
+                introspections: SingleFlight::default(),
                 provider,
             };
             issuers.insert(issuer, trusted);

@@ -24,7 +24,7 @@
 //! };
 //!
 //! let before = KeyRing::new(old.clone()).seal(&context, b"session", &OsEntropy)?;
-//! let rotated = KeyRing::new(new).and_open_with(old);
+//! let rotated = KeyRing::new(new).with_previous_key(old);
 //! assert_eq!(rotated.open(&context, &before).as_deref(), Some(&b"session".to_vec()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -41,7 +41,7 @@ use crate::entropy::{Entropy, EntropyError, random};
 /// The keys of an application. The first seals; all of them open.
 ///
 /// To change keys without signing anybody out: put the new key first and keep the old one with
-/// [`and_open_with`](Self::and_open_with) for as long as sessions may live.
+/// [`with_previous_key`](Self::with_previous_key) for as long as sessions may live.
 #[derive(Clone)]
 pub struct KeyRing {
     first: SealKey,
@@ -59,7 +59,7 @@ impl KeyRing {
 
     /// Adds a key that opens what it sealed once and seals nothing any more.
     #[must_use]
-    pub fn and_open_with(mut self, older: SealKey) -> Self {
+    pub fn with_previous_key(mut self, older: SealKey) -> Self {
         self.older.push(older);
         self
     }

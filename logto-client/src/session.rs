@@ -21,9 +21,9 @@ use url::Url;
 use crate::{
     clock::Clock,
     error::{Error, SessionEnd},
-    flight::lock,
     provider::Provider,
     refresh::{Held, Need, Persist, Refresher, Revocation},
+    single_flight::lock,
     storage::{Handle, Stored, Version},
 };
 
@@ -126,7 +126,7 @@ impl WritableSession {
     ///
     /// # Errors
     /// As [`access_token`](Self::access_token).
-    pub async fn access_token_anew(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
+    pub async fn refresh_access_token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
         self.token(target, Need::New).await
     }
 
@@ -193,7 +193,7 @@ impl WritableSession {
         let token = self.access_token(&target).await?;
         match self.fetch_user_info(&token).await {
             Err(error) if error.is_oauth(&OAuthErrorCode::InvalidToken) => {
-                let token = self.access_token_anew(&target).await?;
+                let token = self.refresh_access_token(&target).await?;
                 self.fetch_user_info(&token).await
             }
             outcome => outcome,
@@ -340,7 +340,7 @@ impl fmt::Debug for WritableSession {
 ///
 /// ```compile_fail
 /// # async fn f(session: &logto_client::ReadOnlySession, target: &logto_client::TokenTarget) {
-/// session.access_token_anew(target).await;
+/// session.refresh_access_token(target).await;
 /// # }
 /// ```
 #[derive(Clone)]

@@ -66,9 +66,9 @@ pub enum Replaced {
     Gone,
 }
 
-/// Whose sessions [`SessionStorage::remove_all`] removes.
+/// SessionOwner sessions [`SessionStorage::remove_all`] removes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Whose {
+pub enum SessionOwner {
     /// All sessions of this user (`sub`).
     Subject(String),
     /// The sessions that belong to this session at the provider (`sid`).
@@ -121,12 +121,12 @@ pub trait SessionStorage: SessionReader {
     ///
     /// # Errors
     /// When the storage cannot be asked.
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError>;
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError>;
 
     /// Whether a handle always finds the newest state of its session, whoever wrote that. Not so in
     /// cookies: an old one opens as it was sealed. The client then asks the provider before it spends a
     /// refresh token that another process may have spent.
-    fn holds_newest(&self) -> bool {
+    fn is_authoritative(&self) -> bool {
         true
     }
 
@@ -179,12 +179,12 @@ impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
         (**self).remove(handle).await
     }
 
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
         (**self).remove_all(whose).await
     }
 
-    fn holds_newest(&self) -> bool {
-        (**self).holds_newest()
+    fn is_authoritative(&self) -> bool {
+        (**self).is_authoritative()
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {

@@ -185,8 +185,8 @@ fn b3_white_space_around_a_secret_does_not_count() {
 fn b3_keys_rotate_and_a_retired_key_opens_nothing() {
     let sealed_by_old = ring(1).seal(&CONTEXT, b"x", &OsEntropy).unwrap();
     let rotated = KeyRing::new(key(2))
-        .and_open_with(key(3))
-        .and_open_with(key(1));
+        .with_previous_key(key(3))
+        .with_previous_key(key(1));
     assert!(rotated.open(&CONTEXT, &sealed_by_old).is_some());
 
     let sealed_by_new = rotated.seal(&CONTEXT, b"x", &OsEntropy).unwrap();
@@ -222,7 +222,7 @@ fn b3_keys_whose_ids_collide_still_open() {
         .unwrap();
     assert!(
         KeyRing::new(one.clone())
-            .and_open_with(other)
+            .with_previous_key(other)
             .open(&CONTEXT, &sealed)
             .is_some()
     );
@@ -248,7 +248,11 @@ fn b4_without_randomness_nothing_is_sealed() {
 
 #[test]
 fn b18_neither_keys_nor_rings_show_themselves() {
-    let shown = format!("{:?} {:?}", key(0xab), ring(0xab).and_open_with(key(0xcd)));
+    let shown = format!(
+        "{:?} {:?}",
+        key(0xab),
+        ring(0xab).with_previous_key(key(0xcd))
+    );
     assert_eq!(shown, "SealKey([redacted]) KeyRing { keys: 2 }");
 }
 

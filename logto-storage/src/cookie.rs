@@ -8,7 +8,8 @@ use logto_client::{
     entropy::{Entropy, OsEntropy},
     seal::{KeyRing, OVERHEAD, Purpose, SealContext},
     storage::{
-        Handle, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version, Whose,
+        Handle, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
+        Version,
     },
     web::cookies::CookieCodec,
 };
@@ -251,11 +252,11 @@ impl SessionStorage for CookieStorage {
         Ok(())
     }
 
-    async fn remove_all(&self, _: &Whose) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, _: &SessionOwner) -> Result<Option<u64>, StorageError> {
         Ok(None)
     }
 
-    fn holds_newest(&self) -> bool {
+    fn is_authoritative(&self) -> bool {
         false
     }
 }

@@ -20,8 +20,8 @@ use logto_client::{
     entropy::{Entropy, OsEntropy},
     seal::{KeyRing, Purpose, SealContext},
     storage::{
-        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
-        Whose,
+        Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
+        Version,
     },
 };
 use logto_core::{LogtoConfig, Session, UnixTime};
@@ -231,10 +231,12 @@ impl SessionStorage for ExternalStorage {
         self.store.delete(&key_of(handle), None).await
     }
 
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
         let whose = match whose {
-            Whose::Subject(sub) => Whose::Subject(self.owner("sub", sub)),
-            Whose::ProviderSession(sid) => Whose::ProviderSession(self.owner("sid", sid)),
+            SessionOwner::Subject(sub) => SessionOwner::Subject(self.owner("sub", sub)),
+            SessionOwner::ProviderSession(sid) => {
+                SessionOwner::ProviderSession(self.owner("sid", sid))
+            }
         };
         self.store.delete_all(&whose).await.map(Some)
     }

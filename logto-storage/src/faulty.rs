@@ -8,7 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use logto_client::storage::{
-    Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version, Whose,
+    Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
+    Version,
 };
 use logto_core::{Session, UnixTime};
 
@@ -185,13 +186,13 @@ impl<S: SessionStorage> SessionStorage for FaultyStorage<S> {
         self.run(Operation::Remove, self.inner.remove(handle)).await
     }
 
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
         self.run(Operation::RemoveAll, self.inner.remove_all(whose))
             .await
     }
 
-    fn holds_newest(&self) -> bool {
-        self.inner.holds_newest()
+    fn is_authoritative(&self) -> bool {
+        self.inner.is_authoritative()
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {

@@ -13,8 +13,8 @@ use logto_client::{
     clock::{Clock, SystemClock},
     entropy::{Entropy, OsEntropy},
     storage::{
-        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
-        Whose,
+        Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
+        Version,
     },
 };
 use logto_core::{Session, UnixTime};
@@ -166,7 +166,7 @@ impl SessionStorage for MemoryStorage {
         Ok(())
     }
 
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
         let mut sessions = self.sessions();
         let keys = sessions.by_owner.get(whose).cloned().unwrap_or_default();
         let removed = keys.iter().filter(|key| sessions.remove(key)).count();
@@ -251,7 +251,7 @@ struct Sessions {
     entries: HashMap<Key, Entry>,
     /// By the number of the last use: the longest unused first, which idles out first.
     by_use: BTreeMap<u64, Key>,
-    by_owner: HashMap<Whose, HashSet<Key>>,
+    by_owner: HashMap<SessionOwner, HashSet<Key>>,
     uses: u64,
 }
 
@@ -330,9 +330,9 @@ impl Sessions {
     }
 }
 
-fn owners(session: &Session) -> impl Iterator<Item = Whose> + use<> {
+fn owners(session: &Session) -> impl Iterator<Item = SessionOwner> + use<> {
     let claims = session.claims();
-    let subject = Whose::Subject(claims.sub.clone());
-    let provider_session = claims.sid.clone().map(Whose::ProviderSession);
+    let subject = SessionOwner::Subject(claims.sub.clone());
+    let provider_session = claims.sid.clone().map(SessionOwner::ProviderSession);
     std::iter::once(subject).chain(provider_session)
 }

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use logto_client::storage::{
-    Handle, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version, Whose,
+    Handle, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored, Version,
 };
 use logto_core::{Session, UnixTime};
 use logto_storage::{
@@ -164,17 +164,19 @@ impl SessionStorage for Wrong {
         }
     }
 
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
         match (self.fault, whose) {
             (Fault::RemovesNobodysSessions, _) => Ok(Some(0)),
-            (Fault::TakesSidForSub, Whose::ProviderSession(sid)) => {
-                self.memory.remove_all(&Whose::Subject(sid.clone())).await
+            (Fault::TakesSidForSub, SessionOwner::ProviderSession(sid)) => {
+                self.memory
+                    .remove_all(&SessionOwner::Subject(sid.clone()))
+                    .await
             }
             _ => self.memory.remove_all(whose).await,
         }
     }
 
-    fn holds_newest(&self) -> bool {
+    fn is_authoritative(&self) -> bool {
         self.fault != Fault::DoubtsItsHandles
     }
 }

@@ -171,7 +171,7 @@ async fn b2_a_pending_sign_in_is_not_taken_for_a_session() {
 async fn b3_sessions_survive_a_change_of_keys_until_the_old_one_is_retired() {
     let storage = |ring| CookieStorage::new(ring, &config(TENANT, "app"), &codec(8_192));
     let handle = storage(ring(1)).create(&session(1, 1), NOW).await.unwrap();
-    let rotating = storage(ring(2).and_open_with(SealKey::new(&[1; 32])));
+    let rotating = storage(ring(2).with_previous_key(SealKey::new(&[1; 32])));
     let stored = rotating.load(&handle, NOW).await.unwrap().unwrap();
 
     let replaced = rotating

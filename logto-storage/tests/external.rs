@@ -18,7 +18,9 @@ use common::{NOW, config, ring, stores};
 use logto_client::{
     ledger::SharedLedger,
     seal::SealKey,
-    storage::{Handle, Replaced, SessionReader, SessionStorage, StorageError, Version, Whose},
+    storage::{
+        Handle, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Version,
+    },
 };
 use logto_storage::{
     Entry, ExternalLedger, ExternalStorage, KeyValueStore, Lifetimes, conformance::Sample,
@@ -85,7 +87,7 @@ impl KeyValueStore for OpenStore {
         })
     }
 
-    async fn delete_all(&self, whose: &Whose) -> Result<u64, StorageError> {
+    async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {
         self.with(|entries| {
             let before = entries.len();
             entries.retain(|_, (entry, _)| !entry.is_of(whose));
@@ -187,7 +189,7 @@ async fn b11_a_record_is_bound_to_its_place_its_application_and_its_key() {
     for (keys, config, opens) in [
         (ring(1), tenant.clone(), true),
         (
-            ring(2).and_open_with(SealKey::new(&[1; 32])),
+            ring(2).with_previous_key(SealKey::new(&[1; 32])),
             tenant.clone(),
             true,
         ),
@@ -210,7 +212,7 @@ async fn b11_applications_share_a_store_but_no_user() {
     };
     let session = Sample::default().build().unwrap();
     let handle = storage("one").create(&session, NOW).await.unwrap();
-    let whose = Whose::Subject(session.claims().sub.clone());
+    let whose = SessionOwner::Subject(session.claims().sub.clone());
     assert_eq!(storage("other").remove_all(&whose).await.unwrap(), Some(0));
     assert!(storage("one").load(&handle, NOW).await.unwrap().is_some());
     assert_eq!(storage("one").remove_all(&whose).await.unwrap(), Some(1));

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use common::NOW;
 use logto_client::{
     entropy::{Entropy, EntropyError},
-    storage::{Handle, Replaced, SessionReader, SessionStorage, StorageError, Whose},
+    storage::{Handle, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError},
 };
 use logto_core::Session;
 use logto_storage::{Lifetimes, MemoryStorage, conformance::Sample};
@@ -92,7 +92,7 @@ async fn w5_c19_f41_a_flood_of_sessions_keeps_to_the_capacity() {
     }
     assert_eq!(storage.len(), 1_000);
     let removed = storage
-        .remove_all(&Whose::Subject("3xd0sv4gw2qm".to_owned()))
+        .remove_all(&SessionOwner::Subject("3xd0sv4gw2qm".to_owned()))
         .await
         .unwrap();
     assert_eq!(
@@ -170,7 +170,7 @@ async fn a_new_id_token_moves_a_session_to_its_new_owner_session() {
         .unwrap();
     let remove = async |sid: &str| {
         storage
-            .remove_all(&Whose::ProviderSession(sid.to_owned()))
+            .remove_all(&SessionOwner::ProviderSession(sid.to_owned()))
             .await
             .unwrap()
     };

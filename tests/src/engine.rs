@@ -267,7 +267,7 @@ pub struct RequestRecord {
 pub struct RefreshTokenState {
     /// The token itself.
     pub id: String,
-    /// Whose it is.
+    /// SessionOwner it is.
     pub client_id: String,
     /// The user it stands for.
     pub account_id: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use logto_client::{
-    LogtoClient, LogtoConfig, Wiring,
+    Context, LogtoClient, LogtoConfig,
     clock::{Clock, SystemClock},
     core::{client_assertion::AwsLcSigner, grants::DeviceAuthorization, jwt::Algorithm},
     http::ReqwestClient,
@@ -205,11 +205,11 @@ impl Provider {
     }
 
     /// HTTP and time, for clients that have no sessions.
-    pub fn wiring(&self) -> Wiring {
-        let wiring = Wiring::new(ReqwestClient::new().expect("TLS can be set up"));
+    pub fn context(&self) -> Context {
+        let context = Context::new(ReqwestClient::new().expect("TLS can be set up"));
         match self {
-            Self::Kit(_, clock, _) => wiring.clock(WorldClock(clock.clone())),
-            Self::Engine(_) => wiring,
+            Self::Kit(_, clock, _) => context.clock(WorldClock(clock.clone())),
+            Self::Engine(_) => context,
         }
     }
 

@@ -12,8 +12,8 @@ use logto_client::{
     Session, UnixTime,
     ledger::SharedLedger,
     storage::{
-        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
-        Whose,
+        Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
+        Version,
     },
 };
 use logto_storage::MemoryStorage;
@@ -68,7 +68,7 @@ impl SessionStorage for SharedStore {
         self.0.remove(handle).await
     }
 
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
         sleep(LATENCY).await;
         self.0.remove_all(whose).await
     }
@@ -150,7 +150,7 @@ impl SessionStorage for Locked {
         self.inner.remove(handle).await
     }
 
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
         self.inner.remove_all(whose).await
     }
 

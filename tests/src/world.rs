@@ -11,8 +11,8 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use logto_client::{
-    CompletedSignIn, LogtoClient, LogtoClientBuilder, LogtoConfig, Session, SignIn, UnixTime,
-    Wiring,
+    CompletedSignIn, Context, LogtoClient, LogtoClientBuilder, LogtoConfig, Session, SignIn,
+    UnixTime,
     clock::Clock,
     core::{
         config::LogtoConfigBuilder,
@@ -168,8 +168,8 @@ impl World {
     }
 
     /// HTTP and time of this world, for clients that have no sessions.
-    pub fn wiring(&self) -> Wiring {
-        Wiring::new(self.network.client())
+    pub fn context(&self) -> Context {
+        Context::new(self.network.client())
             .clock(WorldClock(self.clock.clone()))
             .observer(self.events.clone())
     }

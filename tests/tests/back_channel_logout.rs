@@ -300,7 +300,7 @@ async fn l8_tokens_of_other_kinds_log_nobody_out_and_a_logout_token_opens_nothin
     assert!(application.is_alive(&session).await);
 
     let world = &application.world;
-    let server = ResourceServer::new(world.config().clone(), world.wiring()).unwrap();
+    let server = ResourceServer::new(world.config().clone(), world.context()).unwrap();
     let demands = AccessTokenVerification::api(server.issuer(), SHOPPING_API);
     assert!(server.verify(access_token.expose(), &demands).await.is_ok());
     let mut claims = application.claims(&session);
@@ -425,7 +425,7 @@ async fn f42_a_logout_wins_over_a_refresh_in_flight() {
         let refreshing = session.clone();
         let flight = tokio::spawn(async move {
             refreshing
-                .access_token_anew(&TokenTarget::resource(SHOPPING_API))
+                .refresh_access_token(&TokenTarget::resource(SHOPPING_API))
                 .await
         });
         tokio::time::sleep(Duration::from_secs(3)).await;

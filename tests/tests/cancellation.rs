@@ -6,12 +6,12 @@
 use std::{
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Waker},
+    task::{self, Waker},
     time::Duration,
 };
 
 use logto_client::{
-    LogtoClient, SignIn, TokenTarget, Wiring,
+    Context, LogtoClient, SignIn, TokenTarget,
     core::sign_out::SignOut,
     runtime::Runtime,
     storage::{SessionReader, SessionStorage},
@@ -36,7 +36,7 @@ fn world() -> World {
 /// Polls so often, three milliseconds apart, and then drops what is left; whether it came to an end.
 async fn poll_and_drop(polls: usize, task: impl Future) -> bool {
     let mut task = pin!(task);
-    let mut context = Context::from_waker(Waker::noop());
+    let mut context = task::Context::from_waker(Waker::noop());
     for _ in 0..polls {
         if task.as_mut().poll(&mut context).is_ready() {
             return true;
@@ -56,7 +56,7 @@ async fn f38_a_sign_out_that_has_begun_is_finished() {
         let alice = world.sign_in(&client, "alice").await.session;
         let refresh_token = refresh_token_of(alice.snapshot());
         dropped += usize::from(!poll_and_drop(polls, alice.sign_out(&SignOut::new())).await);
-        client.settle().await;
+        client.drain().await;
         sleep(Duration::from_secs(1)).await;
 
         let begun = polls > 0;
@@ -87,7 +87,7 @@ async fn f38_a_callback_leaves_a_whole_session_or_an_unspent_code() {
         let client = world.client(store.clone());
         let completing = client.complete_sign_in(Some(pending.clone()), callback_of(&back), None);
         poll_and_drop(polls, completing).await;
-        client.settle().await;
+        client.drain().await;
 
         if world.token_calls() == 0 {
             unspent += 1;
@@ -134,10 +134,10 @@ async fn f38_without_a_runtime_the_next_caller_finishes_the_refresh() {
     for polls in 0..MOST_POLLS {
         let world = world();
         let storage = Arc::new(MemoryStorage::new());
-        let wiring = Wiring::new(world.network.client())
+        let context = Context::new(world.network.client())
             .clock(WorldClock(world.clock.clone()))
             .runtime(NothingGoesOn);
-        let builder = LogtoClient::builder(world.config().clone(), wiring, Arc::clone(&storage));
+        let builder = LogtoClient::builder(world.config().clone(), context, Arc::clone(&storage));
         let client = builder.build().unwrap();
         let alice = world.sign_in(&client, "alice").await.session;
         let first = refresh_token_of(alice.snapshot());
@@ -162,7 +162,7 @@ async fn f38_without_a_runtime_the_next_caller_finishes_the_refresh() {
             world.logto.latest_refresh_token(&first),
             "after {polls} polls"
         );
-        assert_eq!((client.load().flights, client.load().turns), (0, 0));
+        assert_eq!((client.stats().flights, client.stats().turns), (0, 0));
         storage.remove(&alice.handle()).await.unwrap();
     }
     assert!(

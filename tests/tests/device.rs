@@ -28,7 +28,7 @@ fn client(world: &World) -> LogtoClient {
         .resource(SHOPPING_API)
         .build()
         .unwrap();
-    LogtoClient::builder(config, world.wiring(), MemoryStorage::new())
+    LogtoClient::builder(config, world.context(), MemoryStorage::new())
         .build()
         .unwrap()
 }

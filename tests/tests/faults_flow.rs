@@ -45,7 +45,7 @@ async fn f38_a_caller_that_goes_away_at_any_moment_loses_nothing() {
         let calls = world.token_calls();
         {
             let target = shopping();
-            let mut request = pin!(session.access_token_anew(&target));
+            let mut request = pin!(session.refresh_access_token(&target));
             let mut context = Context::from_waker(Waker::noop());
             let mut ready = false;
             for _ in 0..polls {
@@ -69,11 +69,11 @@ async fn f38_a_caller_that_goes_away_at_any_moment_loses_nothing() {
         assert_eq!(stored_token, latest, "after {polls} polls");
         assert!(
             stored
-                .access_token_anew(&TokenTarget::user_info())
+                .refresh_access_token(&TokenTarget::user_info())
                 .await
                 .is_ok()
         );
-        let load = client.load();
+        let load = client.stats();
         assert_eq!((load.flights, load.turns), (0, 0));
     }
     assert!(

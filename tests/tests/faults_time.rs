@@ -157,7 +157,7 @@ async fn f53_no_lifetime_overflows() {
             "{n}"
         );
         world.clock.advance(Duration::from_secs(DAY));
-        alice.access_token_anew(&api()).await.unwrap();
+        alice.refresh_access_token(&api()).await.unwrap();
     }
 }
 

@@ -70,7 +70,7 @@ impl Stage {
     async fn is_alive(&self) -> bool {
         let session = self.client.session(&self.alice.handle()).await.unwrap();
         let Some(session) = session else { return false };
-        if session.access_token_anew(&shopping()).await.is_err() {
+        if session.refresh_access_token(&shopping()).await.is_err() {
             return false;
         }
         let latest = self
@@ -173,7 +173,7 @@ async fn f11_after_an_uncertain_refresh_the_next_need_tries_once_more() {
         for _ in 0..2 {
             stage.world.network.next(TOKEN, Mishap::AnswerLost);
         }
-        assert!(stage.alice.access_token_anew(&shopping()).await.is_err());
+        assert!(stage.alice.refresh_access_token(&shopping()).await.is_err());
         assert_eq!(stage.token().await.unwrap(), held, "still served");
         assert_eq!(stage.world.token_calls(), 2);
 
@@ -270,7 +270,7 @@ async fn f12_f6_keys_that_cannot_be_had_lose_no_refresh_token() {
             .next("/jwks", Mishap::Answered(503, "text/html", "down"));
         let error = stage
             .alice
-            .access_token_anew(&shopping())
+            .refresh_access_token(&shopping())
             .await
             .unwrap_err();
         assert_eq!(error.reach(), Reach::Transient, "{error}");

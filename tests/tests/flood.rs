@@ -31,7 +31,7 @@ async fn w5_c19_a_flood_of_sign_ins_takes_no_memory() {
     if let (Some(before), Some(after)) = (before, resident()) {
         assert!(after < before + 8 * 1024, "{before} KB became {after} KB");
     }
-    let load = web.client().load();
+    let load = web.client().stats();
     assert_eq!((load.flights, load.turns, load.ledger), (0, 0, 0));
 
     // In one browser the oldest give way.

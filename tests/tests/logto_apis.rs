@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use logto_client::{
     AccessToken, LogtoConfig, TokenTarget,
     core::{account_api::AccountApi, management_api::ManagementApi},
-    machine::MachineClient,
+    m2m::M2mClient,
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{App, Endpoint, Resource, Role, demo::SHOPPING_API};
@@ -35,7 +35,7 @@ fn world(scope: &str) -> World {
 
 async fn managers_token(world: &World, target: &TokenTarget) -> AccessToken {
     let config = LogtoConfig::builder(world.logto.endpoint(), MANAGER).app_secret(SECRET);
-    let machine = MachineClient::new(config.build().unwrap(), world.wiring()).unwrap();
+    let machine = M2mClient::new(config.build().unwrap(), world.context()).unwrap();
     machine.token(target).await.unwrap()
 }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use logto_client::{
-    LogtoConfig, Secret, TokenTarget, Wiring,
+    Context, LogtoConfig, Secret, TokenTarget,
     core::{
         api_token::AccessTokenVerification, config::ClientAuthentication, error::Advice,
         grants::TypedToken,
     },
     error::Reach,
-    machine::MachineClient,
+    m2m::M2mClient,
     resource_server::ResourceServer,
 };
 use logto_storage::MemoryStorage;
@@ -47,12 +47,12 @@ fn config(world: &World, secret: &str) -> LogtoConfig {
     builder.build().unwrap()
 }
 
-fn wired(world: &World, wiring: Wiring) -> MachineClient {
-    MachineClient::new(config(world, SECRET), wiring).unwrap()
+fn machine_with(world: &World, context: Context) -> M2mClient {
+    M2mClient::new(config(world, SECRET), context).unwrap()
 }
 
-fn machine(world: &World) -> MachineClient {
-    wired(world, world.wiring())
+fn machine(world: &World) -> M2mClient {
+    machine_with(world, world.context())
 }
 
 fn shopping() -> TokenTarget {
@@ -67,7 +67,7 @@ async fn settle() {
 async fn a_token_for_a_resource_an_organization_and_both() {
     let world = world();
     let machine = machine(&world);
-    let server = ResourceServer::new(world.config().clone(), world.wiring()).unwrap();
+    let server = ResourceServer::new(world.config().clone(), world.context()).unwrap();
     let issuer = server.issuer();
     let cases = [
         (
@@ -256,10 +256,10 @@ async fn during_a_roll_over_every_secret_is_tried_and_the_good_one_kept() {
     let world = world();
     for (first, second) in [(SECRET, "old"), ("old", SECRET)] {
         world.logto.reset_counts();
-        let wiring = world
-            .wiring()
-            .also_try(ClientAuthentication::Basic(second.into()));
-        let machine = MachineClient::new(config(&world, first), wiring).unwrap();
+        let context = world
+            .context()
+            .fallback_authentication(ClientAuthentication::Basic(second.into()));
+        let machine = M2mClient::new(config(&world, first), context).unwrap();
         machine.token(&shopping()).await.unwrap();
         let refused = usize::from(first != SECRET);
         assert_eq!(world.token_calls(), 1 + refused);
@@ -279,10 +279,10 @@ async fn during_a_roll_over_every_secret_is_tried_and_the_good_one_kept() {
 async fn during_a_roll_over_requests_at_once_do_not_skip_the_good_secret() {
     let world = world();
     world.network.set_latency(Duration::from_secs(1));
-    let wiring = world
-        .wiring()
-        .also_try(ClientAuthentication::Basic(SECRET.into()));
-    let machine = MachineClient::new(config(&world, "old"), wiring).unwrap();
+    let context = world
+        .context()
+        .fallback_authentication(ClientAuthentication::Basic(SECRET.into()));
+    let machine = M2mClient::new(config(&world, "old"), context).unwrap();
     let (one, two, three) = tokio::join!(
         async { machine.token(&shopping()).await },
         async { machine.token(&shopping().in_organization(FLEET)).await },
@@ -296,10 +296,10 @@ async fn during_a_roll_over_requests_at_once_do_not_skip_the_good_secret() {
 #[tokio::test(start_paused = true)]
 async fn f15_when_no_secret_is_good_the_provider_is_not_asked_again_and_again() {
     let world = world();
-    let wiring = world
-        .wiring()
-        .also_try(ClientAuthentication::Post("older".into()));
-    let machine = MachineClient::new(config(&world, "old"), wiring).unwrap();
+    let context = world
+        .context()
+        .fallback_authentication(ClientAuthentication::Post("older".into()));
+    let machine = M2mClient::new(config(&world, "old"), context).unwrap();
     let error = machine.token(&shopping()).await.unwrap_err();
     assert_eq!(
         (error.code(), error.advice()),
@@ -322,7 +322,7 @@ async fn the_secret_in_the_body_is_accepted_too() {
     let config = builder.build().unwrap();
     let post = ClientAuthentication::Post(SECRET.into());
     let config = config.with_client_authentication(post).unwrap();
-    let machine = MachineClient::new(config, world.wiring()).unwrap();
+    let machine = M2mClient::new(config, world.context()).unwrap();
     machine.token(&shopping()).await.unwrap();
     let requests = world.logto.requests();
     let request = requests
@@ -337,7 +337,7 @@ async fn the_secret_in_the_body_is_accepted_too() {
 async fn token_exchange_acts_for_a_user_and_names_the_actor() {
     let world = world();
     let machine = machine(&world);
-    let server = ResourceServer::new(world.config().clone(), world.wiring()).unwrap();
+    let server = ResourceServer::new(world.config().clone(), world.context()).unwrap();
     let demands = AccessTokenVerification::api(server.issuer(), SHOPPING_API);
 
     let subject_token = world.logto.create_subject_token("alice").unwrap();
@@ -395,7 +395,7 @@ async fn l4_l5_revocation_succeeds_for_what_is_no_longer_there_and_waits_when_to
     let world = world();
     let client = world.client(MemoryStorage::new());
     let session = world.sign_in(&client, "alice").await.session;
-    let application = MachineClient::new(world.config().clone(), world.wiring()).unwrap();
+    let application = M2mClient::new(world.config().clone(), world.context()).unwrap();
     let jwt = session
         .access_token(&TokenTarget::resource(SHOPPING_API))
         .await

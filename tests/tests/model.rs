@@ -235,7 +235,7 @@ impl Model {
             .unwrap()?;
         assert_eq!(session.claims().sub, self.users[user].sub, "I1");
         Some(match anew {
-            true => session.access_token_anew(target).await,
+            true => session.refresh_access_token(target).await,
             false => session.access_token(target).await,
         })
     }
@@ -289,7 +289,7 @@ impl Model {
             }
             if self.users[user].signed_out {
                 let open = &self.users[user].open;
-                assert!(open.access_token_anew(&target(1)).await.is_err(), "I5");
+                assert!(open.refresh_access_token(&target(1)).await.is_err(), "I5");
             }
         }
         assert_eq!(self.world.logto.late_replays(), 0, "I2");

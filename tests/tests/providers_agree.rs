@@ -119,7 +119,7 @@ async fn user_info_is_that_of_the_user(provider: &Provider) -> Vec<String> {
 /// Whether the refresh token changed when a token was fetched anew.
 async fn refresh(session: &logto_client::WritableSession) -> String {
     let before = session.snapshot();
-    session.access_token_anew(&shopping()).await.unwrap();
+    session.refresh_access_token(&shopping()).await.unwrap();
     let rotated = session.snapshot().refresh_token() != before.refresh_token();
     if rotated { "rotated" } else { "same" }.to_owned()
 }
@@ -131,7 +131,10 @@ async fn probe(provider: &Provider, session: &logto_client::WritableSession) -> 
 }
 
 async fn alive(session: &logto_client::WritableSession) -> String {
-    match session.access_token_anew(&TokenTarget::user_info()).await {
+    match session
+        .refresh_access_token(&TokenTarget::user_info())
+        .await
+    {
         Ok(_) => "alive".to_owned(),
         Err(error) => error.to_string(),
     }
@@ -232,7 +235,7 @@ async fn c8_a_repeated_callback_redeems_nothing(provider: &Provider) -> Vec<Stri
         .complete_sign_in(Some(pending), callback_of(&callback), None)
         .await;
     let calls = provider.token_calls().await.to_string();
-    let alive = match first.session.access_token_anew(&shopping()).await {
+    let alive = match first.session.refresh_access_token(&shopping()).await {
         Ok(_) => "alive".to_owned(),
         Err(error) => error.to_string(),
     };

@@ -17,7 +17,7 @@ use logto_client::{
         jwt::Algorithm,
     },
     http::{HttpClient, ReqwestClient},
-    machine::MachineClient,
+    m2m::M2mClient,
     resource_server::ResourceServer,
 };
 use logto_storage::MemoryStorage;
@@ -120,7 +120,7 @@ async fn send(
 async fn every_client_authentication_is_accepted(provider: &Provider) -> Vec<String> {
     let mut outcomes = Vec::new();
     for method in methods(provider).await {
-        let client = MachineClient::new(config(provider, method), provider.wiring()).unwrap();
+        let client = M2mClient::new(config(provider, method), provider.context()).unwrap();
         // Twice: an assertion is good once.
         let mut outcome = "accepted".to_owned();
         for scope in ["read:products", "write:products"] {
@@ -138,7 +138,7 @@ async fn every_client_authentication_is_accepted(provider: &Provider) -> Vec<Str
 async fn a_wrong_secret_or_key_is_refused_whatever_the_method(provider: &Provider) -> Vec<String> {
     let mut outcomes = Vec::new();
     for method in impostors() {
-        let client = MachineClient::new(config(provider, method), provider.wiring()).unwrap();
+        let client = M2mClient::new(config(provider, method), provider.context()).unwrap();
         let refused = client.token(&shopping()).await.unwrap_err();
         outcomes.push(refused.code().to_owned());
     }
@@ -199,11 +199,11 @@ async fn h5_an_assertion_for_another_server_is_refused(provider: &Provider) -> V
 
 async fn h5_assertions_open_introspection_and_revocation(provider: &Provider) -> Vec<String> {
     let config = secret_jwt(provider);
-    let server = ResourceServer::new(config.clone(), provider.wiring()).unwrap();
+    let server = ResourceServer::new(config.clone(), provider.context()).unwrap();
     let demands = OpaqueTokenVerification::of_applications(server.issuer(), [SECRET_JWT]);
     let inactive = server.introspect("nonsense", &demands).await.unwrap_err();
     let revoke = async |config: LogtoConfig| {
-        let client = MachineClient::new(config, provider.wiring()).unwrap();
+        let client = M2mClient::new(config, provider.context()).unwrap();
         match client.revoke("nonsense".into()).await {
             Ok(()) => "revoked".to_owned(),
             Err(error) => error.code().to_owned(),

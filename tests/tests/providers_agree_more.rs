@@ -15,7 +15,7 @@ use logto_client::{
         introspection::OpaqueTokenVerification,
     },
     http::ReqwestClient,
-    machine::MachineClient,
+    m2m::M2mClient,
     resource_server::ResourceServer,
     seal::{KeyRing, SealKey},
     web::{LogtoWeb, cookies::CookieOptions},
@@ -56,12 +56,12 @@ async fn sign_in(provider: &Provider, client: &LogtoClient) -> WritableSession {
         .session
 }
 
-fn machine(provider: &Provider) -> MachineClient {
-    MachineClient::new(provider.config(M2M, Some(SECRET)), provider.wiring()).unwrap()
+fn machine(provider: &Provider) -> M2mClient {
+    M2mClient::new(provider.config(M2M, Some(SECRET)), provider.context()).unwrap()
 }
 
 fn server(provider: &Provider) -> ResourceServer {
-    ResourceServer::new(provider.traditional(), provider.wiring()).unwrap()
+    ResourceServer::new(provider.traditional(), provider.context()).unwrap()
 }
 
 fn shopping() -> TokenTarget {
@@ -136,7 +136,7 @@ async fn l4_revocation_ends_the_grant(provider: &Provider) -> Vec<String> {
         .await
         .unwrap()
         .token;
-    let application = MachineClient::new(provider.traditional(), provider.wiring()).unwrap();
+    let application = M2mClient::new(provider.traditional(), provider.context()).unwrap();
     let revoke = async |token: &str| match application.revoke(Secret::from(token)).await {
         Ok(()) => "revoked".to_owned(),
         Err(error) => error.to_string(),
@@ -148,7 +148,7 @@ async fn l4_revocation_ends_the_grant(provider: &Provider) -> Vec<String> {
         revoke("nonsense").await,
         revoke(refresh_token.expose()).await,
         session
-            .access_token_anew(&shopping())
+            .refresh_access_token(&shopping())
             .await
             .unwrap_err()
             .code()
@@ -183,7 +183,7 @@ async fn a_device_signs_in(provider: &Provider) -> Vec<String> {
     let session = client.complete_device_sign_in(device).await.unwrap();
     let before = session.snapshot();
     session
-        .access_token_anew(&TokenTarget::user_info())
+        .refresh_access_token(&TokenTarget::user_info())
         .await
         .unwrap();
     let rotated = session.snapshot().refresh_token() != before.refresh_token();

@@ -70,7 +70,7 @@ impl Replaced {
 
     async fn ask(&self, handle: &Handle) -> Result<(), Error> {
         let session = self.other.session(handle).await.unwrap().unwrap();
-        session.access_token_anew(&shopping()).await.map(drop)
+        session.refresh_access_token(&shopping()).await.map(drop)
     }
 
     async fn assert_alive(&self) {
@@ -141,7 +141,7 @@ async fn f36_who_may_not_ask_refreshes_all_the_same() {
     ] {
         let answer = Mishap::Answered(status, "application/json", body);
         world.network.next(INTROSPECTION, answer);
-        alice.access_token_anew(&shopping()).await.unwrap();
+        alice.refresh_access_token(&shopping()).await.unwrap();
         world.clock.advance(HOUR);
     }
 }

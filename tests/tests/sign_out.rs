@@ -212,7 +212,7 @@ async fn l4_the_newest_refresh_token_is_revoked_and_no_access_token() {
     let session = signed_in(&world, &client).await;
     let shopping = TokenTarget::resource(SHOPPING_API);
     for _ in 0..3 {
-        session.access_token_anew(&shopping).await.unwrap();
+        session.refresh_access_token(&shopping).await.unwrap();
     }
     session.forget(&shopping).await.unwrap();
     assert_eq!(

@@ -44,8 +44,8 @@ async fn w6_what_a_client_remembers_is_bounded() {
         } else {
             storage.remove(&session.handle()).await.unwrap();
         }
-        client.settle().await;
-        let load = client.load();
+        client.drain().await;
+        let load = client.stats();
         assert_eq!((load.flights, load.turns), (0, 0), "cycle {cycle}");
         assert!(load.ledger <= 50, "cycle {cycle}: {}", load.ledger);
         assert!(storage.is_empty());
@@ -75,7 +75,7 @@ async fn w7_refreshes_whose_callers_have_gone_land_before_the_end() {
         50,
         "the provider has answered, and the answers are on their way"
     );
-    client.settle().await;
+    client.drain().await;
     drop(client);
 
     for session in sessions {

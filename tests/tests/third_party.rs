@@ -79,7 +79,7 @@ async fn x8_an_organization_without_consent_costs_its_token_and_no_session() {
         .map(|(id, token)| (id.as_str(), token.is_ok()))
         .collect();
     assert_eq!(given, [(ACME, true), (GLOBEX, false)]);
-    assert!(session.access_token_anew(&shopping()).await.is_ok());
+    assert!(session.refresh_access_token(&shopping()).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

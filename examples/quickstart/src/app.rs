@@ -9,8 +9,8 @@ use axum::{
 use logto::{
     LogtoClient, LogtoConfig,
     client::{
-        BuildError, Wiring,
-        machine::MachineClient,
+        BuildError, Context,
+        m2m::M2mClient,
         seal::{KeyRing, SealKey},
     },
     web::{LogtoWeb, cookies::CookieOptions},
@@ -34,7 +34,7 @@ pub struct App {
 /// The machine-to-machine application.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
-    pub(crate) client: MachineClient,
+    pub(crate) client: M2mClient,
     pub(crate) scopes: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ impl App {
         config: LogtoConfig,
         storage: StorageKind,
         key: SealKey,
-        wiring: Wiring,
+        context: Context,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let base_url = config
             .base_url()
@@ -56,7 +56,7 @@ impl App {
         let cookies = CookieOptions::new(base_url, config.app_id()).build()?;
         let keys = KeyRing::new(key);
         let sessions = storage::open(storage, &config, &cookies, &keys).await?;
-        let client = LogtoClient::builder(config, wiring, sessions).build()?;
+        let client = LogtoClient::builder(config, context, sessions).build()?;
         Ok(Self {
             web: LogtoWeb::new(client, cookies, keys),
             demo_users: None,
@@ -77,10 +77,14 @@ impl App {
     /// Shows what the machine-to-machine application of `config` gets.
     ///
     /// # Errors
-    /// What the wiring lacks.
-    pub fn with_machine(mut self, config: LogtoConfig, wiring: Wiring) -> Result<Self, BuildError> {
+    /// What the context lacks.
+    pub fn with_machine(
+        mut self,
+        config: LogtoConfig,
+        context: Context,
+    ) -> Result<Self, BuildError> {
         let scopes = config.scopes().to_vec();
-        let client = MachineClient::new(config, wiring)?;
+        let client = M2mClient::new(config, context)?;
         self.machine = Some(Machine { client, scopes });
         Ok(self)
     }
@@ -88,9 +92,13 @@ impl App {
     /// Shows a device that signs in as the application of `config`.
     ///
     /// # Errors
-    /// What the wiring lacks.
-    pub fn with_device(mut self, config: LogtoConfig, wiring: Wiring) -> Result<Self, BuildError> {
-        self.device = Some(Device::new(config, wiring)?);
+    /// What the context lacks.
+    pub fn with_device(
+        mut self,
+        config: LogtoConfig,
+        context: Context,
+    ) -> Result<Self, BuildError> {
+        self.device = Some(Device::new(config, context)?);
         Ok(self)
     }
 

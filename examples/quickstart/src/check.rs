@@ -10,7 +10,7 @@ use std::{error::Error, fmt::Debug, net::Ipv4Addr, pin::Pin, time::Duration};
 use logto::{
     ReqwestClient, UnixTime,
     client::{
-        Wiring,
+        Context,
         clock::Clock,
         runtime::{Runtime, TokioRuntime},
     },
@@ -99,13 +99,13 @@ impl Place {
             .listen(0)
             .await?;
         let config = tenant::embedded_config(logto.logto(), &base)?;
-        let app = App::new(config, storage, tenant::random_key()?, wiring(&clock)?)
+        let app = App::new(config, storage, tenant::random_key()?, context(&clock)?)
             .await?
             .with_embedded(logto.logto().clone())
-            .with_machine(tenant::embedded_machine(logto.logto())?, wiring(&clock)?)?
+            .with_machine(tenant::embedded_machine(logto.logto())?, context(&clock)?)?
             .with_device(
                 tenant::embedded_device(logto.logto())?,
-                wiring(&clock)?.runtime(MovedClock(clock.clone())),
+                context(&clock)?.runtime(MovedClock(clock.clone())),
             )?;
         let serving = tokio::spawn(async move {
             // It ends with the check; until then whatever stops it shows as a failed request.
@@ -120,13 +120,13 @@ impl Place {
     }
 
     /// What a client needs to live in this place's time.
-    fn wiring(&self) -> Result<Wiring, Failed> {
-        wiring(&self.clock)
+    fn context(&self) -> Result<Context, Failed> {
+        context(&self.clock)
     }
 }
 
-fn wiring(clock: &TestClock) -> Result<Wiring, Failed> {
-    Ok(Wiring::new(ReqwestClient::new()?).clock(MovedClock(clock.clone())))
+fn context(clock: &TestClock) -> Result<Context, Failed> {
+    Ok(Context::new(ReqwestClient::new()?).clock(MovedClock(clock.clone())))
 }
 
 impl Drop for Place {

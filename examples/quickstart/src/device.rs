@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use logto::{
     Error, LogtoClient, LogtoConfig,
-    client::{BuildError, Wiring},
+    client::{BuildError, Context},
     core::{claims::IdTokenClaims, grants::DeviceSignIn},
     storage::MemoryStorage,
 };
@@ -50,8 +50,8 @@ struct Shown {
 
 impl Device {
     /// The device as the application of `config`, with a session of its own.
-    pub(crate) fn new(config: LogtoConfig, wiring: Wiring) -> Result<Self, BuildError> {
-        let client = LogtoClient::builder(config, wiring, MemoryStorage::new()).build()?;
+    pub(crate) fn new(config: LogtoConfig, context: Context) -> Result<Self, BuildError> {
+        let client = LogtoClient::builder(config, context, MemoryStorage::new()).build()?;
         Ok(Self {
             client,
             shown: Arc::default(),

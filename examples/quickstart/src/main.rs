@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use logto::{ReqwestClient, client::Wiring};
+use logto::{ReqwestClient, client::Context};
 use quickstart::{
     app::App,
     args::{Args, Command, USAGE},
@@ -38,12 +38,12 @@ async fn run() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 
 async fn serve(args: &Args) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let tenant = Tenant::from_env().await?;
-    let wiring = Wiring::new(ReqwestClient::new()?);
+    let context = Context::new(ReqwestClient::new()?);
     let mut app = App::new(
         tenant.config().clone(),
         args.storage.unwrap_or_default(),
         tenant.cookie_key()?,
-        wiring.clone(),
+        context.clone(),
     )
     .await?;
     if let Some(users) = tenant.demo_users() {
@@ -53,10 +53,10 @@ async fn serve(args: &Args) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         app = app.with_embedded(logto.clone());
     }
     if let Some(config) = tenant.machine() {
-        app = app.with_machine(config.clone(), wiring.clone())?;
+        app = app.with_machine(config.clone(), context.clone())?;
     }
     if let Some(config) = tenant.device() {
-        app = app.with_device(config.clone(), wiring)?;
+        app = app.with_device(config.clone(), context)?;
     }
     let listener = tenant.bind().await?;
     println!("{}", tenant.greeting(app.storage()));

@@ -6,7 +6,7 @@ use logto_core::{
 };
 
 use super::LogtoClient;
-use crate::{error::Error, storage::Whose};
+use crate::{error::Error, storage::SessionOwner};
 
 impl LogtoClient {
     /// Ends the sessions that a back-channel logout token names
@@ -42,8 +42,8 @@ impl LogtoClient {
             return Err(TokenError::BadClaim("jti").into());
         }
         let whose = match (&verified.sid, &verified.sub) {
-            (Some(sid), _) => Whose::ProviderSession(sid.clone()),
-            (None, sub) => Whose::Subject(sub.clone().unwrap_or_default()),
+            (Some(sid), _) => SessionOwner::ProviderSession(sid.clone()),
+            (None, sub) => SessionOwner::Subject(sub.clone().unwrap_or_default()),
         };
         if let Err(error) = self.inner.refresher.log_out(whose, verified.iat).await {
             // The provider may send it again.

@@ -7,11 +7,11 @@ use logto_core::LogtoConfig;
 use super::{Coordinator, Inner, LogtoClient};
 use crate::{
     clock::Clock,
+    context::{BuildError, Context},
     event::Observer,
     ledger::{SealedLedger, SharedLedger},
     refresh::{Parts, Refresher},
     storage::SessionStorage,
-    wiring::{BuildError, Wiring},
 };
 
 /// Builds a [`LogtoClient`]. Everything has a default but configuration, HTTP and storage.
@@ -19,7 +19,7 @@ use crate::{
 #[must_use]
 pub struct LogtoClientBuilder {
     config: LogtoConfig,
-    wiring: Wiring,
+    context: Context,
     storage: Arc<dyn SessionStorage>,
     coordinator: Coordinator,
     shared_ledger: Option<Arc<dyn SharedLedger>>,
@@ -29,12 +29,12 @@ pub struct LogtoClientBuilder {
 impl LogtoClientBuilder {
     pub(super) fn new(
         config: LogtoConfig,
-        wiring: Wiring,
+        context: Context,
         storage: Arc<dyn SessionStorage>,
     ) -> Self {
         Self {
             config,
-            wiring,
+            context,
             storage,
             coordinator: Coordinator::new(),
             shared_ledger: None,
@@ -42,21 +42,21 @@ impl LogtoClientBuilder {
         }
     }
 
-    /// Another clock than the system's; short for [`Wiring::clock`].
+    /// Another clock than the system's; short for [`Context::clock`].
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.wiring = self.wiring.clock(clock);
+        self.context = self.context.clock(clock);
         self
     }
 
-    /// After how long a call to the provider is over; short for [`Wiring::deadline`].
+    /// After how long a call to the provider is over; short for [`Context::deadline`].
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.wiring = self.wiring.deadline(deadline);
+        self.context = self.context.deadline(deadline);
         self
     }
 
-    /// Who is told what happens; short for [`Wiring::observer`].
+    /// Who is told what happens; short for [`Context::observer`].
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.wiring = self.wiring.observer(observer);
+        self.context = self.context.observer(observer);
         self
     }
 
@@ -90,10 +90,10 @@ impl LogtoClientBuilder {
     /// # Errors
     /// What is missing.
     pub fn build(self) -> Result<LogtoClient, BuildError> {
-        let entropy = Arc::clone(&self.wiring.entropy);
+        let entropy = Arc::clone(&self.context.entropy);
         let common = self.coordinator.common(&self.config)?;
         let known = Arc::clone(&common.known);
-        let provider = Arc::new(self.wiring.provider(self.config, known)?);
+        let provider = Arc::new(self.context.provider(self.config, known)?);
         let limits = common.refreshing.ledger.limits();
         let parts = Parts {
             storage: Arc::clone(&self.storage),
@@ -101,7 +101,7 @@ impl LogtoClientBuilder {
             shared_ledger: self
                 .shared_ledger
                 .map(|place| SealedLedger::new(place, limits)),
-            alone: self.single_process || self.storage.holds_newest(),
+            single_process: self.single_process || self.storage.is_authoritative(),
             entropy: Arc::clone(&entropy),
             observer: Arc::clone(&provider.observer),
         };

@@ -9,12 +9,12 @@ use logto_core::LogtoConfig;
 
 use super::CompletedSignIn;
 use crate::{
-    error::Error, expiring::Expiring, flight::Flights, ledger::LedgerLimits, provider::Known,
-    refresh::Shared, wiring::BuildError,
+    context::BuildError, error::Error, ledger::LedgerLimits, provider::Known, refresh::Shared,
+    single_flight::SingleFlight, ttl_map::TtlMap,
 };
 
 /// How many redeemed callbacks and used logout tokens are remembered.
-const MOST_BYGONES: usize = 100_000;
+const MAX_REMEMBERED: usize = 100_000;
 
 /// What the clients of one application have in common within a process: refreshes under way, whose turn
 /// it is, the ledger of spent refresh tokens, sessions that ended, redeemed callbacks, and the
@@ -49,11 +49,11 @@ pub(super) struct Common {
     pub(super) known: Arc<Known>,
     pub(super) refreshing: Arc<Shared>,
     /// Callbacks whose code is being redeemed, by the hash of their `state`.
-    pub(super) sign_ins: Flights<[u8; 32], Result<CompletedSignIn, Error>>,
+    pub(super) sign_ins: SingleFlight<[u8; 32], Result<CompletedSignIn, Error>>,
     /// Callbacks whose code was sent to the provider.
-    pub(super) redeemed: Expiring<[u8; 32], ()>,
+    pub(super) redeemed: TtlMap<[u8; 32], ()>,
     /// Logout tokens that were used, by their `jti`.
-    pub(super) logout_tokens: Expiring<String, ()>,
+    pub(super) logout_tokens: TtlMap<String, ()>,
 }
 
 impl Coordinator {
@@ -68,9 +68,9 @@ impl Coordinator {
             application: OnceLock::new(),
             known: Arc::default(),
             refreshing: Arc::new(Shared::new(limits)),
-            sign_ins: Flights::default(),
-            redeemed: Expiring::new(MOST_BYGONES),
-            logout_tokens: Expiring::new(MOST_BYGONES),
+            sign_ins: SingleFlight::default(),
+            redeemed: TtlMap::new(MAX_REMEMBERED),
+            logout_tokens: TtlMap::new(MAX_REMEMBERED),
         }))
     }
 

@@ -24,20 +24,20 @@ use url::Url;
 use self::coordinator::Common;
 use crate::{
     clock::Clock,
+    context::Context,
     entropy::{Entropy, random},
     error::Error,
     provider::Provider,
     refresh::{Held, Need, Persist, Refresher},
     session::{ReadOnlySession, WritableSession},
     storage::{Handle, SessionStorage, Stored, Version},
-    wiring::Wiring,
 };
 
 pub use self::{builder::LogtoClientBuilder, coordinator::Coordinator, reader::LogtoReader};
 
 /// A session that is in use is written at least this often, so that a storage that only sees writes, as
 /// cookies do, does not take it for idle.
-const REST: Duration = Duration::from_secs(24 * 3600);
+const TOUCH_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// The client of one application at Logto.
 ///
@@ -69,7 +69,7 @@ pub struct CompletedSignIn {
 }
 
 impl LogtoClient {
-    /// Starts to build a client. An [`HttpClient`](crate::http::HttpClient) alone is a [`Wiring`].
+    /// Starts to build a client. An [`HttpClient`](crate::http::HttpClient) alone is a [`Context`].
     ///
     /// ```
     /// # #[cfg(feature = "reqwest-0-13")] {
@@ -85,10 +85,10 @@ impl LogtoClient {
     /// ```
     pub fn builder(
         config: LogtoConfig,
-        wiring: impl Into<Wiring>,
+        context: impl Into<Context>,
         storage: impl SessionStorage + 'static,
     ) -> LogtoClientBuilder {
-        LogtoClientBuilder::new(config, wiring.into(), Arc::new(storage))
+        LogtoClientBuilder::new(config, context.into(), Arc::new(storage))
     }
 
     /// The configuration.
@@ -264,7 +264,7 @@ impl LogtoClient {
             return Ok(None);
         };
         let now = self.inner.provider.now();
-        if now.since(held.session.changed_at()) > REST {
+        if now.since(held.session.changed_at()) > TOUCH_INTERVAL {
             held.session.apply(&SessionDelta::touch(now));
             held.ahead = true;
         }
@@ -333,18 +333,18 @@ impl LogtoClient {
     /// Waits for the sign-ins, refreshes and sign-outs that are under way, also those whose callers have
     /// gone. Call it before the program ends: an answer on its way may hold the only copy of a refresh
     /// token.
-    pub async fn settle(&self) {
+    pub async fn drain(&self) {
         let common = &self.inner.common;
-        common.sign_ins.land().await;
-        common.refreshing.flights.land().await;
-        common.refreshing.endings.land().await;
+        common.sign_ins.drain().await;
+        common.refreshing.flights.drain().await;
+        common.refreshing.endings.drain().await;
     }
 
     /// What the refresher holds in memory: refreshes under way, sessions that wait for their turn, and
     /// spent refresh tokens in the ledger.
-    pub fn load(&self) -> RefresherLoad {
-        let (flights, turns, ledger) = self.inner.refresher.load();
-        RefresherLoad {
+    pub fn stats(&self) -> RefresherStats {
+        let (flights, turns, ledger) = self.inner.refresher.stats();
+        RefresherStats {
             flights,
             turns,
             ledger,
@@ -391,10 +391,10 @@ impl fmt::Debug for LogtoClient {
     }
 }
 
-/// What the refresher holds in memory; see [`LogtoClient::load`].
+/// What the refresher holds in memory; see [`LogtoClient::stats`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RefresherLoad {
+pub struct RefresherStats {
     /// Refreshes under way.
     pub flights: usize,
     /// Sessions that somebody has the turn of or waits for.

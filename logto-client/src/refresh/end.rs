@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, SessionEnd},
     event::Event,
-    storage::Whose,
+    storage::SessionOwner,
 };
 
 /// How long a session that ended is refused by name. Its cookie may have been copied; whoever needs more
@@ -115,17 +115,21 @@ impl Refresher {
         let claims = session.claims();
         let logged_out_at = |whose| self.shared.logged_out.get(&whose, now);
         // A user signs in again, a session at the provider that has ended is over for good.
-        logged_out_at(Whose::Subject(claims.sub.clone()))
+        logged_out_at(SessionOwner::Subject(claims.sub.clone()))
             .is_some_and(|at| session.created_at() <= at)
             || claims
                 .sid
                 .clone()
-                .is_some_and(|sid| logged_out_at(Whose::ProviderSession(sid)).is_some())
+                .is_some_and(|sid| logged_out_at(SessionOwner::ProviderSession(sid)).is_some())
     }
 
     /// Ends all sessions of a user or of a session at the provider that began until `at`, and says how
     /// many the storage knew.
-    pub(crate) async fn log_out(&self, whose: Whose, at: UnixTime) -> Result<Option<u64>, Error> {
+    pub(crate) async fn log_out(
+        &self,
+        whose: SessionOwner,
+        at: UnixTime,
+    ) -> Result<Option<u64>, Error> {
         let now = self.provider.now();
         self.shared
             .logged_out

@@ -81,7 +81,7 @@ pub(crate) struct Refresher {
     storage: Arc<dyn SessionStorage>,
     shared: Arc<Shared>,
     shared_ledger: Option<SealedLedger>,
-    alone: bool,
+    single_process: bool,
     entropy: Arc<dyn Entropy>,
     observer: Arc<dyn Observer>,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) shared_ledger: Option<SealedLedger>,
     /// Whether no other process can have spent a refresh token without our knowing.
-    pub(crate) alone: bool,
+    pub(crate) single_process: bool,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) observer: Arc<dyn Observer>,
 }
@@ -104,14 +104,14 @@ impl Refresher {
             storage: parts.storage,
             shared: parts.shared,
             shared_ledger: parts.shared_ledger,
-            alone: parts.alone,
+            single_process: parts.single_process,
             entropy: parts.entropy,
             observer: parts.observer,
         }
     }
 
     /// How much the refresher remembers: flights, queues and spent tokens.
-    pub(crate) fn load(&self) -> (usize, usize, usize) {
+    pub(crate) fn stats(&self) -> (usize, usize, usize) {
         let shared = &self.shared;
         (
             shared.flights.len(),
@@ -136,7 +136,10 @@ impl Refresher {
         need: Need,
         persist: Persist,
     ) -> Flown {
-        let spent = held.session.refresh_token().map_or([0; 32], ledger::name);
+        let spent = held
+            .session
+            .refresh_token()
+            .map_or([0; 32], ledger::fingerprint);
         let route = (
             held.session.id().clone(),
             spent,
@@ -192,8 +195,10 @@ impl Refresher {
             Leased::Ours(lease) => lease,
             Leased::Served(token) => return Ok(token),
         };
-        let alone = self.knows_newest(&lease);
-        let outcome = self.refresh(held, target, need, persist, alone).await;
+        let single_process = self.knows_newest(&lease);
+        let outcome = self
+            .refresh(held, target, need, persist, single_process)
+            .await;
         self.release(lease).await;
         outcome
     }
@@ -284,7 +289,7 @@ impl Refresher {
         Some(token)
     }
 
-    /// Spends the refresh token. The turn and the lease are ours; unless we are alone, another process
+    /// Spends the refresh token. The turn and the lease are ours; unless we are single_process, another process
     /// may have spent it nevertheless.
     async fn refresh(
         &self,
@@ -292,10 +297,10 @@ impl Refresher {
         target: &TokenTarget,
         need: Need,
         persist: Persist,
-        alone: bool,
+        single_process: bool,
     ) -> Result<AccessToken, Error> {
         loop {
-            self.shared.pause.check(self.provider.now())?;
+            self.shared.cooldown.check(self.provider.now())?;
             let metadata = self.provider.metadata().await?;
             let keys = self.provider.machine_keys().await?;
             let (config, now) = (&self.provider.config, self.provider.now());
@@ -308,7 +313,7 @@ impl Refresher {
                 }
             };
             let spent = held.session.refresh_token().cloned();
-            if !alone {
+            if !single_process {
                 self.assure_newest(held).await?;
             }
             match self.run(machine, held, spent.as_ref(), persist).await {
@@ -323,7 +328,7 @@ impl Refresher {
                     }
                 }
                 Err(error) => {
-                    self.shared.pause.learn(&error, self.provider.now());
+                    self.shared.cooldown.learn(&error, self.provider.now());
                     if error.is_oauth(&OAuthErrorCode::InvalidClient) {
                         self.observer.on_event(&Event::ClientRefused);
                     }

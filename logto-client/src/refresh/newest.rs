@@ -19,7 +19,7 @@ use crate::{
 
 /// A refresh token that was the newest one is believed to be for so long, in whole seconds: who spends
 /// it meanwhile elsewhere is less than Logto's three seconds ahead.
-const BELIEVED_FOR: Duration = Duration::from_secs(2);
+const NEWEST_FOR: Duration = Duration::from_secs(2);
 /// After so long no request with an old cookie is still on its way: proxies and browsers give up sooner. Who
 /// brings it then has no other.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,13 +37,13 @@ pub(super) enum Standing {
 impl Refresher {
     /// Whether a refresh under this lease has nobody beside it.
     pub(super) fn knows_newest(&self, lease: &HeldLease) -> bool {
-        self.alone || matches!(lease, HeldLease::Ledger(..))
+        self.single_process || matches!(lease, HeldLease::Ledger(..))
     }
 
     /// Notes that a refresh token was the newest one at `now`.
     pub(super) fn note_newest(&self, refresh_token: &Secret, now: UnixTime) {
-        if !self.alone {
-            self.note(refresh_token, Standing::Newest, now, BELIEVED_FOR);
+        if !self.single_process {
+            self.note(refresh_token, Standing::Newest, now, NEWEST_FOR);
         }
     }
 
@@ -56,7 +56,7 @@ impl Refresher {
             return Ok(());
         };
         let now = self.provider.now();
-        let name = ledger::name(refresh_token);
+        let name = ledger::fingerprint(refresh_token);
         match self.shared.standings.get(&name, now) {
             Some(Standing::Newest) => Ok(()),
             Some(Standing::Replaced(since)) if now.since(since) < PATIENCE => {
@@ -82,7 +82,7 @@ impl Refresher {
         match self.provider.introspect(refresh_token.clone()).await {
             Ok(introspection) => Ok(introspection.active),
             Err(error) if error.reach() == Reach::Transient => {
-                self.shared.pause.learn(&error, self.provider.now());
+                self.shared.cooldown.learn(&error, self.provider.now());
                 Err(error)
             }
             Err(_) => Ok(true),
@@ -90,7 +90,7 @@ impl Refresher {
     }
 
     fn note(&self, refresh_token: &Secret, standing: Standing, now: UnixTime, lifetime: Duration) {
-        let name = ledger::name(refresh_token);
+        let name = ledger::fingerprint(refresh_token);
         let until = now.plus(lifetime);
         self.shared.standings.insert(name, standing, until, now);
     }

@@ -27,7 +27,7 @@ impl Refresher {
     ) -> Result<Response<Bytes>, Error> {
         let clock = &self.provider.clock;
         let deadline = self.provider.deadline();
-        let place = self.provider.place(Endpoint::Token).await?;
+        let permit = self.provider.permit(Endpoint::Token).await?;
         let started = clock.monotonic();
         self.shared.retries.deposit();
         let mut reconnects = 0;
@@ -36,7 +36,7 @@ impl Refresher {
             let sent_at = clock.monotonic();
             let answer = self
                 .provider
-                .send_from(&place, Endpoint::Token, request.clone())
+                .send_from(&permit, Endpoint::Token, request.clone())
                 .await;
             let early = clock.monotonic().saturating_sub(started) < deadline;
             let again = match Fate::of(&answer) {

@@ -4,51 +4,51 @@ use logto_core::{UnixTime, session::SessionId};
 
 use super::{Flown, Revocation, Route, newest::Standing};
 use crate::{
+    cooldown::Cooldown,
     error::Error,
-    expiring::Expiring,
-    flight::Flights,
+    keyed_mutex::KeyedMutex,
     ledger::{Ledger, LedgerLimits},
-    pause::Pause,
     retry_budget::RetryBudget,
-    storage::Whose,
-    turns::Turns,
+    single_flight::SingleFlight,
+    storage::SessionOwner,
+    ttl_map::TtlMap,
 };
 
 /// How many ended sessions are remembered.
-const MOST_OVER: usize = 100_000;
+const MAX_ENDED: usize = 100_000;
 /// Of how many refresh tokens it is remembered whether they are the newest.
-const MOST_STANDINGS: usize = 100_000;
+const MAX_TOKEN_STATUSES: usize = 100_000;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) flights: Flights<Route, Flown>,
-    pub(crate) turns: Turns<SessionId>,
+    pub(crate) flights: SingleFlight<Route, Flown>,
+    pub(crate) turns: KeyedMutex<SessionId>,
     pub(crate) ledger: Ledger,
-    pub(super) pause: Pause,
+    pub(super) cooldown: Cooldown,
     pub(super) retries: RetryBudget,
     /// What is known about refresh tokens that other processes may spend, by their hash.
-    pub(super) standings: Expiring<[u8; 32], Standing>,
-    pub(crate) endings: Flights<(SessionId, Revocation), Result<(), Error>>,
+    pub(super) standings: TtlMap<[u8; 32], Standing>,
+    pub(crate) endings: SingleFlight<(SessionId, Revocation), Result<(), Error>>,
     /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is
     /// worth anything in this process.
-    pub(super) over: Expiring<SessionId, ()>,
-    /// Whose sessions the provider has ended by back-channel logout, and when: a session that began
+    pub(super) over: TtlMap<SessionId, ()>,
+    /// SessionOwner sessions the provider has ended by back-channel logout, and when: a session that began
     /// before that is over, wherever it is kept.
-    pub(super) logged_out: Expiring<Whose, UnixTime>,
+    pub(super) logged_out: TtlMap<SessionOwner, UnixTime>,
 }
 
 impl Shared {
     pub(crate) fn new(limits: LedgerLimits) -> Self {
         Self {
-            flights: Flights::default(),
-            turns: Turns::new(),
+            flights: SingleFlight::default(),
+            turns: KeyedMutex::new(),
             ledger: Ledger::new(limits),
-            pause: Pause::default(),
+            cooldown: Cooldown::default(),
             retries: RetryBudget::default(),
-            standings: Expiring::new(MOST_STANDINGS),
-            endings: Flights::default(),
-            over: Expiring::new(MOST_OVER),
-            logged_out: Expiring::new(MOST_OVER),
+            standings: TtlMap::new(MAX_TOKEN_STATUSES),
+            endings: SingleFlight::default(),
+            over: TtlMap::new(MAX_ENDED),
+            logged_out: TtlMap::new(MAX_ENDED),
         }
     }
 }

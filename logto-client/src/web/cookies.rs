@@ -33,8 +33,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod carried;
 mod options;
+mod request_cookies;
 
 use std::cmp::Reverse;
 
@@ -43,8 +43,8 @@ use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
 pub use self::{
-    carried::{CarriedCookies, PendingId},
     options::{CookieConfigError, CookieOptions, DEFAULT_BUDGET, SameSite},
+    request_cookies::{PendingId, RequestCookies},
 };
 
 /// Reads and writes the cookies of one application. Made by [`CookieOptions::build`].
@@ -81,8 +81,8 @@ impl CookieCodec {
 
     /// What the `Cookie` headers of a request carry for this application. Cookies of other names are
     /// not looked at; headers that cannot be read carry nothing.
-    pub fn read<'h>(&self, headers: &'h HeaderMap) -> CarriedCookies<'h> {
-        CarriedCookies::parse(&self.name, headers)
+    pub fn read<'h>(&self, headers: &'h HeaderMap) -> RequestCookies<'h> {
+        RequestCookies::parse(&self.name, headers)
     }
 
     /// The `Set-Cookie` values that make the browser carry `value` and no older one: append them all
@@ -94,7 +94,7 @@ impl CookieCodec {
     /// what it has.
     pub fn write(
         &self,
-        carried: &CarriedCookies<'_>,
+        request_cookies: &RequestCookies<'_>,
         value: &str,
     ) -> Result<Vec<HeaderValue>, CookieError> {
         check(value)?;
@@ -114,11 +114,11 @@ impl CookieCodec {
                 let name = self.chunk_name(index);
                 headers.push(self.set(&name, &format!("{generation}.{pieces}.{piece}"))?);
             }
-            if carried.has_single() {
+            if request_cookies.has_single() {
                 headers.extend(self.delete(&self.name));
             }
         }
-        for index in carried
+        for index in request_cookies
             .chunk_indices()
             .filter(|index| pieces == 1 || *index >= pieces)
         {
@@ -126,7 +126,7 @@ impl CookieCodec {
         }
 
         let mut total = size;
-        for (id, value) in carried.all_pending() {
+        for (id, value) in request_cookies.all_pending() {
             total = total.saturating_add(self.pending_len(id, value));
             if total > self.budget {
                 headers.extend(self.delete_pending(id));
@@ -135,10 +135,12 @@ impl CookieCodec {
         Ok(headers)
     }
 
-    /// The `Set-Cookie` values that delete every trace of a session that the request carried.
-    pub fn clear(&self, carried: &CarriedCookies<'_>) -> Vec<HeaderValue> {
-        let single = carried.has_single().then(|| self.name.clone());
-        let chunks = carried.chunk_indices().map(|index| self.chunk_name(index));
+    /// The `Set-Cookie` values that delete every trace of a session that the request request_cookies.
+    pub fn clear(&self, request_cookies: &RequestCookies<'_>) -> Vec<HeaderValue> {
+        let single = request_cookies.has_single().then(|| self.name.clone());
+        let chunks = request_cookies
+            .chunk_indices()
+            .map(|index| self.chunk_name(index));
         single
             .into_iter()
             .chain(chunks)
@@ -157,13 +159,13 @@ impl CookieCodec {
     /// [`CookieError`] when the value does not fit or cannot stand in a cookie.
     pub fn write_pending<T: Ord>(
         &self,
-        carried: &CarriedCookies<'_>,
+        request_cookies: &RequestCookies<'_>,
         id: &PendingId,
         value: &str,
         mut began: impl FnMut(&str) -> Option<T>,
     ) -> Result<Vec<HeaderValue>, CookieError> {
         check(value)?;
-        let mut total = carried
+        let mut total = request_cookies
             .session_len(&self.name)
             .saturating_add(self.pending_len(id, value));
         if total > self.budget {
@@ -174,7 +176,7 @@ impl CookieCodec {
         }
         let mut headers = vec![self.set_pending(id, value)?];
 
-        let mut others: Vec<_> = carried
+        let mut others: Vec<_> = request_cookies
             .all_pending()
             .filter(|(other, _)| *other != id)
             .collect();
@@ -188,9 +190,13 @@ impl CookieCodec {
         Ok(headers)
     }
 
-    /// The `Set-Cookie` values that delete a pending sign-in, if the request carried it.
-    pub fn clear_pending(&self, carried: &CarriedCookies<'_>, id: &PendingId) -> Vec<HeaderValue> {
-        let is_there = carried.all_pending().any(|(other, _)| other == id);
+    /// The `Set-Cookie` values that delete a pending sign-in, if the request request_cookies it.
+    pub fn clear_pending(
+        &self,
+        request_cookies: &RequestCookies<'_>,
+        id: &PendingId,
+    ) -> Vec<HeaderValue> {
+        let is_there = request_cookies.all_pending().any(|(other, _)| other == id);
         is_there
             .then(|| self.delete_pending(id))
             .flatten()
@@ -330,7 +336,7 @@ fn generation(value: &str) -> String {
 }
 
 fn check(value: &str) -> Result<(), CookieError> {
-    if carried::is_cookie_value(value.as_bytes()) {
+    if request_cookies::is_cookie_value(value.as_bytes()) {
         Ok(())
     } else {
         Err(CookieError::InvalidValue)

@@ -16,9 +16,9 @@
 
 pub mod cookies;
 
-mod edge;
 mod pending;
 mod respond;
+mod routes;
 
-pub use edge::{CallbackAnswer, Guarded, LogtoWeb};
 pub use respond::{error_response, is_cross_site};
+pub use routes::{CallbackAnswer, Guarded, LogtoWeb};

@@ -61,14 +61,14 @@ impl PendingCookies<'_> {
         let Some(state) = callback.state() else {
             return (None, Vec::new());
         };
-        let carried = self.codec.read(headers);
+        let request_cookies = self.codec.read(headers);
         let id = PendingId::of_state(state);
-        let pending = carried
+        let pending = request_cookies
             .pending(&id)
             .into_iter()
             .filter_map(|value| self.open(value))
             .find(|pending| pending.matches(callback) && now < pending.expires_at());
-        (pending, self.codec.clear_pending(&carried, &id))
+        (pending, self.codec.clear_pending(&request_cookies, &id))
     }
 
     fn open(&self, value: &str) -> Option<PendingSignIn> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use logto_client::storage::{Handle, Lease, Replaced, SessionStorage, Whose};
+use logto_client::storage::{Handle, Lease, Replaced, SessionOwner, SessionStorage};
 use logto_core::UnixTime;
 
 use super::{NOW, OrViolated, Place, Rule, Sample, Suite, Violation};
@@ -60,25 +60,29 @@ impl Suite {
                 },
             );
         }
-        let steps: [(Whose, u64, &[bool]); 5] = [
+        let steps: [(SessionOwner, u64, &[bool]); 5] = [
             (
-                Whose::ProviderSession(second.clone()),
+                SessionOwner::ProviderSession(second.clone()),
                 1,
                 &[true, false, true, true, true],
             ),
             (
-                Whose::Subject(alice.clone()),
+                SessionOwner::Subject(alice.clone()),
                 1,
                 &[false, false, true, true, true],
             ),
             (
-                Whose::ProviderSession(first),
+                SessionOwner::ProviderSession(first),
                 1,
                 &[false, false, false, true, true],
             ),
-            (Whose::Subject(bob), 1, &[false, false, false, false, true]),
             (
-                Whose::Subject(alice),
+                SessionOwner::Subject(bob),
+                1,
+                &[false, false, false, false, true],
+            ),
+            (
+                SessionOwner::Subject(alice),
                 0,
                 &[false, false, false, false, true],
             ),

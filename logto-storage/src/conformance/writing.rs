@@ -134,8 +134,8 @@ impl Suite {
             "the handle changed, or should have",
         )?;
         rule.ensure(
-            self.one.holds_newest() != moved,
-            "`holds_newest` is true where handles stay, and false where they change",
+            self.one.is_authoritative() != moved,
+            "`is_authoritative` is true where handles stay, and false where they change",
         )?;
         let after = self.loaded(rule, &new).await?;
         rule.ensure(

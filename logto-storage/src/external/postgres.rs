@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use logto_client::storage::{StorageError, Whose};
+use logto_client::storage::{SessionOwner, StorageError};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use super::{Entry, KeyValueStore, sql};

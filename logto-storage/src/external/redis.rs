@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use logto_client::storage::{StorageError, Whose};
+use logto_client::storage::{SessionOwner, StorageError};
 use redis::{
     Cmd, ErrorKind, FromRedisValue, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -165,10 +165,10 @@ impl KeyValueStore for RedisStore {
         Ok(())
     }
 
-    async fn delete_all(&self, whose: &Whose) -> Result<u64, StorageError> {
+    async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {
         let (field, name) = match whose {
-            Whose::Subject(name) => (SUBJECT, name),
-            Whose::ProviderSession(name) => (SESSION, name),
+            SessionOwner::Subject(name) => (SUBJECT, name),
+            SessionOwner::ProviderSession(name) => (SESSION, name),
         };
         let index = self.index(field, name);
         let listed: Vec<String> = self

@@ -71,16 +71,16 @@ macro_rules! sql_key_value_store {
                 sql::within(query.execute(&self.pool)).await.map(|_| ())
             }
 
-            async fn delete_all(&self, whose: &Whose) -> Result<u64, StorageError> {
+            async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {
                 let (statement, name) = match whose {
-                    Whose::Subject(name) => (
+                    SessionOwner::Subject(name) => (
                         concat!(
                             "DELETE FROM logto_sessions WHERE subject = $1 AND expires_at > ",
                             $now
                         ),
                         name,
                     ),
-                    Whose::ProviderSession(name) => (
+                    SessionOwner::ProviderSession(name) => (
                         concat!(
                             "DELETE FROM logto_sessions WHERE provider_session = $1 AND expires_at > ",
                             $now

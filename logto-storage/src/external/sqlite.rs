@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, time::Duration};
 
 use async_trait::async_trait;
-use logto_client::storage::{StorageError, Whose};
+use logto_client::storage::{SessionOwner, StorageError};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };

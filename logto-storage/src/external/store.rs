@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use logto_client::storage::{StorageError, Whose};
+use logto_client::storage::{SessionOwner, StorageError};
 
 /// A store of small values with versions and times to live, for
 /// [`ExternalStorage`](crate::ExternalStorage).
@@ -14,7 +14,7 @@ use logto_client::storage::{StorageError, Whose};
 /// ```
 /// use std::{collections::HashMap, sync::{Arc, Mutex}, time::{Duration, Instant}};
 /// use async_trait::async_trait;
-/// use logto_client::storage::{StorageError, Whose};
+/// use logto_client::storage::{StorageError, SessionOwner};
 /// use logto_storage::{Entry, KeyValueStore};
 ///
 /// #[derive(Clone, Debug, Default)]
@@ -48,7 +48,7 @@ use logto_client::storage::{StorageError, Whose};
 ///         let meant = |at: &str, version| at == key && expected.is_none_or(|it| it == version);
 ///         Ok(self.with(|map| map.retain(|at, (there, _)| !meant(at, there.version))))
 ///     }
-///     async fn delete_all(&self, whose: &Whose) -> Result<u64, StorageError> {
+///     async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {
 ///         Ok(self.with(|map| {
 ///             let before = map.len();
 ///             map.retain(|_, (there, _)| !there.is_of(whose));
@@ -103,7 +103,7 @@ pub trait KeyValueStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the store cannot be asked.
-    async fn delete_all(&self, whose: &Whose) -> Result<u64, StorageError>;
+    async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError>;
 }
 
 /// What a store keeps under a key. Keys and names are up to 64 characters of base64url and dots.
@@ -121,10 +121,10 @@ pub struct Entry {
 
 impl Entry {
     /// Whether it belongs to that user or session at the provider.
-    pub fn is_of(&self, whose: &Whose) -> bool {
+    pub fn is_of(&self, whose: &SessionOwner) -> bool {
         match whose {
-            Whose::Subject(name) => self.subject.as_ref() == Some(name),
-            Whose::ProviderSession(name) => self.provider_session.as_ref() == Some(name),
+            SessionOwner::Subject(name) => self.subject.as_ref() == Some(name),
+            SessionOwner::ProviderSession(name) => self.provider_session.as_ref() == Some(name),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use logto_client::{
     entropy::{Entropy, OsEntropy},
-    storage::{Replaced, SessionReader, SessionStorage, Whose},
+    storage::{Replaced, SessionOwner, SessionReader, SessionStorage},
 };
 use logto_storage::{
     Entry, ExternalStorage, KeyValueStore, Lifetimes,
@@ -196,8 +196,8 @@ async fn owners(store: &impl KeyValueStore) {
         .unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
 
-    let session = |name: &str| Whose::ProviderSession(name.to_owned());
-    let subject = |name: &str| Whose::Subject(name.to_owned());
+    let session = |name: &str| SessionOwner::ProviderSession(name.to_owned());
+    let subject = |name: &str| SessionOwner::Subject(name.to_owned());
     for (whose, count, there) in [
         (session(&second), 0, [true, true, true, true]),
         (session(&alice), 0, [true, true, true, true]),

@@ -27,8 +27,8 @@ use logto_client::{
     error::Reach,
     http::{HttpClient, ReqwestClient, TransportError},
     storage::{
-        Handle, Lease, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
-        Whose,
+        Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
+        Version,
     },
 };
 use logto_testkit::TestClock;
@@ -275,12 +275,12 @@ impl SessionStorage for AbortingStorage {
         self.inner.remove(handle).await
     }
 
-    async fn remove_all(&self, whose: &Whose) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
         self.inner.remove_all(whose).await
     }
 
-    fn holds_newest(&self) -> bool {
-        self.inner.holds_newest()
+    fn is_authoritative(&self) -> bool {
+        self.inner.is_authoritative()
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {

@@ -2,7 +2,7 @@
 
 use logto::{
     LogtoConfig, ReqwestClient,
-    client::{Wiring, seal::SealKey},
+    client::{Context, seal::SealKey},
 };
 use logto_testkit::{App, Logto, Organization, demo};
 use logto_tests::{
@@ -38,8 +38,8 @@ async fn s8_a_member_of_sixty_organizations_signs_in_and_gets_their_tokens() {
         .resource(demo::SHOPPING_API)
         .build()
         .unwrap();
-    let wiring = Wiring::new(ReqwestClient::new().unwrap());
-    let app = app::App::new(config, StorageKind::Cookie, SealKey::new(&[7; 32]), wiring).await;
+    let context = Context::new(ReqwestClient::new().unwrap());
+    let app = app::App::new(config, StorageKind::Cookie, SealKey::new(&[7; 32]), context).await;
     let site = address.serve(app.unwrap().router());
 
     let browser = Chromium::start().await;

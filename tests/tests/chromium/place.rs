@@ -2,7 +2,7 @@
 
 use logto::{
     LogtoConfig, ReqwestClient,
-    client::{Wiring, seal::SealKey},
+    client::{Context, seal::SealKey},
     core::config::LogtoConfigBuilder,
 };
 use logto_tests::{
@@ -42,8 +42,8 @@ impl Place {
         let address = Address::new("localhost").await;
         let engine = engine(&address).await;
         let config = change(config(&address, &engine)).build().unwrap();
-        let wiring = Wiring::new(ReqwestClient::new().unwrap());
-        let app = App::new(config, storage, SealKey::new(&[7; 32]), wiring).await;
+        let context = Context::new(ReqwestClient::new().unwrap());
+        let app = App::new(config, storage, SealKey::new(&[7; 32]), context).await;
         let site = address.serve(app.unwrap().router());
         let browser = Chromium::start().await;
         Self {

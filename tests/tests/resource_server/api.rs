@@ -29,7 +29,7 @@ impl Api {
     }
 
     pub(crate) fn of(world: World) -> Self {
-        let server = ResourceServer::new(world.config().clone(), world.wiring()).unwrap();
+        let server = ResourceServer::new(world.config().clone(), world.context()).unwrap();
         Self { world, server }
     }
 

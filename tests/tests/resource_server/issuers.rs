@@ -2,7 +2,7 @@
 
 use http::Request;
 use logto_client::{
-    BuildError, LogtoConfig, Wiring, core::api_token::AccessTokenVerification, http::http_fn,
+    BuildError, Context, LogtoConfig, core::api_token::AccessTokenVerification, http::http_fn,
     resource_server::ResourceServer,
 };
 use logto_testkit::{Endpoint, Fault, Logto, TestClock, demo::SHOPPING_API};
@@ -47,8 +47,8 @@ impl Two {
                 .build()
                 .unwrap()
         });
-        let wiring = Wiring::new(http).clock(WorldClock(clock.clone()));
-        let server = ResourceServer::of_issuers(configs, wiring).unwrap();
+        let context = Context::new(http).clock(WorldClock(clock.clone()));
+        let server = ResourceServer::of_issuers(configs, context).unwrap();
         Self {
             clock,
             ours,

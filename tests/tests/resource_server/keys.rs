@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, header};
-use logto_client::{Wiring, event::Event, http::http_fn, resource_server::ResourceServer};
+use logto_client::{Context, event::Event, http::http_fn, resource_server::ResourceServer};
 use logto_testkit::{Endpoint, Fault, KeyType};
 use logto_tests::world::WorldClock;
 use tokio::time::Instant;
@@ -348,8 +348,8 @@ async fn f3_keys_that_move_are_found_at_their_new_place_within_the_hour() {
             })
         }
     });
-    let wiring = Wiring::new(http).clock(WorldClock(api.world.clock.clone()));
-    let server = ResourceServer::new(api.world.config().clone(), wiring).unwrap();
+    let context = Context::new(http).clock(WorldClock(api.world.clock.clone()));
+    let server = ResourceServer::new(api.world.config().clone(), context).unwrap();
     let check = async |token: &str| status(server.verify(token, &api.demands()).await);
     let old = api.token();
     assert_eq!(check(&old).await, 200);

@@ -3,7 +3,7 @@
 use logto_client::{
     LogtoConfig, TokenTarget,
     core::api_token::{AccessTokenVerification, Caller},
-    machine::MachineClient,
+    m2m::M2mClient,
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::demo::{ACME, GLOBEX, SHOPPING_API};
@@ -15,7 +15,7 @@ async fn machines_token(api: &Api) -> String {
         .app_secret(MACHINE_SECRET)
         .build()
         .unwrap();
-    let machine = MachineClient::new(config, api.world.wiring()).unwrap();
+    let machine = M2mClient::new(config, api.world.context()).unwrap();
     let target = TokenTarget::resource(SHOPPING_API).with_scopes(["read:products"]);
     machine
         .token(&target)

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use logto_client::{
-    LogtoConfig, Secret, TokenTarget, core::introspection::OpaqueTokenVerification,
-    machine::MachineClient, resource_server::ResourceServer,
+    LogtoConfig, Secret, TokenTarget, core::introspection::OpaqueTokenVerification, m2m::M2mClient,
+    resource_server::ResourceServer,
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{Endpoint, Fault};
@@ -168,7 +168,7 @@ async fn r40_refused_credentials_say_nothing_about_the_token() {
         .app_secret("wrong")
         .build()
         .unwrap();
-    let server = ResourceServer::new(config, api.world.wiring()).unwrap();
+    let server = ResourceServer::new(config, api.world.context()).unwrap();
     assert_eq!(status(server.introspect(&token, &demands(&api)).await), 503);
 }
 
@@ -212,7 +212,7 @@ async fn r40_many_who_ask_at_once_are_one_question() {
 async fn r40_a_client_of_its_own_asks_without_remembering() {
     let api = Api::new();
     let token = opaque(&api).await;
-    let client = MachineClient::new(api.world.config().clone(), api.world.wiring()).unwrap();
+    let client = M2mClient::new(api.world.config().clone(), api.world.context()).unwrap();
     for _ in 0..2 {
         assert!(
             client

@@ -127,12 +127,12 @@ async fn f4_a_rotation_in_an_outage_is_503_until_the_provider_is_back() {
 #[tokio::test(start_paused = true)]
 async fn f17_a_brown_out_meets_a_bound_and_a_deadline_and_good_tokens_do_not_notice() {
     let api = Api::new();
-    let wiring = api
+    let context = api
         .world
-        .wiring()
-        .calls_at_once(4)
+        .context()
+        .max_concurrent_requests(4)
         .deadline(Duration::from_secs(2));
-    let server = ResourceServer::new(api.world.config().clone(), wiring).unwrap();
+    let server = ResourceServer::new(api.world.config().clone(), context).unwrap();
     let good = api.token();
     assert_eq!(status(server.verify(&good, &api.demands()).await), 200);
     api.world.network.set_latency(Duration::from_secs(10));

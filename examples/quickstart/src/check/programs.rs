@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use logto::{
     LogtoClient, Secret, SignIn, TokenTarget, WritableSession,
     client::{
-        machine::MachineClient,
+        m2m::M2mClient,
         resource_server::{Refusal, ResourceServer},
     },
     core::{api_token::AccessTokenVerification, grants::TypedToken, sign_in::Callback},
@@ -23,10 +23,11 @@ pub(super) async fn play(place: &Place, report: &mut Report) -> Result<(), Faile
     let machine = tenant::embedded_machine(place.logto.logto())?;
     let programs = Programs {
         place,
-        web: LogtoClient::builder(config.clone(), place.wiring()?, MemoryStorage::new()).build()?,
-        own_name: MachineClient::new(config.clone(), place.wiring()?)?,
-        machine: MachineClient::new(machine, place.wiring()?)?,
-        api: ResourceServer::new(config, place.wiring()?)?,
+        web: LogtoClient::builder(config.clone(), place.context()?, MemoryStorage::new())
+            .build()?,
+        own_name: M2mClient::new(config.clone(), place.context()?)?,
+        machine: M2mClient::new(machine, place.context()?)?,
+        api: ResourceServer::new(config, place.context()?)?,
     };
     report.note("machine-to-machine token, kept", programs.machine().await);
     report.note(
@@ -50,9 +51,9 @@ struct Programs<'a> {
     place: &'a Place,
     web: LogtoClient,
     /// The web application in its own name.
-    own_name: MachineClient,
+    own_name: M2mClient,
     /// The machine-to-machine application.
-    machine: MachineClient,
+    machine: M2mClient,
     api: ResourceServer,
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn anew(
 ) -> Result<Response> {
     with_session(app, headers, query, async |session, target| {
         Ok(TokenAnswer::new(
-            &session.access_token_anew(target).await?,
+            &session.refresh_access_token(target).await?,
             None,
         ))
     })

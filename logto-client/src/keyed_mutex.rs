@@ -8,17 +8,17 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-use crate::flight::lock;
+use crate::single_flight::lock;
 
 type Queues<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 
 /// Queues by key. A key that nobody waits for takes no memory.
 #[derive(Debug)]
-pub(crate) struct Turns<K: Eq + Hash> {
+pub(crate) struct KeyedMutex<K: Eq + Hash> {
     queues: Arc<Queues<K>>,
 }
 
-impl<K: Clone + Eq + Hash> Turns<K> {
+impl<K: Clone + Eq + Hash> KeyedMutex<K> {
     pub(crate) fn new() -> Self {
         Self {
             queues: Arc::default(),
@@ -26,7 +26,7 @@ impl<K: Clone + Eq + Hash> Turns<K> {
     }
 
     /// Waits for its turn and keeps it until the guard is dropped.
-    pub(crate) async fn take(&self, key: K) -> Turn<K> {
+    pub(crate) async fn take(&self, key: K) -> KeyedMutexGuard<K> {
         let queue = Arc::clone(lock(&self.queues).entry(key.clone()).or_default());
         let place = Place {
             key,
@@ -34,7 +34,7 @@ impl<K: Clone + Eq + Hash> Turns<K> {
             queues: Arc::clone(&self.queues),
         };
         let held = Arc::clone(&place.queue).lock_owned().await;
-        Turn {
+        KeyedMutexGuard {
             _held: held,
             _place: place,
         }
@@ -48,7 +48,7 @@ impl<K: Clone + Eq + Hash> Turns<K> {
 
 /// The turn of whoever holds it. The fields are dropped in order: first the turn, then the place.
 #[derive(Debug)]
-pub(crate) struct Turn<K: Eq + Hash> {
+pub(crate) struct KeyedMutexGuard<K: Eq + Hash> {
     _held: OwnedMutexGuard<()>,
     _place: Place<K>,
 }

@@ -12,7 +12,7 @@ use logto_core::{
 use serde_json::{Value, json};
 
 use super::{
-    cookies::{CarriedCookies, CookieCodec},
+    cookies::{CookieCodec, RequestCookies},
     pending::{PendingCookies, PendingError},
     respond::{self, error_response, is_cross_site},
 };
@@ -117,8 +117,8 @@ impl LogtoWeb {
         let now = self.client.clock().now();
         let (pending, forget) = self.pending().take(&parts.headers, &callback, now);
         append(answer, forget);
-        let carried = self.cookies.read(&parts.headers);
-        let previous = self.find(&carried).await.ok().flatten();
+        let request_cookies = self.cookies.read(&parts.headers);
+        let previous = self.find(&request_cookies).await.ok().flatten();
         let completed = self
             .client
             .complete_sign_in(
@@ -127,7 +127,10 @@ impl LogtoWeb {
                 previous.map(|(handle, _)| handle).as_ref(),
             )
             .await?;
-        append(answer, self.write(&carried, &completed.session.handle())?);
+        append(
+            answer,
+            self.write(&request_cookies, &completed.session.handle())?,
+        );
         Ok(completed)
     }
 
@@ -196,16 +199,16 @@ impl LogtoWeb {
         response: &mut HeaderMap,
     ) -> Result<(), Error> {
         respond::keep_private(response);
-        let carried = self.cookies.read(request);
+        let request_cookies = self.cookies.read(request);
         match session {
             // Cookies that open as no session are left: they may belong to a newer version.
             None => {}
             Some(session) if session.ended().is_some() => {
-                append(response, self.cookies.clear(&carried));
+                append(response, self.cookies.clear(&request_cookies));
             }
             Some(session) => {
                 if let Some(handle) = session.changed_handle() {
-                    append(response, self.write(&carried, &handle)?);
+                    append(response, self.write(&request_cookies, &handle)?);
                 }
             }
         }
@@ -251,8 +254,8 @@ impl LogtoWeb {
             });
             return Ok(respond::json(StatusCode::FORBIDDEN, &body));
         }
-        let carried = self.cookies.read(headers);
-        let url = match self.find(&carried).await? {
+        let request_cookies = self.cookies.read(headers);
+        let url = match self.find(&request_cookies).await? {
             Some((_, session)) => session.sign_out(sign_out).await?,
             None => match self.client.metadata().await {
                 Ok(metadata) => Some(sign_out.url(self.client.config(), &metadata)?),
@@ -265,7 +268,7 @@ impl LogtoWeb {
             .base_url()
             .map_or("/", url::Url::as_str);
         let mut response = respond::see_other(url.as_ref().map_or(home, url::Url::as_str));
-        append(response.headers_mut(), self.cookies.clear(&carried));
+        append(response.headers_mut(), self.cookies.clear(&request_cookies));
         Ok(response)
     }
 
@@ -321,10 +324,10 @@ impl LogtoWeb {
     /// The newest session that the cookies open.
     async fn find(
         &self,
-        carried: &CarriedCookies<'_>,
+        request_cookies: &RequestCookies<'_>,
     ) -> Result<Option<(Handle, WritableSession)>, Error> {
         let mut newest: Option<(Handle, WritableSession)> = None;
-        for candidate in carried.candidates() {
+        for candidate in request_cookies.candidates() {
             let handle = Handle::new(candidate);
             if let Some(session) = self.client.session(&handle).await? {
                 if newest
@@ -340,11 +343,11 @@ impl LogtoWeb {
 
     fn write(
         &self,
-        carried: &CarriedCookies<'_>,
+        request_cookies: &RequestCookies<'_>,
         handle: &Handle,
     ) -> Result<Vec<HeaderValue>, Error> {
         self.cookies
-            .write(carried, handle.expose())
+            .write(request_cookies, handle.expose())
             .map_err(|error| StorageError::Misconfigured(error.to_string()).into())
     }
 }

@@ -15,19 +15,19 @@ use futures_util::{
 use crate::runtime::Runtime;
 
 /// Work that is shared by everybody who waits for it.
-pub(crate) type Flight<T> = Shared<BoxFuture<'static, T>>;
+pub(crate) type Inflight<T> = Shared<BoxFuture<'static, T>>;
 
-type UnderWay<K, T> = Mutex<HashMap<K, Flight<T>>>;
+type UnderWay<K, T> = Mutex<HashMap<K, Inflight<T>>>;
 
 /// Work under way, by key. Whoever asks for a key that is in flight shares its outcome.
 ///
 /// A flight goes on when its callers are cancelled: the runtime carries it to its end. A runtime that
 /// cannot leaves it to whoever asks for the key next.
-pub(crate) struct Flights<K, T: Clone> {
+pub(crate) struct SingleFlight<K, T: Clone> {
     under_way: Arc<UnderWay<K, T>>,
 }
 
-impl<K, T> Flights<K, T>
+impl<K, T> SingleFlight<K, T>
 where
     K: Clone + Eq + Hash + Send + 'static,
     T: Clone + Send + Sync + 'static,
@@ -38,19 +38,19 @@ where
         runtime: &dyn Runtime,
         key: K,
         work: impl FnOnce() -> BoxFuture<'static, T>,
-    ) -> Flight<T> {
+    ) -> Inflight<T> {
         let mut under_way = lock(&self.under_way);
         if let Some(flight) = under_way.get(&key) {
             return flight.clone();
         }
-        let landing = Landing {
+        let registration = Registration {
             key: key.clone(),
             under_way: Arc::downgrade(&self.under_way),
         };
         let work = work();
         let flight = async move {
             let outcome = work.await;
-            drop(landing);
+            drop(registration);
             outcome
         }
         .boxed()
@@ -67,7 +67,7 @@ where
     }
 
     /// Waits until no flight is under way.
-    pub(crate) async fn land(&self) {
+    pub(crate) async fn drain(&self) {
         loop {
             let flight = lock(&self.under_way).values().next().cloned();
             match flight {
@@ -83,7 +83,7 @@ where
     }
 }
 
-impl<K, T: Clone> Default for Flights<K, T> {
+impl<K, T: Clone> Default for SingleFlight<K, T> {
     fn default() -> Self {
         Self {
             under_way: Arc::default(),
@@ -91,19 +91,19 @@ impl<K, T: Clone> Default for Flights<K, T> {
     }
 }
 
-impl<K, T: Clone> fmt::Debug for Flights<K, T> {
+impl<K, T: Clone> fmt::Debug for SingleFlight<K, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flights").finish_non_exhaustive()
+        f.debug_struct("SingleFlight").finish_non_exhaustive()
     }
 }
 
 /// Takes a flight off the list when it has ended.
-struct Landing<K: Eq + Hash, T: Clone> {
+struct Registration<K: Eq + Hash, T: Clone> {
     key: K,
     under_way: Weak<UnderWay<K, T>>,
 }
 
-impl<K: Eq + Hash, T: Clone> Drop for Landing<K, T> {
+impl<K: Eq + Hash, T: Clone> Drop for Registration<K, T> {
     fn drop(&mut self) {
         if let Some(under_way) = self.under_way.upgrade() {
             let landed = lock(&under_way).remove(&self.key);

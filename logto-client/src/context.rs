@@ -21,7 +21,7 @@ use crate::{
 /// The seams that every client has. An [`HttpClient`] alone makes one; everything else has a default.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Wiring {
+pub struct Context {
     http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -38,7 +38,7 @@ pub struct Wiring {
 #[non_exhaustive]
 pub enum BuildError {
     /// A credential to try besides the configured one cannot be used.
-    #[error("`also_try`: {0}")]
+    #[error("`fallback_authentication`: {0}")]
     Credentials(#[from] ConfigError),
     /// No feature brings a runtime and none was given.
     #[error("no runtime: switch on the feature `tokio`, or give one with `runtime`")]
@@ -58,11 +58,11 @@ pub enum BuildError {
     #[error("the coordinator belongs to another application or issuer")]
     OtherApplication,
     /// With no call at once nothing can be sent.
-    #[error("`calls_at_once` must not be zero")]
+    #[error("`max_concurrent_requests` must not be zero")]
     NoCalls,
 }
 
-impl Wiring {
+impl Context {
     /// The system's clock and random source, and the runtime and verifier of the features: Tokio;
     /// `aws-lc` if it is on, else `rust-crypto`.
     pub fn new(http: impl HttpClient + 'static) -> Self {
@@ -116,14 +116,14 @@ impl Wiring {
     }
 
     /// How many calls to the provider may be under way at once; 64 unless changed. More wait.
-    pub fn calls_at_once(mut self, calls: usize) -> Self {
+    pub fn max_concurrent_requests(mut self, calls: usize) -> Self {
         self.at_once = calls;
         self
     }
 
     /// A way to prove who we are that is tried when the configured one, or the one before this, is
     /// refused: the other secret while one is being replaced.
-    pub fn also_try(mut self, authentication: ClientAuthentication) -> Self {
+    pub fn fallback_authentication(mut self, authentication: ClientAuthentication) -> Self {
         self.other_credentials.push(authentication);
         self
     }
@@ -157,7 +157,7 @@ impl Wiring {
     }
 }
 
-impl<H: HttpClient + 'static> From<H> for Wiring {
+impl<H: HttpClient + 'static> From<H> for Context {
     fn from(http: H) -> Self {
         Self::new(http)
     }

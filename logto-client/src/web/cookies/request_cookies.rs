@@ -18,15 +18,15 @@ use super::GENERATION_LEN;
 /// They come from a browser: nothing in them is trusted, and reading them takes time proportional to
 /// their length whatever they say. `Debug` shows no values.
 #[derive(Clone, Default)]
-pub struct CarriedCookies<'h> {
+pub struct RequestCookies<'h> {
     single: Vec<&'h str>,
     chunks: Vec<(usize, &'h str)>,
     pending: Vec<(PendingId, &'h str)>,
 }
 
-impl<'h> CarriedCookies<'h> {
+impl<'h> RequestCookies<'h> {
     pub(super) fn parse(name: &str, headers: &'h HeaderMap) -> Self {
-        let mut carried = Self::default();
+        let mut request_cookies = Self::default();
         let pairs = headers
             .get_all(header::COOKIE)
             .into_iter()
@@ -50,18 +50,18 @@ impl<'h> CarriedCookies<'h> {
                 .and_then(|value| std::str::from_utf8(value).ok())
                 .unwrap_or_default();
             match suffix.strip_prefix('.') {
-                None if suffix.is_empty() => carried.single.push(value),
+                None if suffix.is_empty() => request_cookies.single.push(value),
                 None => {}
                 Some(rest) => {
                     if let Some(id) = rest.strip_prefix("tx.").and_then(PendingId::parse) {
-                        carried.pending.push((id, value));
+                        request_cookies.pending.push((id, value));
                     } else if let Some(index) = small_number(rest) {
-                        carried.chunks.push((index, value));
+                        request_cookies.chunks.push((index, value));
                     }
                 }
             }
         }
-        carried
+        request_cookies
     }
 
     /// The values that the request may mean, each complete: the caller takes the one that opens, and
@@ -161,9 +161,9 @@ impl<'h> CarriedCookies<'h> {
     }
 }
 
-impl fmt::Debug for CarriedCookies<'_> {
+impl fmt::Debug for RequestCookies<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CarriedCookies")
+        f.debug_struct("RequestCookies")
             .field("single", &self.single.len())
             .field("chunks", &self.chunks.len())
             .field("pending", &self.pending.len())

@@ -16,16 +16,16 @@ use logto_core::{
 };
 
 use crate::{
+    context::{BuildError, Context},
+    cooldown::Cooldown,
     error::Error,
-    expiring::Expiring,
-    flight::{Flight, Flights, lock},
-    pause::Pause,
     provider::Provider,
-    wiring::{BuildError, Wiring},
+    single_flight::{Inflight, SingleFlight, lock},
+    ttl_map::TtlMap,
 };
 
 /// How many targets a client keeps tokens for. Whoever has more fetches some more often.
-const MOST_TARGETS: usize = 10_000;
+const MAX_TARGETS: usize = 10_000;
 /// How long a target that could not be had is left alone.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
@@ -39,13 +39,13 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 ///
 /// ```
 /// # #[cfg(feature = "reqwest-0-13")] {
-/// use logto_client::{LogtoConfig, TokenTarget, http::ReqwestClient, machine::MachineClient};
+/// use logto_client::{LogtoConfig, TokenTarget, http::ReqwestClient, m2m::M2mClient};
 ///
 /// async fn call() -> Result<(), Box<dyn std::error::Error>> {
 ///     let config = LogtoConfig::builder("https://tenant.logto.app", "m2m-app-id")
 ///         .app_secret("m2m-app-secret")
 ///         .build()?;
-///     let client = MachineClient::new(config, ReqwestClient::new()?)?;
+///     let client = M2mClient::new(config, ReqwestClient::new()?)?;
 ///     let target = TokenTarget::resource("https://shop.example.com/api").with_scopes(["read:products"]);
 ///     let token = client.token(&target).await?;
 ///     println!("Authorization: Bearer with {} scopes", token.scopes.len());
@@ -54,32 +54,32 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct MachineClient {
+pub struct M2mClient {
     inner: Arc<Inner>,
 }
 
 struct Inner {
     provider: Arc<Provider>,
     tokens: Mutex<HashMap<TokenTarget, AccessToken>>,
-    flights: Flights<TokenTarget, Result<AccessToken, Error>>,
-    failures: Expiring<TokenTarget, Error>,
-    pause: Pause,
+    flights: SingleFlight<TokenTarget, Result<AccessToken, Error>>,
+    failures: TtlMap<TokenTarget, Error>,
+    cooldown: Cooldown,
 }
 
-impl MachineClient {
-    /// A client of this application. An [`HttpClient`](crate::http::HttpClient) alone is a [`Wiring`].
+impl M2mClient {
+    /// A client of this application. An [`HttpClient`](crate::http::HttpClient) alone is a [`Context`].
     ///
     /// # Errors
-    /// What the wiring lacks.
-    pub fn new(config: LogtoConfig, wiring: impl Into<Wiring>) -> Result<Self, BuildError> {
-        let provider = Arc::new(wiring.into().provider(config, Arc::default())?);
+    /// What the context lacks.
+    pub fn new(config: LogtoConfig, context: impl Into<Context>) -> Result<Self, BuildError> {
+        let provider = Arc::new(context.into().provider(config, Arc::default())?);
         Ok(Self {
             inner: Arc::new(Inner {
                 provider,
                 tokens: Mutex::default(),
-                flights: Flights::default(),
-                failures: Expiring::new(MOST_TARGETS),
-                pause: Pause::default(),
+                flights: SingleFlight::default(),
+                failures: TtlMap::new(MAX_TARGETS),
+                cooldown: Cooldown::default(),
             }),
         })
     }
@@ -117,7 +117,7 @@ impl MachineClient {
         self.inner.failures.remove(target);
     }
 
-    fn fetch(&self, target: &TokenTarget) -> Flight<Result<AccessToken, Error>> {
+    fn fetch(&self, target: &TokenTarget) -> Inflight<Result<AccessToken, Error>> {
         let runtime = &*self.inner.provider.runtime;
         self.inner.flights.join(runtime, target.clone(), || {
             let (inner, target) = (Arc::clone(&self.inner), target.clone());
@@ -179,24 +179,24 @@ impl Inner {
     /// The error of the last attempt, while it is too early for another.
     fn may_ask(&self, target: &TokenTarget) -> Result<(), Error> {
         let now = self.provider.now();
-        self.pause.check(now)?;
+        self.cooldown.check(now)?;
         self.failures.get(target, now).map_or(Ok(()), Err)
     }
 
     fn note(&self, target: TokenTarget, error: &Error) {
         let now = self.provider.now();
-        self.pause.learn(error, now);
+        self.cooldown.learn(error, now);
         self.failures
             .insert(target, error.clone(), now.plus(BACK_OFF), now);
     }
 
     fn keep(&self, target: TokenTarget, token: AccessToken) {
         let mut tokens = lock(&self.tokens);
-        if tokens.len() >= MOST_TARGETS {
+        if tokens.len() >= MAX_TARGETS {
             let now = self.provider.now();
             tokens.retain(|_, token| token.is_usable(now, Duration::ZERO));
         }
-        if tokens.len() < MOST_TARGETS {
+        if tokens.len() < MAX_TARGETS {
             tokens.insert(target, token);
         }
     }
@@ -213,9 +213,9 @@ impl Provider {
     }
 }
 
-impl fmt::Debug for MachineClient {
+impl fmt::Debug for M2mClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MachineClient")
+        f.debug_struct("M2mClient")
             .field("config", &self.inner.provider.config)
             .finish_non_exhaustive()
     }

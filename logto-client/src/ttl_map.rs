@@ -8,11 +8,11 @@ use std::{
 
 use logto_core::UnixTime;
 
-use crate::flight::lock;
+use crate::single_flight::lock;
 
 /// Remembers values for a while, and no more than `capacity` of them: the oldest go first.
 #[derive(Debug)]
-pub(crate) struct Expiring<K, V> {
+pub(crate) struct TtlMap<K, V> {
     capacity: usize,
     entries: Mutex<Entries<K, V>>,
 }
@@ -32,7 +32,7 @@ struct Entry<V> {
     generation: u64,
 }
 
-impl<K: Clone + Eq + Hash, V: Clone> Expiring<K, V> {
+impl<K: Clone + Eq + Hash, V: Clone> TtlMap<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
         let entries = Entries {
             by_key: HashMap::new(),
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn entries_end_with_their_time() {
-        let map = Expiring::new(10);
+        let map = TtlMap::new(10);
         assert!(map.insert("a", 1, at(10), at(0)));
         assert_eq!(map.get(&"a", at(9)), Some(1));
         assert_eq!(map.get(&"a", at(10)), None);
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn w6_nothing_piles_up_behind_an_entry_that_lives_long() {
-        let map = Expiring::new(1_000);
+        let map = TtlMap::new(1_000);
         map.insert(0, (), at(1_000_000), at(0));
         for time in 1..10_000 {
             map.insert(1, (), at(time + 2), at(time));
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn w6_no_more_than_the_capacity_is_kept_and_the_oldest_go_first() {
-        let map = Expiring::new(100);
+        let map = TtlMap::new(100);
         for key in 0..10_000 {
             map.insert(key, (), at(1_000_000), at(key));
             map.insert(key, (), at(1_000_000), at(key));

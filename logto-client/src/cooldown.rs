@@ -4,7 +4,7 @@ use std::{sync::Mutex, time::Duration};
 
 use logto_core::{UnixTime, error::OAuthErrorCode};
 
-use crate::{error::Error, flight::lock};
+use crate::{error::Error, single_flight::lock};
 
 /// After our credentials were refused nobody is bothered for this long: every session would only hear
 /// the same.
@@ -12,11 +12,11 @@ const CREDENTIALS_PAUSE: Duration = Duration::from_secs(10);
 
 /// Until when the token endpoint is left alone, and what it said.
 #[derive(Debug, Default)]
-pub(crate) struct Pause {
+pub(crate) struct Cooldown {
     until: Mutex<Option<(UnixTime, UnixTime, Error)>>,
 }
 
-impl Pause {
+impl Cooldown {
     /// The provider's last word, while it holds.
     pub(crate) fn check(&self, now: UnixTime) -> Result<(), Error> {
         match &*lock(&self.until) {
