@@ -102,6 +102,7 @@ pub mod machine;
 pub mod management_api;
 pub mod metadata;
 pub mod pushed_authorization;
+pub mod refresh;
 pub mod revocation;
 pub mod session;
 pub mod sign_in;

@@ -7,6 +7,7 @@ mod verified_id_token;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,11 @@ impl Session {
     /// ID token tells who signed in and not until when.
     pub fn claims(&self) -> &IdTokenClaims {
         self.id_token.claims()
+    }
+
+    /// As [`claims`](Self::claims), shared.
+    pub fn shared_claims(&self) -> Arc<IdTokenClaims> {
+        self.id_token.shared_claims()
     }
 
     /// The ID token as it was issued, for an `id_token_hint`; `None` when the session had to
@@ -244,7 +250,11 @@ impl Session {
         ))
     }
 
-    fn may_ask_for(&self, target: &TokenTarget) -> Result<(), UsageError> {
+    /// Whether the provider can be asked for a token for `target`.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub(crate) fn may_ask_for(&self, target: &TokenTarget) -> Result<(), UsageError> {
         if let Some(resource) = target.resource_indicator() {
             if !self.requested_resources.contains(resource) {
                 return Err(UsageError::ResourceNotRequested(resource.to_owned()));
@@ -290,6 +300,26 @@ impl Session {
         if let Some(at) = delta.at {
             self.changed_at = self.changed_at.max(at);
         }
+    }
+
+    /// The part of a change that is newer than this session; `None` if there is none.
+    ///
+    /// A ledger brings an old copy of a session up to date with it. Tokens are compared by when they were
+    /// issued, so that an old change takes nothing back.
+    pub fn news_in(&self, delta: &SessionDelta) -> Option<SessionDelta> {
+        let mut news = delta.clone();
+        news.forgotten.clear();
+        news.access_token = news.access_token.filter(|(target, token)| {
+            let held = self.access_tokens.get(target);
+            held.is_none_or(|held| held.issued_at < token.issued_at)
+        });
+        news.id_token = news
+            .id_token
+            .filter(|id_token| id_token.claims().iat > self.claims().iat);
+        news.refresh_token = news
+            .refresh_token
+            .filter(|refresh_token| Some(refresh_token) != self.refresh_token.as_ref());
+        (!news.is_empty()).then_some(news)
     }
 
     /// Notes that a token was handed out at `now`, for storage that has to choose which to drop.

@@ -35,7 +35,7 @@ pub struct RefreshTokens {
 ///
 /// A new refresh token stands apart from the rest because it must be kept whatever the rest is worth:
 /// the old one is spent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Refreshed {
     /// The refresh token to use from now on; `None` means that the old one stays good.

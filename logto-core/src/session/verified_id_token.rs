@@ -29,6 +29,11 @@ impl VerifiedIdToken {
         &self.claims
     }
 
+    /// What the token says, shared.
+    pub(super) fn shared_claims(&self) -> Arc<IdTokenClaims> {
+        Arc::clone(&self.claims)
+    }
+
     /// The token as it is kept.
     pub(super) fn token(&self) -> &Secret {
         &self.token

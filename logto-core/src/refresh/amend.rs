@@ -1,0 +1,200 @@
+//! A change of a stored session that spends nothing.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{
+    Action, Event, Moment, Notice, RefreshError, SessionEnd, SessionJob, Step, catch_up::catch_up,
+};
+use crate::{
+    error::UsageError,
+    secret::Secret,
+    session::{Session, SessionDelta},
+    tokens::TokenTarget,
+};
+
+/// How often the session is written before the job gives up.
+const MAX_WRITES: u32 = 4;
+
+/// Writes a small change of a session: what the ledger knows and the storage does not, that it is in use,
+/// or that an access token is to be forgotten. Merges with whoever else writes.
+#[derive(Clone, Debug)]
+pub struct Amend<F> {
+    session: Arc<Session>,
+    delta: SessionDelta,
+    /// Whether the change must be written. What the ledger knows may be written with the next use as well.
+    is_required: bool,
+    writes: u32,
+    has_news: bool,
+    state: State,
+    outbox: VecDeque<Action<F>>,
+    result: Option<Result<Arc<Session>, RefreshError<F>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum State {
+    Loading,
+    Recalling,
+    Recording,
+    Storing,
+    Pausing,
+    Done,
+}
+
+impl<F: Clone> Amend<F> {
+    /// Forgets the access token for `target` in a session that is read again first.
+    pub fn forget(session: Arc<Session>, target: TokenTarget) -> Self {
+        let mut delta = SessionDelta::default();
+        delta.forgotten.push(target);
+        let mut job = Self::new(session, delta, true);
+        job.outbox.push_back(Action::Load);
+        job.state = State::Loading;
+        job
+    }
+
+    /// Writes `session`, which is newer than what is stored.
+    pub fn write_back(session: Arc<Session>) -> Self {
+        let mut job = Self::new(session, SessionDelta::default(), false);
+        job.state = job.store();
+        job
+    }
+
+    fn new(session: Arc<Session>, delta: SessionDelta, is_required: bool) -> Self {
+        Self {
+            session,
+            delta,
+            is_required,
+            writes: 0,
+            has_news: false,
+            state: State::Done,
+            outbox: VecDeque::new(),
+            result: None,
+        }
+    }
+
+    fn next(&mut self, event: Event<F>) -> State {
+        match (self.state, event) {
+            (State::Loading, Event::Loaded(session)) => {
+                self.session = session;
+                self.recall()
+            }
+            (State::Loading | State::Storing, Event::Gone) => self.gone(),
+            (State::Loading, Event::Failed(failure)) => {
+                self.finish(Err(RefreshError::Failed(failure)))
+            }
+            (State::Recalling, Event::Recalled(knowledge)) if knowledge.has_ended => self.gone(),
+            (State::Recalling, Event::Recalled(knowledge)) => self.recalled(&knowledge.deltas),
+            (State::Recording, Event::Recorded { has_ended: true }) => self.gone(),
+            (State::Recording, Event::Recorded { .. }) | (State::Pausing, Event::BackedOff) => {
+                self.store()
+            }
+            (State::Storing, Event::Stored) => self.finish(Ok(Arc::clone(&self.session))),
+            (State::Storing, Event::Conflict(theirs)) => {
+                self.session = theirs;
+                match self.writes < MAX_WRITES {
+                    true => self.recall(),
+                    false => self.not_stored(None),
+                }
+            }
+            (
+                State::Storing,
+                Event::StoreFailed {
+                    failure,
+                    is_transient,
+                },
+            ) => {
+                if is_transient && self.is_required && self.writes < MAX_WRITES {
+                    self.outbox.push_back(Action::BackOff {
+                        attempt: self.writes,
+                    });
+                    return State::Pausing;
+                }
+                self.not_stored(Some(failure))
+            }
+            (state, _) => state,
+        }
+    }
+
+    fn recall(&mut self) -> State {
+        match self.session.refresh_token().cloned() {
+            Some(refresh_token) => {
+                self.outbox.push_back(Action::Recall { refresh_token });
+                State::Recalling
+            }
+            None => self.known(),
+        }
+    }
+
+    fn recalled(&mut self, deltas: &[SessionDelta]) -> State {
+        let caught_up = catch_up(&mut self.session, deltas);
+        self.has_news |= caught_up.has_news;
+        match caught_up.is_rotated {
+            true => self.recall(),
+            false => self.known(),
+        }
+    }
+
+    fn known(&mut self) -> State {
+        if self.delta.is_empty() {
+            return match std::mem::take(&mut self.has_news) {
+                true => self.store(),
+                // Whoever was faster wrote the same.
+                false => self.finish(Ok(Arc::clone(&self.session))),
+            };
+        }
+        Arc::make_mut(&mut self.session).apply(&self.delta);
+        let spent = self.session.refresh_token().cloned();
+        self.outbox.push_back(Action::Record {
+            spent: spent.unwrap_or_else(|| Secret::from("")),
+            delta: self.delta.clone(),
+        });
+        State::Recording
+    }
+
+    fn store(&mut self) -> State {
+        self.writes += 1;
+        self.outbox.push_back(Action::Store {
+            session: Arc::clone(&self.session),
+        });
+        State::Storing
+    }
+
+    fn not_stored(&mut self, failure: Option<F>) -> State {
+        self.outbox
+            .push_back(Action::Tell(Notice::NotStored(failure.clone())));
+        match (failure, self.is_required) {
+            (Some(failure), _) => self.finish(Err(RefreshError::Failed(failure))),
+            (None, _) => self.finish(Err(RefreshError::Busy)),
+        }
+    }
+
+    fn gone(&mut self) -> State {
+        self.outbox
+            .push_back(Action::MarkEnded(SessionEnd::Removed));
+        self.finish(Err(RefreshError::Ended(SessionEnd::Removed)))
+    }
+
+    fn finish(&mut self, result: Result<Arc<Session>, RefreshError<F>>) -> State {
+        self.result = Some(result);
+        State::Done
+    }
+}
+
+impl<F: Clone> SessionJob<F> for Amend<F> {
+    /// The session as it is stored now.
+    type Output = Result<Arc<Session>, RefreshError<F>>;
+
+    fn poll(&mut self, _: Moment) -> Step<F, Self::Output> {
+        match (self.outbox.pop_front(), self.state) {
+            (Some(action), _) => Step::Perform(action),
+            (None, State::Done) => {
+                let done = RefreshError::Protocol(UsageError::AlreadyDone.into());
+                Step::Done(self.result.take().unwrap_or(Err(done)))
+            }
+            (None, _) => Step::Wait { until: None },
+        }
+    }
+
+    fn handle(&mut self, event: Event<F>, _: Moment) {
+        self.state = self.next(event);
+    }
+}

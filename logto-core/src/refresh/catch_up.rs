@@ -1,0 +1,31 @@
+//! Bringing an old copy of a session up to date.
+
+use std::sync::Arc;
+
+use crate::session::{Session, SessionDelta};
+
+/// What a step of catching up did to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CaughtUp {
+    /// There was something new.
+    pub(super) has_news: bool,
+    /// The refresh token was replaced. What replaced the new one may be known as well; that ends, as no
+    /// token replaces itself.
+    pub(super) is_rotated: bool,
+}
+
+/// Applies what is newer than the session. Copies it only if there is anything.
+pub(super) fn catch_up(session: &mut Arc<Session>, deltas: &[SessionDelta]) -> CaughtUp {
+    let before = session.refresh_token().cloned();
+    let mut has_news = false;
+    for delta in deltas {
+        if let Some(news) = session.news_in(delta) {
+            Arc::make_mut(session).apply(&news);
+            has_news = true;
+        }
+    }
+    CaughtUp {
+        has_news,
+        is_rotated: session.refresh_token() != before.as_ref(),
+    }
+}

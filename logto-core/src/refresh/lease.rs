@@ -1,0 +1,139 @@
+//! The lease of a session: how long it is ours.
+
+use std::time::Duration;
+
+use super::LeaseGrant;
+
+/// How long a lease lasts that is not renewed. A process that dies with it blocks the others this long.
+pub const LEASE_TTL: Duration = Duration::from_secs(6);
+/// How often a lease is renewed. Two renewals may fail before it ends.
+const RENEW_INTERVAL: Duration = Duration::from_secs(2);
+/// How long to wait for another process that refreshes the same session.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(5);
+/// How often to look whether it is done.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// A lease that was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct HeldLease {
+    grant: LeaseGrant,
+    valid_until: Duration,
+    renew_at: Duration,
+    is_renewing: bool,
+}
+
+impl HeldLease {
+    /// The lease that was asked for at `asked_at`.
+    pub(super) fn new(grant: LeaseGrant, asked_at: Duration) -> Self {
+        let mut lease = Self {
+            grant,
+            valid_until: Duration::MAX,
+            renew_at: Duration::MAX,
+            is_renewing: false,
+        };
+        if grant.is_shared {
+            lease.prolong(asked_at);
+        }
+        lease
+    }
+
+    pub(super) fn grant(&self) -> LeaseGrant {
+        self.grant
+    }
+
+    /// Whether nobody else can have the lease at `now`.
+    pub(super) fn is_valid(&self, now: Duration) -> bool {
+        now < self.valid_until
+    }
+
+    /// Until when the lease is ours, unless it is renewed; `None` if no other process shares it.
+    pub(super) fn valid_until(&self) -> Option<Duration> {
+        self.grant.is_shared.then_some(self.valid_until)
+    }
+
+    /// When to renew it; `None` while that is under way or not needed.
+    pub(super) fn renew_at(&self) -> Option<Duration> {
+        (self.grant.is_shared && !self.is_renewing).then_some(self.renew_at)
+    }
+
+    /// Whether to renew it now. Says so once.
+    pub(super) fn begin_renewal(&mut self, now: Duration) -> bool {
+        let is_due = self.renew_at().is_some_and(|renew_at| renew_at <= now);
+        self.is_renewing |= is_due;
+        // The lease counts from now at the earliest, whenever the answer comes.
+        if is_due {
+            self.renew_at = now;
+        }
+        is_due
+    }
+
+    /// What came of a renewal.
+    pub(super) fn renewed(&mut self, is_ours: Option<bool>, now: Duration) {
+        let asked_at = self.renew_at;
+        self.is_renewing = false;
+        match is_ours {
+            Some(true) => self.prolong(asked_at),
+            // It has gone to another process, or may have.
+            Some(false) => (self.valid_until, self.renew_at) = (asked_at, Duration::MAX),
+            None => self.renew_at = now.saturating_add(RENEW_INTERVAL),
+        }
+    }
+
+    fn prolong(&mut self, from: Duration) {
+        self.valid_until = from.saturating_add(LEASE_TTL);
+        self.renew_at = from.saturating_add(RENEW_INTERVAL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARED: LeaseGrant = LeaseGrant {
+        is_shared: true,
+        is_exclusive: false,
+        was_taken_over: false,
+    };
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_lease_lasts_from_the_question_and_is_renewed_in_time() {
+        let mut lease = HeldLease::new(SHARED, secs(10));
+        assert!(!lease.begin_renewal(secs(11)));
+        assert!(lease.begin_renewal(secs(12)));
+        assert!(!lease.begin_renewal(secs(13)), "one renewal at a time");
+        assert_eq!(lease.renew_at(), None);
+        lease.renewed(Some(true), secs(15));
+        assert!(lease.is_valid(secs(17)) && !lease.is_valid(secs(18)));
+        assert_eq!(lease.renew_at(), Some(secs(14)));
+    }
+
+    #[test]
+    fn a_renewal_that_fails_is_tried_again_until_the_lease_ends() {
+        let mut lease = HeldLease::new(SHARED, secs(0));
+        assert!(lease.begin_renewal(secs(2)));
+        lease.renewed(None, secs(2));
+        assert_eq!(lease.renew_at(), Some(secs(4)));
+        assert!(lease.is_valid(secs(5)) && !lease.is_valid(secs(6)));
+    }
+
+    #[test]
+    fn a_lease_that_another_process_has_is_not_valid() {
+        let mut lease = HeldLease::new(SHARED, secs(0));
+        assert!(lease.begin_renewal(secs(2)));
+        lease.renewed(Some(false), secs(3));
+        assert!(!lease.is_valid(secs(3)));
+        assert!(!lease.begin_renewal(secs(99)));
+    }
+
+    #[test]
+    fn a_lease_that_nobody_shares_lasts() {
+        let mut lease = HeldLease::new(LeaseGrant::default(), secs(0));
+        assert!(lease.is_valid(secs(1_000_000)));
+        assert!(!lease.begin_renewal(secs(1_000_000)));
+        assert_eq!(lease.valid_until(), None);
+    }
+}

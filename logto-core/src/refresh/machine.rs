@@ -1,0 +1,279 @@
+//! The refresh: from a session to an access token, and nothing lost on the way.
+
+mod answer;
+mod keeping;
+mod known;
+mod newest;
+mod sending;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::{
+    Action, Attempt, Demand, Event, LEASE_TTL, Moment, Persist, RefreshError, RefreshJob,
+    RefreshOutcome, SessionEnd, SessionJob, Step, TokenStatus,
+    lease::HeldLease,
+    state::{Purpose, State},
+};
+use crate::{
+    error::{Error, UsageError},
+    metadata::ProviderMetadata,
+    session::Session,
+    tokens::AccessToken,
+};
+
+/// Obtains an access token for a session, and spends its refresh token if that is necessary.
+///
+/// One refresh runs for a session at a time in a process; the caller sees to that. See the
+/// [module](super) for the states.
+#[derive(Clone, Debug)]
+pub struct Refresh<F> {
+    job: RefreshJob,
+    session: Arc<Session>,
+    /// Whether the ledgers knew more than the storage.
+    needs_write_back: bool,
+    /// What is known about the refresh token that the session holds.
+    status: Option<TokenStatus>,
+    refusal: Option<Error>,
+    lease: Option<HeldLease>,
+    busy_since: Option<Duration>,
+    metadata: Option<Arc<ProviderMetadata>>,
+    /// How often the provider was asked about the refresh token.
+    questions: u32,
+    /// How often the session was to be written.
+    writes: u32,
+    state: State<F>,
+    outbox: VecDeque<Action<F>>,
+    result: Option<Result<AccessToken, RefreshError<F>>>,
+}
+
+impl<F: Clone> Refresh<F> {
+    /// A refresh of `session`, as the caller has it. `needs_write_back` says that this is newer than
+    /// what is stored.
+    pub fn new(
+        job: RefreshJob,
+        session: Arc<Session>,
+        needs_write_back: bool,
+        now: Moment,
+    ) -> Self {
+        let mut refresh = Self {
+            job,
+            session,
+            needs_write_back,
+            status: None,
+            refusal: None,
+            lease: None,
+            busy_since: None,
+            metadata: None,
+            questions: 0,
+            writes: 0,
+            state: State::Done,
+            outbox: VecDeque::new(),
+            result: None,
+        };
+        refresh.state = refresh.recall(Purpose::Start, now);
+        refresh
+    }
+
+    /// The name of the state, as in the diagram of the [module](super).
+    pub fn state(&self) -> &'static str {
+        self.state.name()
+    }
+
+    fn perform(&mut self, action: Action<F>) {
+        self.outbox.push_back(action);
+    }
+
+    fn next(&mut self, state: State<F>, event: Event<F>, now: Moment) -> State<F> {
+        match (state, event) {
+            (State::Recalling(purpose), Event::Recalled(knowledge)) => {
+                self.recalled(purpose, knowledge, now)
+            }
+            (State::Leasing { asked_at }, Event::Leased(grant)) => {
+                self.leased(HeldLease::new(grant, asked_at))
+            }
+            (State::Leasing { .. }, Event::Busy) => self.busy(now),
+            (State::Waiting { until }, Event::Time) if now.monotonic >= until => {
+                self.load(Purpose::Waited)
+            }
+            (State::Loading(purpose), Event::Loaded(session)) => {
+                self.session = session;
+                self.needs_write_back = false;
+                self.recall(purpose, now)
+            }
+            (State::Loading(_), Event::Gone) => self.gone(now),
+            (State::Preparing, Event::Prepared(metadata)) => {
+                self.metadata = Some(metadata);
+                self.assure_newest(now)
+            }
+            (State::Asking { asked_at }, Event::Active) => {
+                self.is_newest(TokenStatus::Newest { asked_at });
+                self.assure_newest(now)
+            }
+            (State::Asking { .. }, Event::Inactive) => self.ask_witness(now),
+            // A provider that does not let this application ask is believed to have nothing to say.
+            (State::Asking { .. }, Event::Unanswered) => self.send_first(None, now),
+            (State::Witnessing, Event::Inactive) => self.end(SessionEnd::RefreshTokenRefused, now),
+            (State::Witnessing, Event::Active | Event::Unanswered | Event::Failed(_)) => {
+                self.superseded(now)
+            }
+            (State::Sending(sending), Event::Response { answer, sent_at }) => match answer {
+                Ok(refreshed) => self.answered(sending, refreshed, sent_at, now),
+                Err(error) => self.refused(sending, error, sent_at, now),
+            },
+            (State::Sending(sending), Event::NotSent(failure)) => {
+                self.not_sent(sending, RefreshError::Failed(failure), now)
+            }
+            (State::Sending(sending), Event::Lost { failure, sent_at }) => {
+                self.lost(sending, RefreshError::Failed(failure), sent_at, now)
+            }
+            (State::Sending(sending), Event::Withheld(failure)) => {
+                let error = sending
+                    .failure
+                    .or_else(|| failure.map(RefreshError::Failed));
+                self.finish(Err(error.unwrap_or(RefreshError::Busy)), now)
+            }
+            (State::Sending(sending), Event::TooLate) => self.too_late(sending, now),
+            (State::BackingOff(sending), Event::BackedOff) => {
+                self.send(sending, Attempt::Reconnect, now)
+            }
+            (State::Judging(answer), Event::Judged(judged)) => self.judged(answer, judged, now),
+            (State::FetchingKeys(answer), Event::KeysFetched) => self.judge(answer),
+            (State::FetchingKeys(answer), Event::Failed(failure)) => {
+                self.settle(answer, Err(RefreshError::Failed(failure)), now)
+            }
+            (State::Recording(change), Event::Recorded { has_ended }) => {
+                self.recorded(change, has_ended, now)
+            }
+            (State::Storing(change), Event::Stored) => {
+                self.needs_write_back = false;
+                self.written(change, now)
+            }
+            (State::Storing(change), Event::Conflict(theirs)) => self.conflict(change, theirs, now),
+            (State::Storing(_), Event::Gone) => self.discard(now),
+            (
+                State::Storing(change),
+                Event::StoreFailed {
+                    failure,
+                    is_transient,
+                },
+            ) => self.store_failed(change, failure, is_transient, now),
+            (State::PausingWrites(change), Event::BackedOff) => self.store(change),
+            (State::Removing(end), Event::Removed | Event::Failed(_)) => {
+                // A record that cannot be removed ends at its next use, by the same verdict.
+                self.lease = None;
+                self.finish(Err(RefreshError::Ended(end)), now)
+            }
+            (State::Releasing, Event::Released) => State::Done,
+            (
+                State::Loading(_) | State::Leasing { .. } | State::Preparing | State::Asking { .. },
+                Event::Failed(failure),
+            ) => self.finish(Err(RefreshError::Failed(failure)), now),
+            // Not what this state waits for: an answer to something that is over.
+            (state, _) => state,
+        }
+    }
+}
+
+/// The end of the session, and of the refresh.
+impl<F: Clone> Refresh<F> {
+    /// The session was removed, or has ended in this process.
+    fn gone(&mut self, now: Moment) -> State<F> {
+        self.perform(Action::MarkEnded(SessionEnd::Removed));
+        self.finish(Err(RefreshError::Ended(SessionEnd::Removed)), now)
+    }
+
+    /// Gives way to a removal. What the refresh brought is revoked: whoever removed the session could not
+    /// know of it.
+    fn discard(&mut self, now: Moment) -> State<F> {
+        if let Some(refresh_token) = self.session.refresh_token().cloned() {
+            self.perform(Action::RevokeLater { refresh_token });
+        }
+        self.gone(now)
+    }
+
+    /// The provider's word that the session is over.
+    fn end(&mut self, end: SessionEnd, now: Moment) -> State<F> {
+        self.perform(Action::MarkEnded(end));
+        match self.job.persist {
+            Persist::Storage => {
+                self.perform(Action::Remove);
+                State::Removing(end)
+            }
+            Persist::LedgerOnly => self.finish(Err(RefreshError::Ended(end)), now),
+        }
+    }
+
+    fn finish(&mut self, token: Result<AccessToken, RefreshError<F>>, now: Moment) -> State<F> {
+        let is_superseded = matches!(token, Err(RefreshError::Superseded));
+        self.result = Some(self.or_not_yet_expired(token, now));
+        match self.lease.take() {
+            // Whoever held the lease before may still be alive and store what it got. Until then the next
+            // one has to ask as well, so the lease is left to run out.
+            Some(lease) if !(lease.grant().was_taken_over && is_superseded) => {
+                self.perform(Action::Release);
+                State::Releasing
+            }
+            _ => State::Done,
+        }
+    }
+
+    /// While the provider is in trouble, a token that has not expired is as good as a new one.
+    fn or_not_yet_expired(
+        &self,
+        token: Result<AccessToken, RefreshError<F>>,
+        now: Moment,
+    ) -> Result<AccessToken, RefreshError<F>> {
+        match token {
+            Err(error) if self.job.demand == Demand::Usable && error.is_transient() => self
+                .session
+                .access_tokens()
+                .get(&self.job.target)
+                .filter(|token| token.is_usable(now.wall, Duration::ZERO))
+                .cloned()
+                .ok_or(error),
+            token => token,
+        }
+    }
+}
+
+impl<F: Clone> SessionJob<F> for Refresh<F> {
+    type Output = RefreshOutcome<F>;
+
+    fn poll(&mut self, now: Moment) -> Step<F, RefreshOutcome<F>> {
+        if let Some(action) = self.outbox.pop_front() {
+            return Step::Perform(action);
+        }
+        if let Some(lease) = &mut self.lease {
+            if lease.begin_renewal(now.monotonic) {
+                return Step::Perform(Action::Renew { ttl: LEASE_TTL });
+            }
+        }
+        if let State::Done = self.state {
+            let done = UsageError::AlreadyDone.into();
+            return Step::Done(RefreshOutcome {
+                token: self
+                    .result
+                    .take()
+                    .unwrap_or(Err(RefreshError::Protocol(done))),
+                session: Arc::clone(&self.session),
+                needs_write_back: self.needs_write_back,
+            });
+        }
+        let renew_at = self.lease.as_ref().and_then(HeldLease::renew_at);
+        let until = [self.state.until(), renew_at];
+        Step::Wait {
+            until: until.into_iter().flatten().min(),
+        }
+    }
+
+    fn handle(&mut self, event: Event<F>, now: Moment) {
+        if let Event::Renewed(is_ours) = event {
+            if let Some(lease) = &mut self.lease {
+                lease.renewed(is_ours, now.monotonic);
+            }
+            return;
+        }
+        let state = std::mem::replace(&mut self.state, State::Done);
+        self.state = self.next(state, event, now);
+    }
+}

@@ -1,0 +1,117 @@
+//! Keeping what a refresh brought.
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        Action, Moment, Notice, Persist, TokenStatus,
+        state::{Change, Purpose, State, Then},
+    },
+    Refresh,
+};
+use crate::session::Session;
+
+/// How often the session is written before the ledger has to do: after a failure, and when another writer
+/// was faster.
+pub(super) const MAX_WRITES: u32 = 4;
+
+impl<F: Clone> Refresh<F> {
+    pub(super) fn record(&mut self, change: Change<F>) -> State<F> {
+        Arc::make_mut(&mut self.session).apply(&change.delta);
+        if self.must_ask() {
+            self.is_newest(TokenStatus::Newest {
+                asked_at: change.sent_at,
+            });
+        }
+        self.perform(Action::Record {
+            spent: change.spent.clone(),
+            delta: change.delta.clone(),
+        });
+        State::Recording(change)
+    }
+
+    pub(super) fn recorded(&mut self, change: Change<F>, has_ended: bool, now: Moment) -> State<F> {
+        if has_ended {
+            // The user signed out while the answer was under way. Sessions in cookies would not notice.
+            return self.discard(now);
+        }
+        match self.job.persist {
+            Persist::Storage => self.store(change),
+            Persist::LedgerOnly => {
+                self.needs_write_back = true;
+                self.written(change, now)
+            }
+        }
+    }
+
+    pub(super) fn store(&mut self, change: Change<F>) -> State<F> {
+        self.writes += 1;
+        self.perform(Action::Store {
+            session: Arc::clone(&self.session),
+        });
+        State::Storing(change)
+    }
+
+    /// Another writer was faster: what is new here goes onto what is stored now.
+    pub(super) fn conflict(
+        &mut self,
+        change: Change<F>,
+        theirs: Arc<Session>,
+        now: Moment,
+    ) -> State<F> {
+        self.session = theirs;
+        self.needs_write_back = false;
+        if change.is_write_back() {
+            return self.recall(Purpose::Start, now);
+        }
+        Arc::make_mut(&mut self.session).apply(&change.delta);
+        match self.writes < MAX_WRITES {
+            true => self.store(change),
+            false => self.not_stored(change, None, now),
+        }
+    }
+
+    pub(super) fn store_failed(
+        &mut self,
+        change: Change<F>,
+        failure: F,
+        is_transient: bool,
+        now: Moment,
+    ) -> State<F> {
+        if is_transient && self.writes < MAX_WRITES && !change.is_write_back() {
+            self.perform(Action::BackOff {
+                attempt: self.writes,
+            });
+            return State::PausingWrites(change);
+        }
+        self.not_stored(change, Some(failure), now)
+    }
+
+    /// The ledger knows what the storage does not, and the next use writes it.
+    pub(super) fn not_stored(
+        &mut self,
+        change: Change<F>,
+        failure: Option<F>,
+        now: Moment,
+    ) -> State<F> {
+        self.needs_write_back = true;
+        self.perform(Action::Tell(Notice::NotStored(failure)));
+        self.written(change, now)
+    }
+
+    pub(super) fn written(&mut self, change: Change<F>, now: Moment) -> State<F> {
+        match change.then {
+            Then::FetchKeys(answer) => self.fetch_keys(*answer),
+            Then::HandOut(token) => self.finish(Ok(token), now),
+            Then::Finish(token) => {
+                if token.is_ok() {
+                    self.perform(Action::Tell(Notice::Refreshed {
+                        target: self.job.target.clone(),
+                        rotated: change.delta.refresh_token.is_some(),
+                    }));
+                }
+                self.finish(token, now)
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What is known before anything is sent.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        Action, Demand, Knowledge, Moment, Persist, RefreshError, SessionEnd,
+        catch_up::catch_up,
+        state::{Change, Purpose, State},
+    },
+    Refresh,
+    keeping::MAX_WRITES,
+};
+use crate::{error::UsageError, tokens::AccessToken};
+
+impl<F: Clone> Refresh<F> {
+    pub(super) fn load(&mut self, purpose: Purpose) -> State<F> {
+        self.perform(Action::Load);
+        State::Loading(purpose)
+    }
+
+    pub(super) fn recall(&mut self, purpose: Purpose, now: Moment) -> State<F> {
+        match self.session.refresh_token().cloned() {
+            Some(refresh_token) => {
+                self.perform(Action::Recall { refresh_token });
+                State::Recalling(purpose)
+            }
+            None => self.known(purpose, now),
+        }
+    }
+
+    pub(super) fn recalled(
+        &mut self,
+        purpose: Purpose,
+        knowledge: Knowledge,
+        now: Moment,
+    ) -> State<F> {
+        if knowledge.has_ended {
+            return self.gone(now);
+        }
+        (self.status, self.refusal) = (knowledge.status, knowledge.refusal);
+        let caught_up = catch_up(&mut self.session, &knowledge.deltas);
+        self.needs_write_back |= caught_up.has_news;
+        match caught_up.is_rotated {
+            true => self.recall(purpose, now),
+            false => self.known(purpose, now),
+        }
+    }
+
+    /// The session is as new as anybody here knows it.
+    pub(super) fn known(&mut self, purpose: Purpose, now: Moment) -> State<F> {
+        if let Err(error) = self.session.may_ask_for(&self.job.target) {
+            return self.finish(Err(RefreshError::Protocol(error.into())), now);
+        }
+        if let Some(token) = self.at_hand(now) {
+            return self.hand_out(token, now);
+        }
+        if self.session.refresh_token().is_none() {
+            let error = UsageError::NoRefreshToken.into();
+            return self.finish(Err(RefreshError::Protocol(error)), now);
+        }
+        if let (Some(refusal), true) = (self.refusal.take(), self.job.demand != Demand::New) {
+            return self.finish(Err(RefreshError::Protocol(refusal)), now);
+        }
+        match purpose {
+            Purpose::Start | Purpose::Waited => self.take_lease(now),
+            Purpose::Leased => {
+                self.perform(Action::Prepare);
+                State::Preparing
+            }
+            Purpose::Refused { spent } if self.session.refresh_token() == Some(&spent) => {
+                self.end(SessionEnd::RefreshTokenRefused, now)
+            }
+            Purpose::Refused { .. } => self.assure_newest(now),
+        }
+    }
+
+    pub(super) fn at_hand(&self, now: Moment) -> Option<AccessToken> {
+        let min_remaining = match self.job.demand {
+            Demand::Usable => Duration::ZERO,
+            Demand::MinRemaining(duration) => duration,
+            Demand::New => return None,
+        };
+        self.session
+            .usable_token(&self.job.config, &self.job.target, now.wall)
+            .filter(|token| token.is_usable(now.wall, min_remaining))
+            .cloned()
+    }
+
+    /// A session that is newer than its storage is written on the way.
+    pub(super) fn hand_out(&mut self, token: AccessToken, now: Moment) -> State<F> {
+        let must_write = self.needs_write_back && self.job.persist == Persist::Storage;
+        if must_write && self.writes < MAX_WRITES {
+            return self.store(Change::write_back(token, now.monotonic));
+        }
+        self.finish(Ok(token), now)
+    }
+}

@@ -1,0 +1,132 @@
+//! The right to spend the refresh token: against other processes, and against a newer token.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        Action, LEASE_TTL, Moment, Notice, RefreshError, SessionEnd, Spend, TokenStatus,
+        lease::{HeldLease, MAX_WAIT, POLL_INTERVAL},
+        state::{Purpose, State},
+    },
+    Refresh,
+};
+use crate::tokens::TokenTarget;
+
+/// How often the provider is asked before one request. An answer that takes longer than it is worth is
+/// asked for again.
+const MAX_QUESTIONS: u32 = 3;
+/// An access token that ends within this time tells nothing by being inactive: clocks differ.
+const WITNESS_MARGIN: Duration = Duration::from_secs(60);
+
+impl<F: Clone> Refresh<F> {
+    pub(super) fn take_lease(&mut self, now: Moment) -> State<F> {
+        self.perform(Action::Lease { ttl: LEASE_TTL });
+        State::Leasing {
+            asked_at: now.monotonic,
+        }
+    }
+
+    pub(super) fn leased(&mut self, lease: HeldLease) -> State<F> {
+        self.lease = Some(lease);
+        // Whoever had the right before may have refreshed since the caller read the session.
+        self.load(Purpose::Leased)
+    }
+
+    pub(super) fn busy(&mut self, now: Moment) -> State<F> {
+        let since = *self.busy_since.get_or_insert(now.monotonic);
+        if now.monotonic.saturating_sub(since) > MAX_WAIT {
+            return self.finish(Err(RefreshError::Busy), now);
+        }
+        State::Waiting {
+            until: now.monotonic.saturating_add(POLL_INTERVAL),
+        }
+    }
+
+    pub(super) fn has_lease(&self, now: Moment) -> bool {
+        self.lease
+            .as_ref()
+            .is_some_and(|lease| lease.is_valid(now.monotonic))
+    }
+
+    /// Whether another process may have spent the refresh token without our knowing.
+    pub(super) fn must_ask(&self) -> bool {
+        let grant = self.lease.as_ref().map(HeldLease::grant);
+        let grant = grant.unwrap_or_default();
+        grant.was_taken_over || !(self.job.is_exclusive || grant.is_exclusive)
+    }
+
+    pub(super) fn is_newest(&mut self, status: TokenStatus) {
+        self.status = Some(status);
+        self.note(status);
+    }
+
+    pub(super) fn note(&mut self, status: TokenStatus) {
+        if let Some(refresh_token) = self.session.refresh_token().cloned() {
+            self.perform(Action::Note {
+                refresh_token,
+                status,
+            });
+        }
+    }
+
+    pub(super) fn assure_newest(&mut self, now: Moment) -> State<F> {
+        if !self.has_lease(now) {
+            // This process stood still for longer than the lease lasts. Another one may have it.
+            self.lease = None;
+            return self.take_lease(now);
+        }
+        let status = self.status;
+        let known_replaced = matches!(status, Some(TokenStatus::Replaced { .. }));
+        if !self.must_ask() && !known_replaced {
+            return self.send_first(None, now);
+        }
+        match TokenStatus::spend(status, now.monotonic) {
+            Spend::Until(start_by) => self.send_first(Some(start_by), now),
+            Spend::AskFirst => self.ask(now),
+            Spend::Superseded => self.finish(Err(RefreshError::Superseded), now),
+            Spend::Ended => self.finish(Err(RefreshError::Ended(SessionEnd::Superseded)), now),
+        }
+    }
+
+    pub(super) fn ask(&mut self, now: Moment) -> State<F> {
+        let Some(token) = self.session.refresh_token().cloned() else {
+            return self.finish(Err(RefreshError::Superseded), now);
+        };
+        if self.questions == MAX_QUESTIONS {
+            // Each answer took longer than it is worth.
+            return self.finish(Err(RefreshError::Busy), now);
+        }
+        self.questions += 1;
+        self.perform(Action::Ask { token });
+        State::Asking {
+            asked_at: now.monotonic,
+        }
+    }
+
+    /// The refresh token is not active. An opaque access token of the same grant tells whether it was
+    /// replaced, and the session lives on elsewhere, or the grant has ended: it ends with the grant, and
+    /// nobody revokes it alone.
+    pub(super) fn ask_witness(&mut self, now: Moment) -> State<F> {
+        let witness = self
+            .session
+            .access_tokens()
+            .get(&TokenTarget::user_info())
+            .filter(|token| token.is_usable(now.wall, WITNESS_MARGIN))
+            .map(|token| token.token.clone());
+        match witness {
+            Some(token) => {
+                self.perform(Action::Ask { token });
+                State::Witnessing
+            }
+            None => self.superseded(now),
+        }
+    }
+
+    pub(super) fn superseded(&mut self, now: Moment) -> State<F> {
+        self.note(TokenStatus::Replaced {
+            since: now.monotonic,
+        });
+        self.perform(Action::Tell(Notice::Superseded));
+        self.finish(Err(RefreshError::Superseded), now)
+    }
+}

@@ -1,0 +1,165 @@
+//! Sending the refresh request, and sending it again.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        Action, Attempt, Attempts, Moment, NextAttempt, Notice, RefreshError,
+        lease::HeldLease,
+        outcome::Verdict,
+        state::{Purpose, Sending, State},
+    },
+    Refresh,
+};
+use crate::{error::Error, tokens::TokenTarget};
+
+/// For how long a refusal is remembered, so that a page which asks again and again for a token that is
+/// refused does not cause two requests each time.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+impl<F: Clone> Refresh<F> {
+    pub(super) fn send_first(&mut self, start_by: Option<Duration>, now: Moment) -> State<F> {
+        let sending = Sending {
+            target: self.job.target.clone(),
+            attempts: Attempts::default(),
+            start_by,
+            failure: None,
+            denial: None,
+        };
+        self.send(sending, Attempt::First, now)
+    }
+
+    pub(super) fn send(&mut self, sending: Sending<F>, attempt: Attempt, now: Moment) -> State<F> {
+        let Some(metadata) = &self.metadata else {
+            self.perform(Action::Prepare);
+            return State::Preparing;
+        };
+        let exchange =
+            match self
+                .session
+                .refresh(&self.job.config, metadata, &sending.target, now.wall)
+            {
+                Ok(exchange) => exchange,
+                Err(error) => {
+                    return self.finish(Err(RefreshError::Protocol(error.into())), now);
+                }
+            };
+        // The request leaves while the lease is ours, the answer about the token is fresh, and a replay
+        // would still be forgiven, or it does not leave.
+        let lease = self.lease.as_ref().and_then(HeldLease::valid_until);
+        let start_by = [lease, sending.start_by, sending.attempts.start_by()];
+        self.perform(Action::Send {
+            exchange,
+            attempt,
+            start_by: start_by.into_iter().flatten().min(),
+        });
+        State::Sending(sending)
+    }
+
+    pub(super) fn not_sent(
+        &mut self,
+        mut sending: Sending<F>,
+        error: RefreshError<F>,
+        now: Moment,
+    ) -> State<F> {
+        let next = sending.attempts.not_sent(now.monotonic);
+        sending.failure = Some(error);
+        match next {
+            NextAttempt::Reconnect(attempt) => {
+                self.perform(Action::BackOff { attempt });
+                State::BackingOff(sending)
+            }
+            NextAttempt::Replay | NextAttempt::GiveUp => self.give_up(sending, now),
+        }
+    }
+
+    pub(super) fn lost(
+        &mut self,
+        mut sending: Sending<F>,
+        error: RefreshError<F>,
+        sent_at: Duration,
+        now: Moment,
+    ) -> State<F> {
+        let next = sending.attempts.lost(sent_at, now.monotonic);
+        sending.failure = Some(error);
+        match next {
+            NextAttempt::Replay => self.send(sending, Attempt::Replay, now),
+            NextAttempt::Reconnect(_) | NextAttempt::GiveUp => self.give_up(sending, now),
+        }
+    }
+
+    pub(super) fn give_up(&mut self, sending: Sending<F>, now: Moment) -> State<F> {
+        if sending.attempts.may_have_been_processed() {
+            self.perform(Action::Tell(Notice::RefreshUncertain));
+        }
+        let denial = sending.denial.map(RefreshError::Protocol);
+        let error = denial.or(sending.failure).unwrap_or(RefreshError::Busy);
+        self.finish(Err(error), now)
+    }
+
+    pub(super) fn too_late(&mut self, sending: Sending<F>, now: Moment) -> State<F> {
+        match sending.attempts.may_have_been_processed() {
+            true => self.give_up(sending, now),
+            false => self.assure_newest(now),
+        }
+    }
+
+    pub(super) fn refused(
+        &mut self,
+        sending: Sending<F>,
+        error: Error,
+        sent_at: Duration,
+        now: Moment,
+    ) -> State<F> {
+        match Verdict::of(&error) {
+            Verdict::Lost => self.lost(sending, RefreshError::Protocol(error), sent_at, now),
+            // Believed only if nobody has a newer refresh token.
+            Verdict::GrantRefused => match self.session.refresh_token().cloned() {
+                Some(spent) => self.load(Purpose::Refused { spent }),
+                None => self.finish(Err(RefreshError::Protocol(error)), now),
+            },
+            Verdict::TokenRefused if sending.denial.is_none() => {
+                self.recover(sending, error, sent_at, now)
+            }
+            Verdict::ClientRefused => {
+                self.perform(Action::Tell(Notice::ClientRefused));
+                self.turned_away(sending, error, now)
+            }
+            Verdict::TokenRefused | Verdict::NotProcessed => self.turned_away(sending, error, now),
+        }
+    }
+
+    /// Logto answers some refusals only after it has replaced the refresh token, and the refusal does not
+    /// say by what. One request for the opaque token, which nothing refuses, brings the new one.
+    pub(super) fn recover(
+        &mut self,
+        mut sending: Sending<F>,
+        denial: Error,
+        sent_at: Duration,
+        now: Moment,
+    ) -> State<F> {
+        self.perform(Action::Remember {
+            target: Some(self.job.target.clone()),
+            error: denial.clone(),
+            lifetime: REFUSED_FOR,
+        });
+        let next = sending.attempts.lost(sent_at, now.monotonic);
+        sending.denial = Some(denial);
+        if next != NextAttempt::Replay {
+            return self.give_up(sending, now);
+        }
+        sending.target = TokenTarget::user_info();
+        self.send(sending, Attempt::Replay, now)
+    }
+
+    /// This request was not processed. An earlier one may have been.
+    pub(super) fn turned_away(
+        &mut self,
+        mut sending: Sending<F>,
+        error: Error,
+        now: Moment,
+    ) -> State<F> {
+        sending.failure = Some(RefreshError::Protocol(error));
+        self.give_up(sending, now)
+    }
+}

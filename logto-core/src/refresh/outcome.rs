@@ -1,0 +1,92 @@
+//! What a refresh ends with.
+
+use std::sync::Arc;
+
+use super::SessionEnd;
+use crate::{
+    error::{Advice, Error, OAuthErrorCode},
+    session::Session,
+    tokens::AccessToken,
+};
+
+/// What came of a refresh.
+#[derive(Clone, Debug)]
+pub struct RefreshOutcome<F> {
+    /// The token, or why there is none.
+    pub token: Result<AccessToken, RefreshError<F>>,
+    /// The session as it is now. It has the newest refresh token that is known, also when there is no
+    /// access token.
+    pub session: Arc<Session>,
+    /// Whether the ledger knows more than the storage, which has to be written with the next use.
+    pub needs_write_back: bool,
+}
+
+/// Why a refresh gave no token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError<F> {
+    /// The provider's verdict, an answer that cannot be used, a token that did not pass, or a request
+    /// that would have been in vain.
+    #[error("{0}")]
+    Protocol(Error),
+    /// The caller could not perform an action. The session is as it was.
+    #[error("{0}")]
+    Failed(F),
+    /// Another process has been refreshing this session for too long. Try again.
+    #[error("the session is being refreshed elsewhere; try again")]
+    Busy,
+    /// This copy of the session is an old one, and its refresh token was not used. Try again with the
+    /// browser's next request.
+    #[error("the session was refreshed elsewhere after this request was sent; try again")]
+    Superseded,
+    /// The session has ended.
+    #[error("the session has ended ({0}); sign in again")]
+    Ended(SessionEnd),
+}
+
+impl<F> RefreshError<F> {
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Failed(_) | Self::Busy | Self::Superseded => true,
+            Self::Ended(_) => false,
+            Self::Protocol(error) => matches!(error.advice(), Advice::Retry { .. }),
+        }
+    }
+}
+
+/// What a failed answer says about the refresh token that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The server, or something in front of it, failed. Logto may have replaced the refresh token before
+    /// that.
+    Lost,
+    /// The refresh token is not good any more.
+    GrantRefused,
+    /// Nobody was let in, so nothing was done.
+    ClientRefused,
+    /// This access token is refused. Logto replaces the refresh token before it runs the tenant's custom
+    /// claims script and before it looks at the resource, so it may have been replaced.
+    TokenRefused,
+    /// The request was turned away and not processed.
+    NotProcessed,
+}
+
+impl Verdict {
+    pub(super) fn of(error: &Error) -> Self {
+        use OAuthErrorCode as Code;
+        match error {
+            Error::Server(server) => match server.error {
+                Code::InvalidGrant => Self::GrantRefused,
+                Code::InvalidClient => Self::ClientRefused,
+                Code::UnauthorizedClient | Code::UnsupportedGrantType => Self::NotProcessed,
+                _ => Self::TokenRefused,
+            },
+            Error::Unavailable(unavailable) if unavailable.status >= 500 => Self::Lost,
+            // The answer to success is unreadable: a page of a proxy, half a body, no JSON.
+            Error::Unavailable(unavailable) if unavailable.status < 300 => Self::Lost,
+            Error::Response(response) if response.status < 300 => Self::Lost,
+            _ => Self::NotProcessed,
+        }
+    }
+}

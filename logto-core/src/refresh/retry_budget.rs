@@ -1,0 +1,54 @@
+//! How often to try again, so that a provider in trouble is not buried.
+
+/// One retry in hundredths.
+const RETRY: u32 = 100;
+/// What every request pays in: a fifth of a retry.
+const DEPOSIT: u32 = 20;
+/// What can be saved up.
+const MAX_SAVED: u32 = 20 * RETRY;
+
+/// An account of retries: a fifth of all requests may be tried again, and a few more after quiet times.
+///
+/// The one replay that saves a session does not come from this account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RetryBudget(u32);
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self(MAX_SAVED)
+    }
+}
+
+impl RetryBudget {
+    /// Pays in for a request.
+    pub fn deposit(&mut self) {
+        self.0 = self.0.saturating_add(DEPOSIT).min(MAX_SAVED);
+    }
+
+    /// Takes out a retry, if there is one.
+    pub fn withdraw(&mut self) -> bool {
+        match self.0.checked_sub(RETRY) {
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f17_a_fifth_of_all_calls_may_be_tried_again() {
+        let mut budget = RetryBudget::default();
+        let mut retries = 0;
+        for _ in 0..1000 {
+            budget.deposit();
+            retries += u32::from(budget.withdraw());
+        }
+        assert!((200..=220).contains(&retries), "{retries}");
+    }
+}
