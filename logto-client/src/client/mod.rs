@@ -52,7 +52,6 @@ struct Inner {
     provider: Arc<Provider>,
     storage: Arc<dyn SessionStorage>,
     refresher: Arc<Refresher>,
-    entropy: Arc<dyn Entropy>,
     common: Arc<Common>,
 }
 
@@ -103,7 +102,7 @@ impl LogtoClient {
 
     /// The random source that the client takes from.
     pub fn entropy(&self) -> &Arc<dyn Entropy> {
-        &self.inner.entropy
+        &self.inner.provider.entropy
     }
 
     /// The storage that the client keeps sessions in.
@@ -128,7 +127,7 @@ impl LogtoClient {
     pub async fn sign_in(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
-        let random = random(&*self.inner.entropy)?;
+        let random = random(&*provider.entropy)?;
         Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
     }
 
@@ -141,7 +140,7 @@ impl LogtoClient {
     pub async fn sign_in_pushed(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
-        let random = random(&*self.inner.entropy)?;
+        let random = random(&*provider.entropy)?;
         let (push, pending) =
             sign_in.start_pushed(&provider.config, &metadata, &random, provider.now())?;
         let pushed = provider
