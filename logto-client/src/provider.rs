@@ -10,7 +10,7 @@ use futures_util::{
 };
 use http::{HeaderValue, Request, Response};
 use logto_core::{
-    Exchange, LogtoConfig, Machine, Secret, Step, UnixTime,
+    Exchange, LogtoConfig, Machine, Secret, Step, UnixTime, client_assertion,
     error::Endpoint,
     freshness::FreshnessPolicy,
     introspection::{Introspect, Introspection},
@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::{
     cache::{Cache, UnknownKey},
     clock::Clock,
-    credentials::{self, Credentials},
+    credentials::Credentials,
     entropy::Entropy,
     error::Error,
     event::{Event, Observer},
@@ -171,7 +171,7 @@ impl Provider {
             let response = self
                 .send_proven(permit, endpoint, request.clone(), proof)
                 .await?;
-            if !credentials::are_refused(&response) {
+            if !client_assertion::is_refused(&response) {
                 return Ok(response);
             }
             proof = self.credentials.after(proof);
@@ -202,12 +202,8 @@ impl Provider {
     }
 
     /// Runs an exchange once.
-    pub(crate) async fn exchange<E: Exchange>(
-        &self,
-        endpoint: Endpoint,
-        exchange: E,
-    ) -> Result<E::Output, Error> {
-        let response = self.send(endpoint, exchange.request()).await?;
+    pub(crate) async fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output, Error> {
+        let response = self.send(E::ENDPOINT, exchange.request()).await?;
         Ok(exchange.accept(response, self.now())?)
     }
 
@@ -218,31 +214,25 @@ impl Provider {
     ) -> Result<Introspection, Error> {
         let metadata = self.metadata().await?;
         let introspect = Introspect::new(&self.config, &metadata, token)?;
-        self.exchange(Endpoint::Introspection, introspect).await
+        self.exchange(introspect).await
     }
 
     /// Revokes a refresh token, and with it the whole grant.
     pub(crate) async fn revoke(self: &Arc<Self>, refresh_token: Secret) -> Result<(), Error> {
         let metadata = self.metadata().await?;
         let revoke = RevokeRefreshToken::new(&self.config, &metadata, refresh_token)?;
-        self.exchange(Endpoint::Revocation, revoke).await
+        self.exchange(revoke).await
     }
 
-    /// Runs a machine. A request that did not leave is sent once more if it only reads; nothing else
-    /// is sent twice.
-    pub(crate) async fn drive<M: Machine>(
-        &self,
-        endpoint: Endpoint,
-        mut machine: M,
-    ) -> Result<M::Output, Error> {
+    /// Runs a machine. A request that only reads is sent once more when it fails; nothing else is
+    /// sent twice.
+    pub(crate) async fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Output, Error> {
         loop {
             match machine.poll(self.now()) {
                 Step::Done(output) => return Ok(output),
-                Step::Send(request) => {
-                    let only_reads = request.method() == http::Method::GET;
-                    let endpoint = if only_reads { Endpoint::Keys } else { endpoint };
+                Step::Send { endpoint, request } => {
                     let response = match self.send(endpoint, request.clone()).await {
-                        Err(Error::Transport { .. }) if only_reads => {
+                        Err(Error::Transport { .. }) if endpoint.only_reads() => {
                             self.send(endpoint, request).await?
                         }
                         answer => answer?,
@@ -261,7 +251,7 @@ impl Provider {
             .get(&self.clock, &*self.runtime, move || {
                 async move {
                     let discover = Discover::new(&provider.config);
-                    let metadata = provider.exchange(Endpoint::Discovery, discover).await;
+                    let metadata = provider.exchange(discover).await;
                     metadata
                         .map(Arc::new)
                         .inspect_err(|error| provider.not_fetched(Endpoint::Discovery, error))
@@ -368,7 +358,7 @@ impl Provider {
             let fetch = FetchKeys::new(&metadata, Arc::clone(&self.verifier))
                 .if_none_match(cached.as_ref().and_then(|cached| cached.etag.clone()));
             let fetched = self
-                .exchange(Endpoint::Keys, fetch)
+                .exchange(fetch)
                 .await
                 .inspect_err(|error| self.not_fetched(Endpoint::Keys, error))?;
             match (fetched, cached) {
