@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::Request;
 use logto_core::{
     LogtoConfig, UnixTime, client_assertion,
     config::{ClientAuthentication, ConfigError},
-    error::OAuthErrorCode,
 };
 
 use crate::{
@@ -76,16 +75,4 @@ impl Credentials {
             .compare_exchange(refused, next, Ordering::Relaxed, Ordering::Relaxed);
         next
     }
-}
-
-/// Whether the provider does not believe who we are. Nothing else was done with the request then.
-pub(crate) fn are_refused(response: &Response<Bytes>) -> bool {
-    let error = || {
-        let body: serde_json::Value = serde_json::from_slice(response.body()).ok()?;
-        Some(body.get("error")?.as_str()? == OAuthErrorCode::InvalidClient.as_str())
-    };
-    matches!(
-        response.status(),
-        StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST
-    ) && error().unwrap_or(false)
 }

@@ -10,7 +10,6 @@ use std::{
 use futures_util::FutureExt;
 use logto_core::{
     AccessToken, LogtoConfig, Secret, TokenTarget,
-    error::Endpoint,
     grants::{ClientCredentials, ExchangeToken, TypedToken},
     introspection::Introspection,
 };
@@ -152,7 +151,7 @@ impl M2mClient {
         if let Some(actor) = actor {
             exchange = exchange.actor_token(actor);
         }
-        provider.exchange(Endpoint::Token, exchange).await
+        provider.exchange(exchange).await
     }
 
     /// Asks the provider what an opaque token is worth. An API has
@@ -209,7 +208,7 @@ impl Provider {
     ) -> Result<AccessToken, Error> {
         let metadata = self.metadata().await?;
         let grant = ClientCredentials::new(&self.config, &metadata, target.clone(), self.now())?;
-        self.exchange(Endpoint::Token, grant).await
+        self.exchange(grant).await
     }
 }
 

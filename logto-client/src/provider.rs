@@ -1,7 +1,10 @@
 //! The provider as the client knows it: metadata and keys, each cached with one flight, and the way to
 //! its endpoints.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{
@@ -10,7 +13,7 @@ use futures_util::{
 };
 use http::{HeaderValue, Request, Response};
 use logto_core::{
-    Exchange, LogtoConfig, Machine, Secret, Step, UnixTime,
+    Exchange, LogtoConfig, Machine, Secret, Step, UnixTime, client_assertion,
     error::Endpoint,
     freshness::FreshnessPolicy,
     introspection::{Introspect, Introspection},
@@ -25,12 +28,13 @@ use crate::{
     cache::{Cache, UnknownKey},
     clock::Clock,
     context::{BuildError, Context, Limits},
-    credentials::{self, Credentials},
+    credentials::Credentials,
     entropy::Entropy,
     error::Error,
     event::{Event, Observer},
     http::{HttpClient, TransportError},
     runtime::Runtime,
+    single_flight::lock,
 };
 
 /// One provider and everything it takes to talk to it.
@@ -46,6 +50,8 @@ pub(crate) struct Provider {
     verifier: Arc<dyn JwsVerifier>,
     credentials: Credentials,
     permits: Semaphore,
+    /// For responses that are late, and no longer count as running requests.
+    listeners: Semaphore,
     cache: Arc<ProviderCache>,
 }
 
@@ -71,9 +77,24 @@ struct CachedKeys {
     etag: Option<HeaderValue>,
 }
 
-/// A permit to send one request, until it is dropped.
+/// A permit to send one request at a time, until it is dropped or given back.
 #[derive(Debug)]
-pub(crate) struct Permit<'a>(#[expect(dead_code, reason = "held")] Option<SemaphorePermit<'a>>);
+pub(crate) struct Permit<'a>(Mutex<Option<SemaphorePermit<'a>>>);
+
+/// How long to wait for a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// For the request timeout.
+    Request,
+    /// For the listen timeout: the response may hold the only copy of a refresh token.
+    Listen,
+}
+
+impl Permit<'_> {
+    fn give_back(&self) {
+        lock(&self.0).take();
+    }
+}
 
 impl Provider {
     pub(crate) fn new(
@@ -93,6 +114,7 @@ impl Provider {
             http: context.http,
             verifier: context.verifier.ok_or(BuildError::NoVerifier)?,
             permits: Semaphore::new(limits.max_concurrent_requests),
+            listeners: Semaphore::new(limits.max_listeners),
             cache,
         })
     }
@@ -107,7 +129,7 @@ impl Provider {
         let permit = self.permits.acquire().boxed();
         match select(permit, self.runtime.sleep(self.limits.request_timeout)).await {
             // The semaphore is never closed.
-            Either::Left((permit, _)) => Ok(Permit(permit.ok())),
+            Either::Left((permit, _)) => Ok(Permit(Mutex::new(permit.ok()))),
             Either::Right(_) => Err(Error::Transport {
                 endpoint,
                 source: TransportError::NotSent("too many requests are running".to_owned()),
@@ -122,7 +144,8 @@ impl Provider {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
         let permit = self.permit(endpoint).await?;
-        self.send_from(&permit, endpoint, request).await
+        self.send_from(&permit, Patience::Request, endpoint, request)
+            .await
     }
 
     /// Sends one request with a proof of who we are, where one is needed. A proof that is refused is
@@ -130,51 +153,72 @@ impl Provider {
     pub(crate) async fn send_from(
         &self,
         permit: &Permit<'_>,
+        patience: Patience,
         endpoint: Endpoint,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
         let mut proof = self.credentials.current();
         for _ in 1..self.credentials.len() {
-            let response = self
-                .send_proven(permit, endpoint, request.clone(), proof)
-                .await?;
-            if !credentials::are_refused(&response) {
+            let request = self.prove(proof, request.clone())?;
+            let response = self.send_proven(permit, patience, endpoint, request).await?;
+            if !client_assertion::is_refused(&response) {
                 return Ok(response);
             }
             proof = self.credentials.after(proof);
         }
-        self.send_proven(permit, endpoint, request, proof).await
+        let request = self.prove(proof, request)?;
+        self.send_proven(permit, patience, endpoint, request).await
     }
 
-    /// Sends one request, within the request timeout.
+    fn prove(&self, proof: usize, request: Request<Bytes>) -> Result<Request<Bytes>, Error> {
+        self.credentials
+            .prove(proof, request, &*self.entropy, self.now())
+    }
+
     async fn send_proven(
         &self,
-        _: &Permit<'_>,
+        permit: &Permit<'_>,
+        patience: Patience,
         endpoint: Endpoint,
         request: Request<Bytes>,
-        proof: usize,
     ) -> Result<Response<Bytes>, Error> {
-        let request = self
-            .credentials
-            .prove(proof, request, &*self.entropy, self.now())?;
+        let limits = self.limits;
         let failed = |source| Error::Transport { endpoint, source };
-        let timeout = self.runtime.sleep(self.limits.request_timeout);
-        match select(self.http.send(request), timeout).await {
+        let late = |after: Duration| {
+            let seconds = after.as_secs_f32();
+            failed(TransportError::Lost(format!(
+                "no answer within {seconds} seconds"
+            )))
+        };
+        let response = self.http.send(request);
+        let timeout = self.runtime.sleep(limits.request_timeout);
+        let response = match select(response, timeout).await {
+            Either::Left((answer, _)) => return answer.map_err(failed),
+            Either::Right((_, response)) => response,
+        };
+        let Some(_listener) = self.listener(patience) else {
+            return Err(late(limits.request_timeout));
+        };
+        // From here on it only waits. Others may send meanwhile.
+        permit.give_back();
+        let rest = limits.listen_timeout.saturating_sub(limits.request_timeout);
+        match select(response, self.runtime.sleep(rest)).await {
             Either::Left((answer, _)) => answer.map_err(failed),
-            Either::Right(_) => Err(failed(TransportError::Lost(format!(
-                "no answer within {} seconds",
-                self.limits.request_timeout.as_secs_f32()
-            )))),
+            Either::Right(_) => Err(late(limits.listen_timeout)),
+        }
+    }
+
+    /// The right to wait for a late response; `None` if that is not worth it, or too many wait already.
+    fn listener(&self, patience: Patience) -> Option<SemaphorePermit<'_>> {
+        match patience {
+            Patience::Request => None,
+            Patience::Listen => self.listeners.try_acquire().ok(),
         }
     }
 
     /// Runs an exchange once.
-    pub(crate) async fn exchange<E: Exchange>(
-        &self,
-        endpoint: Endpoint,
-        exchange: E,
-    ) -> Result<E::Output, Error> {
-        let response = self.send(endpoint, exchange.request()).await?;
+    pub(crate) async fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output, Error> {
+        let response = self.send(E::ENDPOINT, exchange.request()).await?;
         Ok(exchange.accept(response, self.now())?)
     }
 
@@ -185,31 +229,25 @@ impl Provider {
     ) -> Result<Introspection, Error> {
         let metadata = self.metadata().await?;
         let introspect = Introspect::new(&self.config, &metadata, token)?;
-        self.exchange(Endpoint::Introspection, introspect).await
+        self.exchange(introspect).await
     }
 
     /// Revokes a refresh token, and with it the whole grant.
     pub(crate) async fn revoke(self: &Arc<Self>, refresh_token: Secret) -> Result<(), Error> {
         let metadata = self.metadata().await?;
         let revoke = RevokeRefreshToken::new(&self.config, &metadata, refresh_token)?;
-        self.exchange(Endpoint::Revocation, revoke).await
+        self.exchange(revoke).await
     }
 
-    /// Runs a machine. A request that did not leave is sent once more if it only reads; nothing else
-    /// is sent twice.
-    pub(crate) async fn drive<M: Machine>(
-        &self,
-        endpoint: Endpoint,
-        mut machine: M,
-    ) -> Result<M::Output, Error> {
+    /// Runs a machine. A request that only reads is sent once more when it fails; nothing else is
+    /// sent twice.
+    pub(crate) async fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Output, Error> {
         loop {
             match machine.poll(self.now()) {
                 Step::Done(output) => return Ok(output),
-                Step::Send(request) => {
-                    let only_reads = request.method() == http::Method::GET;
-                    let endpoint = if only_reads { Endpoint::Keys } else { endpoint };
+                Step::Send { endpoint, request } => {
                     let response = match self.send(endpoint, request.clone()).await {
-                        Err(Error::Transport { .. }) if only_reads => {
+                        Err(Error::Transport { .. }) if endpoint.only_reads() => {
                             self.send(endpoint, request).await?
                         }
                         answer => answer?,
@@ -228,7 +266,7 @@ impl Provider {
             .get(&self.clock, &*self.runtime, move || {
                 async move {
                     let discover = Discover::new(&provider.config);
-                    let metadata = provider.exchange(Endpoint::Discovery, discover).await;
+                    let metadata = provider.exchange(discover).await;
                     metadata
                         .map(Arc::new)
                         .inspect_err(|error| provider.not_fetched(Endpoint::Discovery, error))
@@ -335,7 +373,7 @@ impl Provider {
             let fetch = FetchKeys::new(&metadata, Arc::clone(&self.verifier))
                 .if_none_match(cached.as_ref().and_then(|cached| cached.etag.clone()));
             let fetched = self
-                .exchange(Endpoint::Keys, fetch)
+                .exchange(fetch)
                 .await
                 .inspect_err(|error| self.not_fetched(Endpoint::Keys, error))?;
             match (fetched, cached) {

@@ -10,7 +10,7 @@ use std::{
 use logto_core::{
     AccessToken, LogtoConfig, Session, TokenTarget, UnixTime,
     claims::{IdTokenClaims, UserInfo},
-    error::{Endpoint, OAuthErrorCode},
+    error::OAuthErrorCode,
     session::SessionId,
     sign_out::SignOut,
     user_info::FetchUserInfo,
@@ -205,7 +205,7 @@ impl WritableSession {
         let metadata = provider.metadata().await?;
         let subject = self.claims().sub;
         let exchange = FetchUserInfo::new(&metadata, token, &subject)?;
-        provider.exchange(Endpoint::UserInfo, exchange).await
+        provider.exchange(exchange).await
     }
 
     /// Refreshes the tokens for `targets` that have less than `ahead` to live. For the place where

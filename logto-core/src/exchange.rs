@@ -22,6 +22,9 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// consumes the exchange, so that an answer is interpreted once. Send the request as it is: no
 /// redirects followed, no headers added that carry credentials.
 pub trait Exchange {
+    /// Where the request goes, as errors, logs and limits name it.
+    const ENDPOINT: Endpoint;
+
     /// What a good answer gives.
     type Output;
 
@@ -50,7 +53,7 @@ pub trait Exchange {
 /// ) -> M::Output {
 ///     loop {
 ///         match machine.poll(now) {
-///             Step::Send(request) => machine.handle(send(request), now),
+///             Step::Send { request, .. } => machine.handle(send(request), now),
 ///             Step::Done(output) => return output,
 ///         }
 ///     }
@@ -74,16 +77,31 @@ pub trait Machine {
     reason = "a step lives for one turn of a loop"
 )]
 pub enum Step<T> {
-    /// Send this request and hand its answer to [`Machine::handle`].
-    Send(Request<Bytes>),
+    /// Send this request and hand its response to [`Machine::handle`].
+    Send {
+        /// Where the request goes. [`Endpoint::only_reads`] says whether it may be sent again when
+        /// its response was lost.
+        endpoint: Endpoint,
+        /// The request.
+        request: Request<Bytes>,
+    },
     /// The job has ended.
     Done(T),
+}
+
+impl<T> Step<T> {
+    pub(crate) fn send<E: Exchange>(exchange: &E) -> Self {
+        Self::Send {
+            endpoint: E::ENDPOINT,
+            request: exchange.request(),
+        }
+    }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Step<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Send(request) => {
+            Self::Send { request, .. } => {
                 write!(f, "Send({} {})", request.method(), request.uri())
             }
             Self::Done(output) => f.debug_tuple("Done").field(output).finish(),
@@ -101,6 +119,13 @@ pub(crate) fn json_object(
     json_response(endpoint, response, now)?;
     json::parse_object(response.body())
         .map_err(|error| unusable(endpoint, response, error.to_string()).into())
+}
+
+/// Whether `body` is one JSON object, as every successful response of the token endpoint is. Anything
+/// else under a successful status comes from a proxy, or was cut off on the way: it does not say what
+/// the provider did with the request.
+pub fn is_json_object(body: &[u8]) -> bool {
+    json::parse_object(body).is_ok()
 }
 
 /// A duration as the protocol writes it: a number of seconds, not negative.

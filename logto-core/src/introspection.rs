@@ -81,6 +81,8 @@ impl Introspect {
 }
 
 impl Exchange for Introspect {
+    const ENDPOINT: Endpoint = Endpoint::Introspection;
+
     type Output = Introspection;
 
     fn request(&self) -> Request<Bytes> {
@@ -90,12 +92,12 @@ impl Exchange for Introspect {
     /// # Errors
     /// Besides the usual ones [`Error::Response`] when `active` is not a boolean.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<Introspection, Error> {
-        let mut members = exchange::json_object(Endpoint::Introspection, &response, now)?;
+        let mut members = exchange::json_object(Self::ENDPOINT, &response, now)?;
         match members.remove("active") {
             Some(Value::Bool(active)) => Ok(Introspection { active, members }),
             _ => {
                 let problem = "`active` is missing or not a boolean";
-                Err(exchange::unusable(Endpoint::Introspection, &response, problem).into())
+                Err(exchange::unusable(Self::ENDPOINT, &response, problem).into())
             }
         }
     }

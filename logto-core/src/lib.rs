@@ -58,7 +58,7 @@
 //! let mut machine = CompleteSignIn::new(&config, &metadata, resumed, keys);
 //! let signed_in = loop {
 //!     match machine.poll(now) {
-//!         Step::Send(request) => machine.handle(send(request)?, now),
+//!         Step::Send { request, .. } => machine.handle(send(request)?, now),
 //!         Step::Done(output) => break output,
 //!     }
 //! };

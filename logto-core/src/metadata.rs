@@ -179,6 +179,8 @@ impl Discover {
 }
 
 impl Exchange for Discover {
+    const ENDPOINT: Endpoint = Endpoint::Discovery;
+
     type Output = ProviderMetadata;
 
     fn request(&self) -> Request<Bytes> {
@@ -188,10 +190,10 @@ impl Exchange for Discover {
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<ProviderMetadata, Error> {
         if response.status() == StatusCode::NOT_FOUND {
             let problem = "nothing is there; check the endpoint, its path and a custom domain";
-            return Err(exchange::unusable(Endpoint::Discovery, &response, problem).into());
+            return Err(exchange::unusable(Self::ENDPOINT, &response, problem).into());
         }
-        let document = exchange::json_object(Endpoint::Discovery, &response, now)?;
+        let document = exchange::json_object(Self::ENDPOINT, &response, now)?;
         ProviderMetadata::from_document(&self.config, document)
-            .map_err(|problem| exchange::unusable(Endpoint::Discovery, &response, problem).into())
+            .map_err(|problem| exchange::unusable(Self::ENDPOINT, &response, problem).into())
     }
 }

@@ -59,6 +59,8 @@ impl PushAuthorization {
 }
 
 impl Exchange for PushAuthorization {
+    const ENDPOINT: Endpoint = Endpoint::PushedAuthorization;
+
     type Output = PushedAuthorization;
 
     fn request(&self) -> Request<Bytes> {
@@ -75,9 +77,8 @@ impl Exchange for PushAuthorization {
         response: Response<Bytes>,
         now: UnixTime,
     ) -> Result<PushedAuthorization, Error> {
-        let endpoint = Endpoint::PushedAuthorization;
-        let members = exchange::json_object(endpoint, &response, now)?;
-        let unusable = |problem| exchange::unusable(endpoint, &response, problem);
+        let members = exchange::json_object(Self::ENDPOINT, &response, now)?;
+        let unusable = |problem| exchange::unusable(Self::ENDPOINT, &response, problem);
         let request_uri = members
             .get("request_uri")
             .and_then(Value::as_str)

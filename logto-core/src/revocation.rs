@@ -42,6 +42,8 @@ impl RevokeRefreshToken {
 }
 
 impl Exchange for RevokeRefreshToken {
+    const ENDPOINT: Endpoint = Endpoint::Revocation;
+
     type Output = ();
 
     fn request(&self) -> Request<Bytes> {
@@ -54,7 +56,7 @@ impl Exchange for RevokeRefreshToken {
     /// Success also for a token that the server does not know or cannot revoke: it is not usable, or
     /// no longer ours to end.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<(), Error> {
-        match exchange::success(Endpoint::Revocation, &response, now) {
+        match exchange::success(Self::ENDPOINT, &response, now) {
             Err(Error::Server(error)) if error.error == OAuthErrorCode::UnsupportedTokenType => {
                 Ok(())
             }

@@ -44,6 +44,8 @@ impl FetchUserInfo {
 }
 
 impl Exchange for FetchUserInfo {
+    const ENDPOINT: Endpoint = Endpoint::UserInfo;
+
     type Output = UserInfo;
 
     fn request(&self) -> Request<Bytes> {
@@ -53,13 +55,12 @@ impl Exchange for FetchUserInfo {
     /// # Errors
     /// Besides the usual ones [`Error::Response`] when `sub` is missing or another user's.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<UserInfo, Error> {
-        let claims = exchange::json_object(Endpoint::UserInfo, &response, now)?;
-        let user_info = UserInfo::from_members(claims.into()).map_err(|error| {
-            exchange::unusable(Endpoint::UserInfo, &response, error.to_string())
-        })?;
+        let claims = exchange::json_object(Self::ENDPOINT, &response, now)?;
+        let user_info = UserInfo::from_members(claims.into())
+            .map_err(|error| exchange::unusable(Self::ENDPOINT, &response, error.to_string()))?;
         if user_info.sub != self.subject {
             let problem = "`sub` is not the user who signed in";
-            return Err(exchange::unusable(Endpoint::UserInfo, &response, problem).into());
+            return Err(exchange::unusable(Self::ENDPOINT, &response, problem).into());
         }
         Ok(user_info)
     }

@@ -42,7 +42,7 @@ fn refusal(query: &str) -> CallbackError {
 fn token_request(resumed: ResumedSignIn, config: &LogtoConfig) -> http::Request<bytes::Bytes> {
     let keys = ProviderKeys::new(None, std::sync::Arc::new(AwsLcVerifier));
     match CompleteSignIn::new(config, &metadata(), resumed, keys).poll(NOW) {
-        Step::Send(request) => request,
+        Step::Send { request, .. } => request,
         Step::Done(output) => panic!("{output:?}"),
     }
 }
@@ -464,7 +464,7 @@ fn c8_redeeming_is_bound_to_one_resumed_sign_in() {
     let keys = ProviderKeys::new(None, std::sync::Arc::new(AwsLcVerifier));
     let resumed = resume(&query).unwrap();
     let mut machine = CompleteSignIn::new(&config(), &metadata(), resumed, keys);
-    let Step::Send(first) = machine.poll(NOW) else {
+    let Step::Send { request: first, .. } = machine.poll(NOW) else {
         panic!("nothing to send");
     };
     assert_eq!(first.uri().path(), "/oidc/token");

@@ -20,9 +20,11 @@ use bytes::Bytes;
 use http::Request;
 use logto_core::{
     Exchange, LogtoConfig, Secret, TokenTarget, UnixTime,
-    client_assertion::{ASSERTION_LIFETIME, AwsLcSigner, PrivateKeyError, authenticate},
+    client_assertion::{
+        ASSERTION_LIFETIME, AwsLcSigner, PrivateKeyError, authenticate, is_refused,
+    },
     config::{ClientAssertionSigner, ClientAuthentication, ConfigProblem, SigningError},
-    error::{Advice, UsageError},
+    error::{Advice, Endpoint, UsageError},
     grants::{ClientCredentials, DeviceSignIn, ExchangeToken, RefreshTokens, TypedToken},
     introspection::Introspect,
     jwt::{Algorithm, AwsLcVerifier, Curve, FetchKeys, JwsVerifier, PublicKey},
@@ -377,6 +379,68 @@ fn every_request_of_the_client_is_authenticated_and_no_other() {
         .unwrap();
     let same = authenticate(foreign, &config, NOW, &[7; 16]).unwrap();
     assert_eq!(same.body(), "a=b");
+}
+
+#[test]
+fn only_invalid_client_says_that_the_proof_was_refused() {
+    let body = |status, code: &str| provider::json_response(status, &json!({ "error": code }));
+    assert!(is_refused(&body(401, "invalid_client")));
+    assert!(is_refused(&body(400, "invalid_client")));
+    for other in [
+        body(400, "invalid_grant"),
+        body(401, "invalid_token"),
+        body(200, "invalid_client"),
+        body(503, "invalid_client"),
+        provider::json_response(401, &json!({ "error": { "invalid_client": 1 } })),
+        provider::response(401, "text/html", "invalid_client"),
+    ] {
+        assert!(!is_refused(&other), "{other:?}");
+    }
+}
+
+/// The endpoint that `exchange` names is the one that its request goes to.
+fn goes_to<E: Exchange>(exchange: &E, endpoint: Endpoint) {
+    assert_eq!(E::ENDPOINT, endpoint);
+    let metadata = metadata();
+    let url = match endpoint {
+        Endpoint::Token => metadata.token_endpoint(),
+        Endpoint::Keys => metadata.jwks_uri(),
+        other => metadata.endpoint(other).unwrap(),
+    };
+    assert_eq!(exchange.request().uri(), url.as_str(), "{endpoint}");
+}
+
+#[test]
+fn an_exchange_names_the_endpoint_that_its_request_goes_to() {
+    let (config, metadata) = (config(), metadata());
+    let target = TokenTarget::resource("https://shop.example.com/api");
+    let secret = || Secret::from("token");
+    let credentials = ClientCredentials::new(&config, &metadata, target.clone(), NOW);
+    goes_to(&credentials.unwrap(), Endpoint::Token);
+    let refresh = RefreshTokens::new(
+        &config,
+        &metadata,
+        secret(),
+        target.clone(),
+        &[].into(),
+        NOW,
+    );
+    goes_to(&refresh, Endpoint::Token);
+    let subject = TypedToken::access_token("t");
+    let exchange = ExchangeToken::new(&config, &metadata, subject, target, NOW);
+    goes_to(&exchange, Endpoint::Token);
+    let revoke = RevokeRefreshToken::new(&config, &metadata, secret());
+    goes_to(&revoke.unwrap(), Endpoint::Revocation);
+    let introspect = Introspect::new(&config, &metadata, secret());
+    goes_to(&introspect.unwrap(), Endpoint::Introspection);
+    let device = DeviceSignIn::new().start(&config, &metadata, NOW);
+    goes_to(&device.unwrap(), Endpoint::DeviceAuthorization);
+    let (push, _) = SignIn::new()
+        .start_pushed(&config, &metadata, &provider::random(), NOW)
+        .unwrap();
+    goes_to(&push, Endpoint::PushedAuthorization);
+    let fetch = FetchKeys::new(&metadata, Arc::new(AwsLcVerifier));
+    goes_to(&fetch, Endpoint::Keys);
 }
 
 #[test]

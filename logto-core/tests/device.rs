@@ -191,7 +191,7 @@ fn the_key_set_is_fetched_when_there_is_none() {
     let name = SessionId::from_random([7; 16]);
     let none = ProviderKeys::new(None, Arc::new(AwsLcVerifier));
     let mut machine = CompleteDeviceSignIn::new(&config, &metadata, device, tokens, name, none);
-    let Step::Send(request) = machine.poll(NOW) else {
+    let Step::Send { request, .. } = machine.poll(NOW) else {
         panic!("there is no key set");
     };
     assert_eq!(request.uri(), "http://localhost:3001/oidc/jwks");
@@ -213,7 +213,7 @@ fn f5_keys_out_of_reach_fail_the_sign_in_as_trouble_that_passes() {
     let none = ProviderKeys::new(None, Arc::new(AwsLcVerifier));
     let name = SessionId::from_random([7; 16]);
     let mut machine = CompleteDeviceSignIn::new(&config, &metadata, device, tokens, name, none);
-    assert!(matches!(machine.poll(NOW), Step::Send(_)));
+    assert!(matches!(machine.poll(NOW), Step::Send { .. }));
     machine.handle(json_response(503, &json!({})), NOW);
     assert!(matches!(
         machine.poll(NOW),

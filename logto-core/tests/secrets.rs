@@ -195,7 +195,7 @@ fn b18_signing_in() {
     let mut machine = complete_sign_in();
     assert_hidden("CompleteSignIn before", &machine);
     let step = machine.poll(NOW);
-    assert!(matches!(step, Step::Send(_)));
+    assert!(matches!(step, Step::Send { .. }));
     assert_hidden("Step", &step);
     machine.handle(tokens(), NOW);
     assert_hidden("CompleteSignIn within", &machine);
@@ -368,7 +368,7 @@ fn b18_devices() {
 fn b18_requests_hide_their_credentials_where_http_lets_them() {
     // A body is not hidden by the `http` crate: that is why `Step` shows none.
     let request = complete_sign_in().poll(NOW);
-    let Step::Send(request) = request else {
+    let Step::Send { request, .. } = request else {
         panic!("nothing to send");
     };
     let headers = format!("{:?}", request.headers());

@@ -12,7 +12,7 @@ use http::{Method, Request};
 use logto_core::{
     Error, Exchange, LogtoConfig, Machine, Secret, Step, TokenTarget,
     config::ClientAuthentication,
-    error::Advice,
+    error::{Advice, Endpoint},
     grants::RefreshTokens,
     jwt::AwsLcVerifier,
     machine::{CompleteSignIn, ProviderKeys},
@@ -289,7 +289,10 @@ fn c36_every_recorded_code_exchange_is_rebuilt_and_its_answer_understood() {
         machine.handle(recording.response, NOW);
         match (machine.poll(NOW), expected) {
             // Redeemed: the next step is the key set.
-            (Step::Send(request), None) => assert_eq!(request.uri().path(), "/oidc/jwks"),
+            (Step::Send { endpoint, request }, None) => {
+                assert_eq!(endpoint, Endpoint::Keys);
+                assert_eq!(request.uri().path(), "/oidc/jwks");
+            }
             (Step::Done(Err(error)), Some(code)) => {
                 assert_eq!(error.code(), code, "{number}");
                 assert_verdict(&error, &answer, number);

@@ -121,7 +121,7 @@ impl Driver {
     fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Output, ureq::Error> {
         loop {
             match machine.poll(self.now()) {
-                Step::Send(request) => machine.handle(self.send(request)?, self.now()),
+                Step::Send { request, .. } => machine.handle(self.send(request)?, self.now()),
                 Step::Done(output) => return Ok(output),
             }
         }

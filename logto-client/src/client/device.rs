@@ -1,7 +1,6 @@
 //! Sign-ins on devices without a browser ([RFC 8628](https://www.rfc-editor.org/rfc/rfc8628)).
 
 use logto_core::{
-    error::Endpoint,
     grants::{DeviceAuthorization, DevicePoll, DeviceSignIn, RedeemedTokens},
     machine::{CompleteDeviceSignIn, DeviceSignedIn},
     session::SessionId,
@@ -27,9 +26,7 @@ impl LogtoClient {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
         let authorize = sign_in.start(&provider.config, &metadata, provider.now())?;
-        provider
-            .exchange(Endpoint::DeviceAuthorization, authorize)
-            .await
+        provider.exchange(authorize).await
     }
 
     /// Waits until the user has answered on another device. Asks as often as the provider allows, and
@@ -49,7 +46,7 @@ impl LogtoClient {
                 .sleep(device.next_poll().since(provider.now()))
                 .await;
             let poll = device.poll(&provider.config, &metadata, provider.now());
-            match provider.exchange(Endpoint::Token, poll).await {
+            match provider.exchange(poll).await {
                 Ok(DevicePoll::Approved(tokens)) => return self.admit_device(device, tokens).await,
                 Ok(DevicePoll::Denied) => return Err(Error::Device(DeviceEnd::Denied)),
                 Ok(DevicePoll::Expired) => return Err(Error::Device(DeviceEnd::Expired)),
@@ -76,8 +73,7 @@ impl LogtoClient {
         let id = SessionId::from_random(random(&*provider.entropy)?);
         let machine =
             CompleteDeviceSignIn::new(&provider.config, &metadata, device, tokens, id, keys);
-        let DeviceSignedIn { session, keys, .. } =
-            provider.drive(Endpoint::Token, machine).await??;
+        let DeviceSignedIn { session, keys, .. } = provider.drive(machine).await??;
         provider.put_keys(keys);
         self.admit(session).await
     }

@@ -11,7 +11,6 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use logto_core::{
     AccessToken, LogtoConfig, Session, SignIn, TokenTarget,
-    error::Endpoint,
     machine::{CompleteSignIn, SignedIn},
     metadata::ProviderMetadata,
     session::SessionDelta,
@@ -143,9 +142,7 @@ impl LogtoClient {
         let random = random(&*provider.entropy)?;
         let (push, pending) =
             sign_in.start_pushed(&provider.config, &metadata, &random, provider.now())?;
-        let pushed = provider
-            .exchange(Endpoint::PushedAuthorization, push)
-            .await?;
+        let pushed = provider.exchange(push).await?;
         Ok((pushed.url, pending))
     }
 
@@ -224,7 +221,7 @@ impl LogtoClient {
             app_state,
             keys,
             ..
-        } = provider.drive(Endpoint::Token, machine).await??;
+        } = provider.drive(machine).await??;
         provider.put_keys(keys);
         let session = self.admit(session).await?;
         if let Some(previous) = previous {

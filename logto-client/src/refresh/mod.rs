@@ -18,10 +18,9 @@ pub(crate) use self::{end::Revocation, shared::Shared};
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use http::Method;
 use logto_core::{
     AccessToken, Machine, Secret, Session, Step, TokenTarget,
-    error::{Endpoint, OAuthErrorCode},
+    error::OAuthErrorCode,
     machine::{ObtainToken, Obtained},
     session::{SessionDelta, SessionId},
 };
@@ -341,15 +340,15 @@ impl Refresher {
         let sent_at = self.provider.now();
         loop {
             match machine.poll(self.provider.now()) {
-                Step::Send(request) if request.method() == Method::GET => {
+                Step::Send { endpoint, request } if endpoint.only_reads() => {
                     // This fetch of keys may fail; the new refresh token is safe before.
                     if let Some(delta) = machine.rotated().cloned() {
                         self.commit(held, spent, &delta, persist).await?;
                     }
-                    let answer = self.provider.send(Endpoint::Keys, request).await?;
+                    let answer = self.provider.send(endpoint, request).await?;
                     machine.handle(answer, self.provider.now());
                 }
-                Step::Send(request) => {
+                Step::Send { request, .. } => {
                     let answer = self.send(held.session.id(), request).await?;
                     machine.handle(answer, self.provider.now());
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use logto_core::{error::Endpoint, session::SessionId};
+use logto_core::{error::Endpoint, exchange, session::SessionId};
 
 use super::Refresher;
 use crate::{error::Error, event::Event, http::TransportError};
@@ -103,13 +103,11 @@ impl Fate {
                 StatusCode::INTERNAL_SERVER_ERROR
                 | StatusCode::BAD_GATEWAY
                 | StatusCode::GATEWAY_TIMEOUT => Self::Lost,
-                status if status.is_success() && !is_json_object(response.body()) => Self::Lost,
+                status if status.is_success() && !exchange::is_json_object(response.body()) => {
+                    Self::Lost
+                }
                 _ => Self::Answered,
             },
         }
     }
-}
-
-fn is_json_object(body: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok()
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
-use http::Request;
+use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
@@ -21,8 +21,8 @@ use sha2::Sha256;
 pub use self::aws_lc::{AwsLcSigner, PrivateKeyError};
 use crate::{
     config::{ClientAssertionSigner, ClientAuthentication, LogtoConfig, SigningError},
-    error::UsageError,
-    oauth,
+    error::{OAuthErrorCode, UsageError},
+    json, oauth,
     secret::Secret,
     time::UnixTime,
 };
@@ -70,6 +70,19 @@ pub fn authenticate(
         authentication,
         assertion.as_deref(),
     ))
+}
+
+/// Whether the provider refused the proof of who the client is (`invalid_client`). It did nothing else
+/// with the request then, so the request may be sent again with
+/// [another proof](LogtoConfig::with_client_authentication).
+pub fn is_refused(response: &Response<Bytes>) -> bool {
+    matches!(
+        response.status(),
+        StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST
+    ) && json::parse_object(response.body()).is_ok_and(|body| {
+        let error = body.get("error").and_then(Value::as_str);
+        error == Some(OAuthErrorCode::InvalidClient.as_str())
+    })
 }
 
 /// The audience is the issuer, which every provider knows itself by

@@ -140,6 +140,15 @@ impl Endpoint {
             Self::EndSession => "end_session",
         }
     }
+
+    /// Whether a request to this endpoint changes nothing at the provider. It may be sent again when
+    /// its response was lost.
+    pub const fn only_reads(self) -> bool {
+        matches!(
+            self,
+            Self::Discovery | Self::Keys | Self::UserInfo | Self::Introspection
+        )
+    }
 }
 
 impl fmt::Display for Endpoint {

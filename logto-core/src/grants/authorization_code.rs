@@ -10,7 +10,7 @@ use url::Url;
 use super::TokenResponse;
 use crate::{
     config::LogtoConfig,
-    error::Error,
+    error::{Endpoint, Error},
     exchange::Exchange,
     metadata::ProviderMetadata,
     oauth::ClientEndpoint,
@@ -68,6 +68,8 @@ impl RedeemCode {
 }
 
 impl Exchange for RedeemCode {
+    const ENDPOINT: Endpoint = Endpoint::Token;
+
     type Output = RedeemedTokens;
 
     fn request(&self) -> Request<Bytes> {

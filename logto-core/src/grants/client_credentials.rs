@@ -7,7 +7,7 @@ use http::{Request, Response};
 use super::{TokenResponse, target_parameters};
 use crate::{
     config::LogtoConfig,
-    error::{Error, UsageError},
+    error::{Endpoint, Error, UsageError},
     exchange::Exchange,
     metadata::ProviderMetadata,
     oauth::ClientEndpoint,
@@ -59,6 +59,8 @@ impl ClientCredentials {
 }
 
 impl Exchange for ClientCredentials {
+    const ENDPOINT: Endpoint = Endpoint::Token;
+
     type Output = AccessToken;
 
     fn request(&self) -> Request<Bytes> {

@@ -177,6 +177,8 @@ impl DeviceSignIn {
 }
 
 impl Exchange for AuthorizeDevice {
+    const ENDPOINT: Endpoint = Endpoint::DeviceAuthorization;
+
     type Output = DeviceAuthorization;
 
     fn request(&self) -> Request<Bytes> {
@@ -201,10 +203,9 @@ impl Exchange for AuthorizeDevice {
         response: Response<Bytes>,
         now: UnixTime,
     ) -> Result<DeviceAuthorization, Error> {
-        let endpoint = Endpoint::DeviceAuthorization;
-        let members = exchange::json_object(endpoint, &response, now)?;
+        let members = exchange::json_object(Self::ENDPOINT, &response, now)?;
         self.read(&members, now)
-            .map_err(|problem| exchange::unusable(endpoint, &response, problem).into())
+            .map_err(|problem| exchange::unusable(Self::ENDPOINT, &response, problem).into())
     }
 }
 
@@ -311,6 +312,8 @@ impl fmt::Debug for DeviceAuthorization {
 }
 
 impl Exchange for PollDevice {
+    const ENDPOINT: Endpoint = Endpoint::Token;
+
     type Output = DevicePoll;
 
     fn request(&self) -> Request<Bytes> {

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use super::{TokenResponse, target_parameters};
 use crate::{
     config::LogtoConfig,
-    error::{Error, ResponseError},
+    error::{Endpoint, Error, ResponseError},
     exchange::Exchange,
     metadata::ProviderMetadata,
     oauth::ClientEndpoint,
@@ -84,6 +84,8 @@ impl RefreshTokens {
 }
 
 impl Exchange for RefreshTokens {
+    const ENDPOINT: Endpoint = Endpoint::Token;
+
     type Output = Refreshed;
 
     fn request(&self) -> Request<Bytes> {

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use super::{TokenResponse, target_parameters};
 use crate::{
     config::LogtoConfig,
-    error::Error,
+    error::{Endpoint, Error},
     exchange::Exchange,
     metadata::ProviderMetadata,
     oauth::ClientEndpoint,
@@ -98,6 +98,8 @@ impl ExchangeToken {
 }
 
 impl Exchange for ExchangeToken {
+    const ENDPOINT: Endpoint = Endpoint::Token;
+
     type Output = AccessToken;
 
     fn request(&self) -> Request<Bytes> {

@@ -57,6 +57,8 @@ impl FetchKeys {
 }
 
 impl Exchange for FetchKeys {
+    const ENDPOINT: Endpoint = Endpoint::Keys;
+
     type Output = FetchedKeys;
 
     fn request(&self) -> Request<Bytes> {
@@ -73,9 +75,9 @@ impl Exchange for FetchKeys {
         if response.status() == StatusCode::NOT_MODIFIED && self.etag.is_some() {
             return Ok(FetchedKeys::NotModified);
         }
-        exchange::json_response(Endpoint::Keys, &response, now)?;
+        exchange::json_response(Self::ENDPOINT, &response, now)?;
         let keys = KeySet::parse(response.body(), &*self.verifier)
-            .map_err(|error| exchange::unusable(Endpoint::Keys, &response, error.to_string()))?;
+            .map_err(|error| exchange::unusable(Self::ENDPOINT, &response, error.to_string()))?;
         Ok(FetchedKeys::New {
             keys: Arc::new(keys),
             etag: response.headers().get(header::ETAG).cloned(),

@@ -107,7 +107,7 @@ impl Machine for CompleteDeviceSignIn {
                 match self.keys.attempt(|keys| self.verify(&tokens, keys, now)) {
                     None => {
                         self.state = State::Verify(tokens);
-                        Step::Send(self.keys.request())
+                        self.keys.fetch()
                     }
                     Some(Ok(claims)) => Step::Done(Ok(DeviceSignedIn {
                         session: self.session(tokens, claims, now),

@@ -108,15 +108,15 @@ impl Machine for CompleteSignIn {
     fn poll(&mut self, now: UnixTime) -> Step<Self::Output> {
         match std::mem::replace(&mut self.state, State::Taken) {
             State::Redeem(redeem) => {
-                let request = redeem.request();
+                let step = Step::send(&redeem);
                 self.state = State::Redeem(redeem);
-                Step::Send(request)
+                step
             }
             State::Verify(tokens) => {
                 match self.keys.attempt(|keys| self.verify(&tokens, keys, now)) {
                     None => {
                         self.state = State::Verify(tokens);
-                        Step::Send(self.keys.request())
+                        self.keys.fetch()
                     }
                     Some(Ok(claims)) => Step::Done(Ok(SignedIn {
                         session: self.session(tokens, claims, now),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 
 use crate::{
     error::Error,
-    exchange::Exchange,
+    exchange::{Exchange, Step},
     jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet, TokenError},
     metadata::ProviderMetadata,
     time::UnixTime,
@@ -57,8 +57,8 @@ impl KeySearch {
         }
     }
 
-    pub(super) fn request(&self) -> Request<Bytes> {
-        self.fetch.request()
+    pub(super) fn fetch<T>(&self) -> Step<T> {
+        Step::send(&self.fetch)
     }
 
     pub(super) fn accept(&mut self, response: Response<Bytes>, now: UnixTime) -> Result<(), Error> {

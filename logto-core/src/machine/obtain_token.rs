@@ -189,9 +189,9 @@ impl Machine for ObtainToken {
     fn poll(&mut self, now: UnixTime) -> Step<Obtained> {
         match std::mem::replace(&mut self.state, State::Taken) {
             State::Refresh(refresh) => {
-                let request = refresh.request();
+                let step = Step::send(&refresh);
                 self.state = State::Refresh(refresh);
-                Step::Send(request)
+                step
             }
             State::Verify {
                 id_token,
@@ -206,7 +206,7 @@ impl Machine for ObtainToken {
                             id_token,
                             refreshed,
                         };
-                        Step::Send(self.keys.request())
+                        self.keys.fetch()
                     }
                     Some(Ok(claims)) => {
                         self.delta.id_token = Some(VerifiedIdToken::new(id_token, claims));

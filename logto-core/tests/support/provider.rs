@@ -150,7 +150,7 @@ pub fn resumed(
 /// What a machine wants to send now.
 pub fn sent(machine: &mut impl Machine) -> Request<Bytes> {
     match machine.poll(NOW) {
-        Step::Send(request) => request,
+        Step::Send { request, .. } => request,
         Step::Done(_) => panic!("nothing to send"),
     }
 }
@@ -159,7 +159,7 @@ pub fn sent(machine: &mut impl Machine) -> Request<Bytes> {
 pub fn done<M: Machine>(machine: &mut M) -> M::Output {
     match machine.poll(NOW) {
         Step::Done(output) => output,
-        Step::Send(request) => panic!("not done: {} {}", request.method(), request.uri()),
+        Step::Send { request, .. } => panic!("not done: {} {}", request.method(), request.uri()),
     }
 }
 
