@@ -1,39 +1,75 @@
-//! Leaving a provider alone that asked for it.
+//! The cooldown of an endpoint, shared by everybody who sends requests to it.
 
 use std::{sync::Mutex, time::Duration};
 
-use logto_core::{UnixTime, error::OAuthErrorCode};
+use logto_core::{
+    error::OAuthErrorCode,
+    refresh::{Admission, Cooldown},
+};
 
 use crate::{error::Error, single_flight::lock};
 
-/// After our credentials were refused nobody is bothered for this long: every session would only hear
-/// the same.
-const CREDENTIALS_PAUSE: Duration = Duration::from_secs(10);
+/// After our credentials were refused nobody asks for this long: every request would only hear the same.
+const CREDENTIALS_COOLDOWN: Duration = Duration::from_secs(10);
 
-/// Until when the token endpoint is left alone, and what it said.
+/// Until when an endpoint is left alone.
 #[derive(Debug, Default)]
-pub(crate) struct Cooldown {
-    until: Mutex<Option<(UnixTime, UnixTime, Error)>>,
+pub(crate) struct SharedCooldown(Mutex<Cooldown<Error>>);
+
+/// The right to send one request.
+#[derive(Debug)]
+pub(crate) struct Admitted<'a> {
+    cooldown: &'a SharedCooldown,
+    is_probe: bool,
 }
 
-impl Cooldown {
-    /// The provider's last word, while it holds.
-    pub(crate) fn check(&self, now: UnixTime) -> Result<(), Error> {
-        match &*lock(&self.until) {
-            Some((since, until, error)) if *since <= now && now < *until => Err(error.clone()),
-            _ => Ok(()),
-        }
+impl SharedCooldown {
+    /// Asks to send a request at this monotonic time.
+    ///
+    /// # Errors
+    /// The error that began the cooldown.
+    pub(crate) fn admit(&self, now: Duration) -> Result<Admitted<'_>, Error> {
+        let is_probe = match lock(&self.0).admit(now) {
+            Admission::Free => false,
+            Admission::Probe => true,
+            Admission::Refused(error) => return Err(error),
+        };
+        Ok(Admitted {
+            cooldown: self,
+            is_probe,
+        })
     }
 
-    /// Remembers an error that asks for a pause.
-    pub(crate) fn learn(&self, error: &Error, now: UnixTime) {
-        let pause = if error.is_oauth(&OAuthErrorCode::InvalidClient) {
-            Some(CREDENTIALS_PAUSE)
-        } else {
-            error.retry_after()
+    /// Begins a cooldown if `error` asks for one.
+    pub(crate) fn learn(&self, error: &Error, now: Duration) {
+        let pause = match error.is_oauth(&OAuthErrorCode::InvalidClient) {
+            true => Some(CREDENTIALS_COOLDOWN),
+            false => error.retry_after(),
         };
         if let Some(pause) = pause {
-            *lock(&self.until) = Some((now, now.plus(pause), error.clone()));
+            lock(&self.0).begin(pause, error.clone(), now);
+        }
+    }
+}
+
+impl Admitted<'_> {
+    /// The request was answered: with an error that may ask for a pause, or with something else, which
+    /// ends a cooldown.
+    pub(crate) fn answered(mut self, error: Option<&Error>, now: Duration) {
+        if std::mem::take(&mut self.is_probe) {
+            lock(&self.cooldown.0).probed(true);
+        }
+        if let Some(error) = error {
+            self.cooldown.learn(error, now);
+        }
+    }
+}
+
+impl Drop for Admitted<'_> {
+    /// A probe without an answer, or whose caller has gone, makes room for the next one.
+    fn drop(&mut self) {
+        if self.is_probe {
+            lock(&self.cooldown.0).probed(false);
         }
     }
 }

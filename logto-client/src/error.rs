@@ -8,6 +8,8 @@ use logto_core::{
     sign_in::CallbackError,
 };
 
+pub use logto_core::refresh::SessionEnd;
+
 use crate::{entropy::EntropyError, http::TransportError, storage::StorageError};
 
 /// An error of the client. Clones share their cause, because one failed refresh answers everybody
@@ -45,23 +47,6 @@ pub enum Error {
     /// provider has ended it. The refresh token was not used, as that would end what may live on. The
     /// next request of the browser brings its newest cookie.
     #[error("the session was refreshed elsewhere after this request was sent; try again")]
-    Superseded,
-}
-
-/// Why a session has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SessionEnd {
-    /// The provider refuses the refresh token for good: it has expired or was revoked, or the user
-    /// was suspended or deleted.
-    #[error("the provider refuses its refresh token")]
-    RefreshTokenRefused,
-    /// It was removed from the storage while it was in use: a sign-out, or back-channel logout.
-    #[error("it was removed")]
-    Removed,
-    /// Its refresh token was replaced in another process or refused by the provider, and the browser
-    /// came again without a newer one.
-    #[error("its refresh token was replaced or revoked, and no newer one came")]
     Superseded,
 }
 

@@ -1,4 +1,4 @@
-//! Taking turns: one at a time for each key, in the order of asking.
+//! A mutex for each key.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use crate::single_flight::lock;
 
 type Queues<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 
-/// Queues by key. A key that nobody waits for takes no memory.
+/// One holder at a time for each key, in the order of asking. A key that nobody holds takes no memory.
 #[derive(Debug)]
 pub(crate) struct KeyedMutex<K: Eq + Hash> {
     queues: Arc<Queues<K>>,
@@ -25,43 +25,43 @@ impl<K: Clone + Eq + Hash> KeyedMutex<K> {
         }
     }
 
-    /// Waits for its turn and keeps it until the guard is dropped.
-    pub(crate) async fn take(&self, key: K) -> KeyedMutexGuard<K> {
+    /// Locks a key until the guard is dropped.
+    pub(crate) async fn lock(&self, key: K) -> KeyedMutexGuard<K> {
         let queue = Arc::clone(lock(&self.queues).entry(key.clone()).or_default());
-        let place = Place {
+        let entry = Entry {
             key,
             queue,
             queues: Arc::clone(&self.queues),
         };
-        let held = Arc::clone(&place.queue).lock_owned().await;
+        let guard = Arc::clone(&entry.queue).lock_owned().await;
         KeyedMutexGuard {
-            _held: held,
-            _place: place,
+            _guard: guard,
+            _entry: entry,
         }
     }
 
-    /// How many keys somebody waits for or holds.
+    /// How many keys are held or waited for.
     pub(crate) fn len(&self) -> usize {
         lock(&self.queues).len()
     }
 }
 
-/// The turn of whoever holds it. The fields are dropped in order: first the turn, then the place.
+/// Holds a key. The fields are dropped in order: first the lock, then its entry.
 #[derive(Debug)]
 pub(crate) struct KeyedMutexGuard<K: Eq + Hash> {
-    _held: OwnedMutexGuard<()>,
-    _place: Place<K>,
+    _guard: OwnedMutexGuard<()>,
+    _entry: Entry<K>,
 }
 
-/// A place in a queue; the last one to leave it takes the queue along.
+/// An entry of the map; the last one to be dropped removes it.
 #[derive(Debug)]
-struct Place<K: Eq + Hash> {
+struct Entry<K: Eq + Hash> {
     key: K,
     queue: Arc<tokio::sync::Mutex<()>>,
     queues: Arc<Queues<K>>,
 }
 
-impl<K: Eq + Hash> Drop for Place<K> {
+impl<K: Eq + Hash> Drop for Entry<K> {
     fn drop(&mut self) {
         let mut queues = lock(&self.queues);
         // One reference in the map and this one: nobody else is in the queue.

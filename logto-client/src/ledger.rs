@@ -10,7 +10,7 @@ mod shared;
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -40,8 +40,8 @@ impl Default for LedgerLimits {
     }
 }
 
-/// A refresh token's name in the ledger.
-type Spent = [u8; 32];
+/// What a refresh token is known by: its hash.
+pub(crate) type Fingerprint = [u8; 32];
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -51,9 +51,9 @@ pub(crate) struct Ledger {
 
 #[derive(Debug, Default)]
 struct Entries {
-    by_token: HashMap<Spent, Entry>,
+    by_token: HashMap<Fingerprint, Entry>,
     /// Every change of an entry, oldest first; stale ones are skipped.
-    changes: VecDeque<(UnixTime, Spent)>,
+    changes: VecDeque<(UnixTime, Fingerprint)>,
 }
 
 #[derive(Debug)]
@@ -91,29 +91,31 @@ impl Ledger {
         entries.evict(self.limits, now);
     }
 
-    /// Brings a session up to date, through any number of rotations, and says whether that changed it.
-    pub(crate) fn catch_up(&self, session: &mut Session, now: UnixTime) -> bool {
+    /// What spending `refresh_token` gave, oldest first.
+    pub(crate) fn successors(&self, refresh_token: &Secret, now: UnixTime) -> Vec<SessionDelta> {
         let entries = lock(&self.entries);
-        let mut changed = false;
-        // A chain has no circles, as no token replaces itself; the bound is for safety only.
-        for _ in 0..=entries.by_token.len() {
-            let Some(refresh_token) = session.refresh_token().cloned() else {
-                break;
-            };
-            let Some(entry) = entries.by_token.get(&fingerprint(&refresh_token)) else {
-                break;
-            };
-            if now.since(entry.changed_at) > self.limits.lifetime {
-                break;
+        let entry = entries.by_token.get(&fingerprint(refresh_token));
+        entry
+            .filter(|entry| now.since(entry.changed_at) <= self.limits.lifetime)
+            .map_or_else(Vec::new, |entry| entry.deltas.clone())
+    }
+
+    /// Brings a session up to date, through any number of rotations, and says whether that changed it.
+    pub(crate) fn catch_up(&self, session: &mut Arc<Session>, now: UnixTime) -> bool {
+        let mut has_news = false;
+        while let Some(refresh_token) = session.refresh_token().cloned() {
+            for delta in self.successors(&refresh_token, now) {
+                if let Some(news) = session.news_in(&delta) {
+                    Arc::make_mut(session).apply(&news);
+                    has_news = true;
+                }
             }
-            for delta in &entry.deltas {
-                changed |= apply_if_newer(session, delta);
-            }
+            // No token replaces itself, so this ends at the newest one.
             if session.refresh_token() == Some(&refresh_token) {
                 break;
             }
         }
-        changed
+        has_news
     }
 
     /// Forgets a session's tokens: it has been signed out.
@@ -172,34 +174,7 @@ impl Entry {
     }
 }
 
-/// Applies what is newer than the session.
-fn apply_if_newer(session: &mut Session, delta: &SessionDelta) -> bool {
-    let mut newer = delta.clone();
-    if let Some((target, token)) = &newer.access_token {
-        let held = session.access_tokens().get(target);
-        if held.is_some_and(|held| held.issued_at >= token.issued_at) {
-            newer.access_token = None;
-        }
-    }
-    if newer
-        .id_token
-        .as_ref()
-        .is_some_and(|id_token| id_token.claims().iat <= session.claims().iat)
-    {
-        newer.id_token = None;
-    }
-    if newer.refresh_token.as_ref() == session.refresh_token() {
-        newer.refresh_token = None;
-    }
-    newer.forgotten.clear();
-    if newer.is_empty() {
-        return false;
-    }
-    session.apply(&newer);
-    true
-}
-
-/// A refresh token's name wherever something is known about it.
-pub(crate) fn fingerprint(refresh_token: &Secret) -> Spent {
+/// What a refresh token is known by, wherever something is remembered about it.
+pub(crate) fn fingerprint(refresh_token: &Secret) -> Fingerprint {
     Sha256::digest(refresh_token.expose()).into()
 }

@@ -62,7 +62,6 @@ mod credentials;
 mod keyed_mutex;
 mod provider;
 mod refresh;
-mod retry_budget;
 mod single_flight;
 mod ttl_map;
 

@@ -12,11 +12,12 @@ use logto_core::{
     AccessToken, LogtoConfig, Secret, TokenTarget,
     grants::{ClientCredentials, ExchangeToken, TypedToken},
     introspection::Introspection,
+    refresh::MAX_COOLDOWN,
 };
 
 use crate::{
     context::{BuildError, Context},
-    cooldown::Cooldown,
+    cooldown::SharedCooldown,
     error::Error,
     provider::Provider,
     single_flight::{Inflight, SingleFlight, lock},
@@ -62,7 +63,7 @@ struct Inner {
     tokens: Mutex<HashMap<TokenTarget, AccessToken>>,
     flights: SingleFlight<TokenTarget, Result<AccessToken, Error>>,
     failures: TtlMap<TokenTarget, Error>,
-    cooldown: Cooldown,
+    cooldown: SharedCooldown,
 }
 
 impl M2mClient {
@@ -78,7 +79,7 @@ impl M2mClient {
                 tokens: Mutex::default(),
                 flights: SingleFlight::default(),
                 failures: TtlMap::new(MAX_TARGETS),
-                cooldown: Cooldown::default(),
+                cooldown: SharedCooldown::default(),
             }),
         })
     }
@@ -121,7 +122,7 @@ impl M2mClient {
         self.inner.flights.join(runtime, target.clone(), || {
             let (inner, target) = (Arc::clone(&self.inner), target.clone());
             async move {
-                let outcome = inner.provider.client_credentials(&target).await;
+                let outcome = inner.fetch(&target).await;
                 match &outcome {
                     Ok(token) => inner.keep(target, token.clone()),
                     Err(error) => inner.note(target, error),
@@ -178,15 +179,27 @@ impl Inner {
     /// The error of the last attempt, while it is too early for another.
     fn may_ask(&self, target: &TokenTarget) -> Result<(), Error> {
         let now = self.provider.now();
-        self.cooldown.check(now)?;
         self.failures.get(target, now).map_or(Ok(()), Err)
+    }
+
+    async fn fetch(self: &Arc<Self>, target: &TokenTarget) -> Result<AccessToken, Error> {
+        let clock = &self.provider.clock;
+        let admitted = self.cooldown.admit(clock.monotonic())?;
+        let outcome = self.provider.client_credentials(target).await;
+        match &outcome {
+            // There was no answer, which ends no cooldown.
+            Err(Error::Transport { .. }) => {}
+            answer => admitted.answered(answer.as_ref().err(), clock.monotonic()),
+        }
+        outcome
     }
 
     fn note(&self, target: TokenTarget, error: &Error) {
         let now = self.provider.now();
-        self.cooldown.learn(error, now);
+        let pause = error.retry_after().unwrap_or_default();
+        let pause = pause.clamp(BACK_OFF, MAX_COOLDOWN);
         self.failures
-            .insert(target, error.clone(), now.plus(BACK_OFF), now);
+            .insert(target, error.clone(), now.plus(pause), now);
     }
 
     fn keep(&self, target: TokenTarget, token: AccessToken) {

@@ -20,6 +20,7 @@ use logto_core::{
     jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet},
     machine::ProviderKeys,
     metadata::{Discover, ProviderMetadata},
+    refresh::Moment,
     revocation::RevokeRefreshToken,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -123,6 +124,14 @@ impl Provider {
         self.clock.now()
     }
 
+    /// The time for the machines of the core.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            wall: self.clock.now(),
+            monotonic: self.clock.monotonic(),
+        }
+    }
+
     /// Waits for a permit to send one request, no longer than the request timeout. Without one nothing
     /// has been sent.
     pub(crate) async fn permit(&self, endpoint: Endpoint) -> Result<Permit<'_>, Error> {
@@ -160,7 +169,9 @@ impl Provider {
         let mut proof = self.credentials.current();
         for _ in 1..self.credentials.len() {
             let request = self.prove(proof, request.clone())?;
-            let response = self.send_proven(permit, patience, endpoint, request).await?;
+            let response = self
+                .send_proven(permit, patience, endpoint, request)
+                .await?;
             if !client_assertion::is_refused(&response) {
                 return Ok(response);
             }
@@ -287,6 +298,11 @@ impl Provider {
         Ok(cached.keys)
     }
 
+    /// The keys as they were fetched last, however old they are.
+    pub(crate) fn cached_keys(&self) -> Option<Arc<KeySet>> {
+        Some(self.cache.keys.value()?.keys)
+    }
+
     /// Whether [`keys`](Self::keys) answers without waiting for the provider.
     pub(crate) fn has_keys(&self) -> bool {
         self.cache.keys.is_at_hand(self.now())
@@ -331,7 +347,7 @@ impl Provider {
     /// The keys after a token named one that `known` lacks: somebody's newer set, or one fetched now,
     /// and whether it was asked for only now. `None` when the allowance for such fetches is used up,
     /// and the key counts as unknown.
-    async fn keys_newer_than(
+    pub(crate) async fn keys_newer_than(
         self: &Arc<Self>,
         known: &Arc<KeySet>,
     ) -> Result<Option<(Arc<KeySet>, bool)>, Error> {

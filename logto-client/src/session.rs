@@ -11,6 +11,7 @@ use logto_core::{
     AccessToken, LogtoConfig, Session, TokenTarget, UnixTime,
     claims::{IdTokenClaims, UserInfo},
     error::OAuthErrorCode,
+    refresh::{Demand, Ending, Persist},
     session::SessionId,
     sign_out::SignOut,
     user_info::FetchUserInfo,
@@ -22,9 +23,9 @@ use crate::{
     clock::Clock,
     error::{Error, SessionEnd},
     provider::Provider,
-    refresh::{Held, Need, Persist, Refresher, Revocation},
+    refresh::{LoadedSession, Refresher},
     single_flight::lock,
-    storage::{Handle, Stored, Version},
+    storage::{Handle, Version},
 };
 
 /// A session whose refresh token may be spent, because what comes of it can be stored.
@@ -46,7 +47,7 @@ struct Inner {
     provider: Arc<Provider>,
     /// The handle that the browser has; `None` for a session that was just created.
     presented: Option<Handle>,
-    held: Mutex<Held>,
+    loaded: Mutex<LoadedSession>,
     ended: Mutex<Option<Error>>,
 }
 
@@ -55,13 +56,13 @@ impl WritableSession {
         refresher: Arc<Refresher>,
         provider: Arc<Provider>,
         presented: Option<Handle>,
-        held: Held,
+        loaded: LoadedSession,
     ) -> Self {
         let inner = Inner {
             refresher,
             provider,
             presented,
-            held: Mutex::new(held),
+            loaded: Mutex::new(loaded),
             ended: Mutex::new(None),
         };
         Self {
@@ -75,8 +76,8 @@ impl WritableSession {
     }
 
     /// The session as it is now.
-    pub fn snapshot(&self) -> Session {
-        self.read(Session::clone)
+    pub fn snapshot(&self) -> Arc<Session> {
+        Arc::clone(&lock(&self.inner.loaded).session)
     }
 
     /// The name of the session, which stays the same through all refreshes.
@@ -86,14 +87,14 @@ impl WritableSession {
 
     /// The handle that finds the session now.
     pub fn handle(&self) -> Handle {
-        lock(&self.inner.held).handle.clone()
+        lock(&self.inner.loaded).handle.clone()
     }
 
     /// What tells the newest of several sessions that a browser presents: a later sign-in, or a later
     /// write of the same session.
     pub(crate) fn age(&self) -> (UnixTime, Version) {
-        let held = lock(&self.inner.held);
-        (held.session.created_at(), held.version)
+        let loaded = lock(&self.inner.loaded);
+        (loaded.session.created_at(), loaded.version)
     }
 
     /// The handle, if it is not the one that the browser has.
@@ -106,7 +107,7 @@ impl WritableSession {
     /// refresh token. Take the cookie from the browser then.
     pub fn ended(&self) -> Option<Error> {
         let over = || {
-            self.read(|session| self.inner.refresher.is_over(session))
+            self.read(|session| self.inner.refresher.has_ended(session))
                 .then_some(Error::SessionEnded(SessionEnd::Removed))
         };
         lock(&self.inner.ended).clone().or_else(over)
@@ -118,7 +119,7 @@ impl WritableSession {
     /// # Errors
     /// See [`Error::reach`]: trouble that passes and a refused request leave the session as it was.
     pub async fn access_token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
-        self.token(target, Need::Usable).await
+        self.token(target, Demand::Usable).await
     }
 
     /// A new access token for `target`, also when the old one is still good: after a role has changed,
@@ -127,7 +128,7 @@ impl WritableSession {
     /// # Errors
     /// As [`access_token`](Self::access_token).
     pub async fn refresh_access_token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
-        self.token(target, Need::New).await
+        self.token(target, Demand::New).await
     }
 
     /// A token for an organization; short for [`TokenTarget::organization`].
@@ -228,7 +229,7 @@ impl WritableSession {
                     .is_some_and(|token| !token.is_usable(now, ahead))
             });
             if due {
-                let token = self.token(target, Need::Living(ahead)).await;
+                let token = self.token(target, Demand::MinRemaining(ahead)).await;
                 refreshed.push((target.clone(), token));
             }
         }
@@ -240,9 +241,9 @@ impl WritableSession {
     /// # Errors
     /// When the storage cannot be written.
     pub async fn forget(&self, target: &TokenTarget) -> Result<(), Error> {
-        let mut held = lock(&self.inner.held).clone();
-        let outcome = self.inner.refresher.forget(&mut held, target).await;
-        self.adopt(held);
+        let mut loaded = lock(&self.inner.loaded).clone();
+        let outcome = self.inner.refresher.forget(&mut loaded, target).await;
+        self.adopt(loaded);
         outcome
     }
 
@@ -255,7 +256,7 @@ impl WritableSession {
     /// # Errors
     /// When the storage cannot remove the session. It is refused in this process nevertheless.
     pub async fn sign_out(&self, sign_out: &SignOut) -> Result<Option<Url>, Error> {
-        self.end(Revocation::InBackground).await?;
+        self.end(Ending::SignOut).await?;
         let provider = &self.inner.provider;
         let Ok(metadata) = provider.metadata().await else {
             return Ok(None);
@@ -270,59 +271,58 @@ impl WritableSession {
     /// # Errors
     /// As [`sign_out`](Self::sign_out).
     pub async fn sign_out_locally(&self) -> Result<(), Error> {
-        self.end(Revocation::Awaited).await
+        self.end(Ending::LocalSignOut).await
     }
 
-    async fn end(&self, revocation: Revocation) -> Result<(), Error> {
-        let held = lock(&self.inner.held).clone();
-        self.inner.refresher.end(held, revocation).await
+    async fn end(&self, ending: Ending) -> Result<(), Error> {
+        let loaded = lock(&self.inner.loaded).clone();
+        self.inner.refresher.end(loaded, ending).await
     }
 
-    async fn token(&self, target: &TokenTarget, need: Need) -> Result<AccessToken, Error> {
+    async fn token(&self, target: &TokenTarget, demand: Demand) -> Result<AccessToken, Error> {
         if let Some(ended) = self.ended() {
             return Err(ended);
         }
-        if need == Need::Usable {
+        if demand == Demand::Usable {
             if let Some(token) = self.at_hand(target) {
                 return Ok(token);
             }
         }
-        let held = lock(&self.inner.held).clone();
-        let flown = self
+        let loaded = lock(&self.inner.loaded).clone();
+        let refreshed = self
             .inner
             .refresher
-            .obtain(held, target.clone(), need, Persist::Stored)
+            .obtain(loaded, target.clone(), demand, Persist::Storage)
             .await;
-        if let Err(error @ Error::SessionEnded(_)) = &flown.token {
+        if let Err(error @ Error::SessionEnded(_)) = &refreshed.token {
             *lock(&self.inner.ended) = Some(error.clone());
         }
-        self.adopt(flown.held);
-        flown.token
+        self.adopt(refreshed.loaded);
+        refreshed.token
     }
 
     fn at_hand(&self, target: &TokenTarget) -> Option<AccessToken> {
         let now = self.inner.provider.now();
-        let mut held = lock(&self.inner.held);
-        let token = held
+        let mut loaded = lock(&self.inner.loaded);
+        let token = loaded
             .session
             .usable_token(&self.inner.provider.config, target, now)?
             .clone();
-        held.session.touch(target, now);
+        Arc::make_mut(&mut loaded.session).touch(target, now);
         Some(token)
     }
 
-    /// Takes over what a flight brought, unless another flight of this session brought something newer
-    /// meanwhile.
-    fn adopt(&self, flown: Held) {
-        let mut held = lock(&self.inner.held);
-        if (flown.version, flown.session.changed_at()) >= (held.version, held.session.changed_at())
-        {
-            *held = flown;
+    /// Takes over what a refresh brought, unless another one brought something newer meanwhile.
+    fn adopt(&self, newer: LoadedSession) {
+        let age = |loaded: &LoadedSession| (loaded.version, loaded.session.changed_at());
+        let mut loaded = lock(&self.inner.loaded);
+        if age(&newer) >= age(&loaded) {
+            *loaded = newer;
         }
     }
 
     fn read<T>(&self, of: impl FnOnce(&Session) -> T) -> T {
-        of(&lock(&self.inner.held).session)
+        of(&lock(&self.inner.loaded).session)
     }
 }
 
@@ -345,8 +345,7 @@ impl fmt::Debug for WritableSession {
 /// ```
 #[derive(Clone)]
 pub struct ReadOnlySession {
-    handle: Handle,
-    stored: Stored,
+    loaded: LoadedSession,
     config: LogtoConfig,
     clock: Arc<dyn Clock>,
 }
@@ -373,15 +372,9 @@ impl Cached {
 }
 
 impl ReadOnlySession {
-    pub(crate) fn new(
-        handle: Handle,
-        stored: Stored,
-        config: LogtoConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(loaded: LoadedSession, config: LogtoConfig, clock: Arc<dyn Clock>) -> Self {
         Self {
-            handle,
-            stored,
+            loaded,
             config,
             clock,
         }
@@ -389,23 +382,23 @@ impl ReadOnlySession {
 
     /// As [`WritableSession::age`].
     pub(crate) fn age(&self) -> (UnixTime, Version) {
-        (self.stored.session.created_at(), self.stored.version)
+        (self.loaded.session.created_at(), self.loaded.version)
     }
 
     /// What the ID token says about the user, from memory.
     pub fn claims(&self) -> &IdTokenClaims {
-        self.stored.session.claims()
+        self.loaded.session.claims()
     }
 
     /// The session as it was read.
     pub fn snapshot(&self) -> &Session {
-        &self.stored.session
+        &self.loaded.session
     }
 
     /// The access token for `target`, from memory; no network, no waiting.
     pub fn access_token(&self, target: &TokenTarget) -> Cached {
         match self
-            .stored
+            .loaded
             .session
             .usable_token(&self.config, target, self.clock.now())
         {
@@ -421,27 +414,22 @@ impl ReadOnlySession {
 
     /// When the token for `target` ends, fresh or not.
     pub fn expires_at(&self, target: &TokenTarget) -> Option<UnixTime> {
-        self.stored
+        self.loaded
             .session
             .access_tokens()
             .get(target)
             .map(|token| token.expires_at)
     }
 
-    pub(crate) fn held(&self) -> Held {
-        Held {
-            handle: self.handle.clone(),
-            session: self.stored.session.clone(),
-            version: self.stored.version,
-            ahead: false,
-        }
+    pub(crate) fn loaded(&self) -> &LoadedSession {
+        &self.loaded
     }
 }
 
 impl fmt::Debug for ReadOnlySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadOnlySession")
-            .field("session", &self.stored.session)
+            .field("session", &self.loaded.session)
             .finish_non_exhaustive()
     }
 }

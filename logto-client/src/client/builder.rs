@@ -106,14 +106,14 @@ impl LogtoClientBuilder {
         let common = self.coordinator.common(&self.config)?;
         let cache = Arc::clone(&common.provider_cache);
         let provider = Arc::new(Provider::new(self.config, self.context, cache)?);
-        let limits = common.refreshing.ledger.limits();
+        let limits = common.memory.ledger.limits();
         let refresher = Arc::new(Refresher::new(
             Arc::clone(&provider),
             Arc::clone(&self.storage),
-            Arc::clone(&common.refreshing),
+            Arc::clone(&common.memory),
             self.shared_ledger
                 .map(|place| SealedLedger::new(place, limits)),
-            self.single_process || self.storage.is_authoritative(),
+            self.single_process,
         ));
         let inner = Inner {
             common,

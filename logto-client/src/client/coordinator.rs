@@ -10,7 +10,7 @@ use logto_core::LogtoConfig;
 use super::CompletedSignIn;
 use crate::{
     context::BuildError, error::Error, ledger::LedgerLimits, provider::ProviderCache,
-    refresh::Shared, single_flight::SingleFlight, ttl_map::TtlMap,
+    refresh::Memory, single_flight::SingleFlight, ttl_map::TtlMap,
 };
 
 /// How many redeemed callbacks and used logout tokens are remembered.
@@ -47,7 +47,7 @@ pub(super) struct Common {
     /// Issuer and id of the application.
     application: OnceLock<(String, String)>,
     pub(super) provider_cache: Arc<ProviderCache>,
-    pub(super) refreshing: Arc<Shared>,
+    pub(super) memory: Arc<Memory>,
     /// Callbacks whose code is being redeemed, by the hash of their `state`.
     pub(super) sign_ins: SingleFlight<[u8; 32], Result<CompletedSignIn, Error>>,
     /// Callbacks whose code was sent to the provider.
@@ -67,7 +67,7 @@ impl Coordinator {
         Self(Arc::new(Common {
             application: OnceLock::new(),
             provider_cache: Arc::default(),
-            refreshing: Arc::new(Shared::new(limits)),
+            memory: Arc::new(Memory::new(limits)),
             sign_ins: SingleFlight::default(),
             redeemed: TtlMap::new(MAX_REMEMBERED),
             logout_tokens: TtlMap::new(MAX_REMEMBERED),

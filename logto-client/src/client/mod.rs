@@ -13,6 +13,7 @@ use logto_core::{
     AccessToken, LogtoConfig, Session, SignIn, TokenTarget,
     machine::{CompleteSignIn, SignedIn},
     metadata::ProviderMetadata,
+    refresh::{Demand, Ending, Persist},
     session::SessionDelta,
     sign_in::{Callback, CallbackError, PendingSignIn},
 };
@@ -27,8 +28,8 @@ use crate::{
     entropy::{Entropy, random},
     error::Error,
     provider::Provider,
-    refresh::{Held, Need, Persist, Refresher},
-    session::{ReadOnlySession, WritableSession},
+    refresh::{LoadedSession, Refresher},
+    session::{Cached, ReadOnlySession, WritableSession},
     storage::{Handle, SessionStorage, Stored, Version},
 };
 
@@ -155,11 +156,11 @@ impl LogtoClient {
         let version = stored.map_or(Version(0), |stored| stored.version);
         Ok(self.writable(
             None,
-            Held {
+            LoadedSession {
                 handle,
-                session,
+                session: Arc::new(session),
                 version,
-                ahead: false,
+                needs_write_back: false,
             },
         ))
     }
@@ -241,13 +242,14 @@ impl LogtoClient {
         else {
             return;
         };
-        let mut held = Held {
+        let loaded = LoadedSession {
             handle: previous.clone(),
-            session,
+            session: Arc::new(session),
             version,
-            ahead: false,
+            needs_write_back: false,
         };
-        self.inner.refresher.retire(&mut held).await;
+        // The new session is there; an old one that cannot be removed ends by its age.
+        let _ = self.inner.refresher.end(loaded, Ending::Replacement).await;
     }
 
     /// The session of a handle, to be used where the storage can be written; `None` when nobody is
@@ -256,18 +258,18 @@ impl LogtoClient {
     /// # Errors
     /// When the storage cannot be asked. That says nothing about who is signed in.
     pub async fn session(&self, handle: &Handle) -> Result<Option<WritableSession>, Error> {
-        let Some(mut held) = self.open(handle).await? else {
+        let Some(mut loaded) = self.open(handle).await? else {
             return Ok(None);
         };
         let now = self.inner.provider.now();
-        if now.since(held.session.changed_at()) > TOUCH_INTERVAL {
-            held.session.apply(&SessionDelta::touch(now));
-            held.ahead = true;
+        if now.since(loaded.session.changed_at()) > TOUCH_INTERVAL {
+            Arc::make_mut(&mut loaded.session).apply(&SessionDelta::touch(now));
+            loaded.needs_write_back = true;
         }
-        if held.ahead {
-            self.inner.refresher.write_back(&mut held).await;
+        if loaded.needs_write_back {
+            self.inner.refresher.write_back(&mut loaded).await;
         }
-        Ok(Some(self.writable(Some(handle.clone()), held)))
+        Ok(Some(self.writable(Some(handle.clone()), loaded)))
     }
 
     /// The session of a handle, to be looked at; `None` when nobody is signed in.
@@ -278,50 +280,67 @@ impl LogtoClient {
         &self,
         handle: &Handle,
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let Some(held) = self.open(handle).await? else {
+        let Some(loaded) = self.open(handle).await? else {
             return Ok(None);
-        };
-        let stored = Stored {
-            session: held.session,
-            version: held.version,
         };
         let provider = &self.inner.provider;
         Ok(Some(ReadOnlySession::new(
-            held.handle,
-            stored,
+            loaded,
             provider.config.clone(),
             Arc::clone(&provider.clock),
         )))
     }
 
-    /// Fetches a token although its session cannot be stored now, as the official JavaScript SDK does
-    /// in server components.
+    /// An access token for a session that was opened read-only: from memory, or fetched where that cannot
+    /// lose the session.
     ///
-    /// **It costs** a token request for every process that has to do it, and if the refresh token is
-    /// replaced, the new one exists only in the ledger of this process until somebody opens the session
-    /// for writing here: until then other processes that share no ledger have no token to give, and a
-    /// process that ends before that loses the session. Prefer
-    /// [`WritableSession::refresh_ahead`], or a storage on the server, where every place is writable.
+    /// A storage on the server is written as from a writable session. Sessions in cookies cannot be
+    /// written here, so what is fetched goes into the ledger: the shared one, or, with
+    /// [`single_process`](LogtoClientBuilder::single_process), the one of this process, until somebody
+    /// opens the session for writing. Without either, another process would not know of a replaced
+    /// refresh token and end the session by using the old one, so nothing is fetched and the answer is
+    /// [`Cached::NeedsRefresh`]. Prefer [`WritableSession::refresh_ahead`] there.
     ///
     /// # Errors
     /// As [`WritableSession::access_token`].
-    pub async fn access_token_without_storing(
+    pub async fn fetch_access_token(
+        &self,
+        session: &ReadOnlySession,
+        target: &TokenTarget,
+    ) -> Result<Cached, Error> {
+        if let valid @ Cached::Valid(_) = session.access_token(target) {
+            return Ok(valid);
+        }
+        if !self.inner.refresher.can_fetch_without_cookie() {
+            return Ok(Cached::NeedsRefresh);
+        }
+        let token = self
+            .fetch_access_token_or_lose_session(session, target)
+            .await?;
+        Ok(Cached::Valid(token))
+    }
+
+    /// As [`fetch_access_token`](Self::fetch_access_token), but never refuses: with sessions in cookies and
+    /// nothing shared between processes **the user may be signed out by it**. If the refresh token is
+    /// replaced, only this process knows the new one, until somebody opens the session for writing here.
+    ///
+    /// # Errors
+    /// As [`WritableSession::access_token`].
+    pub async fn fetch_access_token_or_lose_session(
         &self,
         session: &ReadOnlySession,
         target: &TokenTarget,
     ) -> Result<AccessToken, Error> {
-        let mut held = session.held();
-        self.inner.refresher.catch_up(&mut held.session);
-        let provider = &self.inner.provider;
-        if let Some(token) = held
-            .session
-            .usable_token(&provider.config, target, provider.now())
-        {
-            return Ok(token.clone());
+        if let Cached::Valid(token) = session.access_token(target) {
+            return Ok(token);
         }
-        let refresher = &self.inner.refresher;
+        let persist = match self.inner.storage.is_authoritative() {
+            true => Persist::Storage,
+            false => Persist::LedgerOnly,
+        };
+        let (loaded, refresher) = (session.loaded().clone(), &self.inner.refresher);
         refresher
-            .obtain(held, target.clone(), Need::Usable, Persist::LedgerOnly)
+            .obtain(loaded, target.clone(), Demand::Usable, persist)
             .await
             .token
     }
@@ -332,48 +351,44 @@ impl LogtoClient {
     pub async fn drain(&self) {
         let common = &self.inner.common;
         common.sign_ins.drain().await;
-        common.refreshing.flights.drain().await;
-        common.refreshing.endings.drain().await;
+        common.memory.refreshes.drain().await;
+        common.memory.endings.drain().await;
     }
 
-    /// What the refresher holds in memory: refreshes under way, sessions that wait for their turn, and
-    /// spent refresh tokens in the ledger.
+    /// What the client holds in memory for refreshes.
     pub fn stats(&self) -> RefresherStats {
-        let (flights, turns, ledger) = self.inner.refresher.stats();
+        let memory = self.inner.refresher.memory();
         RefresherStats {
-            flights,
-            turns,
-            ledger,
+            refreshes: memory.refreshes.len(),
+            sessions: memory.sessions.len(),
+            ledger: memory.ledger.len(),
         }
     }
 
-    async fn open(&self, handle: &Handle) -> Result<Option<Held>, Error> {
+    async fn open(&self, handle: &Handle) -> Result<Option<LoadedSession>, Error> {
         let now = self.inner.provider.now();
-        let Some(Stored {
-            mut session,
-            version,
-        }) = self.inner.storage.load(handle, now).await?
-        else {
+        let Some(Stored { session, version }) = self.inner.storage.load(handle, now).await? else {
             return Ok(None);
         };
-        if self.inner.refresher.is_over(&session) {
+        if self.inner.refresher.has_ended(&session) {
             return Ok(None);
         }
-        let ahead = self.inner.refresher.catch_up(&mut session);
-        Ok(Some(Held {
+        let mut session = Arc::new(session);
+        let needs_write_back = self.inner.refresher.catch_up(&mut session);
+        Ok(Some(LoadedSession {
             handle: handle.clone(),
             session,
             version,
-            ahead,
+            needs_write_back,
         }))
     }
 
-    fn writable(&self, presented: Option<Handle>, held: Held) -> WritableSession {
+    fn writable(&self, presented: Option<Handle>, loaded: LoadedSession) -> WritableSession {
         WritableSession::new(
             Arc::clone(&self.inner.refresher),
             Arc::clone(&self.inner.provider),
             presented,
-            held,
+            loaded,
         )
     }
 }
@@ -392,9 +407,9 @@ impl fmt::Debug for LogtoClient {
 #[non_exhaustive]
 pub struct RefresherStats {
     /// Refreshes under way.
-    pub flights: usize,
-    /// Sessions that somebody has the turn of or waits for.
-    pub turns: usize,
+    pub refreshes: usize,
+    /// Sessions with a refresh under way or waiting.
+    pub sessions: usize,
     /// Spent refresh tokens that are remembered.
     pub ledger: usize,
 }

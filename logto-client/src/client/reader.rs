@@ -7,6 +7,7 @@ use logto_core::LogtoConfig;
 use crate::{
     clock::{Clock, SystemClock},
     error::Error,
+    refresh::LoadedSession,
     session::ReadOnlySession,
     storage::{Handle, SessionReader},
 };
@@ -44,12 +45,13 @@ impl LogtoReader {
     pub async fn session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
         let stored = self.storage.load(handle, self.clock.now()).await?;
         Ok(stored.map(|stored| {
-            ReadOnlySession::new(
-                handle.clone(),
-                stored,
-                self.config.clone(),
-                Arc::clone(&self.clock),
-            )
+            let loaded = LoadedSession {
+                handle: handle.clone(),
+                session: Arc::new(stored.session),
+                version: stored.version,
+                needs_write_back: false,
+            };
+            ReadOnlySession::new(loaded, self.config.clone(), Arc::clone(&self.clock))
         }))
     }
 }

@@ -1,378 +1,290 @@
-//! The one refresher. All refresh tokens are spent here.
+//! Refreshing sessions, and ending them. All refresh tokens are spent here.
 //!
-//! For each session one refresh runs at a time; callers for the same token share it, callers for
-//! others queue behind it and find the newest refresh token. Before anything is sent the session is
-//! read again and brought up to date by the ledger; after an answer the new refresh token goes into
-//! the ledger first, then into the storage, and only then the rest of the answer is judged.
+//! Every decision is made by the machines of [`logto_core::refresh`]; [`driver`] performs what they ask
+//! for. What is left here is what one process has to see to: callers for the same token share one
+//! refresh, and a session has one at a time.
 
-mod commit;
-mod end;
-mod lease;
-mod newest;
-mod send;
-mod shared;
-
-use self::lease::Leased;
-pub(crate) use self::{end::Revocation, shared::Shared};
+mod driver;
+mod memory;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
 use logto_core::{
-    AccessToken, Machine, Secret, Session, Step, TokenTarget,
-    error::OAuthErrorCode,
-    machine::{ObtainToken, Obtained},
-    session::{SessionDelta, SessionId},
+    AccessToken, Secret, Session, TokenTarget, UnixTime,
+    error::Endpoint,
+    refresh::{
+        Amend, Demand, EndSession, Ending, Persist, Refresh, RefreshError, RefreshJob, SessionEnd,
+    },
+    session::SessionId,
 };
 
+use self::driver::Driver;
+pub(crate) use self::memory::Memory;
 use crate::{
-    error::{Error, Reach, SessionEnd},
+    error::Error,
     event::Event,
-    ledger::{self, SealedLedger},
+    http::TransportError,
+    ledger::{self, Fingerprint, SealedLedger},
     provider::Provider,
-    storage::{Handle, SessionStorage, Stored, Version},
+    storage::{Handle, SessionOwner, SessionStorage, Version},
 };
 
-/// Whether a token that is still good will do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Need {
-    /// A token that is usable now.
-    Usable,
-    /// A token that lives at least this long.
-    Living(Duration),
-    /// A token fetched now.
-    New,
-}
+/// How long a sign-out waits for a refresh under way, to revoke the refresh token that it brings. A refresh
+/// that takes longer revokes it itself.
+const ENDING_WAIT: Duration = Duration::from_secs(2);
 
-/// Where the refreshed session goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Persist {
-    /// Into the storage.
-    Stored,
-    /// Only into the ledger.
-    LedgerOnly,
-}
-
-/// A session as a caller holds it.
+/// A session as it was read from the storage, and what the ledger knew beyond that.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
+pub(crate) struct LoadedSession {
     pub(crate) handle: Handle,
-    pub(crate) session: Session,
+    pub(crate) session: Arc<Session>,
     pub(crate) version: Version,
     /// Whether the ledger knew more than the storage.
-    pub(crate) ahead: bool,
+    pub(crate) needs_write_back: bool,
 }
 
-/// What a flight brings home: the token or why there is none, and the session as it is now.
+/// What came of a refresh: the token or why there is none, and the session as it is now.
 #[derive(Clone, Debug)]
-pub(crate) struct Flown {
+pub(crate) struct Refreshed {
     pub(crate) token: Result<AccessToken, Error>,
-    pub(crate) held: Held,
+    pub(crate) loaded: LoadedSession,
 }
 
-/// Callers of the same route share a flight.
-pub(crate) type Route = (SessionId, [u8; 32], TokenTarget, Need, Persist);
+/// Callers with the same key share a refresh.
+pub(crate) type RefreshKey = (SessionId, Fingerprint, TokenTarget, Demand, Persist);
+/// Callers with the same key share a sign-out.
+pub(crate) type EndingKey = (SessionId, Ending);
 
+/// Refreshes and ends the sessions of one application.
 #[derive(Debug)]
 pub(crate) struct Refresher {
     provider: Arc<Provider>,
     storage: Arc<dyn SessionStorage>,
-    shared: Arc<Shared>,
+    memory: Arc<Memory>,
     shared_ledger: Option<SealedLedger>,
-    single_process: bool,
+    /// Whether no other process can have spent a refresh token without our knowing.
+    is_exclusive: bool,
 }
 
 impl Refresher {
-    /// `single_process` promises that no other process can have spent a refresh token unnoticed.
     pub(crate) fn new(
         provider: Arc<Provider>,
         storage: Arc<dyn SessionStorage>,
-        shared: Arc<Shared>,
+        memory: Arc<Memory>,
         shared_ledger: Option<SealedLedger>,
-        single_process: bool,
+        is_single_process: bool,
     ) -> Self {
         Self {
             provider,
+            is_exclusive: is_single_process || storage.is_authoritative(),
             storage,
-            shared,
+            memory,
             shared_ledger,
-            single_process,
         }
     }
 
-    /// How much the refresher remembers: flights, queues and spent tokens.
-    pub(crate) fn stats(&self) -> (usize, usize, usize) {
-        let shared = &self.shared;
-        (
-            shared.flights.len(),
-            shared.turns.len(),
-            shared.ledger.len(),
-        )
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
-    /// Brings a session up to date with what this process knows.
-    pub(crate) fn catch_up(&self, session: &mut Session) -> bool {
-        self.shared.ledger.catch_up(session, self.provider.now())
+    /// Whether a session has ended, as far as this process knows.
+    pub(crate) fn has_ended(&self, session: &Session) -> bool {
+        self.memory.has_ended(session, self.provider.now())
     }
 
-    /// A token for `target` from a flight.
-    ///
-    /// When the provider is in trouble, a token that has not expired yet is as good an answer as a new
-    /// one would be.
+    /// Whether a refresh whose session cannot be written into a cookie loses nothing.
+    pub(crate) fn can_fetch_without_cookie(&self) -> bool {
+        self.is_exclusive || self.shared_ledger.is_some()
+    }
+
+    /// Brings a session up to date with what this process knows, and says whether that changed it.
+    pub(crate) fn catch_up(&self, session: &mut Arc<Session>) -> bool {
+        self.memory.ledger.catch_up(session, self.provider.now())
+    }
+
+    /// A token for `target`. The refresh goes on when the caller does not wait for it any longer.
     pub(crate) async fn obtain(
         self: &Arc<Self>,
-        held: Held,
+        loaded: LoadedSession,
         target: TokenTarget,
-        need: Need,
+        demand: Demand,
         persist: Persist,
-    ) -> Flown {
-        let spent = held
-            .session
-            .refresh_token()
-            .map_or([0; 32], ledger::fingerprint);
-        let route = (
-            held.session.id().clone(),
-            spent,
+    ) -> Refreshed {
+        let refresh_token = loaded.session.refresh_token();
+        let key = (
+            loaded.session.id().clone(),
+            refresh_token.map_or([0; 32], ledger::fingerprint),
             target.clone(),
-            need,
+            demand,
             persist,
         );
-        let flight = self
-            .shared
-            .flights
-            .join(&*self.provider.runtime, route, || {
-                let (refresher, held, target) = (Arc::clone(self), held.clone(), target.clone());
-                async move {
-                    let mut held = held;
-                    let token = refresher.fly(&mut held, &target, need, persist).await;
-                    Flown { token, held }
-                }
-                .boxed()
-            });
-        let mut flown = flight.await;
-        if let (Err(error), Need::Usable) = (&flown.token, need) {
-            if error.reach() == Reach::Transient {
-                if let Some(token) = self.not_yet_expired(&flown.held.session, &target) {
-                    flown.token = Ok(token);
-                }
-            }
+        let runtime = &self.provider.runtime;
+        let refresh = self.memory.refreshes.join(&**runtime, key, || {
+            let (refresher, loaded, target) = (Arc::clone(self), loaded.clone(), target.clone());
+            async move { refresher.refresh(loaded, target, demand, persist).await }.boxed()
+        });
+        let caller_timeout = self.provider.limits.caller_timeout;
+        match select(refresh, runtime.sleep(caller_timeout)).await {
+            Either::Left((refreshed, _)) => refreshed,
+            Either::Right(_) => self.still_refreshing(loaded, &target, demand),
         }
-        flown
     }
 
-    fn not_yet_expired(&self, session: &Session, target: &TokenTarget) -> Option<AccessToken> {
-        let token = session.access_tokens().get(target)?;
-        token
-            .is_usable(self.provider.now(), Duration::ZERO)
-            .then(|| token.clone())
-    }
-
-    async fn fly(
+    /// The answer to a caller that cannot wait any longer.
+    fn still_refreshing(
         &self,
-        held: &mut Held,
+        loaded: LoadedSession,
         target: &TokenTarget,
-        need: Need,
-        persist: Persist,
-    ) -> Result<AccessToken, Error> {
-        let _turn = self.shared.turns.take(held.session.id().clone()).await;
-        self.reload(held, target).await?;
-        if let Some(token) = self.at_hand(held, target, need, persist).await {
-            return Ok(token);
-        }
-        // Fetched now, if they are old, rather than under the lease.
-        self.provider.machine_keys().await?;
-        let lease = match self.lease(held, target, need, persist).await? {
-            Leased::Ours(lease) => lease,
-            Leased::Served(token) => return Ok(token),
+        demand: Demand,
+    ) -> Refreshed {
+        let seconds = self.provider.limits.caller_timeout.as_secs_f32();
+        let late = Error::Transport {
+            endpoint: Endpoint::Token,
+            source: TransportError::Lost(format!("no answer within {seconds} seconds")),
         };
-        let single_process = self.knows_newest(&lease);
-        let outcome = self
-            .refresh(held, target, need, persist, single_process)
-            .await;
-        self.release(lease).await;
-        outcome
+        let token = loaded
+            .session
+            .access_tokens()
+            .get(target)
+            .filter(|token| {
+                demand == Demand::Usable && token.is_usable(self.provider.now(), Duration::ZERO)
+            })
+            .cloned();
+        Refreshed {
+            token: token.ok_or(late),
+            loaded,
+        }
     }
 
-    /// The newest state of a session that anybody here knows.
-    async fn reload(&self, held: &mut Held, target: &TokenTarget) -> Result<(), Error> {
-        let now = self.provider.now();
-        let stored = match self.is_over(&held.session) {
-            true => None,
-            false => self.storage.load(&held.handle, now).await?,
+    async fn refresh(
+        &self,
+        loaded: LoadedSession,
+        target: TokenTarget,
+        demand: Demand,
+        persist: Persist,
+    ) -> Refreshed {
+        let _turn = self.memory.sessions.lock(loaded.session.id().clone()).await;
+        let driver = Driver::new(self, &loaded);
+        let job = RefreshJob {
+            config: self.provider.config.clone(),
+            target,
+            demand,
+            persist,
+            is_exclusive: self.is_exclusive,
         };
-        let Some(Stored {
-            mut session,
-            version,
-        }) = stored
-        else {
-            return Err(self.ended(held.session.id(), SessionEnd::Removed));
+        let (session, needs_write_back) = (Arc::clone(&loaded.session), loaded.needs_write_back);
+        let job = Refresh::new(job, session, needs_write_back, self.provider.moment());
+        let outcome = driver.drive(job).await;
+        Refreshed {
+            token: outcome.token.map_err(Error::from),
+            loaded: driver.into_loaded(outcome.session, outcome.needs_write_back),
+        }
+    }
+
+    /// Writes what the ledger knows and the storage does not. A failure is no loss, as the ledger still
+    /// knows it.
+    pub(crate) async fn write_back(&self, loaded: &mut LoadedSession) {
+        let driver = Driver::new(self, loaded);
+        let written = driver
+            .drive(Amend::write_back(Arc::clone(&loaded.session)))
+            .await;
+        let (session, needs_write_back) = match written {
+            Ok(session) => (session, false),
+            Err(_) => (Arc::clone(&loaded.session), true),
         };
-        let mut ahead = self.shared.ledger.catch_up(&mut session, now);
-        ahead |= self.learn_from_others(&mut session, target).await;
-        *held = Held {
-            handle: held.handle.clone(),
-            session,
-            version,
-            ahead,
-        };
+        *loaded = driver.into_loaded(session, needs_write_back);
+    }
+
+    /// Forgets an access token, here and in the storage.
+    pub(crate) async fn forget(
+        &self,
+        loaded: &mut LoadedSession,
+        target: &TokenTarget,
+    ) -> Result<(), Error> {
+        let _turn = self.memory.sessions.lock(loaded.session.id().clone()).await;
+        let driver = Driver::new(self, loaded);
+        let job = Amend::forget(Arc::clone(&loaded.session), target.clone());
+        let session = driver.drive(job).await.map_err(Error::from)?;
+        *loaded = driver.into_loaded(session, false);
         Ok(())
     }
 
-    /// What other processes did with this session: a newer refresh token, and the token for `target` if
-    /// it is missing. Says whether that was news.
-    async fn learn_from_others(&self, session: &mut Session, target: &TokenTarget) -> bool {
-        let Some(shared) = &self.shared_ledger else {
-            return false;
-        };
-        let mut learned = false;
-        while let Some(refresh_token) = session.refresh_token().cloned() {
-            let Some(delta) = shared.successor(&refresh_token).await else {
-                break;
-            };
-            let news = self.learn(session, &refresh_token, &delta);
-            learned |= news;
-            if !news || session.refresh_token() == Some(&refresh_token) {
-                break;
-            }
-        }
-        let now = self.provider.now();
-        let missing = session
-            .usable_token(&self.provider.config, target, now)
-            .is_none();
-        if let (true, Some(refresh_token)) = (missing, session.refresh_token().cloned()) {
-            if let Some(delta) = shared.access_token(session.id(), target).await {
-                learned |= self.learn(session, &refresh_token, &delta);
-            }
-        }
-        learned
+    /// Ends a session, also when the caller does not wait for it: it is refused here from now on, removed,
+    /// and, unless a new sign-in replaced it, its newest refresh token is revoked.
+    pub(crate) async fn end(
+        self: &Arc<Self>,
+        loaded: LoadedSession,
+        ending: Ending,
+    ) -> Result<(), Error> {
+        let runtime = &self.provider.runtime;
+        let key = (loaded.session.id().clone(), ending);
+        let ending = self.memory.endings.join(&**runtime, key, || {
+            let refresher = Arc::clone(self);
+            async move { refresher.end_now(loaded, ending).await }.boxed()
+        });
+        ending.await
     }
 
-    fn learn(&self, session: &mut Session, refresh_token: &Secret, delta: &SessionDelta) -> bool {
-        let now = self.provider.now();
-        self.shared.ledger.record(refresh_token, delta, now);
-        self.shared.ledger.catch_up(session, now)
+    async fn end_now(&self, loaded: LoadedSession, ending: Ending) -> Result<(), Error> {
+        let id = loaded.session.id();
+        self.memory.mark_ended(id, self.provider.now());
+        let turn = self.memory.sessions.lock(id.clone()).boxed();
+        let turn = select(turn, self.provider.runtime.sleep(ENDING_WAIT)).await;
+        let driver = Driver::new(self, &loaded);
+        let ended = driver
+            .drive(EndSession::new(ending, Arc::clone(&loaded.session)))
+            .await;
+        drop(turn);
+        ended
     }
 
-    /// The token, if nothing has to be fetched any more. A session that is ahead of its storage is
-    /// written back on the way.
-    async fn at_hand(
+    /// Ends all sessions of a user or of a session at the provider that began until `at`, and says how
+    /// many the storage knew.
+    pub(crate) async fn log_out(
         &self,
-        held: &mut Held,
-        target: &TokenTarget,
-        need: Need,
-        persist: Persist,
-    ) -> Option<AccessToken> {
-        let ahead = match need {
-            Need::Usable => Duration::ZERO,
-            Need::Living(ahead) => ahead,
-            Need::New => return None,
-        };
-        let now = self.provider.now();
-        let token = held
-            .session
-            .usable_token(&self.provider.config, target, now)
-            .filter(|token| token.is_usable(now, ahead))?
-            .clone();
-        if held.ahead && persist == Persist::Stored {
-            self.write_back(held).await;
-        }
-        Some(token)
+        owner: SessionOwner,
+        at: UnixTime,
+    ) -> Result<Option<u64>, Error> {
+        self.memory.log_out(owner.clone(), at, self.provider.now());
+        Ok(self.storage.remove_all(&owner).await?)
     }
 
-    /// Spends the refresh token. The turn and the lease are ours; unless we are single_process, another process
-    /// may have spent it nevertheless.
-    async fn refresh(
-        &self,
-        held: &mut Held,
-        target: &TokenTarget,
-        need: Need,
-        persist: Persist,
-        single_process: bool,
-    ) -> Result<AccessToken, Error> {
-        loop {
-            self.shared.cooldown.check(self.provider.now())?;
-            let metadata = self.provider.metadata().await?;
-            let keys = self.provider.machine_keys().await?;
-            let (config, now) = (&self.provider.config, self.provider.now());
-            let machine = match need {
-                Need::Usable => {
-                    ObtainToken::new(config, &metadata, &held.session, target, keys, now)?
-                }
-                Need::Living(_) | Need::New => {
-                    ObtainToken::anew(config, &metadata, &held.session, target, keys, now)?
-                }
-            };
-            let spent = held.session.refresh_token().cloned();
-            if !single_process {
-                self.assure_newest(held).await?;
-            }
-            match self.run(machine, held, spent.as_ref(), persist).await {
-                Err(error) if error.is_oauth(&OAuthErrorCode::InvalidGrant) => {
-                    // Believed only if nobody has a newer refresh token.
-                    self.reload(held, target).await?;
-                    if held.session.refresh_token() == spent.as_ref() {
-                        return Err(self.refused(held, persist).await);
-                    }
-                    if let Some(token) = self.at_hand(held, target, need, persist).await {
-                        return Ok(token);
-                    }
-                }
-                Err(error) => {
-                    self.shared.cooldown.learn(&error, self.provider.now());
-                    if error.is_oauth(&OAuthErrorCode::InvalidClient) {
-                        self.provider.observer.on_event(&Event::ClientRefused);
-                    }
-                    return Err(error);
-                }
-                Ok(token) => return Ok(token),
-            }
-        }
-    }
-
-    /// Drives one refresh. Whatever comes of it, `held` has the newest refresh token afterwards.
-    async fn run(
-        &self,
-        mut machine: ObtainToken,
-        held: &mut Held,
-        spent: Option<&Secret>,
-        persist: Persist,
-    ) -> Result<AccessToken, Error> {
-        let sent_at = self.provider.now();
-        loop {
-            match machine.poll(self.provider.now()) {
-                Step::Send { endpoint, request } if endpoint.only_reads() => {
-                    // This fetch of keys may fail; the new refresh token is safe before.
-                    if let Some(delta) = machine.rotated().cloned() {
-                        self.commit(held, spent, &delta, persist).await?;
-                    }
-                    let answer = self.provider.send(endpoint, request).await?;
-                    machine.handle(answer, self.provider.now());
-                }
-                Step::Send { request, .. } => {
-                    let answer = self.send(held.session.id(), request).await?;
-                    machine.handle(answer, self.provider.now());
-                }
-                Step::Done(Obtained {
-                    token, delta, keys, ..
-                }) => {
-                    self.provider.put_keys(keys);
-                    self.commit(held, spent, &delta, persist).await?;
-                    if let Some(refresh_token) = held.session.refresh_token() {
-                        self.note_newest(refresh_token, sent_at);
-                    }
-                    return Ok(token.inspect(|_| self.tell_refreshed(held, &delta))?);
-                }
-            }
-        }
-    }
-
-    fn tell_refreshed(&self, held: &Held, delta: &SessionDelta) {
-        if let Some((target, _)) = &delta.access_token {
-            self.provider.observer.on_event(&Event::Refreshed {
-                session: held.session.id().clone(),
-                target: target.clone(),
-                rotated: delta.refresh_token.is_some(),
+    fn mark_ended(&self, session: &SessionId, reason: SessionEnd) {
+        if self.memory.mark_ended(session, self.provider.now()) {
+            self.provider.observer.on_event(&Event::SessionEnded {
+                session: session.clone(),
+                reason,
             });
+        }
+    }
+
+    /// Revokes a refresh token. A failure harms nobody: the token ends by its age.
+    fn revocation(&self, refresh_token: Secret) -> impl Future<Output = ()> + use<> {
+        self.memory.ledger.forget(&refresh_token);
+        let provider = Arc::clone(&self.provider);
+        async move {
+            if let Err(error) = provider.revoke(refresh_token).await {
+                provider.observer.on_event(&Event::NotRevoked {
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+impl From<RefreshError<Self>> for Error {
+    fn from(error: RefreshError<Self>) -> Self {
+        match error {
+            RefreshError::Protocol(error) => Self::Protocol(error),
+            RefreshError::Failed(error) => error,
+            RefreshError::Superseded => Self::Superseded,
+            RefreshError::Ended(end) => Self::SessionEnded(end),
+            // `Busy`, and whatever a newer core may add: the session is as it was.
+            _ => Self::Busy,
         }
     }
 }

@@ -107,7 +107,10 @@ impl<F> EndSession<F> {
     fn recall(&mut self) -> State {
         match self.session.refresh_token().cloned() {
             Some(refresh_token) => {
-                self.outbox.push_back(Action::Recall { refresh_token });
+                self.outbox.push_back(Action::Recall {
+                    refresh_token,
+                    missing: None,
+                });
                 State::Recalling
             }
             None => self.load(),

@@ -72,6 +72,9 @@ pub enum Action<F> {
     Recall {
         /// The refresh token that the session holds.
         refresh_token: Secret,
+        /// What a token is missing for. Another process may have fetched it without replacing the refresh
+        /// token.
+        missing: Option<TokenTarget>,
     },
     /// Fetch the provider's metadata and keys, unless they are at hand: [`Event::Prepared`] or
     /// [`Event::Failed`].

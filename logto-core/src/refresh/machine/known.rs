@@ -22,7 +22,11 @@ impl<F: Clone> Refresh<F> {
     pub(super) fn recall(&mut self, purpose: Purpose, now: Moment) -> State<F> {
         match self.session.refresh_token().cloned() {
             Some(refresh_token) => {
-                self.perform(Action::Recall { refresh_token });
+                let is_missing = self.at_hand(now).is_none();
+                self.perform(Action::Recall {
+                    refresh_token,
+                    missing: is_missing.then(|| self.job.target.clone()),
+                });
                 State::Recalling(purpose)
             }
             None => self.known(purpose, now),

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Action, Attempt, Attempts, Moment, NextAttempt, Notice, RefreshError,
+        Action, Attempt, Attempts, MAX_COOLDOWN, Moment, NextAttempt, Notice, RefreshError,
         lease::HeldLease,
         outcome::Verdict,
         state::{Purpose, Sending, State},
     },
     Refresh,
 };
-use crate::{error::Error, tokens::TokenTarget};
+use crate::{
+    error::{Advice, Error},
+    tokens::TokenTarget,
+};
 
 /// For how long a refusal is remembered, so that a page which asks again and again for a token that is
 /// refused does not cause two requests each time.
@@ -94,7 +97,23 @@ impl<F: Clone> Refresh<F> {
         }
         let denial = sending.denial.map(RefreshError::Protocol);
         let error = denial.or(sending.failure).unwrap_or(RefreshError::Busy);
+        self.respect(&error);
         self.finish(Err(error), now)
+    }
+
+    /// The provider asked for a pause. This session respects it; whether others have to is found out by
+    /// one of them.
+    fn respect(&mut self, error: &RefreshError<F>) {
+        let RefreshError::Protocol(error) = error else {
+            return;
+        };
+        if let Advice::Retry { after: Some(pause) } = error.advice() {
+            self.perform(Action::Remember {
+                target: None,
+                error: error.clone(),
+                lifetime: pause.min(MAX_COOLDOWN),
+            });
+        }
     }
 
     pub(super) fn too_late(&mut self, sending: Sending<F>, now: Moment) -> State<F> {

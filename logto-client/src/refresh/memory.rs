@@ -1,0 +1,99 @@
+//! What this process remembers about sessions between requests.
+
+use std::{sync::Mutex, time::Duration};
+
+use logto_core::{
+    Session, TokenTarget, UnixTime,
+    refresh::{RetryBudget, TokenStatus},
+    session::SessionId,
+};
+
+use super::{EndingKey, RefreshKey, Refreshed};
+use crate::{
+    cooldown::SharedCooldown,
+    error::Error,
+    keyed_mutex::KeyedMutex,
+    ledger::{Fingerprint, Ledger, LedgerLimits},
+    single_flight::SingleFlight,
+    storage::SessionOwner,
+    ttl_map::TtlMap,
+};
+
+/// How many ended sessions are remembered.
+const MAX_ENDED: usize = 100_000;
+/// Of how many refresh tokens it is remembered whether they are the newest.
+const MAX_TOKEN_STATUSES: usize = 100_000;
+/// How many refusals are remembered.
+const MAX_REFUSALS: usize = 10_000;
+/// How long a session that ended is refused by name. Its cookie may have been copied; an application that
+/// needs more than that keeps sessions in a store on the server.
+const ENDED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// What refreshes of one application share within a process.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    /// Refreshes under way.
+    pub(crate) refreshes: SingleFlight<RefreshKey, Refreshed>,
+    /// Sign-outs under way.
+    pub(crate) endings: SingleFlight<EndingKey, Result<(), Error>>,
+    /// One refresh at a time for each session.
+    pub(crate) sessions: KeyedMutex<SessionId>,
+    pub(crate) ledger: Ledger,
+    pub(super) cooldown: SharedCooldown,
+    pub(super) retries: Mutex<RetryBudget>,
+    /// What is known about refresh tokens that other processes may spend.
+    pub(super) statuses: TtlMap<Fingerprint, TokenStatus>,
+    /// What the provider refused lately.
+    pub(super) refusals: TtlMap<(SessionId, Option<TokenTarget>), logto_core::Error>,
+    /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is worth
+    /// anything in this process.
+    ended: TtlMap<SessionId, ()>,
+    /// Whose sessions the provider has ended by back-channel logout, and when: a session that began
+    /// before that is over, wherever it is kept.
+    logged_out: TtlMap<SessionOwner, UnixTime>,
+}
+
+impl Memory {
+    pub(crate) fn new(limits: LedgerLimits) -> Self {
+        Self {
+            refreshes: SingleFlight::default(),
+            endings: SingleFlight::default(),
+            sessions: KeyedMutex::new(),
+            ledger: Ledger::new(limits),
+            cooldown: SharedCooldown::default(),
+            retries: Mutex::default(),
+            statuses: TtlMap::new(MAX_TOKEN_STATUSES),
+            refusals: TtlMap::new(MAX_REFUSALS),
+            ended: TtlMap::new(MAX_ENDED),
+            logged_out: TtlMap::new(MAX_ENDED),
+        }
+    }
+
+    /// Whether a session has ended, as far as this process knows.
+    pub(crate) fn has_ended(&self, session: &Session, now: UnixTime) -> bool {
+        self.ended.get(session.id(), now).is_some() || self.is_logged_out(session, now)
+    }
+
+    fn is_logged_out(&self, session: &Session, now: UnixTime) -> bool {
+        let claims = session.claims();
+        let logged_out_at = |owner| self.logged_out.get(&owner, now);
+        // A user signs in again, a session at the provider that has ended is over for good.
+        logged_out_at(SessionOwner::Subject(claims.sub.clone()))
+            .is_some_and(|at| session.created_at() <= at)
+            || claims
+                .sid
+                .clone()
+                .is_some_and(|sid| logged_out_at(SessionOwner::ProviderSession(sid)).is_some())
+    }
+
+    /// Refuses a session from now on, and says whether that is news.
+    pub(super) fn mark_ended(&self, session: &SessionId, now: UnixTime) -> bool {
+        self.ended
+            .insert(session.clone(), (), now.plus(ENDED_FOR), now)
+    }
+
+    /// Refuses all sessions of `owner` that began until `at`.
+    pub(super) fn log_out(&self, owner: SessionOwner, at: UnixTime, now: UnixTime) {
+        self.logged_out.insert(owner, at, now.plus(ENDED_FOR), now);
+    }
+}
