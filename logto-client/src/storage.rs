@@ -141,11 +141,6 @@ pub trait SessionStorage: SessionReader {
         Ok(Some(Lease::unshared()))
     }
 
-    /// x
-    async fn renew(&self, _h: &Handle, _l: &Lease, _t: Duration) -> Result<bool, StorageError> {
-        Ok(true)
-    }
-
     /// Gives back what [`lease`](Self::lease) granted. A lease that has meanwhile gone to somebody else
     /// is left alone.
     ///
@@ -216,9 +211,6 @@ impl Lease {
         Self(Some(token.into()))
     }
 
-    pub fn was_taken_over(&self) -> bool {
-        false
-    }
     /// The token of a shared lease.
     pub fn token(&self) -> Option<&str> {
         self.0.as_deref()

@@ -265,7 +265,7 @@ impl Visit {
     ) -> Result<AccessToken, Error> {
         let session = self.look(web).await?.ok_or(UsageError::NotSignedIn)?;
         web.client()
-            .access_token_without_storing(&session, target)
+            .fetch_access_token_or_lose_session(&session, target)
             .await
     }
 

@@ -162,7 +162,7 @@ async fn f38_without_a_runtime_the_next_caller_finishes_the_refresh() {
             world.logto.latest_refresh_token(&first),
             "after {polls} polls"
         );
-        assert_eq!((client.stats().flights, client.stats().turns), (0, 0));
+        assert_eq!((client.stats().refreshes, client.stats().sessions), (0, 0));
         storage.remove(&alice.handle()).await.unwrap();
     }
     assert!(

@@ -74,7 +74,7 @@ async fn f38_a_caller_that_goes_away_at_any_moment_loses_nothing() {
                 .is_ok()
         );
         let load = client.stats();
-        assert_eq!((load.flights, load.turns), (0, 0));
+        assert_eq!((load.refreshes, load.sessions), (0, 0));
     }
     assert!(
         dropped_in_flight > 3,

@@ -32,7 +32,7 @@ async fn w5_c19_a_flood_of_sign_ins_takes_no_memory() {
         assert!(after < before + 8 * 1024, "{before} KB became {after} KB");
     }
     let load = web.client().stats();
-    assert_eq!((load.flights, load.turns, load.ledger), (0, 0, 0));
+    assert_eq!((load.refreshes, load.sessions, load.ledger), (0, 0, 0));
 
     // In one browser the oldest give way.
     for _ in 0..100 {

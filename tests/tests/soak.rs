@@ -46,7 +46,7 @@ async fn w6_what_a_client_remembers_is_bounded() {
         }
         client.drain().await;
         let load = client.stats();
-        assert_eq!((load.flights, load.turns), (0, 0), "cycle {cycle}");
+        assert_eq!((load.refreshes, load.sessions), (0, 0), "cycle {cycle}");
         assert!(load.ledger <= 50, "cycle {cycle}: {}", load.ledger);
         assert!(storage.is_empty());
     }

@@ -128,7 +128,7 @@ async fn w2_a_thousand_calls_on_four_threads_are_one_token_request() {
     assert_eq!(a_thousand(&world, &handle, || client.clone()).await, 1);
     client.drain().await;
     let load = client.stats();
-    assert_eq!((load.flights, load.turns), (0, 0));
+    assert_eq!((load.refreshes, load.sessions), (0, 0));
 }
 
 #[test]
@@ -197,7 +197,7 @@ async fn w1_v55_a_thousand_users_times_ten_get_their_own_tokens_with_one_request
         "{:?}",
         started.elapsed()
     );
-    assert_eq!((client.stats().flights, client.stats().turns), (0, 0));
+    assert_eq!((client.stats().refreshes, client.stats().sessions), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

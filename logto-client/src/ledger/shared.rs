@@ -142,14 +142,6 @@ impl SealedLedger {
         self.place.lease(&SharedKeys::of_lease(session), ttl).await
     }
 
-    pub(crate) async fn renew(
-        &self,
-        _s: &SessionId,
-        _l: &Lease,
-        _t: Duration,
-    ) -> Result<bool, StorageError> {
-        Ok(true)
-    }
     pub(crate) async fn release(
         &self,
         session: &SessionId,
