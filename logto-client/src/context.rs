@@ -1,70 +1,97 @@
-//! What a client is wired to: HTTP, time, randomness, a runtime and a verifier.
+//! Everything that a client reaches the outside world through.
 
 use std::{sync::Arc, time::Duration};
 
 use logto_core::{
-    LogtoConfig,
     config::{ClientAuthentication, ConfigError},
     jwt::JwsVerifier,
 };
 
 use crate::{
     clock::{Clock, SystemClock},
-    credentials::Credentials,
     entropy::{Entropy, OsEntropy},
     event::{DefaultObserver, Observer},
     http::HttpClient,
-    provider::{Known, Provider, Surroundings, Transport},
     runtime::Runtime,
 };
 
-/// The seams that every client has. An [`HttpClient`] alone makes one; everything else has a default.
+const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_CALLER_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_LISTEN_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 64;
+const DEFAULT_MAX_LISTENERS: usize = 256;
+
+/// Longer timeouts are shortened to this, so that no sum or product of them overflows, and no timer
+/// is asked for a moment that it cannot represent.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// The most permits that a semaphore can have.
+const MAX_PERMITS: usize = tokio::sync::Semaphore::MAX_PERMITS;
+
+/// HTTP, clock, random source, runtime, verifier and observer of a client, with its timeouts and
+/// limits.
+///
+/// Only the [`HttpClient`] has no default, so an `HttpClient` alone converts into a `Context`:
+///
+/// ```
+/// use std::time::Duration;
+/// use logto_client::{Context, http::HttpClient};
+///
+/// fn impatient(http: impl HttpClient + 'static) -> Context {
+///     Context::new(http).request_timeout(Duration::from_secs(3))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Context {
-    http: Arc<dyn HttpClient>,
+    pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    runtime: Option<Arc<dyn Runtime>>,
-    verifier: Option<Arc<dyn JwsVerifier>>,
-    observer: Arc<dyn Observer>,
-    deadline: Duration,
-    at_once: usize,
-    other_credentials: Vec<ClientAuthentication>,
+    pub(crate) runtime: Option<Arc<dyn Runtime>>,
+    pub(crate) verifier: Option<Arc<dyn JwsVerifier>>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) limits: Limits,
+    pub(crate) fallback_authentication: Vec<ClientAuthentication>,
 }
 
-/// What a client cannot do without.
+/// How long things may take, and how many there may be at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) request_timeout: Duration,
+    pub(crate) caller_timeout: Duration,
+    pub(crate) listen_timeout: Duration,
+    pub(crate) max_concurrent_requests: usize,
+    pub(crate) max_listeners: usize,
+}
+
+/// Why a client cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A credential to try besides the configured one cannot be used.
+    /// A [fallback authentication](Context::fallback_authentication) cannot be used.
     #[error("`fallback_authentication`: {0}")]
     Credentials(#[from] ConfigError),
-    /// No feature brings a runtime and none was given.
-    #[error("no runtime: switch on the feature `tokio`, or give one with `runtime`")]
+    /// No enabled feature includes a runtime, and none was given.
+    #[error("no runtime: enable the feature `tokio`, or set one with `Context::runtime`")]
     NoRuntime,
-    /// No feature brings a verifier and none was given.
+    /// No enabled feature includes a verifier, and none was given.
     #[error(
-        "no verifier: switch on the feature `aws-lc` or `rust-crypto`, or give one with `verifier`"
+        "no verifier: enable the feature `aws-lc` or `rust-crypto`, or set one with `Context::verifier`"
     )]
     NoVerifier,
     /// A resource server trusts at least one issuer.
     #[error("a resource server needs at least one issuer")]
     NoIssuer,
-    /// A deadline of zero ends every call before it begins.
-    #[error("`deadline` must not be zero")]
-    NoTime,
-    /// A coordinator serves the clients of one application.
+    /// A timeout or a limit is zero, with which no request could succeed.
+    #[error("`{0}` must not be zero")]
+    Zero(&'static str),
+    /// A coordinator serves the clients of one application only.
     #[error("the coordinator belongs to another application or issuer")]
     OtherApplication,
-    /// With no call at once nothing can be sent.
-    #[error("`max_concurrent_requests` must not be zero")]
-    NoCalls,
 }
 
 impl Context {
-    /// The system's clock and random source, and the runtime and verifier of the features: Tokio;
-    /// `aws-lc` if it is on, else `rust-crypto`.
+    /// A context with the system's clock and random source, and the runtime and verifier of the enabled
+    /// features: Tokio; `aws-lc` if it is enabled, else `rust-crypto`.
     pub fn new(http: impl HttpClient + 'static) -> Self {
         Self {
             http: Arc::new(http),
@@ -73,93 +100,149 @@ impl Context {
             runtime: default_runtime(),
             verifier: default_verifier(),
             observer: Arc::new(DefaultObserver),
-            deadline: Duration::from_secs(10),
-            at_once: 64,
-            other_credentials: Vec::new(),
+            limits: Limits::default(),
+            fallback_authentication: Vec::new(),
         }
     }
 
-    /// Another clock than the system's.
+    /// Sets the clock. Default: the system's.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Another random source than the system's. For tests.
+    /// Sets the random source, for tests. Default: the system's.
     pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
         self.entropy = Arc::new(entropy);
         self
     }
 
-    /// Another runtime than Tokio.
+    /// Sets the runtime. Default: Tokio, with the feature `tokio`.
     pub fn runtime(mut self, runtime: impl Runtime + 'static) -> Self {
         self.runtime = Some(Arc::new(runtime));
         self
     }
 
-    /// Another verifier than that of the features.
+    /// Sets what verifies signatures. Default: the one of the feature `aws-lc`, else of `rust-crypto`.
     pub fn verifier(mut self, verifier: impl JwsVerifier + 'static) -> Self {
         self.verifier = Some(Arc::new(verifier));
         self
     }
 
-    /// Who is told what happens; nobody unless given, or `tracing` with that feature.
+    /// Receives events. Default: none, or `tracing` with that feature.
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observer = Arc::new(observer);
         self
     }
 
-    /// After how long a call to the provider is over; 10 seconds unless changed.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+    /// Timeout for one request to the provider. Default: 10 seconds.
+    ///
+    /// A request waits at most this long for its turn among the
+    /// [concurrent requests](Self::max_concurrent_requests), and then at most this long for the
+    /// response. Only a refresh and the redemption of a code
+    /// [listen longer](Self::listen_timeout), because their response may hold the only copy of a
+    /// refresh token.
+    ///
+    /// Zero is refused when the client is built; more than a day counts as a day. That is true of all
+    /// three timeouts.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.request_timeout = timeout;
         self
     }
 
-    /// How many calls to the provider may be under way at once; 64 unless changed. More wait.
-    pub fn max_concurrent_requests(mut self, calls: usize) -> Self {
-        self.at_once = calls;
+    /// How long a caller waits for a refresh. Default: 10 seconds.
+    ///
+    /// The caller then gets an error that passes; the refresh itself
+    /// [goes on listening](Self::listen_timeout), and the next caller finds what it brought.
+    pub fn caller_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.caller_timeout = timeout;
         self
     }
 
-    /// A way to prove who we are that is tried when the configured one, or the one before this, is
-    /// refused: the other secret while one is being replaced.
+    /// How long a refresh or the redemption of a code listens for its response, also after its callers
+    /// have gone. Default: 60 seconds; never less than the [request timeout](Self::request_timeout).
+    ///
+    /// Logto may have replaced the refresh token although the response is late. Whoever stops
+    /// listening loses the new one, and with it the session.
+    pub fn listen_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.listen_timeout = timeout;
+        self
+    }
+
+    /// How many requests to the provider may run at once; further ones wait. Default: 64.
+    ///
+    /// Zero is refused when the client is built.
+    pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
+        self.limits.max_concurrent_requests = requests;
+        self
+    }
+
+    /// How many requests may [listen](Self::listen_timeout) beyond the
+    /// [request timeout](Self::request_timeout). Default: 256.
+    ///
+    /// Such a request no longer counts as one of the
+    /// [concurrent requests](Self::max_concurrent_requests), so that slow responses do not keep new
+    /// requests waiting. Zero is refused when the client is built.
+    pub fn max_listeners(mut self, listeners: usize) -> Self {
+        self.limits.max_listeners = listeners;
+        self
+    }
+
+    /// Adds a client authentication that is tried when the configured one, or the one added before, is
+    /// refused: the other secret while a secret is being replaced.
     pub fn fallback_authentication(mut self, authentication: ClientAuthentication) -> Self {
-        self.other_credentials.push(authentication);
+        self.fallback_authentication.push(authentication);
         self
-    }
-
-    /// The provider of `config`, wired like this.
-    pub(crate) fn provider(
-        &self,
-        config: LogtoConfig,
-        known: Arc<Known>,
-    ) -> Result<Provider, BuildError> {
-        if self.deadline.is_zero() {
-            return Err(BuildError::NoTime);
-        }
-        if self.at_once == 0 {
-            return Err(BuildError::NoCalls);
-        }
-        let transport = Transport {
-            http: Arc::clone(&self.http),
-            deadline: self.deadline,
-            at_once: self.at_once,
-            credentials: Credentials::new(&config, self.other_credentials.clone())?,
-        };
-        let surroundings = Surroundings {
-            clock: Arc::clone(&self.clock),
-            entropy: Arc::clone(&self.entropy),
-            runtime: self.runtime.clone().ok_or(BuildError::NoRuntime)?,
-            verifier: self.verifier.clone().ok_or(BuildError::NoVerifier)?,
-            observer: Arc::clone(&self.observer),
-        };
-        Ok(Provider::new(config, transport, surroundings, known))
     }
 }
 
 impl<H: HttpClient + 'static> From<H> for Context {
     fn from(http: H) -> Self {
         Self::new(http)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_timeout: DEFAULT_REQUEST_TIMEOUT,
+            caller_timeout: DEFAULT_CALLER_TIMEOUT,
+            listen_timeout: DEFAULT_LISTEN_TIMEOUT,
+            max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
+            max_listeners: DEFAULT_MAX_LISTENERS,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits as they are kept: values that cannot work are refused, values that no timer or
+    /// semaphore can represent are reduced.
+    pub(crate) fn checked(self) -> Result<Self, BuildError> {
+        let request_timeout = timeout("request_timeout", self.request_timeout)?;
+        Ok(Self {
+            request_timeout,
+            caller_timeout: timeout("caller_timeout", self.caller_timeout)?,
+            listen_timeout: timeout("listen_timeout", self.listen_timeout)?.max(request_timeout),
+            max_concurrent_requests: permits(
+                "max_concurrent_requests",
+                self.max_concurrent_requests,
+            )?,
+            max_listeners: permits("max_listeners", self.max_listeners)?,
+        })
+    }
+}
+
+fn timeout(option: &'static str, timeout: Duration) -> Result<Duration, BuildError> {
+    match timeout {
+        Duration::ZERO => Err(BuildError::Zero(option)),
+        timeout => Ok(timeout.min(MAX_TIMEOUT)),
+    }
+}
+
+fn permits(option: &'static str, permits: usize) -> Result<usize, BuildError> {
+    match permits {
+        0 => Err(BuildError::Zero(option)),
+        permits => Ok(permits.min(MAX_PERMITS)),
     }
 }
 

@@ -26,8 +26,8 @@ pub use reqwest_0_13::ReqwestClient;
 ///   to know which of the two failures of [`TransportError`] it was.
 /// - **Nothing is logged** of headers and bodies: they hold secrets.
 ///
-/// The client ends a call after a total deadline of its own, by dropping the future; that has to
-/// abandon the request. One `HttpClient` serves for the life of a program, so that connections are
+/// The client ends a request after a timeout of its own, by dropping the future; that has to abandon the
+/// request. One `HttpClient` serves for the life of a program, so that connections are
 /// reused.
 #[async_trait]
 pub trait HttpClient: fmt::Debug + Send + Sync {

@@ -71,7 +71,7 @@ impl M2mClient {
     /// # Errors
     /// What the context lacks.
     pub fn new(config: LogtoConfig, context: impl Into<Context>) -> Result<Self, BuildError> {
-        let provider = Arc::new(context.into().provider(config, Arc::default())?);
+        let provider = Arc::new(Provider::new(config, context.into(), Arc::default())?);
         Ok(Self {
             inner: Arc::new(Inner {
                 provider,

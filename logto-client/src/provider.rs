@@ -1,7 +1,7 @@
 //! The provider as the client knows it: metadata and keys, each cached with one flight, and the way to
 //! its endpoints.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{
@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::{
     cache::{Cache, UnknownKey},
     clock::Clock,
+    context::{BuildError, Context, Limits},
     credentials::Credentials,
     entropy::Entropy,
     error::Error,
@@ -37,25 +38,25 @@ use crate::{
 pub(crate) struct Provider {
     pub(crate) config: LogtoConfig,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) runtime: Arc<dyn Runtime>,
-    entropy: Arc<dyn Entropy>,
-    credentials: Credentials,
-    verifier: Arc<dyn JwsVerifier>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) limits: Limits,
     http: Arc<dyn HttpClient>,
-    deadline: Duration,
-    at_once: Semaphore,
-    known: Arc<Known>,
+    verifier: Arc<dyn JwsVerifier>,
+    credentials: Credentials,
+    permits: Semaphore,
+    cache: Arc<ProviderCache>,
 }
 
-/// What is known about a provider.
+/// What was fetched from a provider and is kept for a while.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct ProviderCache {
     metadata: Cache<Arc<ProviderMetadata>>,
     keys: Cache<CachedKeys>,
 }
 
-impl Default for Known {
+impl Default for ProviderCache {
     fn default() -> Self {
         Self {
             metadata: Cache::new(FreshnessPolicy::METADATA),
@@ -70,80 +71,46 @@ struct CachedKeys {
     etag: Option<HeaderValue>,
 }
 
-/// The surroundings that a provider is reached from.
-#[derive(Debug)]
-pub(crate) struct Surroundings {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) runtime: Arc<dyn Runtime>,
-    pub(crate) verifier: Arc<dyn JwsVerifier>,
-    pub(crate) observer: Arc<dyn Observer>,
-}
-
-/// A permit among the calls that are under way, until it is dropped.
+/// A permit to send one request, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit<'a>(#[expect(dead_code, reason = "held")] Option<SemaphorePermit<'a>>);
-
-/// How the client talks to the provider.
-#[derive(Debug)]
-pub(crate) struct Transport {
-    pub(crate) http: Arc<dyn HttpClient>,
-    /// After this long a call is over.
-    pub(crate) deadline: Duration,
-    /// How many calls may be under way at once.
-    pub(crate) at_once: usize,
-    /// How it proves who it is.
-    pub(crate) credentials: Credentials,
-}
 
 impl Provider {
     pub(crate) fn new(
         config: LogtoConfig,
-        transport: Transport,
-        surroundings: Surroundings,
-        known: Arc<Known>,
-    ) -> Self {
-        let Surroundings {
-            clock,
-            entropy,
-            runtime,
-            verifier,
-            observer,
-        } = surroundings;
-        Self {
+        context: Context,
+        cache: Arc<ProviderCache>,
+    ) -> Result<Self, BuildError> {
+        let limits = context.limits.checked()?;
+        Ok(Self {
+            credentials: Credentials::new(&config, context.fallback_authentication)?,
             config,
-            clock,
-            entropy,
-            credentials: transport.credentials,
-            verifier,
-            observer,
-            http: transport.http,
-            deadline: transport.deadline,
-            at_once: Semaphore::new(transport.at_once),
-            known,
-            runtime,
-        }
+            clock: context.clock,
+            entropy: context.entropy,
+            runtime: context.runtime.ok_or(BuildError::NoRuntime)?,
+            observer: context.observer,
+            limits,
+            http: context.http,
+            verifier: context.verifier.ok_or(BuildError::NoVerifier)?,
+            permits: Semaphore::new(limits.max_concurrent_requests),
+            cache,
+        })
     }
 
     pub(crate) fn now(&self) -> UnixTime {
         self.clock.now()
     }
 
-    /// The longest that one call can take.
-    pub(crate) fn deadline(&self) -> Duration {
-        self.deadline
-    }
-
-    /// Waits, within the deadline, for a permit among the calls that may be under way at once. Nothing
-    /// has been sent when there is none.
+    /// Waits for a permit to send one request, no longer than the request timeout. Without one nothing
+    /// has been sent.
     pub(crate) async fn permit(&self, endpoint: Endpoint) -> Result<Permit<'_>, Error> {
-        let permit = self.at_once.acquire().boxed();
-        match select(permit, self.runtime.sleep(self.deadline)).await {
+        let permit = self.permits.acquire().boxed();
+        match select(permit, self.runtime.sleep(self.limits.request_timeout)).await {
             // The semaphore is never closed.
             Either::Left((permit, _)) => Ok(Permit(permit.ok())),
             Either::Right(_) => Err(Error::Transport {
                 endpoint,
-                source: TransportError::NotSent("too many calls are under way".to_owned()),
+                source: TransportError::NotSent("too many requests are running".to_owned()),
             }),
         }
     }
@@ -179,7 +146,7 @@ impl Provider {
         self.send_proven(permit, endpoint, request, proof).await
     }
 
-    /// Sends one request, within the deadline.
+    /// Sends one request, within the request timeout.
     async fn send_proven(
         &self,
         _: &Permit<'_>,
@@ -191,12 +158,12 @@ impl Provider {
             .credentials
             .prove(proof, request, &*self.entropy, self.now())?;
         let failed = |source| Error::Transport { endpoint, source };
-        let deadline = self.runtime.sleep(self.deadline);
-        match select(self.http.send(request), deadline).await {
+        let timeout = self.runtime.sleep(self.limits.request_timeout);
+        match select(self.http.send(request), timeout).await {
             Either::Left((answer, _)) => answer.map_err(failed),
             Either::Right(_) => Err(failed(TransportError::Lost(format!(
                 "no answer within {} seconds",
-                self.deadline.as_secs_f32()
+                self.limits.request_timeout.as_secs_f32()
             )))),
         }
     }
@@ -246,7 +213,7 @@ impl Provider {
     /// The provider's metadata, fetched when it is first needed and again when it is old.
     pub(crate) async fn metadata(self: &Arc<Self>) -> Result<Arc<ProviderMetadata>, Error> {
         let provider = Arc::clone(self);
-        self.known
+        self.cache
             .metadata
             .get(&self.clock, &*self.runtime, move || {
                 async move {
@@ -265,7 +232,7 @@ impl Provider {
     pub(crate) async fn keys(self: &Arc<Self>) -> Result<Arc<KeySet>, Error> {
         let provider = Arc::clone(self);
         let cached = self
-            .known
+            .cache
             .keys
             .get(&self.clock, &*self.runtime, move || provider.fetch_keys())
             .await?;
@@ -274,7 +241,7 @@ impl Provider {
 
     /// Whether [`keys`](Self::keys) answers without waiting for the provider.
     pub(crate) fn has_keys(&self) -> bool {
-        self.known.keys.is_at_hand(self.now())
+        self.cache.keys.is_at_hand(self.now())
     }
 
     /// The keys that a machine starts with. They are fetched now rather than after a code was redeemed
@@ -320,7 +287,7 @@ impl Provider {
         self: &Arc<Self>,
         known: &Arc<KeySet>,
     ) -> Result<Option<(Arc<KeySet>, bool)>, Error> {
-        if let Some(cached) = self.known.keys.value() {
+        if let Some(cached) = self.cache.keys.value() {
             if !Arc::ptr_eq(&cached.keys, known) {
                 return Ok(Some((cached.keys, false)));
             }
@@ -329,7 +296,7 @@ impl Provider {
         let fetch = move || provider.fetch_keys();
         let (flight, was_asked_for) =
             match self
-                .known
+                .cache
                 .keys
                 .get_for_unknown_key(&self.clock, &*self.runtime, fetch)
             {
@@ -345,7 +312,7 @@ impl Provider {
     pub(crate) fn put_keys(&self, keys: Option<Arc<KeySet>>) {
         if let Some(keys) = keys {
             self.tell_withdrawn(&keys);
-            self.known
+            self.cache
                 .keys
                 .put(CachedKeys { keys, etag: None }, self.now());
         }
@@ -354,7 +321,7 @@ impl Provider {
     fn fetch_keys(self: Arc<Self>) -> BoxFuture<'static, Result<CachedKeys, Error>> {
         async move {
             let metadata = self.metadata().await?;
-            let cached = self.known.keys.value();
+            let cached = self.cache.keys.value();
             let fetch = FetchKeys::new(&metadata, Arc::clone(&self.verifier))
                 .if_none_match(cached.as_ref().and_then(|cached| cached.etag.clone()));
             let fetched = self
@@ -388,7 +355,7 @@ impl Provider {
 
     /// Tells of keys that `newer` lacks.
     fn tell_withdrawn(&self, newer: &KeySet) {
-        let Some(before) = self.known.keys.value() else {
+        let Some(before) = self.cache.keys.value() else {
             return;
         };
         let is_gone = |kid: &&str| newer.kids().all(|left| left != *kid);

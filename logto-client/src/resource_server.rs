@@ -150,7 +150,7 @@ impl ResourceServer {
         for config in configs {
             let issuer = config.issuer().to_owned();
             first.get_or_insert_with(|| issuer.clone());
-            let provider = Arc::new(context.provider(config, Arc::default())?);
+            let provider = Arc::new(Provider::new(config, context.clone(), Arc::default())?);
             let trusted = Trusted {
                 verified: TtlMap::new(MOST_TOKENS),
                 introspected: Arc::new(TtlMap::new(MOST_TOKENS)),

@@ -26,8 +26,8 @@ pub struct Setup {
     pub storage: Place,
     /// Where the worker tells others what became of refresh tokens.
     pub shared_ledger: Option<Place>,
-    /// After how long a call to the provider is over.
-    pub deadline: Duration,
+    /// Timeout for one request to the provider.
+    pub request_timeout: Duration,
     /// Where the process ends, the first time it gets there.
     pub abort_at: Option<Step>,
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use logto_client::{
-    Cached, TokenTarget,
+    BuildError, Cached, Context, LogtoClient, TokenTarget,
     core::{error::Advice, sign_out::SignOut},
     error::Reach,
 };
@@ -98,4 +98,64 @@ async fn a_session_from_sign_in_to_sign_out() {
         session.access_token(&shopping).await.is_err(),
         "not even from an open session"
     );
+}
+
+type TimeoutOption = fn(Context, Duration) -> Context;
+type LimitOption = fn(Context, usize) -> Context;
+
+const TIMEOUTS: [(&str, TimeoutOption); 3] = [
+    ("request_timeout", Context::request_timeout),
+    ("caller_timeout", Context::caller_timeout),
+    ("listen_timeout", Context::listen_timeout),
+];
+const LIMITS: [(&str, LimitOption); 2] = [
+    ("max_concurrent_requests", Context::max_concurrent_requests),
+    ("max_listeners", Context::max_listeners),
+];
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_and_limits_of_any_size_work() {
+    let world = World::new();
+    let works = async |context: Context| {
+        let config = world.config().clone();
+        let client = LogtoClient::builder(config, context, MemoryStorage::new()).build();
+        let client = client.unwrap();
+        let session = world.sign_in(&client, "alice").await.session;
+        let shopping = TokenTarget::resource(SHOPPING_API);
+        session.refresh_access_token(&shopping).await.unwrap();
+    };
+    for (_, option) in TIMEOUTS {
+        for timeout in [Duration::MAX, Duration::MAX / 2, Duration::from_secs(3600)] {
+            works(option(world.context(), timeout)).await;
+        }
+    }
+    for (_, option) in LIMITS {
+        for limit in [1, usize::MAX / 2, usize::MAX] {
+            works(option(world.context(), limit)).await;
+        }
+    }
+    let unlimited = TIMEOUTS
+        .iter()
+        .fold(world.context(), |context, (_, option)| {
+            option(context, Duration::MAX)
+        });
+    works(unlimited).await;
+}
+
+#[test]
+fn timeouts_and_limits_of_zero_are_refused() {
+    let world = World::new();
+    let refusal = |context| {
+        LogtoClient::builder(world.config().clone(), context, MemoryStorage::new())
+            .build()
+            .map(|_| ())
+    };
+    for (name, option) in TIMEOUTS {
+        let refused = refusal(option(world.context(), Duration::ZERO));
+        assert_eq!(refused, Err(BuildError::Zero(name)));
+    }
+    for (name, option) in LIMITS {
+        let refused = refusal(option(world.context(), 0));
+        assert_eq!(refused, Err(BuildError::Zero(name)));
+    }
 }

@@ -215,7 +215,7 @@ async fn f18_a_server_that_drips_or_hangs_meets_the_deadline() {
             .unwrap();
         let client =
             LogtoClient::builder(config, ReqwestClient::new().unwrap(), MemoryStorage::new())
-                .deadline(Duration::from_millis(500))
+                .request_timeout(Duration::from_millis(500))
                 .build()
                 .unwrap();
         let error = client.metadata().await.unwrap_err();

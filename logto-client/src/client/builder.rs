@@ -10,7 +10,8 @@ use crate::{
     context::{BuildError, Context},
     event::Observer,
     ledger::{SealedLedger, SharedLedger},
-    refresh::{Parts, Refresher},
+    provider::Provider,
+    refresh::Refresher,
     storage::SessionStorage,
 };
 
@@ -42,19 +43,31 @@ impl LogtoClientBuilder {
         }
     }
 
-    /// Another clock than the system's; short for [`Context::clock`].
+    /// Sets the clock; short for [`Context::clock`].
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.context = self.context.clock(clock);
         self
     }
 
-    /// After how long a call to the provider is over; short for [`Context::deadline`].
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.context = self.context.deadline(deadline);
+    /// Timeout for one request to the provider; short for [`Context::request_timeout`].
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.context = self.context.request_timeout(timeout);
         self
     }
 
-    /// Who is told what happens; short for [`Context::observer`].
+    /// How long a caller waits for a refresh; short for [`Context::caller_timeout`].
+    pub fn caller_timeout(mut self, timeout: Duration) -> Self {
+        self.context = self.context.caller_timeout(timeout);
+        self
+    }
+
+    /// How long a refresh listens for its response; short for [`Context::listen_timeout`].
+    pub fn listen_timeout(mut self, timeout: Duration) -> Self {
+        self.context = self.context.listen_timeout(timeout);
+        self
+    }
+
+    /// Receives events; short for [`Context::observer`].
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.context = self.context.observer(observer);
         self
@@ -90,28 +103,23 @@ impl LogtoClientBuilder {
     /// # Errors
     /// What is missing.
     pub fn build(self) -> Result<LogtoClient, BuildError> {
-        let entropy = Arc::clone(&self.context.entropy);
         let common = self.coordinator.common(&self.config)?;
-        let known = Arc::clone(&common.known);
-        let provider = Arc::new(self.context.provider(self.config, known)?);
+        let cache = Arc::clone(&common.provider_cache);
+        let provider = Arc::new(Provider::new(self.config, self.context, cache)?);
         let limits = common.refreshing.ledger.limits();
-        let parts = Parts {
-            storage: Arc::clone(&self.storage),
-            shared: Arc::clone(&common.refreshing),
-            shared_ledger: self
-                .shared_ledger
+        let refresher = Arc::new(Refresher::new(
+            Arc::clone(&provider),
+            Arc::clone(&self.storage),
+            Arc::clone(&common.refreshing),
+            self.shared_ledger
                 .map(|place| SealedLedger::new(place, limits)),
-            single_process: self.single_process || self.storage.is_authoritative(),
-            entropy: Arc::clone(&entropy),
-            observer: Arc::clone(&provider.observer),
-        };
-        let refresher = Arc::new(Refresher::new(Arc::clone(&provider), parts));
+            self.single_process || self.storage.is_authoritative(),
+        ));
         let inner = Inner {
             common,
             provider,
             storage: self.storage,
             refresher,
-            entropy,
         };
         Ok(LogtoClient {
             inner: Arc::new(inner),

@@ -9,8 +9,8 @@ use logto_core::LogtoConfig;
 
 use super::CompletedSignIn;
 use crate::{
-    context::BuildError, error::Error, ledger::LedgerLimits, provider::Known, refresh::Shared,
-    single_flight::SingleFlight, ttl_map::TtlMap,
+    context::BuildError, error::Error, ledger::LedgerLimits, provider::ProviderCache,
+    refresh::Shared, single_flight::SingleFlight, ttl_map::TtlMap,
 };
 
 /// How many redeemed callbacks and used logout tokens are remembered.
@@ -46,7 +46,7 @@ pub struct Coordinator(Arc<Common>);
 pub(super) struct Common {
     /// Issuer and id of the application.
     application: OnceLock<(String, String)>,
-    pub(super) known: Arc<Known>,
+    pub(super) provider_cache: Arc<ProviderCache>,
     pub(super) refreshing: Arc<Shared>,
     /// Callbacks whose code is being redeemed, by the hash of their `state`.
     pub(super) sign_ins: SingleFlight<[u8; 32], Result<CompletedSignIn, Error>>,
@@ -66,7 +66,7 @@ impl Coordinator {
     pub fn with_ledger(limits: LedgerLimits) -> Self {
         Self(Arc::new(Common {
             application: OnceLock::new(),
-            known: Arc::default(),
+            provider_cache: Arc::default(),
             refreshing: Arc::new(Shared::new(limits)),
             sign_ins: SingleFlight::default(),
             redeemed: TtlMap::new(MAX_REMEMBERED),

@@ -70,7 +70,7 @@ impl LogtoClient {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
         let keys = provider.machine_keys().await?;
-        let id = SessionId::from_random(random(&*self.inner.entropy)?);
+        let id = SessionId::from_random(random(&*provider.entropy)?);
         let machine =
             CompleteDeviceSignIn::new(&provider.config, &metadata, device, tokens, id, keys);
         let DeviceSignedIn { session, keys, .. } = provider.drive(machine).await??;

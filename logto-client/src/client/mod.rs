@@ -51,7 +51,6 @@ struct Inner {
     provider: Arc<Provider>,
     storage: Arc<dyn SessionStorage>,
     refresher: Arc<Refresher>,
-    entropy: Arc<dyn Entropy>,
     common: Arc<Common>,
 }
 
@@ -102,7 +101,7 @@ impl LogtoClient {
 
     /// The random source that the client takes from.
     pub fn entropy(&self) -> &Arc<dyn Entropy> {
-        &self.inner.entropy
+        &self.inner.provider.entropy
     }
 
     /// The storage that the client keeps sessions in.
@@ -127,7 +126,7 @@ impl LogtoClient {
     pub async fn sign_in(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
-        let random = random(&*self.inner.entropy)?;
+        let random = random(&*provider.entropy)?;
         Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
     }
 
@@ -140,7 +139,7 @@ impl LogtoClient {
     pub async fn sign_in_pushed(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
-        let random = random(&*self.inner.entropy)?;
+        let random = random(&*provider.entropy)?;
         let (push, pending) =
             sign_in.start_pushed(&provider.config, &metadata, &random, provider.now())?;
         let pushed = provider.exchange(push).await?;

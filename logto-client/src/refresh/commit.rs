@@ -28,7 +28,9 @@ impl Refresher {
             self.shared.ledger.record(spent, delta, self.provider.now());
             if let Some(shared) = &self.shared_ledger {
                 let session = held.session.id();
-                shared.tell(session, spent, delta, &*self.entropy).await;
+                shared
+                    .tell(session, spent, delta, &*self.provider.entropy)
+                    .await;
             }
         }
         held.session.apply(delta);
@@ -89,7 +91,7 @@ impl Refresher {
     }
 
     fn not_stored(&self, session: &Session, error: &StorageError) {
-        self.observer.on_event(&Event::NotStored {
+        self.provider.observer.on_event(&Event::NotStored {
             session: session.id().clone(),
             reason: error.to_string(),
         });
@@ -132,7 +134,7 @@ impl Refresher {
         if let Some(shared) = &self.shared_ledger {
             let session = held.session.id();
             shared
-                .forget_access_token(session, target, &*self.entropy)
+                .forget_access_token(session, target, &*self.provider.entropy)
                 .await;
         }
         let mut delta = SessionDelta::default();

@@ -146,7 +146,7 @@ impl Refresher {
 
     pub(super) fn ended(&self, session: &SessionId, reason: SessionEnd) -> Error {
         if self.mark_over(session) {
-            self.observer.on_event(&Event::SessionEnded {
+            self.provider.observer.on_event(&Event::SessionEnded {
                 session: session.clone(),
                 reason,
             });
@@ -171,10 +171,10 @@ impl Refresher {
 
     fn revocation(&self, refresh_token: Secret) -> impl Future<Output = ()> + use<> {
         self.shared.ledger.forget(&refresh_token);
-        let (provider, observer) = (Arc::clone(&self.provider), Arc::clone(&self.observer));
+        let provider = Arc::clone(&self.provider);
         async move {
             if let Err(error) = provider.revoke(refresh_token).await {
-                observer.on_event(&Event::NotRevoked {
+                provider.observer.on_event(&Event::NotRevoked {
                     reason: error.to_string(),
                 });
             }

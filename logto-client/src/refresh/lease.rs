@@ -94,7 +94,7 @@ impl Refresher {
     /// A lease outlives everything that can happen under it: waiting for a place, the calls to the token
     /// endpoint, waiting for a place and the call for keys, and the writes.
     fn lease_time(&self) -> Duration {
-        self.provider.deadline() * (1 + 3 + 2) + PATIENCE
+        self.provider.limits.request_timeout * (1 + 3 + 2) + PATIENCE
     }
 
     /// Gives a lease back. One that cannot be given back ends with its time.

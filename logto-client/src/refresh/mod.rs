@@ -26,9 +26,8 @@ use logto_core::{
 };
 
 use crate::{
-    entropy::Entropy,
     error::{Error, Reach, SessionEnd},
-    event::{Event, Observer},
+    event::Event,
     ledger::{self, SealedLedger},
     provider::Provider,
     storage::{Handle, SessionStorage, Stored, Version},
@@ -81,31 +80,23 @@ pub(crate) struct Refresher {
     shared: Arc<Shared>,
     shared_ledger: Option<SealedLedger>,
     single_process: bool,
-    entropy: Arc<dyn Entropy>,
-    observer: Arc<dyn Observer>,
-}
-
-/// What the refresher is made of besides the provider.
-pub(crate) struct Parts {
-    pub(crate) storage: Arc<dyn SessionStorage>,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) shared_ledger: Option<SealedLedger>,
-    /// Whether no other process can have spent a refresh token without our knowing.
-    pub(crate) single_process: bool,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) observer: Arc<dyn Observer>,
 }
 
 impl Refresher {
-    pub(crate) fn new(provider: Arc<Provider>, parts: Parts) -> Self {
+    /// `single_process` promises that no other process can have spent a refresh token unnoticed.
+    pub(crate) fn new(
+        provider: Arc<Provider>,
+        storage: Arc<dyn SessionStorage>,
+        shared: Arc<Shared>,
+        shared_ledger: Option<SealedLedger>,
+        single_process: bool,
+    ) -> Self {
         Self {
             provider,
-            storage: parts.storage,
-            shared: parts.shared,
-            shared_ledger: parts.shared_ledger,
-            single_process: parts.single_process,
-            entropy: parts.entropy,
-            observer: parts.observer,
+            storage,
+            shared,
+            shared_ledger,
+            single_process,
         }
     }
 
@@ -329,7 +320,7 @@ impl Refresher {
                 Err(error) => {
                     self.shared.cooldown.learn(&error, self.provider.now());
                     if error.is_oauth(&OAuthErrorCode::InvalidClient) {
-                        self.observer.on_event(&Event::ClientRefused);
+                        self.provider.observer.on_event(&Event::ClientRefused);
                     }
                     return Err(error);
                 }
@@ -377,7 +368,7 @@ impl Refresher {
 
     fn tell_refreshed(&self, held: &Held, delta: &SessionDelta) {
         if let Some((target, _)) = &delta.access_token {
-            self.observer.on_event(&Event::Refreshed {
+            self.provider.observer.on_event(&Event::Refreshed {
                 session: held.session.id().clone(),
                 target: target.clone(),
                 rotated: delta.refresh_token.is_some(),

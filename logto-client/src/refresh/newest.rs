@@ -69,7 +69,7 @@ impl Refresher {
             }
             None => {
                 self.note(refresh_token, Standing::Replaced(now), now, REMEMBERED_FOR);
-                self.observer.on_event(&Event::Superseded {
+                self.provider.observer.on_event(&Event::Superseded {
                     session: held.session.id().clone(),
                 });
                 Err(Error::Superseded)

@@ -18,7 +18,7 @@ const RECONNECTS: u32 = 2;
 
 impl Refresher {
     /// Sends the refresh request: again if it never left, and once more if its answer was lost and
-    /// Logto still accepts the spent token. It takes no longer than three deadlines from the moment that
+    /// Logto still accepts the spent token. It takes no longer than three request timeouts from the moment that
     /// it has a place, which it keeps, so that the second time does not have to wait for one.
     pub(super) async fn send(
         &self,
@@ -26,7 +26,7 @@ impl Refresher {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
         let clock = &self.provider.clock;
-        let deadline = self.provider.deadline();
+        let timeout = self.provider.limits.request_timeout;
         let permit = self.provider.permit(Endpoint::Token).await?;
         let started = clock.monotonic();
         self.shared.retries.deposit();
@@ -38,7 +38,7 @@ impl Refresher {
                 .provider
                 .send_from(&permit, Endpoint::Token, request.clone())
                 .await;
-            let early = clock.monotonic().saturating_sub(started) < deadline;
+            let early = clock.monotonic().saturating_sub(started) < timeout;
             let again = match Fate::of(&answer) {
                 Fate::Answered => return answer,
                 Fate::NotSent
@@ -61,7 +61,7 @@ impl Refresher {
                 return answer;
             };
             if !again || clock.monotonic().saturating_sub(lost_since) >= REPLAY_WINDOW {
-                self.observer.on_event(&Event::RefreshUncertain {
+                self.provider.observer.on_event(&Event::RefreshUncertain {
                     session: session.clone(),
                 });
                 return answer;
@@ -73,7 +73,7 @@ impl Refresher {
     pub(super) fn jitter(&self, attempt: u32) -> Duration {
         let mut byte = [0; 1];
         // Without randomness the pause is the same each time, which is no harm.
-        let _ = self.entropy.fill(&mut byte);
+        let _ = self.provider.entropy.fill(&mut byte);
         Duration::from_millis((50 + u64::from(byte[0]) / 5) << attempt.min(4).saturating_sub(1))
     }
 }

@@ -92,7 +92,7 @@ impl Worker {
         };
         let mut builder = LogtoClient::builder(config, http, storage)
             .clock(WorldClock(clock.clone()))
-            .deadline(setup.deadline);
+            .request_timeout(setup.request_timeout);
         if let Some(place) = &setup.shared_ledger {
             builder = builder.shared_ledger(place.ledger().await.expect("the ledger is there"));
         }

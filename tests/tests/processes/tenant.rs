@@ -71,7 +71,7 @@ impl Tenant {
             app_secret,
             storage,
             shared_ledger,
-            deadline: Duration::from_secs(3),
+            request_timeout: Duration::from_secs(3),
             abort_at: None,
         };
         Self {

@@ -131,7 +131,7 @@ async fn f17_a_brown_out_meets_a_bound_and_a_deadline_and_good_tokens_do_not_not
         .world
         .context()
         .max_concurrent_requests(4)
-        .deadline(Duration::from_secs(2));
+        .request_timeout(Duration::from_secs(2));
     let server = ResourceServer::new(api.world.config().clone(), context).unwrap();
     let good = api.token();
     assert_eq!(status(server.verify(&good, &api.demands()).await), 200);
