@@ -1,11 +1,6 @@
 //! Acting for the application itself: machine-to-machine tokens, and what else needs no user.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use logto_core::{
@@ -19,7 +14,7 @@ use crate::{
     cooldown::Cooldown,
     error::Error,
     provider::Provider,
-    single_flight::{Inflight, SingleFlight, lock},
+    single_flight::{Inflight, SingleFlight},
     ttl_map::TtlMap,
 };
 
@@ -59,7 +54,7 @@ pub struct M2mClient {
 
 struct Inner {
     provider: Arc<Provider>,
-    tokens: Mutex<HashMap<TokenTarget, AccessToken>>,
+    tokens: TtlMap<TokenTarget, AccessToken>,
     flights: SingleFlight<TokenTarget, Result<AccessToken, Error>>,
     failures: TtlMap<TokenTarget, Error>,
     cooldown: Cooldown,
@@ -75,7 +70,7 @@ impl M2mClient {
         Ok(Self {
             inner: Arc::new(Inner {
                 provider,
-                tokens: Mutex::default(),
+                tokens: TtlMap::new(MAX_TARGETS),
                 flights: SingleFlight::default(),
                 failures: TtlMap::new(MAX_TARGETS),
                 cooldown: Cooldown::default(),
@@ -90,9 +85,8 @@ impl M2mClient {
     /// The provider's verdict, or trouble on the way. A token that has not expired is handed out
     /// through trouble.
     pub async fn token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
-        let provider = &self.inner.provider;
-        let held = lock(&self.inner.tokens).get(target).cloned();
-        let now = provider.now();
+        let now = self.inner.provider.now();
+        let held = self.inner.tokens.get(target, now);
         match held.filter(|token| token.is_usable(now, Duration::ZERO)) {
             Some(token) if token.is_usable(now, token.expires_at.since(token.issued_at) / 5) => {
                 Ok(token)
@@ -112,7 +106,7 @@ impl M2mClient {
 
     /// Forgets the token for `target`, for example because the API refuses it.
     pub fn forget(&self, target: &TokenTarget) {
-        lock(&self.inner.tokens).remove(target);
+        self.inner.tokens.remove(target);
         self.inner.failures.remove(target);
     }
 
@@ -123,7 +117,10 @@ impl M2mClient {
             async move {
                 let outcome = inner.provider.client_credentials(&target).await;
                 match &outcome {
-                    Ok(token) => inner.keep(target, token.clone()),
+                    Ok(token) => {
+                        let (until, now) = (token.expires_at, inner.provider.now());
+                        inner.tokens.insert(target, token.clone(), until, now);
+                    }
                     Err(error) => inner.note(target, error),
                 }
                 outcome
@@ -187,17 +184,6 @@ impl Inner {
         self.cooldown.learn(error, now);
         self.failures
             .insert(target, error.clone(), now.plus(BACK_OFF), now);
-    }
-
-    fn keep(&self, target: TokenTarget, token: AccessToken) {
-        let mut tokens = lock(&self.tokens);
-        if tokens.len() >= MAX_TARGETS {
-            let now = self.provider.now();
-            tokens.retain(|_, token| token.is_usable(now, Duration::ZERO));
-        }
-        if tokens.len() < MAX_TARGETS {
-            tokens.insert(target, token);
-        }
     }
 }
 
