@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use logto_client::storage::{
-    Handle, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored, Version,
+    Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
+    Version,
 };
 use logto_core::{Session, UnixTime};
 use logto_storage::{
@@ -221,6 +222,146 @@ async fn the_suite_notices_every_broken_rule() {
         let violation = result.expect_err(&format!("{fault:?} was not noticed"));
         assert!(violation.rule.starts_with(rule), "{fault:?}: {violation}");
     }
+}
+
+/// Memory whose leases have one thing wrong.
+#[derive(Debug)]
+struct WrongLeases {
+    memory: MemoryStorage,
+    fault: LeaseFault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum LeaseFault {
+    None,
+    NeverEnds,
+    EndsTooEarly,
+    TakeoverIsSecret,
+    EverythingIsTakenOver,
+    RenewDoesNothing,
+    RenewRefuses,
+    RenewTakesTheLostBack,
+    ReleaseTakesFromOthers,
+    ReleaseDoesNothing,
+}
+
+#[async_trait]
+impl SessionReader for WrongLeases {
+    async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
+        self.memory.load(handle, now).await
+    }
+}
+
+#[async_trait]
+impl SessionStorage for WrongLeases {
+    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+        self.memory.create(session, now).await
+    }
+
+    async fn replace(
+        &self,
+        handle: &Handle,
+        expected: Version,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<Replaced, StorageError> {
+        self.memory.replace(handle, expected, session, now).await
+    }
+
+    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
+        self.memory.remove(handle).await
+    }
+
+    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
+        self.memory.remove_all(whose).await
+    }
+
+    async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
+        let ttl = match self.fault {
+            LeaseFault::NeverEnds => Duration::from_secs(3_600),
+            LeaseFault::EndsTooEarly => Duration::from_millis(ttl.as_secs().max(1)),
+            _ => ttl,
+        };
+        let lease = self.memory.lease(handle, ttl).await?;
+        Ok(lease.map(|lease| match self.fault {
+            LeaseFault::TakeoverIsSecret => Lease::held_by(lease.token().unwrap()),
+            LeaseFault::EverythingIsTakenOver => lease.taken_over(),
+            _ => lease,
+        }))
+    }
+
+    async fn renew(
+        &self,
+        handle: &Handle,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        match self.fault {
+            LeaseFault::RenewDoesNothing => {
+                let theirs = self.memory.renew(handle, lease, Duration::MAX).await?;
+                if theirs {
+                    self.memory
+                        .renew(handle, lease, Duration::from_millis(100))
+                        .await?;
+                }
+                Ok(theirs)
+            }
+            LeaseFault::RenewRefuses => Ok(false),
+            LeaseFault::RenewTakesTheLostBack => {
+                self.memory.renew(handle, lease, ttl).await?;
+                Ok(lease.token() != Some("somebody else"))
+            }
+            _ => self.memory.renew(handle, lease, ttl).await,
+        }
+    }
+
+    async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
+        match self.fault {
+            LeaseFault::ReleaseDoesNothing => Ok(()),
+            LeaseFault::ReleaseTakesFromOthers => {
+                // Grants are numbered.
+                for number in 1..1_000 {
+                    let guessed = Lease::held_by(number.to_string());
+                    self.memory.release(handle, guessed).await?;
+                }
+                Ok(())
+            }
+            _ => self.memory.release(handle, lease).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_suite_notices_every_fault_of_leases() {
+    let exclude = "one process at a time may refresh a session";
+    let end = "a lease that nobody renews ends";
+    let stay = "a lease that its holder renews keeps the others out";
+    for (fault, rule) in [
+        (LeaseFault::NeverEnds, end),
+        (LeaseFault::EndsTooEarly, end),
+        (LeaseFault::TakeoverIsSecret, end),
+        (LeaseFault::EverythingIsTakenOver, exclude),
+        (LeaseFault::RenewDoesNothing, stay),
+        (LeaseFault::RenewRefuses, exclude),
+        (LeaseFault::RenewTakesTheLostBack, end),
+        (LeaseFault::ReleaseTakesFromOthers, exclude),
+        (LeaseFault::ReleaseDoesNothing, exclude),
+    ] {
+        let storage: Arc<dyn SessionStorage> = Arc::new(WrongLeases {
+            memory: memory(),
+            fault,
+        });
+        let result = conformance::run(promises(Place::Shared), async || storage.clone()).await;
+        let violation = result.expect_err(&format!("{fault:?} was not noticed"));
+        assert!(violation.rule.starts_with(rule), "{fault:?}: {violation}");
+    }
+    let storage: Arc<dyn SessionStorage> = Arc::new(WrongLeases {
+        memory: memory(),
+        fault: LeaseFault::None,
+    });
+    conformance::run(promises(Place::Shared), async || storage.clone())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use logto_client::{
     },
 };
 use logto_storage::{
-    Entry, ExternalLedger, ExternalStorage, KeyValueStore, Lifetimes, conformance::Sample,
+    Entry, ExternalLedger, ExternalStorage, Found, KeyValueStore, Lifetimes, conformance::Sample,
 };
 
 use crate::common::{NOW, config, ring, stores};
@@ -53,8 +53,14 @@ impl OpenStore {
 
 #[async_trait]
 impl KeyValueStore for OpenStore {
-    async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
-        self.with(|entries| entries.get(key).map(|(entry, _)| entry.clone()))
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+        self.with(|entries| {
+            let (entry, end) = entries.get(key)?;
+            Some(Found {
+                entry: entry.clone(),
+                expires_in: end.saturating_duration_since(Instant::now()),
+            })
+        })
     }
 
     async fn put(

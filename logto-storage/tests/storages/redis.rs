@@ -39,7 +39,7 @@ async fn prefixes_keep_stores_apart() {
     one.delete("key", None).await.unwrap();
     assert!(one.put("key", None, entry.clone(), ttl).await.unwrap());
     assert_eq!(other.get("key").await.unwrap(), None);
-    assert_eq!(one.get("key").await.unwrap(), Some(entry));
+    assert_eq!(one.get("key").await.unwrap().unwrap().entry, entry);
     one.delete("key", None).await.unwrap();
 }
 

@@ -11,10 +11,11 @@ use std::{
 
 use logto_client::{
     entropy::{Entropy, OsEntropy},
+    ledger::SharedLedger,
     storage::{Replaced, SessionOwner, SessionReader, SessionStorage},
 };
 use logto_storage::{
-    Entry, ExternalStorage, KeyValueStore, Lifetimes,
+    Entry, ExternalLedger, ExternalStorage, KeyValueStore, Lifetimes,
     conformance::{self, Place, Promises, Sample},
 };
 
@@ -48,6 +49,10 @@ fn entry(version: u64, value: &[u8]) -> Entry {
     }
 }
 
+async fn entry_of(store: &impl KeyValueStore, key: &str) -> Option<Entry> {
+    store.get(key).await.unwrap().map(|found| found.entry)
+}
+
 /// The whole contract, on two connections to one place.
 pub(crate) async fn check<S: KeyValueStore + Clone + 'static>(one: S, other: S) {
     for lifetimes in [
@@ -78,12 +83,12 @@ pub(crate) async fn check<S: KeyValueStore + Clone + 'static>(one: S, other: S) 
     owners(&one).await;
     one_writer_at_a_time(&one, &other).await;
     many_processes_lose_no_write(&one, &other).await;
-    leases(&one, &other).await;
+    ledger_leases(&one, &other).await;
 }
 
 async fn versions_and_values(one: &impl KeyValueStore, other: &impl KeyValueStore) {
     let key = unique("entry");
-    assert_eq!(one.get(&key).await.unwrap(), None);
+    assert_eq!(entry_of(one, &key).await, None);
     assert!(
         !one.put(&key, Some(0), entry(1, b""), LONG).await.unwrap(),
         "nothing has no version"
@@ -117,19 +122,19 @@ async fn versions_and_values(one: &impl KeyValueStore, other: &impl KeyValueStor
                 .unwrap(),
             "{version}"
         );
-        assert_eq!(other.get(&key).await.unwrap(), Some(entry(version, value)));
+        assert_eq!(entry_of(other, &key).await, Some(entry(version, value)));
     }
     other.delete(&key, Some(8)).await.unwrap();
     assert!(
-        one.get(&key).await.unwrap().is_some(),
+        entry_of(one, &key).await.is_some(),
         "another version was deleted"
     );
     other.delete(&key, Some(7)).await.unwrap();
-    assert_eq!(one.get(&key).await.unwrap(), None);
+    assert_eq!(entry_of(one, &key).await, None);
     other.delete(&key, None).await.unwrap();
     assert!(one.put(&key, None, entry(1, b""), LONG).await.unwrap());
     other.delete(&key, None).await.unwrap();
-    assert_eq!(one.get(&key).await.unwrap(), None);
+    assert_eq!(entry_of(one, &key).await, None);
 }
 
 async fn times_to_live(store: &impl KeyValueStore) {
@@ -144,9 +149,9 @@ async fn times_to_live(store: &impl KeyValueStore) {
             .unwrap(),
         "a write prolongs"
     );
-    assert!(store.get(&short).await.unwrap().is_some());
+    assert!(entry_of(store, &short).await.is_some());
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!(store.get(&short).await.unwrap(), None);
+    assert_eq!(entry_of(store, &short).await, None);
     assert!(
         !store
             .put(&short, Some(1), entry(2, b"x"), LONG)
@@ -158,8 +163,8 @@ async fn times_to_live(store: &impl KeyValueStore) {
         store.put(&short, None, entry(5, b"y"), LONG).await.unwrap(),
         "the key is free again"
     );
-    assert_eq!(store.get(&short).await.unwrap(), Some(entry(5, b"y")));
-    assert_eq!(store.get(&longer).await.unwrap(), Some(entry(2, b"x")));
+    assert_eq!(entry_of(store, &short).await, Some(entry(5, b"y")));
+    assert_eq!(entry_of(store, &longer).await, Some(entry(2, b"x")));
 }
 
 async fn owners(store: &impl KeyValueStore) {
@@ -177,7 +182,7 @@ async fn owners(store: &impl KeyValueStore) {
         owned(1, &bob, Some(&second)),
     ]) {
         store.put(key, None, entry.clone(), LONG).await.unwrap();
-        assert_eq!(store.get(key).await.unwrap(), Some(entry));
+        assert_eq!(entry_of(store, key).await, Some(entry));
     }
     // The last session changes hands; what is over does not count.
     store
@@ -208,7 +213,7 @@ async fn owners(store: &impl KeyValueStore) {
     ] {
         assert_eq!(store.delete_all(&whose).await.unwrap(), count, "{whose:?}");
         for (key, there) in keys.iter().zip(there) {
-            assert_eq!(store.get(key).await.unwrap().is_some(), there, "{whose:?}");
+            assert_eq!(entry_of(store, key).await.is_some(), there, "{whose:?}");
         }
     }
 }
@@ -280,29 +285,27 @@ async fn many_processes_lose_no_write<S: KeyValueStore + Clone + 'static>(one: &
     );
 }
 
-async fn leases<S: KeyValueStore + Clone + 'static>(one: &S, other: &S) {
-    let (one, other) = (storage(one.clone()), storage(other.clone()));
-    let handle = one
-        .create(&Sample::default().build().unwrap(), NOW)
-        .await
-        .unwrap();
-    let late = one
-        .lease(&handle, Duration::from_millis(300))
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(other.lease(&handle, LONG).await.unwrap().is_none());
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    let next = other
-        .lease(&handle, LONG)
-        .await
-        .unwrap()
-        .expect("a lease ends by itself");
-    one.release(&handle, late).await.unwrap();
-    assert!(
-        one.lease(&handle, LONG).await.unwrap().is_none(),
-        "a late release freed another's"
+/// The shared ledger has the same leases.
+async fn ledger_leases<S: KeyValueStore + Clone + 'static>(one: &S, other: &S) {
+    let (one, other) = (
+        ExternalLedger::new(one.clone()),
+        ExternalLedger::new(other.clone()),
     );
-    other.release(&handle, next).await.unwrap();
-    assert!(one.lease(&handle, LONG).await.unwrap().is_some());
+    let mut key = [0; 32];
+    OsEntropy.fill(&mut key).unwrap();
+    let ttl = Duration::from_millis(300);
+    let stalled = one.lease(&key, ttl).await.unwrap().unwrap();
+    assert!(!stalled.was_taken_over());
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let taken = other.lease(&key, LONG).await.unwrap().expect("it ended");
+    assert!(taken.was_taken_over());
+    assert!(one.lease(&key, LONG).await.unwrap().is_none());
+    assert!(!one.renew(&key, &stalled, LONG).await.unwrap());
+    assert!(other.renew(&key, &taken, LONG).await.unwrap());
+    one.release(&key, stalled).await.unwrap();
+    assert!(one.lease(&key, LONG).await.unwrap().is_none());
+    other.release(&key, taken).await.unwrap();
+    let next = one.lease(&key, LONG).await.unwrap().expect("it is free");
+    assert!(!next.was_taken_over());
+    one.release(&key, next).await.unwrap();
 }
