@@ -8,14 +8,18 @@ use logto_core::sign_in::ReturnTo;
 use proptest::prelude::*;
 use url::Url;
 
-const DEFAULT: &str = "/shop";
-
 fn base_url() -> Url {
-    Url::parse("https://app.example/shop").unwrap()
+    Url::parse("https://app.example").unwrap()
 }
 
 fn within(requested: &str) -> String {
     ReturnTo::within(&base_url(), requested).as_str().to_owned()
+}
+
+/// An application below a path of its host, which it shares with others.
+fn within_shop(requested: &str) -> String {
+    let shop = Url::parse("https://app.example/shop").unwrap();
+    ReturnTo::within(&shop, requested).as_str().to_owned()
 }
 
 /// What holds for every path, however it came about.
@@ -46,6 +50,12 @@ fn c17_paths_of_the_application_are_kept() {
         "/a/b:c",
         "/@user",
         "/evil.example",
+        "/redirect?to=//evil.example",
+        "/redirect?to=https://evil.example:443/a?b",
+        "/?//evil.example",
+        "/?javascript:alert(1)",
+        "/orders?at=12:30:00",
+        "/orders?%5C%5Cevil.example",
     ] {
         assert_eq!(within(path), path);
         assert_harmless(path);
@@ -53,6 +63,103 @@ fn c17_paths_of_the_application_are_kept() {
     assert_eq!(within("/a/../b/./c"), "/b/c");
     assert_eq!(within("/a b?c d#part"), "/a%20b?c%20d");
     assert_eq!(within("/caf\u{e9}"), "/caf%C3%A9");
+    assert_eq!(within("/#//evil.example"), "/");
+}
+
+#[test]
+fn a_query_is_kept_whatever_it_says_and_is_fit_for_a_header() {
+    for (query, kept) in [
+        ("to=\\\\evil.example", "to=%5C%5Cevil.example"),
+        ("\\", "%5C"),
+        ("q=\"<\u{e9}>'", "q=%22%3C%C3%A9%3E%27"),
+        ("q=\u{7ffb}\u{2028}", "q=%E7%BF%BB%E2%80%A8"),
+        ("a\r\nSet-Cookie: b", "aSet-Cookie:%20b"),
+        ("\0\u{1b}[31m\u{7f}", "%00%1B[31m%7F"),
+        ("..&../..//", "..&../..//"),
+        ("", ""),
+    ] {
+        let kept = format!("/orders?{kept}");
+        assert_eq!(within(&format!("/orders?{query}")), kept);
+        assert_harmless(&kept);
+    }
+}
+
+#[test]
+fn the_base_path_ends_at_a_segment_and_no_spelling_leaves_it() {
+    for inside in [
+        "/shop",
+        "/shop/",
+        "/shop?page=2",
+        "/shop/cart",
+        "/shop/cart?next=/other",
+        "/shop/cart?next=/shop/../other",
+        "/shop/a%2Fb",
+        "/shop/shop",
+        "/shop/a/%2E%2E.b",
+    ] {
+        assert_eq!(within_shop(inside), inside);
+    }
+    assert_eq!(within_shop("/x/../shop/./a/../b"), "/shop/b");
+    assert_eq!(within_shop("/shop/%2e%2E/shop/cart"), "/shop/cart");
+    let escapes = [
+        "/",
+        "/..",
+        "/../",
+        "/../admin",
+        "/./../admin",
+        "/a/../../admin",
+        "/%2e%2e/admin",
+        "/.%2E/admin",
+        "/%252e%252e/admin",
+        "/%252E./admin",
+        "/..%2fadmin",
+        "/..%2Fadmin",
+        "/a%2f..%2f..%2fadmin",
+        "/..%5cadmin",
+        "/..%255cadmin",
+        "/%2e%2e%2fadmin",
+        "/..;/admin",
+        "/..;a=b/admin",
+        "/%2e%2e;/admin",
+        "/..%3b/admin",
+        "/.%09./admin",
+        "/%0a..%0d/admin",
+        "/. ./admin",
+        "/.\u{200a}./admin",
+        "/..\\admin",
+        "/..\0/admin",
+    ];
+    for escape in &escapes[1..] {
+        assert_eq!(
+            within_shop(&format!("/shop{escape}")),
+            "/shop",
+            "{escape:?}"
+        );
+    }
+    for outside in [
+        "/",
+        "/orders",
+        "/sho",
+        "/shopping",
+        "/shop2",
+        "/shop-admin/x",
+        "/shop.evil",
+        "/shop;x/a",
+        "/Shop",
+        "/%73hop",
+        "/shop%2f",
+        "/shop%2f..",
+        "/shop%2fcart",
+        "/shop%252f..%252fadmin",
+        "/shop%3fa",
+        "/shop%5c..",
+        "/other/shop",
+        "/other/..%2fshop",
+        "/shop%00",
+        "/shop%20",
+    ] {
+        assert_eq!(within_shop(outside), "/shop", "{outside:?}");
+    }
 }
 
 #[test]
@@ -91,7 +198,9 @@ fn c17_v34_no_spelling_of_two_slashes_leads_to_another_host() {
                     for host in hosts {
                         for tail in tails {
                             let payload = format!("{lead}{first}{filling}{second}{host}{tail}");
-                            assert_eq!(within(&payload), DEFAULT, "{payload:?}");
+                            assert_eq!(within(&payload), "/", "{payload:?}");
+                            let payload = format!("/shop{payload}");
+                            assert_eq!(within_shop(&payload), "/shop", "{payload:?}");
                         }
                     }
                 }
@@ -134,11 +243,6 @@ fn c17_v34_no_other_trick_is_taken_for_a_path() {
         "/javascript:alert(1)",
         "/%6aavascript%3aalert(1)",
         "/x/https://evil.example",
-        "/redirect?to=//evil.example",
-        "/redirect?to=https://evil.example",
-        "/redirect?to=\\\\evil.example",
-        "/?//evil.example",
-        "/#//evil.example",
         "/\u{3031}evil.example",
         "/\u{3035}evil.example",
         "/\u{309d}evil.example",
@@ -155,7 +259,8 @@ fn c17_v34_no_other_trick_is_taken_for_a_path() {
         "/orders\u{1b}[31m",
         "/orders\u{2028}",
     ] {
-        assert_eq!(within(payload), DEFAULT, "{payload:?}");
+        assert_eq!(within(payload), "/", "{payload:?}");
+        assert_eq!(within_shop(payload), "/shop", "{payload:?}");
     }
 }
 
@@ -164,13 +269,34 @@ fn c17_a_path_is_carried_up_to_its_longest_length() {
     let of_length = |length: usize| format!("/{}", "a".repeat(length - 1));
     let longest = of_length(ReturnTo::MAX_LENGTH);
     assert_eq!(within(&longest), longest);
-    assert_eq!(within(&of_length(ReturnTo::MAX_LENGTH + 1)), DEFAULT);
-    assert_eq!(within(&of_length(10 << 20)), DEFAULT);
+    assert_eq!(within(&of_length(ReturnTo::MAX_LENGTH + 1)), "/");
+    assert_eq!(within(&of_length(10 << 20)), "/");
+}
+
+#[test]
+fn the_limit_counts_encoded_bytes_and_costs_the_query_first() {
+    let of_length = |length: usize| format!("/search?q={}", "a".repeat(length - 10));
+    let longest = of_length(ReturnTo::MAX_LENGTH);
+    assert_eq!(within(&longest), longest);
+    assert_eq!(within(&of_length(ReturnTo::MAX_LENGTH + 1)), "/search");
+    assert_eq!(within(&of_length(10 << 20)), "/search");
+    for (character, encoded_len) in [('"', 3), ('\u{7ffb}', 9), ('\u{1f600}', 12)] {
+        let most = (ReturnTo::MAX_LENGTH - 10) / encoded_len;
+        let query = |count: usize| format!("/search?q={}", character.to_string().repeat(count));
+        assert_eq!(within(&query(most)).len(), 10 + most * encoded_len);
+        assert_eq!(within(&query(most + 1)), "/search");
+        let most = (ReturnTo::MAX_LENGTH - 1) / encoded_len;
+        let path = |count: usize| format!("/{}", character.to_string().repeat(count));
+        assert_eq!(within(&path(most)).len(), 1 + most * encoded_len);
+        assert_eq!(within(&path(most + 1)), "/");
+    }
 }
 
 #[test]
 fn c17_the_default_is_the_base_url_or_the_root() {
-    assert_eq!(ReturnTo::base(&base_url()).as_str(), "/shop");
+    assert_eq!(ReturnTo::base(&base_url()).as_str(), "/");
+    let shop = Url::parse("https://app.example/shop").unwrap();
+    assert_eq!(ReturnTo::base(&shop).as_str(), "/shop");
     assert_eq!(ReturnTo::root().as_str(), "/");
     let odd = Url::parse("https://app.example//evil.example/").unwrap();
     assert_eq!(ReturnTo::base(&odd).as_str(), "/");
@@ -191,9 +317,14 @@ fn c17_a_stored_path_is_not_believed_either() {
         "https://evil.example",
         "",
         "/a\nb",
+        "/a?b\nc",
+        "/a?\\b",
+        "/a?\u{e9}",
+        "/a?b c",
     ] {
         assert_eq!(read(stored), "/", "{stored:?}");
     }
+    assert_eq!(read(&format!("/{}", "a".repeat(ReturnTo::MAX_LENGTH))), "/");
     assert!(serde_json::from_str::<ReturnTo>("17").is_err());
 }
 
@@ -231,6 +362,8 @@ fn payload() -> impl Strategy<Value = String> {
         "http",
         "evil.example",
         "x",
+        "shop",
+        ";",
         "\u{a0}",
         "\u{ff0f}",
         "\u{3031}",
@@ -247,6 +380,26 @@ proptest! {
     #[test]
     fn c17_v34_whatever_is_accepted_stays_at_home(requested in payload()) {
         assert_harmless(&within(&requested));
+    }
+
+    #[test]
+    fn whatever_is_accepted_stays_below_the_base_path(requested in payload()) {
+        for requested in [requested.clone(), format!("/shop{requested}"), format!("/shop/{requested}")] {
+            let place = within_shop(&requested);
+            assert_harmless(&place);
+            let mut path = place.split('?').next().unwrap().to_owned();
+            for _ in 0..3 {
+                let url = base_url().join(&path).unwrap();
+                let mut segments = url.path_segments().unwrap();
+                prop_assert_eq!(segments.next(), Some("shop"), "{} of {:?}", place, requested);
+                path = url::form_urlencoded::parse(format!("x={}", path.replace('&', "%26").replace('+', "%2B")).as_bytes())
+                    .next()
+                    .unwrap()
+                    .1
+                    .into_owned()
+                    .replace(['?', '#'], "_");
+            }
+        }
     }
 
     #[test]
