@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     cookies::{CookieCodec, RequestCookies},
+    location,
     pending::{PendingCookies, PendingError},
     respond::{self, error_response, is_cross_site},
 };
@@ -217,15 +218,19 @@ impl LogtoWeb {
 
     /// The session of a request that needs one. A page that has none redirects to `sign_in_path` with
     /// `return_to`; anything else answers 401, as a redirect would only confuse a script.
+    ///
+    /// The path of the request and `sign_in_path` may be given with or without the path of the base URL:
+    /// a router below a prefix sees its requests without it.
     pub async fn require(&self, parts: &Parts, sign_in_path: &str) -> Guarded {
         match self.session(&parts.headers).await {
             Ok(Some(session)) => Guarded::Session(session),
             Ok(None) if respond::is_navigation(&parts.method, &parts.headers) => {
+                let base_url = self.client.config().base_url();
                 let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-                let query = url::form_urlencoded::Serializer::new(String::new())
-                    .append_pair("return_to", here)
-                    .finish();
-                Guarded::Answer(respond::see_other(&format!("{sign_in_path}?{query}")))
+                Guarded::Answer(respond::see_other(&location::with_return_to(
+                    &location::below(base_url, sign_in_path),
+                    &location::below(base_url, here),
+                )))
             }
             Ok(None) => Guarded::Answer(error_response(
                 &logto_core::error::UsageError::NotSignedIn.into(),

@@ -378,6 +378,96 @@ async fn g29_pages_for_signed_in_users_redirect_people_and_refuse_scripts() {
     );
 }
 
+/// An application whose base URL is this, and nobody who is signed in.
+fn web_at(base_url: &str) -> (World, logto_client::web::LogtoWeb) {
+    let callback = format!("{base_url}/callback");
+    let world = World::with(|app| app.redirect_uri(callback), |tenant| tenant)
+        .configured(|config| config.base_url(base_url));
+    let client = world.client(MemoryStorage::new());
+    let web = logto_client::web::LogtoWeb::new(
+        client,
+        logto_tests::stage::codec(),
+        logto_tests::stage::key_ring(),
+    );
+    (world, web)
+}
+
+/// Where a browser arrives that asks for a page, is not signed in, and signs in.
+async fn arrives_at(base_url: &str, page: &str) -> String {
+    let (world, web) = web_at(base_url);
+    let visitor = Visitor::new(&world.logto);
+    let request = Request::get(page).header(header::ACCEPT, "text/html");
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let Guarded::Answer(response) = web.require(&parts, "/sign-in").await else {
+        panic!("nobody is signed in")
+    };
+    let sign_in = location(&response);
+    let base_path = Url::parse(base_url).unwrap();
+    let base_path = base_path.path().trim_end_matches('/');
+    assert_eq!(sign_in.path(), format!("{base_path}/sign-in"));
+    let mut wanted = SignIn::new();
+    if let Some((_, return_to)) = sign_in.query_pairs().find(|(name, _)| name == "return_to") {
+        wanted = wanted.return_to(return_to);
+    }
+    let url = visitor.start_sign_in_with(&web, &wanted).await;
+    let response = visitor
+        .come_back(&web, &visitor.consent(&url, "alice"))
+        .await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER, "{response:?}");
+    let arrived = response.headers()[header::LOCATION].to_str().unwrap();
+    arrived.to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g29_a_page_is_reached_after_the_sign_in_whatever_its_query_says() {
+    let long = "0123456789abcdef".repeat(70);
+    for page in [
+        "/orders?next=https://shop.example/?a=b%26c",
+        "/orders?next=//shop.example/",
+        "/orders?at=12:30:00&q=a:b",
+        "/orders?q=%22%27%5C%0d%0a",
+        "/orders/:id?x",
+        &format!("/orders?q={long}"),
+    ] {
+        assert_eq!(arrives_at(BASE_URL, page).await, page);
+    }
+    let too_long = format!("/orders?q={}", long.repeat(3));
+    assert_eq!(arrives_at(BASE_URL, &too_long).await, "/orders");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g29_below_a_base_path_the_user_arrives_in_the_application() {
+    let shop = "http://localhost:3000/shop";
+    for (seen_by_the_router, arrived) in [
+        ("/shop/orders?page=2", "/shop/orders?page=2"),
+        ("/orders?page=2", "/shop/orders?page=2"),
+        ("/shop", "/shop"),
+        ("/", "/shop/"),
+        ("/shopping", "/shop/shopping"),
+        ("/..%2fadmin", "/shop"),
+    ] {
+        let place = arrives_at(shop, seen_by_the_router).await;
+        assert_eq!(place, arrived, "{seen_by_the_router}");
+    }
+    let (world, web) = web_at(shop);
+    let visitor = Visitor::new(&world.logto);
+    for outside in [
+        "/",
+        "/admin",
+        "/shopping",
+        "/shop/../admin",
+        "/shop%2f..",
+        "/shop/%2e%2e/x",
+    ] {
+        let sign_in = SignIn::new().return_to(outside);
+        let url = visitor.start_sign_in_with(&web, &sign_in).await;
+        let response = visitor
+            .come_back(&web, &visitor.consent(&url, "alice"))
+            .await;
+        assert_eq!(response.headers()[header::LOCATION], "/shop", "{outside}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn b5_somebody_who_only_looks_at_pages_stays_signed_in() {
     let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
