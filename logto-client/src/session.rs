@@ -24,7 +24,7 @@ use crate::{
     provider::Provider,
     refresh::{Held, Need, Persist, Refresher, Revocation},
     single_flight::lock,
-    storage::{Handle, Stored, Version},
+    storage::{Handle, Stored},
 };
 
 /// A session whose refresh token may be spent, because what comes of it can be stored.
@@ -87,13 +87,6 @@ impl WritableSession {
     /// The handle that finds the session now.
     pub fn handle(&self) -> Handle {
         lock(&self.inner.held).handle.clone()
-    }
-
-    /// What tells the newest of several sessions that a browser presents: a later sign-in, or a later
-    /// write of the same session.
-    pub(crate) fn age(&self) -> (UnixTime, Version) {
-        let held = lock(&self.inner.held);
-        (held.session.created_at(), held.version)
     }
 
     /// The handle, if it is not the one that the browser has.
@@ -385,11 +378,6 @@ impl ReadOnlySession {
             config,
             clock,
         }
-    }
-
-    /// As [`WritableSession::age`].
-    pub(crate) fn age(&self) -> (UnixTime, Version) {
-        (self.stored.session.created_at(), self.stored.version)
     }
 
     /// What the ID token says about the user, from memory.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use logto_core::LogtoConfig;
 
+use super::newest::load_newest;
 use crate::{
     clock::{Clock, SystemClock},
     error::Error,
@@ -42,14 +43,21 @@ impl LogtoReader {
     /// # Errors
     /// When the storage cannot be asked.
     pub async fn session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
-        let stored = self.storage.load(handle, self.clock.now()).await?;
-        Ok(stored.map(|stored| {
-            ReadOnlySession::new(
-                handle.clone(),
-                stored,
-                self.config.clone(),
-                Arc::clone(&self.clock),
-            )
+        self.newest_session(std::slice::from_ref(handle)).await
+    }
+
+    /// The newest of the sessions that these handles find; see
+    /// [`LogtoClient::newest_session`](super::LogtoClient::newest_session).
+    ///
+    /// # Errors
+    /// As [`session`](Self::session).
+    pub async fn newest_session(
+        &self,
+        handles: &[Handle],
+    ) -> Result<Option<ReadOnlySession>, Error> {
+        let found = load_newest(&*self.storage, handles, self.clock.now(), |_| false).await?;
+        Ok(found.map(|(handle, stored)| {
+            ReadOnlySession::new(handle, stored, self.config.clone(), Arc::clone(&self.clock))
         }))
     }
 }

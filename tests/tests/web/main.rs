@@ -7,6 +7,7 @@ mod device;
 mod one_time_token;
 mod pushed;
 mod routes;
+mod several_sessions;
 mod sign_out;
 mod silent;
 mod third_party;
