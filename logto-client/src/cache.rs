@@ -1,4 +1,4 @@
-//! A value that is fetched, and kept for a while.
+//! A value that is fetched and kept for a while.
 
 use std::{
     fmt,
@@ -18,19 +18,19 @@ use crate::{
     single_flight::{Inflight, SingleFlight, lock},
 };
 
-/// A value that is fetched, kept for a while, and fetched by one flight at a time.
+/// A value that is fetched and kept for a while. All callers share one fetch.
 pub(crate) struct Cache<T: Clone> {
     state: Arc<Mutex<State<T>>>,
-    flights: SingleFlight<(), Result<T, Error>>,
+    fetches: SingleFlight<(), Result<T, Error>>,
 }
 
-/// What becomes of a fetch because of an unknown key.
+/// The response to [`Cache::get_for_unknown_key`].
 pub(crate) enum UnknownKey<T: Clone> {
-    /// One was under way.
+    /// A fetch was in flight already.
     Joined(Inflight<Result<T, Error>>),
-    /// One is under way now.
-    Asked(Inflight<Result<T, Error>>),
-    /// There were too many; with the error of the last one, if it failed.
+    /// A fetch has started.
+    Started(Inflight<Result<T, Error>>),
+    /// There were too many fetches; with the error of the last one, if it failed.
     Refused(Option<Error>),
 }
 
@@ -50,11 +50,11 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
                 freshness,
                 last_error: None,
             })),
-            flights: SingleFlight::default(),
+            fetches: SingleFlight::default(),
         }
     }
 
-    /// The value, fetched if it is missing or old.
+    /// The value, fetched first if it is missing or too old.
     pub(crate) async fn get(
         &self,
         clock: &Arc<dyn Clock>,
@@ -88,7 +88,7 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
     ) -> Inflight<Result<T, Error>> {
         let state = Arc::clone(&self.state);
         let clock = Arc::clone(clock);
-        self.flights.join(runtime, (), move || {
+        self.fetches.join(runtime, (), move || {
             let fetched = fetch();
             async move {
                 let outcome = fetched.await;
@@ -99,14 +99,15 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
         })
     }
 
-    /// Fetches because of a key that is not there, if the allowance has one more.
+    /// Fetches because of a key that the cached value lacks, if the allowance for such fetches is not
+    /// used up: anybody can send a token that names an unknown key.
     pub(crate) fn get_for_unknown_key(
         &self,
         clock: &Arc<dyn Clock>,
         runtime: &dyn Runtime,
         fetch: impl FnOnce() -> BoxFuture<'static, Result<T, Error>>,
     ) -> UnknownKey<T> {
-        if self.flights.is_under_way(&()) {
+        if self.fetches.is_in_flight(&()) {
             return UnknownKey::Joined(self.fetch(clock, runtime, fetch));
         }
         let mut state = lock(&self.state);
@@ -114,22 +115,22 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
             return UnknownKey::Refused(state.last_error.clone());
         }
         drop(state);
-        UnknownKey::Asked(self.fetch(clock, runtime, fetch))
+        UnknownKey::Started(self.fetch(clock, runtime, fetch))
     }
 
-    /// Whether [`get`](Self::get) answers at once.
-    pub(crate) fn is_at_hand(&self, now: UnixTime) -> bool {
+    /// Whether [`get`](Self::get) returns without waiting.
+    pub(crate) fn is_ready(&self, now: UnixTime) -> bool {
         let state = lock(&self.state);
         let lookup = state.freshness.lookup(now);
         state.value.is_some() && matches!(lookup, Lookup::Hit | Lookup::HitAndRefresh)
     }
 
-    /// Takes over a value that was fetched elsewhere.
+    /// Keeps a value that was fetched elsewhere.
     pub(crate) fn put(&self, value: T, now: UnixTime) {
         lock(&self.state).settle(&Ok(value), now);
     }
 
-    /// The value, however old.
+    /// The value, whatever its age.
     pub(crate) fn value(&self) -> Option<T> {
         lock(&self.state).value.clone()
     }

@@ -1,4 +1,4 @@
-//! What time it is, and how much has passed.
+//! The time of day and the time that has passed.
 
 use std::{
     fmt,
@@ -8,12 +8,12 @@ use std::{
 
 use logto_core::UnixTime;
 
-/// A wall clock and a stopwatch. Tests give ones that they move.
+/// A wall clock and a monotonic clock. Tests use clocks that they control.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time now. May jump in either direction.
+    /// The time of day. It may jump in either direction.
     fn now(&self) -> UnixTime;
 
-    /// Time passed since some fixed moment. Never goes back.
+    /// The time that has passed since a fixed moment. It never decreases.
     fn monotonic(&self) -> Duration;
 }
 
@@ -25,7 +25,7 @@ pub struct SystemClock {
 
 #[allow(
     clippy::disallowed_methods,
-    reason = "the one place that asks the system"
+    reason = "the one place that reads the system's clocks"
 )]
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {

@@ -1,4 +1,4 @@
-//! Proving to the provider who we are, also while a secret is being replaced.
+//! Client authentication, also while a secret is being replaced.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,11 +14,13 @@ use crate::{
     error::Error,
 };
 
-/// The configured way to prove who we are and others to try when it is refused: during a roll-over
-/// Logto knows both secrets for a while, and the program may know the new one too early or too late.
+/// The configured client authentication, and those to try when it is refused. While a secret is being
+/// replaced, Logto accepts both for a time, but the program may switch too early or too late.
 #[derive(Debug)]
 pub(crate) struct Credentials {
+    /// One configuration for each authentication; they differ in nothing else.
     configs: Vec<LogtoConfig>,
+    /// Which of them was accepted last.
     current: AtomicUsize,
 }
 
@@ -37,17 +39,17 @@ impl Credentials {
         })
     }
 
-    /// How many ways there are.
+    /// How many authentications there are.
     pub(crate) fn len(&self) -> usize {
         self.configs.len()
     }
 
-    /// The way that is believed in now.
+    /// The authentication to try first.
     pub(crate) fn current(&self) -> usize {
         self.current.load(Ordering::Relaxed)
     }
 
-    /// The request with a proof made in the way `which`. A request that needs none stays as it is.
+    /// Authenticates a request. One that needs no authentication is returned unchanged.
     pub(crate) fn prove(
         &self,
         which: usize,
@@ -66,10 +68,11 @@ impl Credentials {
         }
     }
 
-    /// The way to try after `refused`, which is believed in from now on. Of several requests that are
-    /// refused at once, only the first one moves everybody on.
+    /// The authentication to try after `refused`, now and first from now on.
     pub(crate) fn after(&self, refused: usize) -> usize {
         let next = (refused + 1) % self.configs.len().max(1);
+        // Of several requests that are refused at the same time only the first one switches, so that they
+        // do not skip one.
         let _ = self
             .current
             .compare_exchange(refused, next, Ordering::Relaxed, Ordering::Relaxed);

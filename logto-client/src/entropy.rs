@@ -1,24 +1,24 @@
-//! Where randomness comes from.
+//! The source of random bytes.
 
 use std::fmt;
 
 use rand::{RngCore, rngs::OsRng};
 
-/// A source of random bytes that nobody can guess.
+/// A source of unpredictable random bytes.
 ///
-/// States, nonces, PKCE verifiers, session names and the nonces of sealed cookies are made from it.
-/// Tests give a seeded one to see the same bytes twice; a program never should.
+/// States, nonces, PKCE verifiers, session ids and the nonces of sealed cookies are made from it. Only
+/// tests may use a seeded source, to get the same bytes twice.
 pub trait Entropy: fmt::Debug + Send + Sync {
     /// Fills `bytes`.
     ///
     /// # Errors
-    /// When the source fails; nothing is then made from what it left in `bytes`.
+    /// When the source fails. Whatever it left in `bytes` is not used.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError>;
 }
 
-/// The source failed.
+/// The random source failed.
 #[derive(Debug, thiserror::Error)]
-#[error("no randomness to be had: {0}")]
+#[error("the random source failed: {0}")]
 pub struct EntropyError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// The operating system's random source.

@@ -1,5 +1,4 @@
-//! What happens behind the application's back, to sessions and to what is known of the provider: for logs
-//! and alarms.
+//! Events for logs and alarms: what happens to sessions, and to the provider's cached metadata and keys.
 
 use std::fmt;
 
@@ -7,86 +6,85 @@ use logto_core::{TokenTarget, error::Endpoint, session::SessionId};
 
 use crate::error::SessionEnd;
 
-/// Something worth knowing. No event holds a token or a handle.
+/// Something that an operator may want to know. No event holds a token or a handle.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// An access token was fetched.
     Refreshed {
-        /// Which session.
+        /// The session.
         session: SessionId,
         /// What the token is for.
         target: TokenTarget,
         /// Whether the refresh token was replaced.
         rotated: bool,
     },
-    /// The answer to a refresh was lost. The refresh token may or may not have been replaced at the
-    /// provider.
+    /// The response to a refresh was lost. The provider may or may not have replaced the refresh token.
     RefreshUncertain {
-        /// Which session.
+        /// The session.
         session: SessionId,
     },
-    /// A new refresh token could not be written to the storage. It is kept in the ledger of this
-    /// process and written with the next use; should the process end before that, the session is lost
-    /// if the old token was replaced.
+    /// A new refresh token could not be written to the storage. The ledger of this process keeps it,
+    /// and the next use of the session writes it. If the process ends before that, the session is lost.
     NotStored {
-        /// Which session.
+        /// The session.
         session: SessionId,
-        /// Why, in words.
+        /// The error, as text.
         reason: String,
     },
-    /// A request came with an old cookie whose refresh token is not valid any more: another process has
-    /// replaced it, or the provider has ended the session. It was not used. Told once for each token.
+    /// A request carried an old session cookie whose refresh token is no longer valid: another process
+    /// has replaced it, or the provider has ended the session. The token was not used. Reported once for
+    /// each token.
     Superseded {
-        /// Which session.
+        /// The session.
         session: SessionId,
     },
-    /// A session has ended without a sign-out of ours. Told once.
+    /// A session has ended without a sign-out in this application. Reported once.
     SessionEnded {
-        /// Which session.
+        /// The session.
         session: SessionId,
-        /// Why.
+        /// The reason.
         reason: SessionEnd,
     },
-    /// The provider refuses our credentials. All sessions are kept; correct the configuration.
+    /// The provider refuses the client authentication. All sessions are kept; correct the configuration.
     ClientRefused,
-    /// A refresh token could not be revoked at sign-out. It lives until it expires.
+    /// A refresh token could not be revoked at sign-out. It stays valid until it expires.
     NotRevoked {
-        /// Why, in words.
+        /// The error, as text.
         reason: String,
     },
-    /// The provider's metadata or keys could not be fetched; the last ones serve for up to a day. Told
-    /// once for each attempt, not for each request that would have liked newer ones: between attempts are
-    /// pauses that grow up to a minute.
+    /// The provider's metadata or keys could not be fetched; the cached ones are used for up to a day.
+    /// Reported once for each attempt, not for each request that needs them. The pauses between attempts
+    /// grow up to a minute.
     NotFetched {
-        /// SessionOwner metadata or keys.
+        /// The provider.
         issuer: String,
-        /// Which of them.
+        /// What was to be fetched.
         endpoint: Endpoint,
-        /// Why, in words.
+        /// The error, as text.
         reason: String,
     },
     /// The provider has withdrawn keys; tokens that were signed with them are refused from now on. A
-    /// rotation withdraws one and leaves others. With none left the provider takes back all its tokens,
-    /// or has made a mistake: a reason for an alarm.
+    /// rotation withdraws one key and leaves others. If none is left, the provider has revoked all its
+    /// tokens or made a mistake: raise an alarm.
     KeysWithdrawn {
-        /// SessionOwner keys.
+        /// The provider.
         issuer: String,
-        /// How many are gone.
+        /// How many keys were withdrawn.
         withdrawn: usize,
-        /// How many there are now.
+        /// How many keys are left.
         left: usize,
     },
 }
 
-/// Who is told.
+/// Receives events.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// Called as things happen, from whatever task they happen in; must return at once.
+    /// Handles an event, in the task in which it occurs. Must not block.
     fn on_event(&self, event: &Event);
 }
 
-/// Tells nobody, unless the feature `tracing` is on: then events go to `tracing`, under the target
-/// `logto`.
+/// Sends events to `tracing`, under the target `logto`, if the feature `tracing` is enabled. Without it,
+/// events are dropped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefaultObserver;
 
@@ -103,19 +101,19 @@ impl Observer for DefaultObserver {
                 tracing::debug!(target: "logto", %target, rotated, "access token fetched");
             }
             Event::RefreshUncertain { .. } => {
-                tracing::warn!(target: "logto", "the answer to a refresh was lost");
+                tracing::warn!(target: "logto", "the response to a refresh was lost");
             }
             Event::NotStored { reason, .. } => {
                 tracing::error!(target: "logto", reason, "a refreshed session could not be stored");
             }
             Event::Superseded { .. } => {
-                tracing::info!(target: "logto", "an old cookie came; its refresh token is not used");
+                tracing::info!(target: "logto", "stale session cookie; its refresh token is not used");
             }
             Event::SessionEnded { reason, .. } => {
                 tracing::info!(target: "logto", %reason, "session ended");
             }
             Event::ClientRefused => {
-                tracing::error!(target: "logto", "the provider refuses the client's credentials");
+                tracing::error!(target: "logto", "the provider refuses the client authentication");
             }
             Event::NotRevoked { reason } => {
                 tracing::warn!(target: "logto", reason, "refresh token not revoked");
@@ -125,7 +123,7 @@ impl Observer for DefaultObserver {
                 endpoint,
                 reason,
             } => {
-                tracing::warn!(target: "logto", issuer, %endpoint, reason, "the last ones serve on");
+                tracing::warn!(target: "logto", issuer, %endpoint, reason, "fetch failed; serving the cached response");
             }
             Event::KeysWithdrawn {
                 issuer, left: 0, ..
@@ -137,7 +135,7 @@ impl Observer for DefaultObserver {
                 withdrawn,
                 left,
             } => {
-                tracing::info!(target: "logto", issuer, withdrawn, left, "keys were withdrawn");
+                tracing::info!(target: "logto", issuer, withdrawn, left, "the provider has withdrawn keys");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! HTTP, as the client needs it: one method, and a contract that every adapter keeps.
+//! Sending HTTP requests: one method, and the contract that every implementation keeps.
 
 use std::{fmt, future::Future, sync::Arc};
 
@@ -16,25 +16,24 @@ pub use reqwest_0_13::ReqwestClient;
 ///
 /// The contract of an implementation:
 ///
-/// - **No redirects.** A 3xx is an answer like any other; following it would carry a client secret or
-///   a code to another place.
-/// - **Every status is `Ok`.** An error means that there is no complete answer.
+/// - **No redirects.** A 3xx is a response like any other; following it would send a client secret or a
+///   code to another host.
+/// - **Every status is `Ok`.** An error means that there is no complete response.
 /// - **Bodies are capped** at [`MAX_BODY`](logto_core::exchange::MAX_BODY) bytes, counted after
-///   decompression; what is longer is [`TransportError::Unusable`].
+///   decompression; a longer one is [`TransportError::Unusable`].
 /// - **Certificates are checked.**
-/// - **Nothing is retried.** Whether a request may be sent twice is decided by the caller, who needs
-///   to know which of the two failures of [`TransportError`] it was.
-/// - **Nothing is logged** of headers and bodies: they hold secrets.
+/// - **Nothing is retried.** The caller decides whether a request may be sent twice, and has to know
+///   whether it was [not sent](TransportError::NotSent) or [lost](TransportError::Lost).
+/// - **Headers and bodies are not logged**: they hold secrets.
 ///
 /// The client ends a request after a timeout of its own, by dropping the future; that has to abandon the
-/// request. One `HttpClient` serves for the life of a program, so that connections are
-/// reused.
+/// request. One `HttpClient` is used for the lifetime of a program, so that connections are reused.
 #[async_trait]
 pub trait HttpClient: fmt::Debug + Send + Sync {
-    /// Sends `request` and reads the whole answer.
+    /// Sends `request` and reads the whole response.
     ///
     /// # Errors
-    /// When there is no complete answer.
+    /// When there is no complete response.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError>;
 }
 
@@ -45,25 +44,25 @@ impl<T: HttpClient + ?Sized> HttpClient for Arc<T> {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 ///
-/// The texts are for people who operate the program; they hold no part of a request or a response.
+/// The texts are for operators; they hold no part of a request or a response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The request did not leave: the name does not resolve, the connection was refused, TLS failed.
+    /// The request was not sent: the name does not resolve, the connection was refused, TLS failed.
     /// Sending it again repeats nothing.
     #[error("could not connect: {0}")]
     NotSent(String),
-    /// The request may have been processed, and the answer was lost: a reset or a timeout.
-    #[error("the answer was lost: {0}")]
+    /// The request may have been processed, and the response was lost: a reset or a timeout.
+    #[error("the response was lost: {0}")]
     Lost(String),
-    /// An answer came and cannot be read: too long, or garbled.
-    #[error("the answer cannot be read: {0}")]
+    /// The response cannot be read: it is too long or garbled.
+    #[error("the response cannot be read: {0}")]
     Unusable(String),
 }
 
-/// An [`HttpClient`] made of a function, for libraries that have no adapter here and for tests.
+/// An [`HttpClient`] made of a function, for HTTP libraries without an adapter here and for tests.
 ///
 /// ```
 /// use logto_client::http::{TransportError, http_fn};

@@ -1,11 +1,6 @@
-//! Acting for the application itself: machine-to-machine tokens, and what else needs no user.
+//! Machine-to-machine tokens, and what else an application does in its own name.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use logto_core::{
@@ -20,22 +15,23 @@ use crate::{
     cooldown::SharedCooldown,
     error::Error,
     provider::Provider,
-    single_flight::{Inflight, SingleFlight, lock},
+    single_flight::{Inflight, SingleFlight},
     ttl_map::TtlMap,
 };
 
-/// How many targets a client keeps tokens for. Whoever has more fetches some more often.
+/// How many targets a client keeps tokens for. With more, some tokens are fetched more often.
 const MAX_TARGETS: usize = 10_000;
-/// How long a target that could not be had is left alone.
+/// How long no token is fetched for a target after a failure.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
 /// A client for a machine-to-machine application, or for what any application may do in its own name.
 ///
-/// Make one and clone it: clones share the tokens. A token is fetched by one flight, whoever asks
-/// meanwhile waits for it; in the last fifth of its life a new one is fetched in the background while
-/// the old one is still handed out. No lock is held while waiting. After a failure nobody asks for the
-/// same token for a second, and nobody for any while the provider wants to be left alone: callers
-/// without a token get the same error.
+/// Make one and clone it: clones share the tokens. All callers for a target share one fetch. In the last
+/// fifth of a token's lifetime, a new one is fetched in the background while the old one is still
+/// returned.
+///
+/// After a failure, the same token is not fetched again for one second; after a `Retry-After`, none is
+/// until that time is over. Callers for whom no valid token is left get the same error meanwhile.
 ///
 /// ```
 /// # #[cfg(feature = "reqwest-0-13")] {
@@ -60,72 +56,77 @@ pub struct M2mClient {
 
 struct Inner {
     provider: Arc<Provider>,
-    tokens: Mutex<HashMap<TokenTarget, AccessToken>>,
-    flights: SingleFlight<TokenTarget, Result<AccessToken, Error>>,
+    tokens: TtlMap<TokenTarget, AccessToken>,
+    fetches: SingleFlight<TokenTarget, Result<AccessToken, Error>>,
     failures: TtlMap<TokenTarget, Error>,
     cooldown: SharedCooldown,
 }
 
 impl M2mClient {
-    /// A client of this application. An [`HttpClient`](crate::http::HttpClient) alone is a [`Context`].
+    /// A client of this application. An [`HttpClient`](crate::http::HttpClient) converts into a
+    /// [`Context`].
     ///
     /// # Errors
-    /// What the context lacks.
+    /// When the context cannot be used: see [`BuildError`].
     pub fn new(config: LogtoConfig, context: impl Into<Context>) -> Result<Self, BuildError> {
         let provider = Arc::new(Provider::new(config, context.into(), Arc::default())?);
         Ok(Self {
             inner: Arc::new(Inner {
                 provider,
-                tokens: Mutex::default(),
-                flights: SingleFlight::default(),
+                tokens: TtlMap::new(MAX_TARGETS),
+                fetches: SingleFlight::default(),
                 failures: TtlMap::new(MAX_TARGETS),
                 cooldown: SharedCooldown::default(),
             }),
         })
     }
 
-    /// A token for an API resource, an organization, or a resource within an organization, by the
-    /// client credentials grant. Logto gives no scopes that the target does not name.
+    /// Returns a token for an API resource, an organization, or a resource within an organization, from
+    /// memory or by the client credentials grant
+    /// ([RFC 6749, section 4.4](https://www.rfc-editor.org/rfc/rfc6749#section-4.4)). Logto grants only
+    /// scopes that the target names.
     ///
     /// # Errors
-    /// The provider's verdict, or trouble on the way. A token that has not expired is handed out
-    /// through trouble.
+    /// A server error, or a failed request. A token that has not expired is returned nevertheless.
     pub async fn token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
-        let provider = &self.inner.provider;
-        let held = lock(&self.inner.tokens).get(target).cloned();
-        let now = provider.now();
+        let now = self.inner.provider.now();
+        let held = self.inner.tokens.get(target, now);
         match held.filter(|token| token.is_usable(now, Duration::ZERO)) {
             Some(token) if token.is_usable(now, token.expires_at.since(token.issued_at) / 5) => {
                 Ok(token)
             }
             Some(token) => {
-                if self.inner.may_ask(target).is_ok() {
+                if self.inner.may_fetch(target).is_ok() {
                     drop(self.fetch(target));
                 }
                 Ok(token)
             }
             None => {
-                self.inner.may_ask(target)?;
+                self.inner.may_fetch(target)?;
                 self.fetch(target).await
             }
         }
     }
 
-    /// Forgets the token for `target`, for example because the API refuses it.
+    /// Forgets the token for `target`, for example because an API refuses it. The next call of
+    /// [`token`](Self::token) fetches a new one.
     pub fn forget(&self, target: &TokenTarget) {
-        lock(&self.inner.tokens).remove(target);
+        self.inner.tokens.remove(target);
         self.inner.failures.remove(target);
     }
 
     fn fetch(&self, target: &TokenTarget) -> Inflight<Result<AccessToken, Error>> {
         let runtime = &*self.inner.provider.runtime;
-        self.inner.flights.join(runtime, target.clone(), || {
+        self.inner.fetches.join(runtime, target.clone(), || {
             let (inner, target) = (Arc::clone(&self.inner), target.clone());
             async move {
                 let outcome = inner.fetch(&target).await;
                 match &outcome {
-                    Ok(token) => inner.keep(target, token.clone()),
-                    Err(error) => inner.note(target, error),
+                    Ok(token) => {
+                        let (until, now) = (token.expires_at, inner.provider.now());
+                        inner.tokens.insert(target, token.clone(), until, now);
+                    }
+                    Err(error) => inner.remember(target, error),
                 }
                 outcome
             }
@@ -133,12 +134,13 @@ impl M2mClient {
         })
     }
 
-    /// Exchanges a token that stands for a user, such as a subject token for an impersonation or a
-    /// personal access token, for an access token of that user; `actor` is who acts for the user.
-    /// Nothing is kept: a subject token is good once.
+    /// Exchanges a token that stands for a user, such as an impersonation's subject token or a personal
+    /// access token, for an access token of that user
+    /// ([RFC 8693](https://www.rfc-editor.org/rfc/rfc8693)). `actor` is the party that acts for the user.
+    /// The access token is not cached: a subject token can be used only once.
     ///
     /// # Errors
-    /// The provider's verdict, or trouble on the way.
+    /// A server error, or a failed request.
     pub async fn exchange_token(
         &self,
         subject: TypedToken,
@@ -155,29 +157,29 @@ impl M2mClient {
         provider.exchange(exchange).await
     }
 
-    /// Asks the provider what an opaque token is worth. An API has
-    /// [`ResourceServer`](crate::resource_server::ResourceServer), which remembers the answers.
+    /// Introspects an opaque token ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)). APIs use
+    /// [`ResourceServer`](crate::resource_server::ResourceServer), which caches the responses.
     ///
     /// # Errors
-    /// The provider's verdict on the question, or trouble on the way; neither says anything about the
-    /// token.
+    /// A server error, or a failed request. Neither says anything about the token.
     pub async fn introspect(&self, token: Secret) -> Result<Introspection, Error> {
         self.inner.provider.introspect(token).await
     }
 
-    /// Revokes a refresh token, and with it the whole grant.
+    /// Revokes a refresh token, and with it the whole grant
+    /// ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)). A token that the provider does not know is
+    /// not an error.
     ///
     /// # Errors
-    /// The provider's verdict, or trouble on the way. A token that the provider does not know is no
-    /// error.
+    /// A server error, or a failed request.
     pub async fn revoke(&self, refresh_token: Secret) -> Result<(), Error> {
         self.inner.provider.revoke(refresh_token).await
     }
 }
 
 impl Inner {
-    /// The error of the last attempt, while it is too early for another.
-    fn may_ask(&self, target: &TokenTarget) -> Result<(), Error> {
+    /// Fails with the error of the last fetch while it is too early for another.
+    fn may_fetch(&self, target: &TokenTarget) -> Result<(), Error> {
         let now = self.provider.now();
         self.failures.get(target, now).map_or(Ok(()), Err)
     }
@@ -194,23 +196,13 @@ impl Inner {
         outcome
     }
 
-    fn note(&self, target: TokenTarget, error: &Error) {
+    /// Remembers a failure.
+    fn remember(&self, target: TokenTarget, error: &Error) {
         let now = self.provider.now();
         let pause = error.retry_after().unwrap_or_default();
         let pause = pause.clamp(BACK_OFF, MAX_COOLDOWN);
         self.failures
             .insert(target, error.clone(), now.plus(pause), now);
-    }
-
-    fn keep(&self, target: TokenTarget, token: AccessToken) {
-        let mut tokens = lock(&self.tokens);
-        if tokens.len() >= MAX_TARGETS {
-            let now = self.provider.now();
-            tokens.retain(|_, token| token.is_usable(now, Duration::ZERO));
-        }
-        if tokens.len() < MAX_TARGETS {
-            tokens.insert(target, token);
-        }
     }
 }
 

@@ -305,7 +305,7 @@ impl Provider {
 
     /// Whether [`keys`](Self::keys) answers without waiting for the provider.
     pub(crate) fn has_keys(&self) -> bool {
-        self.cache.keys.is_at_hand(self.now())
+        self.cache.keys.is_ready(self.now())
     }
 
     /// The keys that a machine starts with. They are fetched now rather than after a code was redeemed
@@ -365,7 +365,7 @@ impl Provider {
                 .get_for_unknown_key(&self.clock, &*self.runtime, fetch)
             {
                 UnknownKey::Joined(flight) => (flight, false),
-                UnknownKey::Asked(flight) => (flight, true),
+                UnknownKey::Started(flight) => (flight, true),
                 UnknownKey::Refused(None) => return Ok(None),
                 UnknownKey::Refused(Some(error)) => return Err(error),
             };

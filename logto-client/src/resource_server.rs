@@ -1,4 +1,4 @@
-//! Protecting an API: who calls, and what may they do?
+//! Protecting an API with access tokens.
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
@@ -23,17 +23,17 @@ use crate::{
     ttl_map::TtlMap,
 };
 
-/// How many verified tokens, and how many answers about opaque ones, are remembered for each issuer.
-const MOST_TOKENS: usize = 10_000;
-/// How long the provider's word that an opaque token is good is believed, at most until it expires.
-const ACTIVE_FOR: Duration = Duration::from_secs(30);
-/// How long its word that one is not good is believed.
-const INACTIVE_FOR: Duration = Duration::from_secs(5);
+/// How many verified tokens, and how many introspection responses, are cached for each issuer.
+const MAX_TOKENS: usize = 10_000;
+/// How long an opaque token that is active stays cached, at most until it expires.
+const ACTIVE_LIFETIME: Duration = Duration::from_secs(30);
+/// How long an opaque token that is not active stays cached.
+const INACTIVE_LIFETIME: Duration = Duration::from_secs(5);
 
 /// An API that accepts Logto's access tokens.
 ///
-/// Make one and clone it: clones share the cached keys and the verified tokens. What a route demands
-/// is an [`AccessTokenVerification`], which cannot be made without an audience.
+/// Make one and clone it: clones share the cached keys and the verified tokens. What a route requires of
+/// a token is an [`AccessTokenVerification`], which always has an audience.
 ///
 /// ```
 /// use http::request::Parts;
@@ -52,15 +52,17 @@ const INACTIVE_FOR: Duration = Duration::from_secs(5);
 /// }
 /// ```
 ///
-/// Signature and key are checked once for a token; the same token again is found by its SHA-256, and
-/// what is demanded here and now, the expiry included, is compared every time. A token is forgotten
-/// when the key set that verified it is replaced.
+/// # Caching
 ///
-/// A token with an unknown key causes a fetch of the keys at once, so that a rotation is noticed; no
-/// more than four in a row and two in a minute, so that a flood of made-up tokens is not passed on.
-/// Through an outage the last keys are used, for up to a day. A fetched set replaces the one before it
-/// whatever it holds, also if it is empty: that is how an issuer withdraws its keys. The
-/// [observer](Context::observer) is told of both.
+/// The signature of a token is verified once; later, the token is found by its SHA-256. The requirements
+/// of a route, and the expiry, are checked every time. A token is verified again when the key set that
+/// verified it is replaced.
+///
+/// A token with an unknown key makes the server fetch the keys at once, so that a rotation is noticed:
+/// up to four times in a row and twice a minute, so that a flood of forged tokens does not reach the
+/// issuer. During an outage the cached keys are used, for up to a day. A fetched key set replaces the one
+/// before it, even if it is empty: that is how an issuer withdraws its keys. Both are
+/// [events](crate::event::Event).
 #[derive(Clone)]
 pub struct ResourceServer {
     inner: Arc<Inner>,
@@ -68,12 +70,12 @@ pub struct ResourceServer {
 
 struct Inner {
     issuer: String,
-    issuers: HashMap<String, Trusted>,
+    issuers: HashMap<String, TrustedIssuer>,
 }
 
-/// One issuer whose tokens are accepted, with what is remembered of them. Nothing is shared between
-/// issuers.
-struct Trusted {
+/// An issuer whose tokens are accepted, with its caches. Issuers share nothing: a token that one of them
+/// issued is never found in the cache of another.
+struct TrustedIssuer {
     provider: Arc<Provider>,
     verified: TtlMap<[u8; 32], Verified>,
     introspected: Arc<TtlMap<[u8; 32], Arc<Introspection>>>,
@@ -86,17 +88,18 @@ struct Verified {
     keys: Arc<KeySet>,
 }
 
-/// Why a request is not served.
+/// Why a request is refused.
 #[derive(Clone, Debug)]
 pub enum Refusal {
     /// The caller's fault: 400, 401 or 403 with a `WWW-Authenticate` header.
     Challenge(Challenge),
-    /// Ours or the provider's: 503. It says nothing about the token, which the caller should keep.
+    /// A failure of this server or of the issuer: 503. It says nothing about the token, so the caller
+    /// keeps it.
     Unavailable(Error),
 }
 
 impl Refusal {
-    /// The whole response.
+    /// The response to the caller.
     pub fn response(&self) -> Response<Bytes> {
         match self {
             Self::Challenge(challenge) => challenge.response(),
@@ -126,20 +129,20 @@ impl From<TokenError> for Refusal {
 }
 
 impl ResourceServer {
-    /// An API that accepts tokens of `config`'s issuer. The application of `config` is the API's own,
-    /// for introspection; an API that introspects nothing may give any name.
+    /// An API that accepts tokens of the issuer of `config`. The application of `config` is the one that
+    /// introspects opaque tokens; an API that has none may use any application id.
     ///
     /// # Errors
-    /// What the context lacks.
+    /// When the context cannot be used: see [`BuildError`].
     pub fn new(config: LogtoConfig, context: impl Into<Context>) -> Result<Self, BuildError> {
         Self::of_issuers([config], context)
     }
 
-    /// An API that accepts tokens of several issuers: of several tenants, or of one under several
+    /// An API that accepts tokens of several issuers: several tenants, or one tenant with several
     /// domains. [`issuer`](Self::issuer) is the first one.
     ///
     /// # Errors
-    /// What the context lacks; [`BuildError::NoIssuer`] without any issuer.
+    /// As [`new`](Self::new); [`BuildError::NoIssuer`] without any issuer.
     pub fn of_issuers(
         configs: impl IntoIterator<Item = LogtoConfig>,
         context: impl Into<Context>,
@@ -151,9 +154,9 @@ impl ResourceServer {
             let issuer = config.issuer().to_owned();
             first.get_or_insert_with(|| issuer.clone());
             let provider = Arc::new(Provider::new(config, context.clone(), Arc::default())?);
-            let trusted = Trusted {
-                verified: TtlMap::new(MOST_TOKENS),
-                introspected: Arc::new(TtlMap::new(MOST_TOKENS)),
+            let trusted = TrustedIssuer {
+                verified: TtlMap::new(MAX_TOKENS),
+                introspected: Arc::new(TtlMap::new(MAX_TOKENS)),
                 introspections: SingleFlight::default(),
                 provider,
             };
@@ -165,15 +168,16 @@ impl ResourceServer {
         })
     }
 
-    /// The issuer, to make an [`AccessTokenVerification`] with.
+    /// The issuer, to make an [`AccessTokenVerification`] from.
     pub fn issuer(&self) -> &str {
         &self.inner.issuer
     }
 
-    /// Checks the bearer token of a request.
+    /// Checks the bearer token of a request ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)) and
+    /// returns its claims.
     ///
     /// # Errors
-    /// What to answer instead.
+    /// A [`Refusal`], with the response for the caller.
     pub async fn authorize(
         &self,
         headers: &HeaderMap,
@@ -183,8 +187,8 @@ impl ResourceServer {
         self.verify(token, demands).await
     }
 
-    /// As [`authorize`](Self::authorize), for tokens of several issuers: the demands of the issuer that
-    /// the token names are the ones that count.
+    /// As [`authorize`](Self::authorize), for tokens of several issuers. The token has to meet the
+    /// requirements for the issuer that it names.
     ///
     /// # Errors
     /// As [`authorize`](Self::authorize).
@@ -200,7 +204,7 @@ impl ResourceServer {
         self.verify(token, demands.ok_or(TokenError::Issuer)?).await
     }
 
-    /// Checks a token.
+    /// Checks a token and returns its claims.
     ///
     /// # Errors
     /// As [`authorize`](Self::authorize).
@@ -213,7 +217,7 @@ impl ResourceServer {
         let provider = &trusted.provider;
         let fingerprint = fingerprint(token);
         if !provider.has_keys() {
-            // Nobody fetches keys for a token that no key could make good.
+            // Anybody can send tokens: one that no key could make valid must not cause a request.
             issued_by(token, demands.issuer())?;
         }
         let keys = provider.keys().await.map_err(Refusal::Unavailable)?;
@@ -241,13 +245,14 @@ impl ResourceServer {
         Ok(claims)
     }
 
-    /// Asks the provider about an opaque token, or answers from memory: half a minute for a good one,
-    /// never past its expiry, five seconds for a bad one. Many who ask about the same token at once
-    /// are one question.
+    /// Introspects an opaque token ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) and returns its
+    /// claims.
+    ///
+    /// The response is cached: for 30 seconds, but never past the token's expiry, if the token is active;
+    /// else for 5 seconds. All callers with the same token share one request.
     ///
     /// # Errors
-    /// As [`authorize`](Self::authorize). A provider that does not answer is no reason to let anybody
-    /// in.
+    /// As [`authorize`](Self::authorize). Without a response, the request is refused.
     pub async fn introspect(
         &self,
         token: &str,
@@ -272,7 +277,7 @@ impl ResourceServer {
         }
     }
 
-    fn trusted(&self, issuer: &str) -> Result<&Trusted, Refusal> {
+    fn trusted(&self, issuer: &str) -> Result<&TrustedIssuer, Refusal> {
         self.inner
             .issuers
             .get(issuer)
@@ -280,32 +285,35 @@ impl ResourceServer {
     }
 }
 
-impl Trusted {
+impl TrustedIssuer {
     async fn introspection(&self, token: &str) -> Result<Arc<Introspection>, Error> {
         let fingerprint = fingerprint(token);
         if let Some(known) = self.introspected.get(&fingerprint, self.provider.now()) {
             return Ok(known);
         }
         let runtime = &*self.provider.runtime;
-        let flight = self.introspections.join(runtime, fingerprint, || {
+        let introspection = self.introspections.join(runtime, fingerprint, || {
             let (provider, remembered) =
                 (Arc::clone(&self.provider), Arc::clone(&self.introspected));
             let token = Secret::from(token);
             async move {
-                let answer = Arc::new(provider.introspect(token).await?);
-                let believed_for = if answer.active {
-                    ACTIVE_FOR
-                } else {
-                    INACTIVE_FOR
+                let introspection = Arc::new(provider.introspect(token).await?);
+                let lifetime = match introspection.active {
+                    true => ACTIVE_LIFETIME,
+                    false => INACTIVE_LIFETIME,
                 };
                 let now = provider.now();
-                let until = now.plus(believed_for);
-                remembered.insert(fingerprint, Arc::clone(&answer), until, now);
-                Ok(answer)
+                remembered.insert(
+                    fingerprint,
+                    Arc::clone(&introspection),
+                    now.plus(lifetime),
+                    now,
+                );
+                Ok(introspection)
             }
             .boxed()
         });
-        flight.await
+        introspection.await
     }
 }
 
@@ -319,7 +327,7 @@ fn issued_by(token: &str, issuer: &str) -> Result<(), TokenError> {
     }
 }
 
-/// A token's name in a cache: nothing shorter than the whole token decides.
+/// What a token is known by in a cache. It covers the whole token, the signature included.
 fn fingerprint(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }

@@ -1,29 +1,29 @@
-//! The two things that the client asks of an async runtime.
+//! Spawning tasks and sleeping: all that the client needs of an async runtime.
 
 use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-/// Runs work that outlives its caller, and waits.
+/// An async runtime.
 ///
-/// A refresh that has begun must end, even when the request that wanted it is cancelled: its answer
-/// may hold the only copy of a refresh token. That is what [`spawn`](Self::spawn) is for.
+/// A refresh that has begun has to complete, even if the request that started it is cancelled: its
+/// response may hold the only copy of a refresh token. That is what [`spawn`](Self::spawn) is for.
 pub trait Runtime: fmt::Debug + Send + Sync {
-    /// Runs `task` to its end, independently of the caller.
+    /// Runs `task` to completion, independently of the caller.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
-    /// Ends after `duration`.
+    /// Completes after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
-/// The Tokio runtime that the caller runs in.
+/// The Tokio runtime in which the caller runs.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioRuntime;
 
 #[cfg(feature = "tokio")]
 impl Runtime for TokioRuntime {
-    /// Outside of a Tokio runtime the task is dropped; whoever waits for its result then runs it.
+    /// Outside of a Tokio runtime, the task is dropped; the caller that waits for its result then runs it.
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(task);

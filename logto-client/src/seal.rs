@@ -1,14 +1,14 @@
-//! Authenticated encryption for what leaves the process: sessions and pending sign-ins in cookies,
+//! Authenticated encryption for data that leaves the process: sessions and pending sign-ins in cookies,
 //! records in a store.
 //!
-//! Sealed bytes open only for the key, the [`Purpose`], the name, the issuer and the application they
-//! were sealed for. Everything else (other keys, a cookie under another name, one flipped bit) gives
-//! `None` and shows nothing of the plaintext.
+//! Sealed data opens only with the key, the [`Purpose`], the name, the issuer and the application for
+//! which it was sealed. Anything else (another key, a cookie under another name, a flipped bit) gives
+//! `None` and reveals nothing of the plaintext.
 //!
 //! The cipher is XChaCha20-Poly1305
 //! ([draft-irtf-cfrg-xchacha](https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03)) with a
-//! random 192-bit nonce per message. After 2^80 messages under one key the chance that any two nonces
-//! were equal is still below 2^-32, so a key never has to be changed for the number of its messages.
+//! random 192-bit nonce for each message. After 2^80 messages with one key, the probability that two
+//! nonces were equal is below 2^-32, so the number of messages never requires a new key.
 //!
 //! ```
 //! use logto_client::entropy::OsEntropy;
@@ -38,10 +38,25 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::entropy::{Entropy, EntropyError, random};
 
-/// The keys of an application. The first seals; all of them open.
+/// How many bytes sealed data is longer than the plaintext.
+pub const OVERHEAD: usize = HEADER_LEN + NONCE_LEN + TAG_LEN;
+
+const FORMAT: u8 = 1;
+const KEY_ID_LEN: usize = 2;
+const HEADER_LEN: usize = 1 + KEY_ID_LEN;
+const NONCE_LEN: usize = 24;
+const TAG_LEN: usize = 16;
+
+/// The fewest hexadecimal digits, and the fewest characters of another encoding, that can hold 256 bits.
+const MIN_HEX_DIGITS: usize = 64;
+const MIN_CHARACTERS: usize = 43;
+/// 64 random hexadecimal digits have fewer distinct ones with a probability below 10^-18.
+const MIN_DISTINCT_CHARACTERS: usize = 8;
+
+/// The keys of an application. The first one seals; each of them opens.
 ///
-/// To change keys without signing anybody out: put the new key first and keep the old one with
-/// [`with_previous_key`](Self::with_previous_key) for as long as sessions may live.
+/// To change the key without signing anybody out, make the new key the first one and keep the old one
+/// with [`with_previous_key`](Self::with_previous_key) for as long as sessions may live.
 #[derive(Clone)]
 pub struct KeyRing {
     first: SealKey,
@@ -57,18 +72,18 @@ impl KeyRing {
         }
     }
 
-    /// Adds a key that opens what it sealed once and seals nothing any more.
+    /// Adds a key that opens what it sealed before and seals nothing new.
     #[must_use]
     pub fn with_previous_key(mut self, older: SealKey) -> Self {
         self.older.push(older);
         self
     }
 
-    /// Encrypts `plaintext`, for [`open`](Self::open) with the same context. The answer is
+    /// Encrypts `plaintext`, for [`open`](Self::open) with the same context. The result is
     /// [`OVERHEAD`] bytes longer.
     ///
     /// # Errors
-    /// [`SealError`] when there is no randomness for the nonce or the plaintext is beyond 256 GiB.
+    /// When the random source fails, or the plaintext is longer than 256 GiB.
     pub fn seal(
         &self,
         context: &SealContext<'_>,
@@ -103,8 +118,8 @@ impl KeyRing {
         }
     }
 
-    /// Decrypts what [`seal`](Self::seal) made with one of these keys and the same context; `None` for
-    /// anything else.
+    /// Decrypts what [`seal`](Self::seal) made with one of these keys and the same context. Returns `None`
+    /// for anything else.
     pub fn open(&self, context: &SealContext<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>()?;
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
@@ -137,8 +152,8 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// One key of a [`KeyRing`], with a key of its own derived for each [`Purpose`] by HKDF-SHA256
-/// ([RFC 5869](https://www.rfc-editor.org/rfc/rfc5869)) when it is made, not when it is used.
+/// A key of a [`KeyRing`]. HKDF-SHA256 ([RFC 5869](https://www.rfc-editor.org/rfc/rfc5869)) derives a key
+/// for each [`Purpose`] from it, when it is created rather than when it is used.
 #[derive(Clone)]
 pub struct SealKey {
     id: [u8; KEY_ID_LEN],
@@ -148,23 +163,27 @@ pub struct SealKey {
 }
 
 impl SealKey {
-    /// The key made of 256 random bits.
+    /// A key of 256 random bits.
     pub fn new(key: &[u8; 32]) -> Self {
         Self::derive(key)
     }
 
-    /// The key made of a random text from the configuration, such as `openssl rand -base64 32` prints.
-    /// White space around it does not count. A text of other characters is as good, if it is random; a
-    /// password or a phrase that somebody made up is not, and no length makes it so.
+    /// A key from a random text in the configuration, such as the output of `openssl rand -base64 32`.
+    /// Surrounding white space is ignored. Any encoding will do, but the text has to be random: a password
+    /// or a phrase is not, whatever its length.
     ///
     /// # Errors
-    /// [`WeakSecret`] when the text cannot hold 256 bits: fewer than 64 hexadecimal digits, or fewer
-    /// than 43 characters of any kind, or hardly more than one character repeated.
+    /// [`WeakSecret`] when the text cannot hold 256 bits: fewer than 64 hexadecimal digits, fewer than 43
+    /// characters of another encoding, or the same few characters over and over.
     pub fn from_secret(secret: &str) -> Result<Self, WeakSecret> {
         let secret = secret.trim();
         let length = secret.chars().count();
         let is_hex = secret.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let needed = if is_hex { 64 } else { 43 };
+        let needed = if is_hex {
+            MIN_HEX_DIGITS
+        } else {
+            MIN_CHARACTERS
+        };
         if length < needed {
             return Err(WeakSecret::TooShort { length, needed });
         }
@@ -173,7 +192,7 @@ impl SealKey {
         characters.dedup();
         let distinct = characters.len();
         characters.zeroize();
-        if distinct < FEWEST_DISTINCT {
+        if distinct < MIN_DISTINCT_CHARACTERS {
             return Err(WeakSecret::Repetitive);
         }
         Ok(Self::derive(secret.as_bytes()))
@@ -198,8 +217,8 @@ impl SealKey {
         }
     }
 
-    /// What stands before the nonce: it says which format to read and which key to try. Two keys with
-    /// the same id are both tried.
+    /// What stands before the nonce: the format, and the id of the key. Keys with the same id are all
+    /// tried, so two bytes are enough.
     const fn header(&self) -> [u8; HEADER_LEN] {
         let [first, second] = self.id;
         [FORMAT, first, second]
@@ -212,33 +231,34 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// What sealed bytes are for. Each purpose has its own key, so that one never opens as another.
+/// What sealed data is for. Each purpose has its own key, so that data of one never opens as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Purpose {
     /// A whole session in a cookie.
     Session,
-    /// A sign-in that waits for its callback, in a cookie.
+    /// A pending sign-in in a cookie.
     PendingSignIn,
     /// A record in a store on the server.
     Record,
 }
 
-/// What sealed bytes are bound to, besides the key.
+/// What sealed data is bound to, besides the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealContext<'a> {
-    /// What they are for.
+    /// What the data is for.
     pub purpose: Purpose,
-    /// Where they are kept: the name of the cookie, or the key of the record in its store.
+    /// Where the data is kept: the name of the cookie, or the key of the record in its store.
     pub name: &'a str,
-    /// The issuer whose tokens are inside.
+    /// The issuer of the tokens in it.
     pub issuer: &'a str,
-    /// The application (`client_id`) that they belong to.
+    /// The application (`client_id`) that it belongs to.
     pub app_id: &'a str,
 }
 
 impl SealContext<'_> {
-    /// The context as bytes, each part behind its length, so that no two contexts have the same.
+    /// The context as bytes, each part preceded by its length, so that no two contexts have the same
+    /// bytes.
     fn associated_data(&self, header: [u8; HEADER_LEN]) -> Vec<u8> {
         let purpose = match self.purpose {
             Purpose::Session => 1,
@@ -256,50 +276,38 @@ impl SealContext<'_> {
     }
 }
 
-/// A secret is too weak to make a key of.
+/// Why a secret is too weak for a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeakSecret {
-    /// It is empty or too short for 256 bits.
+    /// It is too short for 256 bits.
     #[error(
-        "the cookie secret has {length} characters and needs {needed}; make one with `openssl rand -base64 32`"
+        "the cookie secret has {length} characters and needs {needed}; generate one with `openssl rand -base64 32`"
     )]
     TooShort {
-        /// Characters that were given.
+        /// How many characters it has.
         length: usize,
-        /// Characters that it takes to hold 256 bits.
+        /// How many characters it needs.
         needed: usize,
     },
-    /// It repeats a few characters over and over.
-    #[error("the cookie secret is not random; make one with `openssl rand -base64 32`")]
+    /// It repeats the same few characters.
+    #[error("the cookie secret is not random; generate one with `openssl rand -base64 32`")]
     Repetitive,
 }
 
-/// Why something could not be sealed.
+/// Why data could not be sealed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// There is no randomness for the nonce.
+    /// The random source failed, so there is no nonce.
     #[error("cannot seal: {0}")]
     Entropy(#[from] EntropyError),
-    /// The plaintext is longer than the cipher takes: 256 GiB.
+    /// The plaintext is longer than 256 GiB, the most that the cipher can encrypt.
     #[error("cannot seal: the plaintext is too long")]
     TooLong,
 }
 
-/// Bytes by which sealed text is longer than the plaintext.
-pub const OVERHEAD: usize = HEADER_LEN + NONCE_LEN + TAG_LEN;
-
-const FORMAT: u8 = 1;
-const KEY_ID_LEN: usize = 2;
-const HEADER_LEN: usize = 1 + KEY_ID_LEN;
-const NONCE_LEN: usize = 24;
-const TAG_LEN: usize = 16;
-
-/// 64 random hexadecimal digits have fewer distinct ones than this less than once in 10^18 times.
-const FEWEST_DISTINCT: usize = 8;
-
-/// A key that only the holder of `input` can compute, different for each label.
+/// A key that only the holder of `input` can compute, a different one for each label.
 fn labelled(input: &[u8], label: &[u8]) -> Zeroizing<[u8; 32]> {
     let (extracted, hkdf) = Hkdf::<Sha256>::extract(Some(b"logto-rs seal 1"), input);
     let mut key = Zeroizing::new(<[u8; 32]>::from(extracted));

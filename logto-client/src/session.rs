@@ -25,7 +25,7 @@ use crate::{
     provider::Provider,
     refresh::{LoadedSession, Refresher},
     single_flight::lock,
-    storage::{Handle, Version},
+    storage::Handle,
 };
 
 /// A session whose refresh token may be spent, because what comes of it can be stored.
@@ -88,13 +88,6 @@ impl WritableSession {
     /// The handle that finds the session now.
     pub fn handle(&self) -> Handle {
         lock(&self.inner.loaded).handle.clone()
-    }
-
-    /// What tells the newest of several sessions that a browser presents: a later sign-in, or a later
-    /// write of the same session.
-    pub(crate) fn age(&self) -> (UnixTime, Version) {
-        let loaded = lock(&self.inner.loaded);
-        (loaded.session.created_at(), loaded.version)
     }
 
     /// The handle, if it is not the one that the browser has.
@@ -378,11 +371,6 @@ impl ReadOnlySession {
             config,
             clock,
         }
-    }
-
-    /// As [`WritableSession::age`].
-    pub(crate) fn age(&self) -> (UnixTime, Version) {
-        (self.loaded.session.created_at(), self.loaded.version)
     }
 
     /// What the ID token says about the user, from memory.

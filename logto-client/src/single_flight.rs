@@ -1,4 +1,4 @@
-//! One flight: many callers, one piece of work.
+//! Single-flight: callers that want the same thing at the same time share one task.
 
 use std::{
     collections::HashMap,
@@ -14,17 +14,17 @@ use futures_util::{
 
 use crate::runtime::Runtime;
 
-/// Work that is shared by everybody who waits for it.
+/// A task that all its callers wait for.
 pub(crate) type Inflight<T> = Shared<BoxFuture<'static, T>>;
 
-type UnderWay<K, T> = Mutex<HashMap<K, Inflight<T>>>;
+type Tasks<K, T> = Mutex<HashMap<K, Inflight<T>>>;
 
-/// Work under way, by key. Whoever asks for a key that is in flight shares its outcome.
+/// Tasks in flight, by key. A caller that asks for a key in flight shares its outcome.
 ///
-/// A flight goes on when its callers are cancelled: the runtime carries it to its end. A runtime that
-/// cannot leaves it to whoever asks for the key next.
+/// A task goes on when its callers are cancelled: it is spawned on the runtime. If the runtime drops it,
+/// the next caller for its key continues it.
 pub(crate) struct SingleFlight<K, T: Clone> {
-    under_way: Arc<UnderWay<K, T>>,
+    tasks: Arc<Tasks<K, T>>,
 }
 
 impl<K, T> SingleFlight<K, T>
@@ -32,61 +32,62 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    /// Joins the flight of `key`, or starts it with `work`.
+    /// Joins the task of `key`, or starts the one that `start` makes.
     pub(crate) fn join(
         &self,
         runtime: &dyn Runtime,
         key: K,
-        work: impl FnOnce() -> BoxFuture<'static, T>,
+        start: impl FnOnce() -> BoxFuture<'static, T>,
     ) -> Inflight<T> {
-        let mut under_way = lock(&self.under_way);
-        if let Some(flight) = under_way.get(&key) {
-            return flight.clone();
+        let mut tasks = lock(&self.tasks);
+        if let Some(task) = tasks.get(&key) {
+            return task.clone();
         }
         let registration = Registration {
             key: key.clone(),
-            under_way: Arc::downgrade(&self.under_way),
+            tasks: Arc::downgrade(&self.tasks),
         };
-        let work = work();
-        let flight = async move {
+        let work = start();
+        let task = async move {
             let outcome = work.await;
             drop(registration);
             outcome
         }
         .boxed()
         .shared();
-        under_way.insert(key, flight.clone());
-        drop(under_way);
-        runtime.spawn(flight.clone().map(drop).boxed());
-        flight
+        tasks.insert(key, task.clone());
+        // A runtime may run the task at once, and the end of a task takes this lock.
+        drop(tasks);
+        runtime.spawn(task.clone().map(drop).boxed());
+        task
     }
 
-    /// Whether a flight of `key` is under way.
-    pub(crate) fn is_under_way(&self, key: &K) -> bool {
-        lock(&self.under_way).contains_key(key)
+    /// Whether a task of `key` is in flight.
+    pub(crate) fn is_in_flight(&self, key: &K) -> bool {
+        lock(&self.tasks).contains_key(key)
     }
 
-    /// Waits until no flight is under way.
+    /// Waits until no task is in flight.
     pub(crate) async fn drain(&self) {
         loop {
-            let flight = lock(&self.under_way).values().next().cloned();
-            match flight {
-                Some(flight) => drop(flight.await),
+            let task = lock(&self.tasks).values().next().cloned();
+            match task {
+                Some(task) => drop(task.await),
                 None => break,
             }
         }
     }
 
-    /// How many flights are under way.
+    /// How many tasks are in flight.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.under_way).len()
+        lock(&self.tasks).len()
     }
 }
 
 impl<K, T: Clone> Default for SingleFlight<K, T> {
     fn default() -> Self {
         Self {
-            under_way: Arc::default(),
+            tasks: Arc::default(),
         }
     }
 }
@@ -97,22 +98,24 @@ impl<K, T: Clone> fmt::Debug for SingleFlight<K, T> {
     }
 }
 
-/// Takes a flight off the list when it has ended.
+/// Takes a task off the list when it has ended, also by a panic.
 struct Registration<K: Eq + Hash, T: Clone> {
     key: K,
-    under_way: Weak<UnderWay<K, T>>,
+    tasks: Weak<Tasks<K, T>>,
 }
 
 impl<K: Eq + Hash, T: Clone> Drop for Registration<K, T> {
     fn drop(&mut self) {
-        if let Some(under_way) = self.under_way.upgrade() {
-            let landed = lock(&under_way).remove(&self.key);
-            drop(landed);
+        if let Some(tasks) = self.tasks.upgrade() {
+            // Dropped after the lock is released: the last reference to a task may take other locks.
+            let ended = lock(&tasks).remove(&self.key);
+            drop(ended);
         }
     }
 }
 
-/// Locks, also after a panic elsewhere: what these locks guard is whole at every moment.
+/// Locks a mutex, also after a panic in another thread: what these mutexes guard is never left in an
+/// inconsistent state.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -66,7 +66,7 @@ pub enum Replaced {
     Gone,
 }
 
-/// SessionOwner sessions [`SessionStorage::remove_all`] removes.
+/// Whose sessions [`SessionStorage::remove_all`] removes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SessionOwner {
     /// All sessions of this user (`sub`).
@@ -130,9 +130,13 @@ pub trait SessionStorage: SessionReader {
         true
     }
 
-    /// Takes the right to refresh the session of `handle`, for at most `ttl`, against other processes
-    /// that share this storage. `None` means that another holds it. Storages of a single process, and
-    /// cookies, always grant it: the client has its own lock for that.
+    /// Takes the right to refresh the session of `handle`, against other processes that share this
+    /// storage. `None` means that another process holds it. Storages of a single process, and cookies,
+    /// always grant it: the client has its own lock for that.
+    ///
+    /// The lease ends after `ttl` unless it is [renewed](Self::renew) or released. A short `ttl` that is
+    /// renewed lets others continue soon after a crash. Taking a lease whose holder let its time run out
+    /// is a [takeover](Lease::was_taken_over).
     ///
     /// # Errors
     /// When the storage cannot be asked.
@@ -141,8 +145,23 @@ pub trait SessionStorage: SessionReader {
         Ok(Some(Lease::unshared()))
     }
 
-    /// Gives back what [`lease`](Self::lease) granted. A lease that has meanwhile gone to somebody else
-    /// is left alone.
+    /// Prolongs a lease: it ends `ttl` from now. `false` means that it is lost: another process has taken
+    /// it over, or the storage no longer knows it. Its former holder must not spend the refresh token.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked; the lease then ends when it would have ended.
+    async fn renew(
+        &self,
+        handle: &Handle,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        let _ = (handle, lease, ttl);
+        Ok(true)
+    }
+
+    /// Gives back what [`lease`](Self::lease) granted, so that the next holder takes nothing over. A
+    /// lease that has meanwhile gone to another process is left alone.
     ///
     /// # Errors
     /// When the storage cannot be asked; the lease then ends with its time.
@@ -191,6 +210,15 @@ impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
         (**self).lease(handle, ttl).await
     }
 
+    async fn renew(
+        &self,
+        handle: &Handle,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        (**self).renew(handle, lease, ttl).await
+    }
+
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
         (**self).release(handle, lease).await
     }
@@ -198,22 +226,45 @@ impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
 
 /// The right to refresh a session, taken from a storage that several processes share.
 #[derive(Debug)]
-pub struct Lease(Option<String>);
+pub struct Lease {
+    token: Option<String>,
+    was_taken_over: bool,
+}
 
 impl Lease {
     /// A lease of a storage that no other process shares.
     pub const fn unshared() -> Self {
-        Self(None)
+        Self {
+            token: None,
+            was_taken_over: false,
+        }
     }
 
-    /// A lease that is known by a random token, so that only its holder gives it back.
+    /// A lease that is known by a token of its own, so that only its holder renews it and gives it back.
     pub fn held_by(token: impl Into<String>) -> Self {
-        Self(Some(token.into()))
+        Self {
+            token: Some(token.into()),
+            was_taken_over: false,
+        }
+    }
+
+    /// The same lease, taken over from a holder that did not give it back.
+    #[must_use]
+    pub fn taken_over(mut self) -> Self {
+        self.was_taken_over = true;
+        self
     }
 
     /// The token of a shared lease.
     pub fn token(&self) -> Option<&str> {
-        self.0.as_deref()
+        self.token.as_deref()
+    }
+
+    /// Whether the previous holder never gave the lease back and its time ran out: it crashed, or it
+    /// stalls. It may have spent the refresh token, or be about to, so the provider is asked whether the
+    /// token is still active before it is spent.
+    pub fn was_taken_over(&self) -> bool {
+        self.was_taken_over
     }
 }
 

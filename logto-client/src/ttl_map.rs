@@ -1,7 +1,7 @@
-//! A bounded map whose entries end.
+//! A bounded map whose entries expire.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     hash::Hash,
     sync::Mutex,
 };
@@ -10,7 +10,8 @@ use logto_core::UnixTime;
 
 use crate::single_flight::lock;
 
-/// Remembers values for a while, and no more than `capacity` of them: the oldest go first.
+/// Remembers values for a while, and no more than `capacity` of them. Expired entries make room first,
+/// then those that would expire soonest; of equals the oldest.
 #[derive(Debug)]
 pub(crate) struct TtlMap<K, V> {
     capacity: usize,
@@ -20,24 +21,25 @@ pub(crate) struct TtlMap<K, V> {
 #[derive(Debug)]
 struct Entries<K, V> {
     by_key: HashMap<K, Entry<V>>,
-    /// In the order of insertion; those whose `generation` is no longer the entry's are skipped.
-    by_age: VecDeque<(u64, K)>,
-    generation: u64,
+    by_end: BTreeMap<End, K>,
+    insertions: u64,
 }
 
 #[derive(Debug)]
 struct Entry<V> {
     value: V,
-    until: UnixTime,
-    generation: u64,
+    end: End,
 }
+
+/// When an entry expires, and which insertion it was, so that no two entries have the same end.
+type End = (UnixTime, u64);
 
 impl<K: Clone + Eq + Hash, V: Clone> TtlMap<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
         let entries = Entries {
             by_key: HashMap::new(),
-            by_age: VecDeque::new(),
-            generation: 0,
+            by_end: BTreeMap::new(),
+            insertions: 0,
         };
         Self {
             capacity,
@@ -48,61 +50,55 @@ impl<K: Clone + Eq + Hash, V: Clone> TtlMap<K, V> {
     /// Remembers `value` under `key` until then, and says whether the key is news at `now`.
     pub(crate) fn insert(&self, key: K, value: V, until: UnixTime, now: UnixTime) -> bool {
         let mut entries = lock(&self.entries);
-        entries.generation += 1;
-        let generation = entries.generation;
-        entries.by_age.push_back((generation, key.clone()));
-        let before = entries.by_key.insert(
-            key,
-            Entry {
-                value,
-                until,
-                generation,
-            },
-        );
-        entries.evict(self.capacity, now);
-        before.is_none_or(|before| before.until <= now)
+        entries.remove_expired(now);
+        let is_news = entries.remove(&key).is_none();
+        entries.add(key, value, until);
+        entries.shrink_to(self.capacity);
+        is_news
     }
 
     /// Forgets `key`.
     pub(crate) fn remove(&self, key: &K) {
-        lock(&self.entries).by_key.remove(key);
+        lock(&self.entries).remove(key);
     }
 
-    /// The value of `key`, unless it has ended by `now`.
+    /// The value of `key`, unless it has expired by `now`.
     pub(crate) fn get(&self, key: &K, now: UnixTime) -> Option<V> {
         let entries = lock(&self.entries);
-        let entry = entries.by_key.get(key)?;
-        (now < entry.until).then(|| entry.value.clone())
+        let Entry { value, end } = entries.by_key.get(key)?;
+        (now < end.0).then(|| value.clone())
     }
 }
 
 impl<K: Clone + Eq + Hash, V> Entries<K, V> {
-    fn evict(&mut self, capacity: usize, now: UnixTime) {
-        // Behind an entry that lives long, those that were replaced or have ended pile up.
-        if self.by_age.len() > 2 * self.by_key.len().max(capacity.min(64)) {
-            self.by_key.retain(|_, entry| now < entry.until);
-            let by_key = &self.by_key;
-            self.by_age.retain(|(generation, key)| {
-                by_key
-                    .get(key)
-                    .is_some_and(|entry| entry.generation == *generation)
-            });
-        }
-        while let Some((generation, key)) = self.by_age.front() {
-            let current = self
-                .by_key
-                .get(key)
-                .filter(|entry| entry.generation == *generation);
-            let full = self.by_key.len() > capacity;
-            if current.is_some_and(|entry| now < entry.until && !full) {
+    fn add(&mut self, key: K, value: V, until: UnixTime) {
+        self.insertions = self.insertions.wrapping_add(1);
+        let end = (until, self.insertions);
+        self.by_end.insert(end, key.clone());
+        self.by_key.insert(key, Entry { value, end });
+    }
+
+    fn remove(&mut self, key: &K) -> Option<V> {
+        let Entry { value, end } = self.by_key.remove(key)?;
+        self.by_end.remove(&end);
+        Some(value)
+    }
+
+    fn remove_expired(&mut self, now: UnixTime) {
+        while let Some(first) = self.by_end.first_entry() {
+            if now < first.key().0 {
                 break;
             }
-            let is_current = current.is_some();
-            if let Some((_, key)) = self.by_age.pop_front() {
-                if is_current {
-                    self.by_key.remove(&key);
-                }
-            }
+            self.by_key.remove(&first.remove());
+        }
+    }
+
+    fn shrink_to(&mut self, capacity: usize) {
+        while self.by_key.len() > capacity {
+            let Some((_, key)) = self.by_end.pop_first() else {
+                break;
+            };
+            self.by_key.remove(&key);
         }
     }
 }
@@ -133,7 +129,7 @@ mod tests {
             map.insert(1, (), at(time + 2), at(time));
         }
         let entries = lock(&map.entries);
-        assert!(entries.by_age.len() <= 200, "{}", entries.by_age.len());
+        assert_eq!((entries.by_key.len(), entries.by_end.len()), (2, 2));
         assert!(entries.by_key.contains_key(&0) && entries.by_key.contains_key(&1));
     }
 
@@ -146,7 +142,26 @@ mod tests {
         }
         let entries = lock(&map.entries);
         assert_eq!(entries.by_key.len(), 100);
-        assert!(entries.by_age.len() <= 200);
+        assert_eq!(entries.by_end.len(), 100);
         assert!(entries.by_key.contains_key(&9_999) && !entries.by_key.contains_key(&0));
+    }
+
+    #[test]
+    fn w6_what_has_expired_makes_room_before_what_has_not() {
+        let map = TtlMap::new(2);
+        map.insert("long", (), at(1_000), at(0));
+        map.insert("short", (), at(10), at(0));
+        map.insert("new", (), at(1_000), at(20));
+        assert!(map.get(&"long", at(20)).is_some() && map.get(&"new", at(20)).is_some());
+    }
+
+    #[test]
+    fn what_was_removed_leaves_nothing() {
+        let map = TtlMap::new(usize::MAX);
+        map.insert("a", 1, at(10), at(0));
+        map.remove(&"a");
+        assert_eq!(map.get(&"a", at(1)), None);
+        assert!(lock(&map.entries).by_end.is_empty());
+        assert!(map.insert("a", 2, at(10), at(1)), "news again");
     }
 }

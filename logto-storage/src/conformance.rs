@@ -11,10 +11,12 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test());
 //! ```
 //!
-//! It needs no runtime of its own and moves the time itself. Sessions for other tests of a storage come
-//! from [`Sample`].
+//! It needs no runtime of its own and moves the time of sessions itself. Leases end by the storage's own
+//! clock, so for [`Place::Shared`] it waits about half a second. Sessions for other tests of a storage
+//! come from [`Sample`].
 
 mod ending;
+mod leases;
 mod sample;
 mod writing;
 
@@ -85,7 +87,9 @@ where
     suite.sessions_end_when_idle().await?;
     suite.sessions_end_for_good().await?;
     suite.the_end_of_time().await?;
-    suite.leases_exclude_each_other().await
+    suite.leases_exclude_each_other().await?;
+    suite.leases_end_and_are_taken_over().await?;
+    suite.renewed_leases_stay().await
 }
 
 /// When everything here happens.

@@ -29,7 +29,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::{
     ledger::ExternalLedger,
-    store::{Entry, KeyValueStore},
+    store::{Entry, Found, KeyValueStore},
 };
 use crate::{
     Lifetimes,
@@ -93,10 +93,8 @@ impl ExternalStorage {
     }
 
     async fn find(&self, key: &str, now: UnixTime) -> Result<Option<Record>, StorageError> {
-        let Some(entry) = self.store.get(key).await? else {
-            return Ok(None);
-        };
-        Ok(self.open(key, &entry, now))
+        let found = self.store.get(key).await?;
+        Ok(found.and_then(|found| self.open(key, &found.entry, now)))
     }
 
     fn open(&self, key: &str, entry: &Entry, now: UnixTime) -> Option<Record> {
@@ -243,6 +241,15 @@ impl SessionStorage for ExternalStorage {
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
         lease::take(&*self.store, &lease_key(handle), ttl, &*self.entropy).await
+    }
+
+    async fn renew(
+        &self,
+        handle: &Handle,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        lease::renew(&*self.store, &lease_key(handle), lease, ttl).await
     }
 
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {

@@ -28,6 +28,8 @@ pub enum Operation {
     RemoveAll,
     /// [`SessionStorage::lease`].
     Lease,
+    /// [`SessionStorage::renew`].
+    Renew,
     /// [`SessionStorage::release`].
     Release,
 }
@@ -197,6 +199,16 @@ impl<S: SessionStorage> SessionStorage for FaultyStorage<S> {
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
         self.run(Operation::Lease, self.inner.lease(handle, ttl))
+            .await
+    }
+
+    async fn renew(
+        &self,
+        handle: &Handle,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        self.run(Operation::Renew, self.inner.renew(handle, lease, ttl))
             .await
     }
 

@@ -29,7 +29,7 @@ pub use self::external::redis::RedisStore;
 pub use self::external::sqlite::SqliteStore;
 pub use self::{
     cookie::{CookieStorage, Overflow},
-    external::{Entry, ExternalLedger, ExternalStorage, KeyValueStore},
+    external::{Entry, ExternalLedger, ExternalStorage, Found, KeyValueStore},
     lifetimes::Lifetimes,
     memory::MemoryStorage,
 };

@@ -160,6 +160,16 @@ impl SessionStorage for MemoryStorage {
         Ok(leases.grant(Key::of(handle), ttl))
     }
 
+    async fn renew(
+        &self,
+        handle: &Handle,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(leases.prolong(&Key::of(handle), lease, ttl))
+    }
+
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         leases.end(&Key::of(handle), &lease);
@@ -200,29 +210,53 @@ impl Key {
 #[derive(Default)]
 struct Leases {
     clock: SystemClock,
-    granted: HashMap<Key, (u64, Duration)>,
+    granted: HashMap<Key, Grant>,
     grants: u64,
+}
+
+struct Grant {
+    number: u64,
+    until: Duration,
+}
+
+impl Grant {
+    fn is_of(&self, lease: &Lease) -> bool {
+        lease.token() == Some(&self.number.to_string())
+    }
 }
 
 impl Leases {
     fn grant(&mut self, key: Key, ttl: Duration) -> Option<Lease> {
         let now = self.clock.monotonic();
-        if self
-            .granted
-            .get(&key)
-            .is_some_and(|(_, until)| now < *until)
-        {
+        if self.granted.get(&key).is_some_and(|held| now < held.until) {
             return None;
         }
         self.grants = self.grants.saturating_add(1);
-        self.granted
-            .insert(key, (self.grants, now.saturating_add(ttl)));
-        Some(Lease::held_by(self.grants.to_string()))
+        let grant = Grant {
+            number: self.grants,
+            until: now.saturating_add(ttl),
+        };
+        let lease = Lease::held_by(grant.number.to_string());
+        // Who gives a lease back leaves nothing here.
+        Some(match self.granted.insert(key, grant) {
+            Some(_) => lease.taken_over(),
+            None => lease,
+        })
+    }
+
+    fn prolong(&mut self, key: &Key, lease: &Lease, ttl: Duration) -> bool {
+        let until = self.clock.monotonic().saturating_add(ttl);
+        match self.granted.get_mut(key) {
+            Some(held) if held.is_of(lease) => {
+                held.until = until;
+                true
+            }
+            _ => false,
+        }
     }
 
     fn end(&mut self, key: &Key, lease: &Lease) {
-        let is_theirs = |(grant, _): &(u64, Duration)| lease.token() == Some(&grant.to_string());
-        if self.granted.get(key).is_some_and(is_theirs) {
+        if self.granted.get(key).is_some_and(|held| held.is_of(lease)) {
             self.granted.remove(key);
         }
     }

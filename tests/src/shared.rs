@@ -78,6 +78,16 @@ impl SessionStorage for SharedStore {
         self.0.lease(handle, ttl).await
     }
 
+    async fn renew(
+        &self,
+        handle: &Handle,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        sleep(LATENCY).await;
+        self.0.renew(handle, lease, ttl).await
+    }
+
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
         sleep(LATENCY).await;
         self.0.release(handle, lease).await
@@ -164,6 +174,15 @@ impl SessionStorage for Locked {
         }
     }
 
+    async fn renew(
+        &self,
+        handle: &Handle,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        self.inner.renew(handle, lease, ttl).await
+    }
+
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
         self.inner.release(handle, lease).await
     }
@@ -201,6 +220,16 @@ impl SharedLedger for LedgerMap {
     async fn lease(&self, key: &[u8; 32], ttl: Duration) -> Result<Option<Lease>, StorageError> {
         sleep(LATENCY).await;
         self.leases.lease(&handle_of(key), ttl).await
+    }
+
+    async fn renew(
+        &self,
+        key: &[u8; 32],
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        sleep(LATENCY).await;
+        self.leases.renew(&handle_of(key), lease, ttl).await
     }
 
     async fn release(&self, key: &[u8; 32], lease: Lease) -> Result<(), StorageError> {

@@ -4,6 +4,7 @@ mod back_channel;
 mod builder;
 mod coordinator;
 mod device;
+mod newest;
 mod reader;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -21,7 +22,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use self::coordinator::Common;
+use self::{coordinator::Common, newest::load_newest};
 use crate::{
     clock::Clock,
     context::Context,
@@ -169,20 +170,21 @@ impl LogtoClient {
     /// new session under a new handle.
     ///
     /// `pending` is what [`sign_in`](Self::sign_in) gave for this browser; forget it there as soon as
-    /// its state matched, whatever comes of this call. `previous` is the session that the browser had:
-    /// it is replaced completely, but only when the new one is stored.
+    /// its state matched, whatever comes of this call. `previous` are the sessions that the browser had,
+    /// usually one: they are replaced completely, but only when the new one is stored.
     ///
     /// A code is never redeemed twice, not even when the answer was lost: that would end the grant.
     ///
     /// # Errors
     /// A refused callback, the server's verdict, or trouble on the way. There is no session then, and
     /// `previous` is as good as before.
-    pub async fn complete_sign_in(
+    pub async fn complete_sign_in<'h>(
         &self,
         pending: Option<PendingSignIn>,
         callback: Callback,
-        previous: Option<&Handle>,
+        previous: impl IntoIterator<Item = &'h Handle>,
     ) -> Result<CompletedSignIn, Error> {
+        let previous: Vec<Handle> = previous.into_iter().cloned().collect();
         let pending = pending.ok_or(CallbackError::NoPendingSignIn)?;
         let provider = &self.inner.provider;
         let state: [u8; 32] = Sha256::digest(pending.state().expose()).into();
@@ -192,7 +194,7 @@ impl LogtoClient {
         let resumed = pending.resume(callback, &provider.config, &metadata, provider.now())?;
         let machine = CompleteSignIn::new(&provider.config, &metadata, resumed, keys);
         let common = &self.inner.common;
-        let (client, previous) = (self.clone(), previous.cloned());
+        let client = self.clone();
         // The same callback twice at once, as a double click makes it, is one sign-in; later it is none.
         // Once redeemed, a code is redeemed: the flight lands even if the browser has gone.
         let flight = common.sign_ins.join(&*provider.runtime, state, || {
@@ -201,7 +203,7 @@ impl LogtoClient {
             let is_first = common.redeemed.insert(state, (), until, now);
             async move {
                 match is_first {
-                    true => client.redeem(machine, previous.as_ref()).await,
+                    true => client.redeem(machine, &previous).await,
                     false => Err(CallbackError::NoPendingSignIn.into()),
                 }
             }
@@ -213,7 +215,7 @@ impl LogtoClient {
     async fn redeem(
         &self,
         machine: CompleteSignIn,
-        previous: Option<&Handle>,
+        previous: &[Handle],
     ) -> Result<CompletedSignIn, Error> {
         let provider = &self.inner.provider;
         let SignedIn {
@@ -225,7 +227,7 @@ impl LogtoClient {
         } = provider.drive(machine).await??;
         provider.put_keys(keys);
         let session = self.admit(session).await?;
-        if let Some(previous) = previous {
+        for previous in previous {
             self.retire(previous).await;
         }
         Ok(CompletedSignIn {
@@ -258,9 +260,23 @@ impl LogtoClient {
     /// # Errors
     /// When the storage cannot be asked. That says nothing about who is signed in.
     pub async fn session(&self, handle: &Handle) -> Result<Option<WritableSession>, Error> {
-        let Some(mut loaded) = self.open(handle).await? else {
+        self.newest_session(std::slice::from_ref(handle)).await
+    }
+
+    /// The newest of the sessions that these handles find, as [`session`](Self::session) opens it. A
+    /// browser may present several: after two responses that crossed, or when a parent domain sets a
+    /// cookie of the same name.
+    ///
+    /// # Errors
+    /// As [`session`](Self::session).
+    pub async fn newest_session(
+        &self,
+        handles: &[Handle],
+    ) -> Result<Option<WritableSession>, Error> {
+        let Some(mut loaded) = self.open(handles).await? else {
             return Ok(None);
         };
+        let presented = loaded.handle.clone();
         let now = self.inner.provider.now();
         if now.since(loaded.session.changed_at()) > TOUCH_INTERVAL {
             Arc::make_mut(&mut loaded.session).apply(&SessionDelta::touch(now));
@@ -269,7 +285,7 @@ impl LogtoClient {
         if loaded.needs_write_back {
             self.inner.refresher.write_back(&mut loaded).await;
         }
-        Ok(Some(self.writable(Some(handle.clone()), loaded)))
+        Ok(Some(self.writable(Some(presented), loaded)))
     }
 
     /// The session of a handle, to be looked at; `None` when nobody is signed in.
@@ -280,7 +296,19 @@ impl LogtoClient {
         &self,
         handle: &Handle,
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let Some(loaded) = self.open(handle).await? else {
+        self.newest_read_only_session(std::slice::from_ref(handle))
+            .await
+    }
+
+    /// As [`newest_session`](Self::newest_session), to be looked at.
+    ///
+    /// # Errors
+    /// As [`session`](Self::session).
+    pub async fn newest_read_only_session(
+        &self,
+        handles: &[Handle],
+    ) -> Result<Option<ReadOnlySession>, Error> {
+        let Some(loaded) = self.open(handles).await? else {
             return Ok(None);
         };
         let provider = &self.inner.provider;
@@ -365,20 +393,23 @@ impl LogtoClient {
         }
     }
 
-    async fn open(&self, handle: &Handle) -> Result<Option<LoadedSession>, Error> {
-        let now = self.inner.provider.now();
-        let Some(Stored { session, version }) = self.inner.storage.load(handle, now).await? else {
+    async fn open(&self, handles: &[Handle]) -> Result<Option<LoadedSession>, Error> {
+        let refresher = &self.inner.refresher;
+        let found = load_newest(
+            &*self.inner.storage,
+            handles,
+            self.inner.provider.now(),
+            |session| refresher.has_ended(session),
+        );
+        let Some((handle, stored)) = found.await? else {
             return Ok(None);
         };
-        if self.inner.refresher.has_ended(&session) {
-            return Ok(None);
-        }
-        let mut session = Arc::new(session);
-        let needs_write_back = self.inner.refresher.catch_up(&mut session);
+        let mut session = Arc::new(stored.session);
+        let needs_write_back = refresher.catch_up(&mut session);
         Ok(Some(LoadedSession {
-            handle: handle.clone(),
+            handle,
             session,
-            version,
+            version: stored.version,
             needs_write_back,
         }))
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use logto_core::LogtoConfig;
 
+use super::newest::load_newest;
 use crate::{
     clock::{Clock, SystemClock},
     error::Error,
@@ -43,10 +44,22 @@ impl LogtoReader {
     /// # Errors
     /// When the storage cannot be asked.
     pub async fn session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
-        let stored = self.storage.load(handle, self.clock.now()).await?;
-        Ok(stored.map(|stored| {
+        self.newest_session(std::slice::from_ref(handle)).await
+    }
+
+    /// The newest of the sessions that these handles find; see
+    /// [`LogtoClient::newest_session`](super::LogtoClient::newest_session).
+    ///
+    /// # Errors
+    /// As [`session`](Self::session).
+    pub async fn newest_session(
+        &self,
+        handles: &[Handle],
+    ) -> Result<Option<ReadOnlySession>, Error> {
+        let found = load_newest(&*self.storage, handles, self.clock.now(), |_| false).await?;
+        Ok(found.map(|(handle, stored)| {
             let loaded = LoadedSession {
-                handle: handle.clone(),
+                handle,
                 session: Arc::new(stored.session),
                 version: stored.version,
                 needs_write_back: false,

@@ -44,8 +44,9 @@ pub trait SharedLedger: fmt::Debug + Send + Sync {
         lifetime: Duration,
     ) -> Result<(), StorageError>;
 
-    /// Takes the right to refresh the session that `key` stands for, for at most `ttl`; `None` means
-    /// that another process holds it. A place that always grants it, as by default, loses nothing
+    /// Takes the right to refresh the session that `key` stands for, until `ttl` has passed; `None` means
+    /// that another process holds it. Taking it after its holder let the time run out is a
+    /// [takeover](Lease::was_taken_over). A place that always grants it, as by default, loses nothing
     /// either, but processes that want the same token at the same moment then all ask for it.
     ///
     /// # Errors
@@ -53,6 +54,21 @@ pub trait SharedLedger: fmt::Debug + Send + Sync {
     async fn lease(&self, key: &[u8; 32], ttl: Duration) -> Result<Option<Lease>, StorageError> {
         let _ = (key, ttl);
         Ok(Some(Lease::unshared()))
+    }
+
+    /// Prolongs a lease: it ends `ttl` from now. `false` means that it is lost: another process has taken
+    /// it over, or this place no longer knows it.
+    ///
+    /// # Errors
+    /// When the place cannot be asked; the lease then ends when it would have ended.
+    async fn renew(
+        &self,
+        key: &[u8; 32],
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        let _ = (key, lease, ttl);
+        Ok(true)
     }
 
     /// Gives back what [`lease`](Self::lease) granted. A lease that has meanwhile gone to somebody else

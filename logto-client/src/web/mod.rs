@@ -16,6 +16,7 @@
 
 pub mod cookies;
 
+mod location;
 mod pending;
 mod respond;
 mod routes;

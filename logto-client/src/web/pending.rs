@@ -1,13 +1,13 @@
 //! Pending sign-ins in sealed cookies, one for each.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use logto_core::{
     LogtoConfig, UnixTime,
     sign_in::{Callback, PendingSignIn},
 };
 
-use super::cookies::{CookieCodec, CookieError, PendingId};
+use super::cookies::{CookieCodec, CookieError, PendingId, RequestCookies};
 use crate::{
     entropy::Entropy,
     seal::{KeyRing, Purpose, SealContext, SealError},
@@ -36,7 +36,7 @@ impl PendingCookies<'_> {
     /// The `Set-Cookie` values that keep `pending` in this browser, beside its other ones.
     pub(super) fn keep(
         &self,
-        headers: &HeaderMap,
+        request_cookies: &RequestCookies<'_>,
         pending: &PendingSignIn,
         entropy: &dyn Entropy,
     ) -> Result<Vec<HeaderValue>, PendingError> {
@@ -47,28 +47,27 @@ impl PendingCookies<'_> {
         let value = URL_SAFE_NO_PAD.encode(sealed);
         Ok(self
             .codec
-            .write_pending(&self.codec.read(headers), &id, &value, began)?)
+            .write_pending(request_cookies, &id, &value, began)?)
     }
 
     /// The pending sign-in that the callback belongs to, with the `Set-Cookie` values that delete it.
     /// Others are left alone.
     pub(super) fn take(
         &self,
-        headers: &HeaderMap,
+        request_cookies: &RequestCookies<'_>,
         callback: &Callback,
         now: UnixTime,
     ) -> (Option<PendingSignIn>, Vec<HeaderValue>) {
         let Some(state) = callback.state() else {
             return (None, Vec::new());
         };
-        let request_cookies = self.codec.read(headers);
         let id = PendingId::of_state(state);
         let pending = request_cookies
             .pending(&id)
             .into_iter()
             .filter_map(|value| self.open(value))
             .find(|pending| pending.matches(callback) && now < pending.expires_at());
-        (pending, self.codec.clear_pending(&request_cookies, &id))
+        (pending, self.codec.clear_pending(request_cookies, &id))
     }
 
     fn open(&self, value: &str) -> Option<PendingSignIn> {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     cookies::{CookieCodec, RequestCookies},
+    location,
     pending::{PendingCookies, PendingError},
     respond::{self, error_response, is_cross_site},
 };
@@ -82,9 +83,11 @@ impl LogtoWeb {
         sign_in: &SignIn,
     ) -> Result<Response<Bytes>, Error> {
         let (url, pending) = self.client.sign_in(sign_in).await?;
-        let set_cookies = self
-            .pending()
-            .keep(headers, &pending, &**self.client.entropy())?;
+        let set_cookies = self.pending().keep(
+            &self.cookies.read(headers),
+            &pending,
+            &**self.client.entropy(),
+        )?;
         let mut response = respond::see_other(url.as_str());
         append(response.headers_mut(), set_cookies);
         Ok(response)
@@ -115,17 +118,12 @@ impl LogtoWeb {
             _ => Callback::from_query(parts.uri.query().unwrap_or_default()),
         }?;
         let now = self.client.clock().now();
-        let (pending, forget) = self.pending().take(&parts.headers, &callback, now);
-        append(answer, forget);
         let request_cookies = self.cookies.read(&parts.headers);
-        let previous = self.find(&request_cookies).await.ok().flatten();
+        let (pending, forget) = self.pending().take(&request_cookies, &callback, now);
+        append(answer, forget);
         let completed = self
             .client
-            .complete_sign_in(
-                pending,
-                callback,
-                previous.map(|(handle, _)| handle).as_ref(),
-            )
+            .complete_sign_in(pending, callback, &handles(&request_cookies))
             .await?;
         append(
             answer,
@@ -141,8 +139,8 @@ impl LogtoWeb {
     /// # Errors
     /// When the storage cannot be asked.
     pub async fn session(&self, headers: &HeaderMap) -> Result<Option<WritableSession>, Error> {
-        let found = self.find(&self.cookies.read(headers)).await?;
-        Ok(found.map(|(_, session)| session))
+        let handles = handles(&self.cookies.read(headers));
+        self.client.newest_session(&handles).await
     }
 
     /// The session of a request, for places where nothing can be stored any more.
@@ -153,19 +151,8 @@ impl LogtoWeb {
         &self,
         headers: &HeaderMap,
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let mut newest: Option<ReadOnlySession> = None;
-        for candidate in self.cookies.read(headers).candidates() {
-            let handle = Handle::new(candidate);
-            if let Some(session) = self.client.read_only_session(&handle).await? {
-                if newest
-                    .as_ref()
-                    .is_none_or(|newest| session.age() > newest.age())
-                {
-                    newest = Some(session);
-                }
-            }
-        }
-        Ok(newest)
+        let handles = handles(&self.cookies.read(headers));
+        self.client.newest_read_only_session(&handles).await
     }
 
     /// The session of a request, with those of its tokens refreshed that have less than `ahead` to
@@ -199,16 +186,15 @@ impl LogtoWeb {
         response: &mut HeaderMap,
     ) -> Result<(), Error> {
         respond::keep_private(response);
-        let request_cookies = self.cookies.read(request);
         match session {
             // Cookies that open as no session are left: they may belong to a newer version.
             None => {}
             Some(session) if session.ended().is_some() => {
-                append(response, self.cookies.clear(&request_cookies));
+                append(response, self.cookies.clear(&self.cookies.read(request)));
             }
             Some(session) => {
                 if let Some(handle) = session.changed_handle() {
-                    append(response, self.write(&request_cookies, &handle)?);
+                    append(response, self.write(&self.cookies.read(request), &handle)?);
                 }
             }
         }
@@ -217,15 +203,19 @@ impl LogtoWeb {
 
     /// The session of a request that needs one. A page that has none redirects to `sign_in_path` with
     /// `return_to`; anything else answers 401, as a redirect would only confuse a script.
+    ///
+    /// The path of the request and `sign_in_path` may be given with or without the path of the base URL:
+    /// a router below a prefix sees its requests without it.
     pub async fn require(&self, parts: &Parts, sign_in_path: &str) -> Guarded {
         match self.session(&parts.headers).await {
             Ok(Some(session)) => Guarded::Session(session),
             Ok(None) if respond::is_navigation(&parts.method, &parts.headers) => {
+                let base_url = self.client.config().base_url();
                 let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-                let query = url::form_urlencoded::Serializer::new(String::new())
-                    .append_pair("return_to", here)
-                    .finish();
-                Guarded::Answer(respond::see_other(&format!("{sign_in_path}?{query}")))
+                Guarded::Answer(respond::see_other(&location::with_return_to(
+                    &location::below(base_url, sign_in_path),
+                    &location::below(base_url, here),
+                )))
             }
             Ok(None) => Guarded::Answer(error_response(
                 &logto_core::error::UsageError::NotSignedIn.into(),
@@ -255,8 +245,9 @@ impl LogtoWeb {
             return Ok(respond::json(StatusCode::FORBIDDEN, &body));
         }
         let request_cookies = self.cookies.read(headers);
-        let url = match self.find(&request_cookies).await? {
-            Some((_, session)) => session.sign_out(sign_out).await?,
+        let handles = handles(&request_cookies);
+        let url = match self.client.newest_session(&handles).await? {
+            Some(session) => session.sign_out(sign_out).await?,
             None => match self.client.metadata().await {
                 Ok(metadata) => Some(sign_out.url(self.client.config(), &metadata)?),
                 Err(_) => None,
@@ -321,26 +312,6 @@ impl LogtoWeb {
         }
     }
 
-    /// The newest session that the cookies open.
-    async fn find(
-        &self,
-        request_cookies: &RequestCookies<'_>,
-    ) -> Result<Option<(Handle, WritableSession)>, Error> {
-        let mut newest: Option<(Handle, WritableSession)> = None;
-        for candidate in request_cookies.candidates() {
-            let handle = Handle::new(candidate);
-            if let Some(session) = self.client.session(&handle).await? {
-                if newest
-                    .as_ref()
-                    .is_none_or(|(_, newest)| session.age() > newest.age())
-                {
-                    newest = Some((handle, session));
-                }
-            }
-        }
-        Ok(newest)
-    }
-
     fn write(
         &self,
         request_cookies: &RequestCookies<'_>,
@@ -381,6 +352,12 @@ impl CallbackAnswer {
                 | Code::AccountSelectionRequired
         )
     }
+}
+
+/// What the storage may know the session by.
+fn handles(request_cookies: &RequestCookies<'_>) -> Vec<Handle> {
+    let candidates = request_cookies.candidates().into_iter();
+    candidates.map(Handle::new).collect()
 }
 
 fn append(headers: &mut HeaderMap, set_cookies: Vec<HeaderValue>) {

@@ -96,7 +96,7 @@ impl PendingSignIn {
     /// # Errors
     /// [`CallbackError`]; nothing has been sent to the provider.
     pub fn resume(
-        self,
+        mut self,
         callback: Callback,
         config: &LogtoConfig,
         metadata: &ProviderMetadata,
@@ -122,6 +122,11 @@ impl PendingSignIn {
         if let Some(error) = callback.error {
             return Err(CallbackError::Server(error));
         }
+        // Judged again: the application may have moved since the sign-in was started.
+        self.return_to = match config.base_url() {
+            Some(base_url) => ReturnTo::within(base_url, self.return_to.as_str()),
+            None => self.return_to,
+        };
         let redeem = RedeemCode::new(
             config,
             metadata,

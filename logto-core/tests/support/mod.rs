@@ -1,9 +1,15 @@
-//! Keys that sign, tokens that are signed, and recordings of a real Logto, for the tests of the core.
+//! What the tests of the core share: an application and its provider, keys that sign, and exchanges recorded at a
+//! real Logto.
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "every test file is a crate of its own"
+    reason = "no binary of tests needs all of it"
 )]
+
+pub mod provider;
+pub mod sessions;
+pub mod signing;
+pub mod token_endpoint;
 
 use std::{fs, path::PathBuf, sync::OnceLock};
 
@@ -74,13 +80,13 @@ impl SigningKey {
         }
     }
 
-    /// The ES384 key, named `es384`, that all tests of a file share.
+    /// The ES384 key, named `es384`, that all tests of a binary share.
     pub fn es384() -> &'static Self {
         static KEY: OnceLock<SigningKey> = OnceLock::new();
         KEY.get_or_init(|| Self::generate(Algorithm::Es384, "es384"))
     }
 
-    /// The RSA key, named `rs256`, that all tests of a file share.
+    /// The RSA key, named `rs256`, that all tests of a binary share.
     pub fn rs256() -> &'static Self {
         static KEY: OnceLock<SigningKey> = OnceLock::new();
         KEY.get_or_init(|| Self::generate(Algorithm::Rs256, "rs256"))

@@ -1,9 +1,4 @@
 //! An application, its provider, literal responses, and exchanges recorded at a real Logto.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test file is a crate of its own"
-)]
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 

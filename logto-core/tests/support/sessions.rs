@@ -1,18 +1,13 @@
 //! Stored sessions and changes, in which a test can change what it likes.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test file is a crate of its own"
-)]
 
 use std::sync::OnceLock;
 
 use logto_core::{Session, UnixTime, session::SessionDelta};
 use serde_json::{Value, json};
 
-use crate::{
+use super::{
+    SigningKey,
     provider::{self, ISSUER, NOW},
-    support::SigningKey,
 };
 
 pub const API: &str = "https://api.example.com";

@@ -1,9 +1,4 @@
 //! A provider that signs: its keys and what its ID tokens say.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test file is a crate of its own"
-)]
 
 use std::sync::Arc;
 
@@ -15,9 +10,9 @@ use logto_core::{
 };
 use serde_json::{Value, json};
 
-use crate::{
+use super::{
+    SigningKey, jwks,
     provider::{self, ISSUER, NOW, response},
-    support::{SigningKey, jwks},
 };
 
 pub fn provider_keys(keys: Option<KeySet>) -> ProviderKeys {

@@ -1,9 +1,4 @@
 //! The exchanges with the token endpoint, answered with anything.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "every test file is a crate of its own"
-)]
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,7 +11,7 @@ use logto_core::{
     machine::{CompleteSignIn, ProviderKeys},
 };
 
-use crate::provider::{self, NOW, config, done, metadata, sent};
+use super::provider::{self, NOW, config, done, metadata, sent};
 
 pub fn scopes<const N: usize>(scopes: [&str; N]) -> BTreeSet<String> {
     scopes.map(str::to_owned).into()

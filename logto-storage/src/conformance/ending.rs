@@ -1,8 +1,8 @@
-//! Sessions end: by removal, by time. And one process at a time renews them.
+//! Sessions end: by removal, by time.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use logto_client::storage::{Handle, Lease, Replaced, SessionOwner, SessionStorage};
+use logto_client::storage::{Replaced, SessionOwner};
 use logto_core::UnixTime;
 
 use super::{NOW, OrViolated, Place, Rule, Sample, Suite, Violation};
@@ -195,44 +195,5 @@ impl Suite {
             rule.ensure(found.is_some(), format!("nothing is stored at {seconds}"))?;
         }
         Ok(())
-    }
-
-    pub(super) async fn leases_exclude_each_other(&self) -> Result<(), Violation> {
-        let rule = "one process at a time may refresh a session";
-        let session = Sample::default().build().or_violated(rule)?;
-        let handle = self.create(rule, &session).await?;
-        let another = self.create(rule, &session).await?;
-        let ttl = Duration::from_secs(60);
-        let take = async |storage: &Arc<dyn SessionStorage>, handle: &Handle| {
-            storage.lease(handle, ttl).await.or_violated(rule)
-        };
-        let first = take(&self.one, &handle).await?;
-        let first = first.ok_or_else(|| rule.violated("a free lease was refused"))?;
-        if self.promises.place == Place::Shared {
-            rule.ensure(
-                take(&self.other, &handle).await?.is_none(),
-                "it was granted twice",
-            )?;
-            rule.ensure(
-                take(&self.one, &handle).await?.is_none(),
-                "it was granted twice",
-            )?;
-            rule.ensure(
-                take(&self.other, &another).await?.is_some(),
-                "sessions share a lease",
-            )?;
-            let stolen = Lease::held_by("somebody else");
-            self.other
-                .release(&handle, stolen)
-                .await
-                .or_violated(rule)?;
-            rule.ensure(
-                take(&self.other, &handle).await?.is_none(),
-                "a stranger gave it back",
-            )?;
-        }
-        self.one.release(&handle, first).await.or_violated(rule)?;
-        let second = take(&self.other, &handle).await?;
-        rule.ensure(second.is_some(), "it was not free again")
     }
 }

@@ -38,7 +38,7 @@ impl SharedLedger for ExternalLedger {
             .store
             .get(&name_of(key))
             .await?
-            .map(|entry| entry.value))
+            .map(|found| found.entry.value))
     }
 
     async fn put(
@@ -49,7 +49,11 @@ impl SharedLedger for ExternalLedger {
     ) -> Result<(), StorageError> {
         let name = name_of(key);
         for _ in 0..ATTEMPTS {
-            let expected = self.store.get(&name).await?.map(|entry| entry.version);
+            let expected = self
+                .store
+                .get(&name)
+                .await?
+                .map(|found| found.entry.version);
             let version = expected.unwrap_or(0).wrapping_add(1);
             let entry = Entry {
                 version,
@@ -67,6 +71,15 @@ impl SharedLedger for ExternalLedger {
 
     async fn lease(&self, key: &[u8; 32], ttl: Duration) -> Result<Option<Lease>, StorageError> {
         lease::take(&*self.store, &name_of(key), ttl, &OsEntropy).await
+    }
+
+    async fn renew(
+        &self,
+        key: &[u8; 32],
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        lease::renew(&*self.store, &name_of(key), lease, ttl).await
     }
 
     async fn release(&self, key: &[u8; 32], lease: Lease) -> Result<(), StorageError> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use logto_client::storage::{SessionOwner, StorageError};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
-use super::{Entry, KeyValueStore, sql};
+use super::{Entry, Found, KeyValueStore, sql};
 
 /// A [`KeyValueStore`] in a table `logto_sessions` of a PostgreSQL database, version 9.5 or later.
 ///

@@ -11,7 +11,7 @@ use redis::{
     cluster_async::ClusterConnection,
 };
 
-use super::{Entry, KeyValueStore, unavailable};
+use super::{Entry, Found, KeyValueStore, unavailable};
 
 /// A [`KeyValueStore`] in Redis 5 or later, or Valkey; a single server or a cluster.
 ///
@@ -108,19 +108,18 @@ impl RedisStore {
 
 #[async_trait]
 impl KeyValueStore for RedisStore {
-    async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
-        let fields = redis::cmd("HMGET")
-            .arg(self.key(key))
-            .arg(&["v", "d", SUBJECT, SESSION])
-            .take();
-        let (version, value, subject, provider_session): Fields = self.run(&fields).await?;
-        let entry = version.zip(value).map(|(version, value)| Entry {
-            version,
-            value,
-            subject,
-            provider_session,
-        });
-        Ok(entry)
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+        let (fields, ttl): (Fields, i64) = self.run(script(GET).arg(self.key(key))).await?;
+        let (version, value, subject, provider_session) = fields;
+        Ok(version.zip(value).map(|(version, value)| Found {
+            entry: Entry {
+                version,
+                value,
+                subject,
+                provider_session,
+            },
+            expires_in: Duration::from_millis(u64::try_from(ttl).unwrap_or(0)),
+        }))
     }
 
     async fn put(
@@ -217,6 +216,9 @@ fn script(text: &str) -> Cmd {
     command.arg(text).arg(1);
     command
 }
+
+const GET: &str = "
+return {redis.call('HMGET', KEYS[1], 'v', 'd', 'sub', 'sid'), redis.call('PTTL', KEYS[1])}";
 
 /// Expected version or nothing, milliseconds to live, then the fields.
 const PUT: &str = "

@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use logto_client::storage::StorageError;
 
-use super::unavailable;
+use super::{Entry, Found, unavailable};
 
 /// Implements [`KeyValueStore`](super::KeyValueStore) for a store with a `pool`. `$now` is the time of
 /// the database in milliseconds, `$lock` keeps two purges from waiting for each other.
@@ -12,15 +12,16 @@ macro_rules! sql_key_value_store {
     ($store:ty, now = $now:literal, lock = $lock:literal) => {
         #[async_trait]
         impl KeyValueStore for $store {
-            async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
+            async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
                 let statement = concat!(
-                    "SELECT version, value, subject, provider_session FROM logto_sessions ",
-                    "WHERE key = $1 AND expires_at > ",
+                    "SELECT version, value, subject, provider_session, expires_at - ",
+                    $now,
+                    " FROM logto_sessions WHERE key = $1 AND expires_at > ",
                     $now
                 );
                 let query = sqlx::query_as(statement).bind(key);
                 let row: Option<sql::Row> = sql::within(query.fetch_optional(&self.pool)).await?;
-                Ok(row.map(sql::entry))
+                Ok(row.map(sql::found))
             }
 
             async fn put(
@@ -113,16 +114,18 @@ macro_rules! sql_key_value_store {
 
 pub(super) use sql_key_value_store;
 
-/// Version, value, subject, session at the provider.
-pub(super) type Row = (i64, Vec<u8>, Option<String>, Option<String>);
+/// Version, value, subject, session at the provider, milliseconds to live.
+pub(super) type Row = (i64, Vec<u8>, Option<String>, Option<String>, i64);
 
-pub(super) fn entry((version, value, subject, provider_session): Row) -> super::Entry {
-    let version = u64::from_be_bytes(version.to_be_bytes());
-    super::Entry {
-        version,
-        value,
-        subject,
-        provider_session,
+pub(super) fn found((version, value, subject, provider_session, ttl): Row) -> Found {
+    Found {
+        entry: Entry {
+            version: u64::from_be_bytes(version.to_be_bytes()),
+            value,
+            subject,
+            provider_session,
+        },
+        expires_in: Duration::from_millis(u64::try_from(ttl).unwrap_or(0)),
     }
 }
 

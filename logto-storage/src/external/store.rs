@@ -15,7 +15,7 @@ use logto_client::storage::{SessionOwner, StorageError};
 /// use std::{collections::HashMap, sync::{Arc, Mutex}, time::{Duration, Instant}};
 /// use async_trait::async_trait;
 /// use logto_client::storage::{StorageError, SessionOwner};
-/// use logto_storage::{Entry, KeyValueStore};
+/// use logto_storage::{Entry, Found, KeyValueStore};
 ///
 /// #[derive(Clone, Debug, Default)]
 /// struct MapStore(Arc<Mutex<HashMap<String, (Entry, Instant)>>>);
@@ -30,8 +30,11 @@ use logto_client::storage::{SessionOwner, StorageError};
 ///
 /// #[async_trait]
 /// impl KeyValueStore for MapStore {
-///     async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
-///         Ok(self.with(|map| map.get(key).map(|(entry, _)| entry.clone())))
+///     async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+///         Ok(self.with(|map| map.get(key).map(|(entry, end)| Found {
+///             entry: entry.clone(),
+///             expires_in: *end - Instant::now(),
+///         })))
 ///     }
 ///     async fn put(
 ///         &self, key: &str, expected: Option<u64>, entry: Entry, ttl: Duration,
@@ -72,11 +75,12 @@ use logto_client::storage::{SessionOwner, StorageError};
 /// ```
 #[async_trait]
 pub trait KeyValueStore: fmt::Debug + Send + Sync {
-    /// The entry of `key`, unless its time is over.
+    /// The entry of `key` and the rest of its time to live, by the store's clock as well; `None` when
+    /// there is no entry or its time is over.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the store cannot be asked.
-    async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError>;
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError>;
 
     /// Writes `entry` for `ttl`, which the store measures by its own clock, if the version that is
     /// there is `expected`; with `None`, if there is nothing. Says whether it wrote. Comparing and
@@ -117,6 +121,15 @@ pub struct Entry {
     pub subject: Option<String>,
     /// A name for the session at the provider that it belongs to, to be found in the same way.
     pub provider_session: Option<String>,
+}
+
+/// What [`KeyValueStore::get`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The entry.
+    pub entry: Entry,
+    /// The rest of its time to live.
+    pub expires_in: Duration,
 }
 
 impl Entry {

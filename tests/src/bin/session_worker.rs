@@ -287,6 +287,15 @@ impl SessionStorage for AbortingStorage {
         self.inner.lease(handle, ttl).await
     }
 
+    async fn renew(
+        &self,
+        handle: &Handle,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        self.inner.renew(handle, lease, ttl).await
+    }
+
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
         self.inner.release(handle, lease).await
     }

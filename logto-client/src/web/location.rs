@@ -1,0 +1,90 @@
+//! Paths of the application as the browser knows them: below the path of the base URL.
+
+use std::borrow::Cow;
+
+use url::{Url, form_urlencoded};
+
+/// The longest `Location` that leads to the sign-in page. Proxies answer 502 to response headers that
+/// fill more than one page of memory.
+const MAX_LENGTH: usize = 3_072;
+
+/// A path with the base path in front of it.
+///
+/// A router that is mounted below a prefix, or a proxy in front, may have taken the prefix off the path
+/// of the request. A path that has it already stays as it is, and so does an address that is no path.
+pub(super) fn below<'p>(base_url: Option<&Url>, path: &'p str) -> Cow<'p, str> {
+    let base = base_url.map_or("", |url| url.path().trim_end_matches('/'));
+    let is_below = path
+        .strip_prefix(base)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
+    if is_below || !path.starts_with('/') {
+        Cow::Borrowed(path)
+    } else {
+        Cow::Owned(format!("{base}{path}"))
+    }
+}
+
+/// `sign_in_path` with the place to come back to, as far as there is room for it: the query of that
+/// place goes first.
+pub(super) fn with_return_to(sign_in_path: &str, return_to: &str) -> String {
+    let separator = match sign_in_path.contains('?') {
+        true => '&',
+        false => '?',
+    };
+    let path = return_to.split('?').next().unwrap_or_default();
+    [return_to, path]
+        .into_iter()
+        .map(|place| {
+            let place: String = form_urlencoded::byte_serialize(place.as_bytes()).collect();
+            format!("{sign_in_path}{separator}return_to={place}")
+        })
+        .find(|location| location.len() <= MAX_LENGTH)
+        .unwrap_or_else(|| sign_in_path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_put_below_the_base_path_once() {
+        let below_of = |base: &str, path: &str| {
+            let base_url = Url::parse(&format!("https://app.example{base}")).unwrap();
+            below(Some(&base_url), path).into_owned()
+        };
+        for (base, path, expected) in [
+            ("", "/orders", "/orders"),
+            ("/", "/", "/"),
+            ("/shop", "/orders?page=2", "/shop/orders?page=2"),
+            ("/shop", "/shop/orders", "/shop/orders"),
+            ("/shop", "/shop", "/shop"),
+            ("/shop", "/shop?page=2", "/shop?page=2"),
+            ("/shop", "/shopping", "/shop/shopping"),
+            ("/shop/", "/", "/shop/"),
+            ("/shop/eu", "/shop/us", "/shop/eu/shop/us"),
+            ("/shop", "https://login.example/", "https://login.example/"),
+        ] {
+            assert_eq!(below_of(base, path), expected, "{base} {path}");
+        }
+        assert_eq!(below(None, "/orders"), "/orders");
+    }
+
+    #[test]
+    fn what_has_no_room_is_left_out_query_first() {
+        let location = |return_to: &str| with_return_to("/sign-in", return_to);
+        assert_eq!(
+            location("/orders?page=2"),
+            "/sign-in?return_to=%2Forders%3Fpage%3D2"
+        );
+        assert_eq!(
+            with_return_to("/sign-in?first_screen=register", "/"),
+            "/sign-in?first_screen=register&return_to=%2F"
+        );
+        let long = "%E7%BF%BB".repeat(400);
+        assert_eq!(
+            location(&format!("/orders?q={long}")),
+            "/sign-in?return_to=%2Forders"
+        );
+        assert_eq!(location(&format!("/{long}")), "/sign-in");
+    }
+}

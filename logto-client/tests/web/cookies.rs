@@ -1,0 +1,824 @@
+//! Cookies against a browser that keeps to the rules: 4,096 bytes each, deletion by `Max-Age=0`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use http::{HeaderMap, HeaderValue, header};
+use logto_client::web::cookies::{
+    CookieCodec, CookieConfigError, CookieError, CookieOptions, DEFAULT_BUDGET, PendingId, SameSite,
+};
+use proptest::prelude::*;
+use url::Url;
+
+const NAME: &str = "__Host-logto_app";
+
+fn options(base_url: &str) -> CookieOptions {
+    CookieOptions::new(&Url::parse(base_url).unwrap(), "app")
+}
+
+fn codec() -> CookieCodec {
+    options("https://app.example.com").build().unwrap()
+}
+
+/// A value that differs at every place, so that swapped pieces show.
+fn value_of(length: usize) -> String {
+    (0..length)
+        .map(|i| char::from(b'a' + u8::try_from((i * 7 + i / 26) % 26).unwrap()))
+        .collect()
+}
+
+fn strings(headers: &[HeaderValue]) -> Vec<String> {
+    headers
+        .iter()
+        .map(|header| header.to_str().unwrap().to_owned())
+        .collect()
+}
+
+fn request(cookie_headers: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for cookie in cookie_headers {
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_bytes(cookie.as_bytes()).unwrap(),
+        );
+    }
+    headers
+}
+
+fn candidates(codec: &CookieCodec, cookie_headers: &[&str]) -> Vec<String> {
+    let headers = request(cookie_headers);
+    codec
+        .read(&headers)
+        .candidates()
+        .into_iter()
+        .map(String::from)
+        .collect()
+}
+
+/// A cookie jar of one site.
+#[derive(Clone, Debug, Default)]
+struct Browser(BTreeMap<String, String>);
+
+impl Browser {
+    fn request(&self) -> HeaderMap {
+        let cookies: Vec<String> = self.0.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        if cookies.is_empty() {
+            HeaderMap::new()
+        } else {
+            request(&[&cookies.join("; ")])
+        }
+    }
+
+    fn receive(&mut self, set_cookies: &[HeaderValue]) {
+        for cookie in strings(set_cookies) {
+            assert!(
+                cookie.len() <= 4_096,
+                "the browser would drop {} bytes",
+                cookie.len()
+            );
+            let (name, rest) = cookie.split_once('=').unwrap();
+            let (value, attributes) = rest.split_once("; ").unwrap();
+            if attributes
+                .split("; ")
+                .any(|attribute| attribute == "Max-Age=0")
+            {
+                self.0.remove(name);
+            } else {
+                self.0.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    fn carried_len(&self) -> usize {
+        self.request()
+            .get(header::COOKIE)
+            .map_or(0, HeaderValue::len)
+    }
+
+    fn write(&mut self, codec: &CookieCodec, value: &str) {
+        let headers = self.request();
+        let set = codec.write(&codec.read(&headers), value).unwrap();
+        self.receive(&set);
+    }
+
+    fn value(&self, codec: &CookieCodec) -> Option<String> {
+        let headers = self.request();
+        let candidates = codec.read(&headers).candidates();
+        assert!(candidates.len() < 2, "one value was written last");
+        candidates.into_iter().next().map(String::from)
+    }
+}
+
+/// A codec whose longest values are in several pieces.
+fn roomy() -> CookieCodec {
+    options("https://app.example.com")
+        .budget(65_536)
+        .build()
+        .unwrap()
+}
+
+/// How long the pieces of a chunked value are, as the codec cuts them.
+fn piece_len(codec: &CookieCodec) -> usize {
+    let set = codec.write(&Default::default(), &value_of(20_000)).unwrap();
+    let first = strings(&set).remove(0);
+    let piece = first.split_once('=').unwrap().1.split_once(';').unwrap().0;
+    piece.splitn(3, '.').nth(2).unwrap().len()
+}
+
+#[test]
+fn b1_attributes_are_safe_by_default_and_follow_the_options() {
+    let year = Duration::from_secs(366 * 24 * 3600);
+    let for_ever = Duration::MAX;
+    let https = "https://app.example.com";
+    for (options, expected) in [
+        (
+            options(https),
+            "__Host-logto_app=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=15552000",
+        ),
+        (
+            options(https)
+                .same_site(SameSite::Strict)
+                .until_browser_closes(),
+            "__Host-logto_app=v; Path=/; Secure; HttpOnly; SameSite=Strict",
+        ),
+        (
+            options(https)
+                .same_site(SameSite::None)
+                .name("s")
+                .max_age(year),
+            "__Host-s=v; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=31622400",
+        ),
+        (
+            options(https).domain(".Example.com").max_age(for_ever),
+            "__Secure-logto_app=v; Path=/; Secure; HttpOnly; SameSite=Lax; Domain=example.com; Max-Age=34560000",
+        ),
+        (
+            options("http://localhost:3000"),
+            "logto_app=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=15552000",
+        ),
+        (
+            options("https://localhost:3000"),
+            "__Host-logto_app=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=15552000",
+        ),
+    ] {
+        let set = options
+            .build()
+            .unwrap()
+            .write(&Default::default(), "v")
+            .unwrap();
+        assert_eq!(strings(&set), [expected]);
+        assert!(set[0].is_sensitive());
+    }
+}
+
+#[test]
+fn b1_cookies_without_secure_exist_on_loopback_only() {
+    for (base_url, allowed) in [
+        ("http://localhost:3000", true),
+        ("http://app.localhost", true),
+        ("http://127.0.0.1:8080/base", true),
+        ("http://127.8.0.1", true),
+        ("http://[::1]:3000", true),
+        ("http://app.example.com", false),
+        ("http://localhost.example.com", false),
+        ("http://notlocalhost", false),
+        ("http://10.0.0.1", false),
+        ("http://0.0.0.0", false),
+        ("http://[::]", false),
+        ("ftp://localhost", false),
+        ("data:text/plain,x", false),
+    ] {
+        let refused = options(base_url).build().err();
+        assert_eq!(refused.is_none(), allowed, "{base_url}");
+        assert!(matches!(
+            refused,
+            None | Some(CookieConfigError::InsecureBaseUrl(_))
+        ));
+    }
+}
+
+#[test]
+fn b1_options_that_browsers_would_refuse_are_refused() {
+    use CookieConfigError as Error;
+    let https = || options("https://app.example.com");
+    let name = |name: &str| (https().name(name), Error::InvalidName(name.to_owned()));
+    let domain = |domain: &str| {
+        (
+            https().domain(domain),
+            Error::ForeignDomain(domain.to_owned()),
+        )
+    };
+    for (options, expected) in [
+        name(""),
+        name(&"n".repeat(65)),
+        name("a b"),
+        name("a=b"),
+        name("a;b"),
+        name("a.0"),
+        name("__Host-a"),
+        name("näme"),
+        name("a\r\nSet-Cookie: b"),
+        domain("other.com"),
+        domain("ample.com"),
+        domain("com"),
+        domain(""),
+        domain("..example.com"),
+        domain("sub.app.example.com"),
+        domain("example.com; SameSite=None"),
+        (
+            options("https://192.0.2.1").domain("192.0.2.1"),
+            Error::ForeignDomain("192.0.2.1".into()),
+        ),
+        (
+            options("http://localhost").same_site(SameSite::None),
+            Error::CrossSiteNeedsHttps,
+        ),
+        (
+            options("http://localhost").cross_site_callback(),
+            Error::CrossSiteNeedsHttps,
+        ),
+        (https().budget(4_095), Error::BudgetOutOfRange(4_095)),
+        (https().budget(65_537), Error::BudgetOutOfRange(65_537)),
+        (https().pending_limit(0), Error::NoPendingSignIn),
+        (
+            https().max_age(Duration::from_millis(999)),
+            Error::ZeroMaxAge,
+        ),
+    ] {
+        assert_eq!(options.build().unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn b6_values_around_every_multiple_of_a_piece_round_trip() {
+    let codec = roomy();
+    let piece = piece_len(&codec);
+    let longest = codec.capacity();
+    let lengths = (1..=16)
+        .flat_map(|pieces| [pieces * piece - 1, pieces * piece, pieces * piece + 1])
+        .chain(1..20)
+        .chain(piece..4_100)
+        .chain([longest - 1, longest]);
+    for length in lengths.filter(|length| *length <= longest) {
+        let value = value_of(length);
+        let mut browser = Browser::default();
+        browser.write(&codec, &value);
+        assert_eq!(browser.value(&codec), Some(value), "{length}");
+        let pieces = browser.0.len();
+        assert!(
+            pieces == 1 || pieces == length.div_ceil(piece),
+            "{length} in {pieces}"
+        );
+    }
+}
+
+#[test]
+fn b6_no_set_cookie_and_no_cookie_header_is_too_long_at_any_length() {
+    for codec in [
+        codec(),
+        roomy(),
+        options("http://localhost")
+            .until_browser_closes()
+            .build()
+            .unwrap(),
+    ] {
+        let longest = codec.capacity();
+        for length in (1..=longest).step_by(97).chain([longest]) {
+            let mut browser = Browser::default();
+            browser.write(&codec, &value_of(length));
+            assert!(browser.carried_len() <= 65_536);
+        }
+        let beyond = codec.write(&Default::default(), &value_of(longest + 1));
+        assert!(
+            matches!(beyond, Err(CookieError::TooLarge { .. })),
+            "capacity is exact"
+        );
+    }
+    let mut browser = Browser::default();
+    browser.write(&codec(), &value_of(codec().capacity()));
+    assert!(browser.carried_len() <= DEFAULT_BUDGET);
+}
+
+#[test]
+fn b6_a_value_beyond_the_budget_is_a_typed_error_that_names_the_store() {
+    let codec = codec();
+    let error = codec
+        .write(&Default::default(), &value_of(40_000))
+        .unwrap_err();
+    let CookieError::TooLarge { size, limit } = error else {
+        panic!("{error}")
+    };
+    assert!(size > 40_000 && limit < DEFAULT_BUDGET);
+    assert!(error.to_string().contains("store on the server"), "{error}");
+}
+
+#[test]
+fn b6_values_that_cannot_stand_in_a_cookie_are_refused() {
+    for value in [
+        "", "a b", "a;b", "a,b", "a\"b", "a\\b", "a\r\nb", "ä", "a=b",
+    ] {
+        let written = codec().write(&Default::default(), value);
+        assert_eq!(written.unwrap_err(), CookieError::InvalidValue, "{value:?}");
+    }
+}
+
+/// A value in three pieces, as pairs of name and value.
+fn three_pieces(fill: &str) -> (String, Vec<(String, String)>) {
+    let codec = roomy();
+    let value = format!("{fill}{}", value_of(9_000));
+    let mut browser = Browser::default();
+    browser.write(&codec, &value);
+    let pieces: Vec<_> = browser.0.into_iter().collect();
+    assert_eq!(pieces.len(), 3);
+    (value, pieces)
+}
+
+fn header_of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    pairs
+        .into_iter()
+        .map(|(n, v)| format!("{n}={v}"))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+#[test]
+fn b7_pieces_are_complete_or_absent() {
+    let (value, pieces) = three_pieces("old");
+    let (_, newer) = three_pieces("new");
+    let pair = |from: &[(String, String)], i: usize| (from[i].0.clone(), from[i].1.clone());
+    let old = |i| pair(&pieces, i);
+    let new = |i| pair(&newer, i);
+    let named = |suffix: &str, i: usize| (format!("{NAME}.{suffix}"), pieces[i].1.clone());
+    let with_count = |count: &str| -> Vec<(String, String)> {
+        let rewrite = |v: &str| v.replacen(".3.", &format!(".{count}."), 1);
+        pieces
+            .iter()
+            .map(|(name, v)| (name.clone(), rewrite(v)))
+            .collect()
+    };
+    let read = |pairs: Vec<(String, String)>| {
+        let header = header_of(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        candidates(&roomy(), &[&header])
+    };
+
+    for (what, pairs) in [
+        ("in order", vec![old(0), old(1), old(2)]),
+        ("reordered", vec![old(2), old(0), old(1)]),
+        ("one twice, the same", vec![old(0), old(1), old(1), old(2)]),
+        (
+            "foreign pieces beside them",
+            vec![old(0), old(1), old(2), named("3", 0), named("99", 1)],
+        ),
+        (
+            "unreadable names beside them",
+            vec![named("00", 0), old(0), old(1), named("+1", 1), old(2)],
+        ),
+        (
+            "an incomplete newer write beside them",
+            vec![new(0), old(0), old(1), new(1), old(2)],
+        ),
+    ] {
+        assert_eq!(read(pairs), [value.as_str()], "{what}");
+    }
+
+    let mut contradictory = old(1);
+    contradictory.1.push('x');
+    for (what, pairs) in [
+        ("first missing", vec![old(1), old(2)]),
+        ("middle missing", vec![old(0), old(2)]),
+        ("last missing", vec![old(0), old(1)]),
+        ("alone", vec![old(0)]),
+        ("mixed writes", vec![old(0), new(1), old(2)]),
+        (
+            "one twice, different",
+            vec![old(0), old(1), contradictory, old(2)],
+        ),
+        ("swapped names", vec![old(0), named("2", 1), old(2)]),
+        ("index 00", vec![named("00", 0), old(1), old(2)]),
+        ("index +1", vec![old(0), named("+1", 1), old(2)]),
+        ("index -1", vec![old(0), named("-1", 1), old(2)]),
+        ("index 01", vec![old(0), named("01", 1), old(2)]),
+        ("index 1e9", vec![old(0), named("1e9", 1), old(2)]),
+        ("index ' 1'", vec![old(0), named(" 1", 1), old(2)]),
+        (
+            "index 4294967297",
+            vec![old(0), named("4294967297", 1), old(2)],
+        ),
+        ("no index", vec![old(0), named("", 1), old(2)]),
+        ("count 0", with_count("0")),
+        ("count 2", with_count("2")),
+        ("count 4", with_count("4")),
+        ("count 03", with_count("03")),
+        ("count +3", with_count("+3")),
+        ("count -3", with_count("-3")),
+        ("count 1000000000", with_count("1000000000")),
+        ("count missing", with_count("")),
+    ] {
+        let found = read(pairs);
+        // "count 2" leaves two whole pieces of a value that no key opens.
+        assert!(found.iter().all(|found| *found != value), "{what}");
+        assert!(found.is_empty() || what == "count 2", "{what}: {found:?}");
+    }
+}
+
+#[test]
+fn b7_a_header_of_nothing_but_pieces_is_read_once() {
+    let names = (0..20_000).map(|i| format!("{NAME}.{}=AAAAAAAA.99.x{i}", i % 100));
+    let header = names.collect::<Vec<_>>().join("; ");
+    let headers = request(&[&header]);
+    let carried = codec().read(&headers);
+    assert!(carried.candidates().is_empty());
+    assert!(
+        codec().clear(&carried).len() <= 100,
+        "each name is deleted once"
+    );
+}
+
+#[test]
+fn b8_shorter_values_delete_what_is_left_of_longer_ones() {
+    let codec = roomy();
+    let lengths = [100, 20_000, 9_000, 12_000, 50, 9_000, 60_000, 1];
+    let mut browser = Browser::default();
+    for length in lengths {
+        let value = value_of(length);
+        browser.write(&codec, &value);
+        assert_eq!(browser.value(&codec), Some(value), "{length}");
+        let single = browser.0.contains_key(NAME);
+        assert_eq!(
+            browser.0.len() == 1,
+            single,
+            "never both forms: {:?}",
+            browser.0.keys()
+        );
+    }
+}
+
+#[test]
+fn b8_clearing_deletes_everything_with_the_same_attributes() {
+    let attributes = "Path=/; Secure; HttpOnly; SameSite=Lax; Domain=example.com";
+    let codec = options("https://app.example.com")
+        .domain("example.com")
+        .build()
+        .unwrap();
+    let name = codec.name();
+    let headers = request(&[&format!(
+        "{name}=x; {name}.0=y; {name}.7=\"bad\"; {name}.evil=z; {name}.1="
+    )]);
+    let cleared = strings(&codec.clear(&codec.read(&headers)));
+    let deleted = |name: &str| {
+        format!("{name}=; {attributes}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT")
+    };
+    let expected = [
+        deleted(name),
+        deleted(&format!("{name}.0")),
+        deleted(&format!("{name}.1")),
+        deleted(&format!("{name}.7")),
+    ];
+    assert_eq!(cleared, expected);
+    assert!(codec.clear(&codec.read(&HeaderMap::new())).is_empty());
+}
+
+#[test]
+fn b9_only_the_exact_name_is_read() {
+    let lookalikes = [
+        "__Host-logto_ap=v",
+        "__Host-logto_app2=v",
+        "__Host-logto_app-other=v",
+        "__Host-logto_app.evil=v",
+        "__host-logto_app=v",
+        "logto_app=v",
+        "__Secure-logto_app=v",
+        "x__Host-logto_app=v",
+        "__Host-logto_app",
+        "=__Host-logto_app=v",
+        "other=__Host-logto_app=v",
+        "\"__Host-logto_app\"=v",
+    ];
+    for cookie in lookalikes {
+        assert!(candidates(&codec(), &[cookie]).is_empty(), "{cookie}");
+    }
+    assert_eq!(
+        candidates(&codec(), &[&lookalikes.join("; "), "__Host-logto_app=v"]),
+        ["v"]
+    );
+}
+
+#[test]
+fn b9_of_two_cookies_with_one_name_the_valid_one_wins() {
+    let found = candidates(
+        &codec(),
+        &["__Host-logto_app=tossed; a=b", "__Host-logto_app=valid"],
+    );
+    assert_eq!(found, ["tossed", "valid"], "the caller takes what opens");
+    let opened = found.into_iter().find(|value| value == "valid");
+    assert_eq!(opened.as_deref(), Some("valid"));
+
+    let many: Vec<String> = (0..1_000)
+        .map(|i| format!("__Host-logto_app=v{i}"))
+        .collect();
+    assert_eq!(
+        candidates(&codec(), &[&many.join("; ")]).len(),
+        4,
+        "no flood of look-ups"
+    );
+}
+
+#[test]
+fn b9_separate_and_untidy_headers_are_read_as_one() {
+    for headers in [
+        &["a=1", "__Host-logto_app=v", "b=2"][..],
+        &["a=1;__Host-logto_app=v;b=2"],
+        &["a=1;  \t__Host-logto_app = v  ;b=2"],
+        &[";;; __Host-logto_app=v;"],
+        &["utf8=\u{e4}\u{20ac}; __Host-logto_app=v; =; ="],
+    ] {
+        assert_eq!(candidates(&codec(), headers), ["v"], "{headers:?}");
+    }
+    for value in ["", "\"v\"", "a b", "v\u{e4}", "a%20b", "v,w"] {
+        assert!(
+            candidates(&codec(), &[&format!("__Host-logto_app={value}")]).is_empty(),
+            "{value:?}"
+        );
+    }
+}
+
+#[test]
+fn f40_a_browser_that_lost_one_piece_has_no_session_and_is_tidied_up() {
+    let codec = roomy();
+    let mut whole = Browser::default();
+    whole.write(&codec, &value_of(15_000));
+    for lost in whole.0.keys() {
+        let mut browser = whole.clone();
+        browser.0.remove(lost);
+        assert_eq!(browser.value(&codec), None, "{lost}");
+
+        let headers = browser.request();
+        let carried = codec.read(&headers);
+        assert!(carried.has_session(), "something is there to delete");
+        let mut cleared = browser.clone();
+        cleared.receive(&codec.clear(&carried));
+        assert!(cleared.0.is_empty());
+
+        browser.write(&codec, "next-session");
+        assert_eq!(browser.value(&codec).as_deref(), Some("next-session"));
+        assert_eq!(browser.0.len(), 1);
+    }
+}
+
+#[test]
+fn b7_two_responses_that_cross_never_mix() {
+    // Both answer requests that carried nothing, so that neither knows what the other sets.
+    let codec = roomy();
+    for (first, second) in [
+        (9_000, 20_000),
+        (20_000, 9_000),
+        (9_000, 9_001),
+        (100, 9_000),
+        (9_000, 100),
+    ] {
+        let (first, second) = (value_of(first), value_of(second));
+        let set = |value: &str| codec.write(&Default::default(), value).unwrap();
+        let mut browser = Browser::default();
+        browser.receive(&set(&first));
+        browser.receive(&set(&second));
+        let headers = browser.request();
+        let found = codec.read(&headers).candidates();
+        assert!(found.iter().any(|value| *value == second));
+        assert!(
+            found
+                .iter()
+                .all(|value| *value == first || *value == second)
+        );
+        browser.write(&codec, "third");
+        assert_eq!(browser.value(&codec).as_deref(), Some("third"));
+        assert_eq!(browser.0.len(), 1);
+    }
+}
+
+fn start_sign_in(browser: &mut Browser, codec: &CookieCodec, state: &str, began: u32, size: usize) {
+    let value = format!("{began:06}{}", value_of(size));
+    let headers = browser.request();
+    let carried = codec.read(&headers);
+    let began = |value: &str| value.get(..6)?.parse::<u32>().ok();
+    let set = codec
+        .write_pending(&carried, &PendingId::of_state(state), &value, began)
+        .unwrap();
+    browser.receive(&set);
+}
+
+fn is_pending(browser: &Browser, codec: &CookieCodec, state: &str) -> bool {
+    let headers = browser.request();
+    codec
+        .read(&headers)
+        .pending(&PendingId::of_state(state))
+        .len()
+        == 1
+}
+
+#[test]
+fn c19_pending_sign_ins_stand_side_by_side_and_are_finished_in_any_order() {
+    let codec = codec();
+    let mut browser = Browser::default();
+    for (began, state) in ["a", "b", "c"].into_iter().enumerate() {
+        start_sign_in(
+            &mut browser,
+            &codec,
+            state,
+            u32::try_from(began).unwrap(),
+            500,
+        );
+    }
+    for (state, left) in [("b", 2), ("c", 1), ("a", 0)] {
+        assert!(is_pending(&browser, &codec, state));
+        let headers = browser.request();
+        let cleared = codec.clear_pending(&codec.read(&headers), &PendingId::of_state(state));
+        browser.receive(&cleared);
+        assert!(!is_pending(&browser, &codec, state));
+        assert_eq!(browser.0.len(), left);
+    }
+    let nothing = codec.clear_pending(&Default::default(), &PendingId::of_state("a"));
+    assert!(nothing.is_empty());
+}
+
+#[test]
+fn c19_a_flood_of_sign_ins_keeps_the_newest_within_the_budget() {
+    for (size, kept) in [(500, 5), (3_000, 2)] {
+        let codec = codec();
+        let mut browser = Browser::default();
+        for began in 0..200 {
+            start_sign_in(&mut browser, &codec, &format!("state {began}"), began, size);
+            assert!(browser.carried_len() <= DEFAULT_BUDGET);
+        }
+        assert_eq!(browser.0.len(), kept);
+        for began in 200 - u32::try_from(kept).unwrap()..200 {
+            assert!(
+                is_pending(&browser, &codec, &format!("state {began}")),
+                "{began}"
+            );
+        }
+    }
+}
+
+#[test]
+fn c19_a_full_session_still_leaves_room_to_sign_in() {
+    let codec = codec();
+    let mut browser = Browser::default();
+    let session = value_of(codec.capacity());
+    browser.write(&codec, &session);
+    for began in 0..10 {
+        start_sign_in(
+            &mut browser,
+            &codec,
+            &format!("state {began}"),
+            began,
+            1_200,
+        );
+        assert!(
+            browser.carried_len() <= DEFAULT_BUDGET,
+            "{}",
+            browser.carried_len()
+        );
+        assert!(is_pending(&browser, &codec, &format!("state {began}")));
+    }
+    assert_eq!(browser.value(&codec), Some(session));
+}
+
+#[test]
+fn c19_a_session_that_is_written_pushes_pending_sign_ins_out_of_the_budget() {
+    let codec = codec();
+    let mut browser = Browser::default();
+    for began in 0..5 {
+        start_sign_in(
+            &mut browser,
+            &codec,
+            &format!("state {began}"),
+            began,
+            1_000,
+        );
+    }
+    browser.write(&codec, &value_of(codec.capacity()));
+    assert!(browser.carried_len() <= DEFAULT_BUDGET);
+}
+
+#[test]
+fn c19_pending_sign_ins_that_nobody_can_read_go_first() {
+    let codec = codec();
+    let mut browser = Browser::default();
+    for junk in 0..4 {
+        let name = format!("{NAME}.tx.{}", PendingId::of_state(&format!("junk {junk}")));
+        browser.0.insert(name, "unreadable".to_owned());
+    }
+    for began in 0..5 {
+        start_sign_in(&mut browser, &codec, &format!("state {began}"), began, 100);
+    }
+    assert!((0..5).all(|began| is_pending(&browser, &codec, &format!("state {began}"))));
+}
+
+#[test]
+fn c19_a_pending_sign_in_has_its_own_cookie_attributes() {
+    let id = PendingId::of_state("state");
+    let write = |options: CookieOptions| {
+        let set = options
+            .build()
+            .unwrap()
+            .write_pending(&Default::default(), &id, "v", |_| None::<u8>);
+        strings(&set.unwrap())
+            .remove(0)
+            .split_once('=')
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    let https = || options("https://app.example.com");
+    let lax = "v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=3600";
+    assert_eq!(write(https()), lax);
+    assert_eq!(
+        write(https().same_site(SameSite::Strict)),
+        lax,
+        "the callback comes from another site"
+    );
+    let none = "v; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=3600";
+    assert_eq!(write(https().cross_site_callback()), none);
+    assert_eq!(id.as_str().len(), 16);
+    assert_ne!(id, PendingId::of_state("State"));
+}
+
+#[test]
+fn c19_a_pending_sign_in_of_more_than_a_cookie_is_refused() {
+    let write = |value: &str| {
+        let id = PendingId::of_state("state");
+        codec().write_pending(&Default::default(), &id, value, |_| None::<u8>)
+    };
+    assert!(matches!(
+        write(&value_of(4_090)),
+        Err(CookieError::TooLarge { limit: 4_096, .. })
+    ));
+    assert!(matches!(
+        write(&value_of(9_000)),
+        Err(CookieError::TooLarge { .. })
+    ));
+    assert!(matches!(write("a b"), Err(CookieError::InvalidValue)));
+}
+
+#[test]
+fn b18_carried_cookies_do_not_show_their_values() {
+    let headers = request(&[&format!(
+        "{NAME}=sealed-value; {NAME}.0=AAAAAAAA.1.other-value"
+    )]);
+    let shown = format!("{:?}", codec().read(&headers));
+    assert!(!shown.contains("value"), "{shown}");
+    let set = codec().write(&Default::default(), "sealed-value").unwrap();
+    assert_eq!(format!("{set:?}"), "[Sensitive]");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn b6_any_sequence_of_lengths_round_trips(lengths in prop::collection::vec(1_usize..60_000, 1..6)) {
+        let codec = roomy();
+        let mut browser = Browser::default();
+        for length in lengths {
+            let value = value_of(length);
+            browser.write(&codec, &value);
+            prop_assert_eq!(browser.value(&codec), Some(value));
+            prop_assert!(browser.carried_len() <= 65_536);
+        }
+    }
+
+    #[test]
+    fn b7_no_header_confuses_the_parser(
+        bytes in prop::collection::vec(any::<u8>(), 0..400),
+        near_miss in "(__Host-logto_app(\\.(tx\\.)?[0-9a-z+-]{0,18})?=[A-Za-z0-9._]{0,20};? ?){0,20}",
+    ) {
+        let mut headers = request(&[&near_miss]);
+        if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+            headers.append(header::COOKIE, value);
+        }
+        let codec = codec();
+        let carried = codec.read(&headers);
+        prop_assert!(carried.candidates().len() <= 4);
+        prop_assert!(carried.candidates().iter().all(|value| !value.is_empty()));
+        prop_assert!(codec.write(&carried, "v").is_ok());
+        let _ = codec.clear(&carried);
+        let _ = codec.write_pending(&carried, &PendingId::of_state("s"), "v", |_| None::<u8>);
+    }
+
+    #[test]
+    fn b7_a_removed_or_changed_piece_never_gives_another_value(
+        length in 8_000_usize..30_000,
+        victim in any::<prop::sample::Index>(),
+        replacement in "[A-Za-z0-9._-]{0,30}",
+        remove in any::<bool>(),
+    ) {
+        let codec = roomy();
+        let mut browser = Browser::default();
+        browser.write(&codec, &value_of(length));
+        let name = browser.0.keys().nth(victim.index(browser.0.len())).unwrap().clone();
+        if remove {
+            browser.0.remove(&name);
+        } else {
+            browser.0.insert(name, replacement);
+        }
+        prop_assert_eq!(browser.value(&codec), None);
+    }
+}

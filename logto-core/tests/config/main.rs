@@ -1,0 +1,10 @@
+//! What an application configures, and the words that Logto understands.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod builder;
+mod env;
+mod urls;
+mod vocabulary;

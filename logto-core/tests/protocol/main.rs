@@ -1,0 +1,20 @@
+//! The exchanges with Logto's endpoints: what is sent, and what is made of every answer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client_authentication;
+mod client_credentials;
+mod discovery;
+mod introspection;
+mod key_fetching;
+mod logto_apis;
+mod revocation;
+mod secrets;
+mod token_exchange;
+mod token_refusals;
+mod token_requests;
+mod token_responses;
+mod user_info;
+mod webhook;

@@ -1,0 +1,16 @@
+//! Sign-ins, from the request to the claims of the user, and signing out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod authorization_request;
+mod callback;
+mod callback_errors;
+mod complete_sign_in;
+mod device;
+mod pending_sign_in;
+mod pushed_authorization;
+mod return_to;
+mod sign_out;
+mod third_party_login;

@@ -1,0 +1,311 @@
+//! What every key-value store has to do, checked on real time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use logto_client::{
+    entropy::{Entropy, OsEntropy},
+    ledger::SharedLedger,
+    storage::{Replaced, SessionOwner, SessionReader, SessionStorage},
+};
+use logto_storage::{
+    Entry, ExternalLedger, ExternalStorage, KeyValueStore, Lifetimes,
+    conformance::{self, Place, Promises, Sample},
+};
+
+use super::{NOW, config, ring};
+
+const LONG: Duration = Duration::from_secs(600);
+
+pub(crate) fn storage(store: impl KeyValueStore + 'static) -> ExternalStorage {
+    ExternalStorage::new(store, ring(1), &config("https://tenant.logto.app", "app"))
+}
+
+/// A variable that says where a server is. A test without its server fails.
+pub(crate) fn server(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("set {variable} to the URL of a server for tests, or leave out its feature")
+    })
+}
+
+/// Text that no earlier run has used.
+fn unique(name: &str) -> String {
+    let mut bytes = [0_u8; 8];
+    OsEntropy.fill(&mut bytes).unwrap();
+    format!("{name}-{:016x}", u64::from_be_bytes(bytes))
+}
+
+fn entry(version: u64, value: &[u8]) -> Entry {
+    Entry {
+        version,
+        value: value.to_vec(),
+        ..Entry::default()
+    }
+}
+
+async fn entry_of(store: &impl KeyValueStore, key: &str) -> Option<Entry> {
+    store.get(key).await.unwrap().map(|found| found.entry)
+}
+
+/// The whole contract, on two connections to one place.
+pub(crate) async fn check<S: KeyValueStore + Clone + 'static>(one: S, other: S) {
+    for lifetimes in [
+        Lifetimes::default(),
+        Lifetimes {
+            idle: Duration::from_secs(3_600),
+            absolute: Duration::from_secs(36_000),
+        },
+    ] {
+        let connections = AtomicU64::new(0);
+        let make = async || {
+            let first = connections.fetch_add(1, Ordering::Relaxed) == 0;
+            let store = if first { one.clone() } else { other.clone() };
+            Arc::new(storage(store).lifetimes(lifetimes)) as _
+        };
+        conformance::run(
+            Promises {
+                place: Place::Shared,
+                lifetimes,
+            },
+            make,
+        )
+        .await
+        .unwrap();
+    }
+    versions_and_values(&one, &other).await;
+    times_to_live(&one).await;
+    owners(&one).await;
+    one_writer_at_a_time(&one, &other).await;
+    many_processes_lose_no_write(&one, &other).await;
+    ledger_leases(&one, &other).await;
+}
+
+async fn versions_and_values(one: &impl KeyValueStore, other: &impl KeyValueStore) {
+    let key = unique("entry");
+    assert_eq!(entry_of(one, &key).await, None);
+    assert!(
+        !one.put(&key, Some(0), entry(1, b""), LONG).await.unwrap(),
+        "nothing has no version"
+    );
+    let all_bytes: Vec<u8> = (0..=255).collect();
+    let large = vec![0xab; 100_000];
+    let writes: [(Option<u64>, u64, &[u8]); 5] = [
+        (None, 0, b""),
+        (Some(0), u64::MAX, &all_bytes),
+        (Some(u64::MAX), 1 << 63, &large),
+        (Some(1 << 63), 1 << 53 | 1, b"\0"),
+        (Some(1 << 53 | 1), 7, b"end"),
+    ];
+    for (expected, version, value) in writes {
+        for wrong in [None, Some(1), Some(0), Some(u64::MAX), Some(1 << 53)] {
+            if wrong != expected {
+                let written = other
+                    .put(&key, wrong, entry(9, b"wrong"), LONG)
+                    .await
+                    .unwrap();
+                assert_eq!(
+                    written,
+                    wrong.is_none() && expected.is_none(),
+                    "{wrong:?} {expected:?}"
+                );
+            }
+        }
+        assert!(
+            one.put(&key, expected, entry(version, value), LONG)
+                .await
+                .unwrap(),
+            "{version}"
+        );
+        assert_eq!(entry_of(other, &key).await, Some(entry(version, value)));
+    }
+    other.delete(&key, Some(8)).await.unwrap();
+    assert!(
+        entry_of(one, &key).await.is_some(),
+        "another version was deleted"
+    );
+    other.delete(&key, Some(7)).await.unwrap();
+    assert_eq!(entry_of(one, &key).await, None);
+    other.delete(&key, None).await.unwrap();
+    assert!(one.put(&key, None, entry(1, b""), LONG).await.unwrap());
+    other.delete(&key, None).await.unwrap();
+    assert_eq!(entry_of(one, &key).await, None);
+}
+
+async fn times_to_live(store: &impl KeyValueStore) {
+    let (short, longer) = (unique("short"), unique("longer"));
+    let ttl = Duration::from_millis(300);
+    store.put(&short, None, entry(1, b"x"), ttl).await.unwrap();
+    store.put(&longer, None, entry(1, b"x"), ttl).await.unwrap();
+    assert!(
+        store
+            .put(&longer, Some(1), entry(2, b"x"), LONG)
+            .await
+            .unwrap(),
+        "a write prolongs"
+    );
+    assert!(entry_of(store, &short).await.is_some());
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(entry_of(store, &short).await, None);
+    assert!(
+        !store
+            .put(&short, Some(1), entry(2, b"x"), LONG)
+            .await
+            .unwrap(),
+        "it is over"
+    );
+    assert!(
+        store.put(&short, None, entry(5, b"y"), LONG).await.unwrap(),
+        "the key is free again"
+    );
+    assert_eq!(entry_of(store, &short).await, Some(entry(5, b"y")));
+    assert_eq!(entry_of(store, &longer).await, Some(entry(2, b"x")));
+}
+
+async fn owners(store: &impl KeyValueStore) {
+    let (alice, bob, first, second) = (unique("alice"), unique("bob"), unique("1"), unique("2"));
+    let owned = |version, subject: &str, session: Option<&str>| Entry {
+        subject: Some(subject.to_owned()),
+        provider_session: session.map(str::to_owned),
+        ..entry(version, b"x")
+    };
+    let keys: Vec<String> = (0..4).map(|_| unique("owned")).collect();
+    for (key, entry) in keys.iter().zip([
+        owned(1, &alice, Some(&first)),
+        owned(1, &alice, None),
+        owned(1, &bob, Some(&first)),
+        owned(1, &bob, Some(&second)),
+    ]) {
+        store.put(key, None, entry.clone(), LONG).await.unwrap();
+        assert_eq!(entry_of(store, key).await, Some(entry));
+    }
+    // The last session changes hands; what is over does not count.
+    store
+        .put(&keys[3], Some(1), owned(2, &alice, None), LONG)
+        .await
+        .unwrap();
+    let over = unique("over");
+    store
+        .put(
+            &over,
+            None,
+            owned(1, &alice, None),
+            Duration::from_millis(1),
+        )
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+
+    let session = |name: &str| SessionOwner::ProviderSession(name.to_owned());
+    let subject = |name: &str| SessionOwner::Subject(name.to_owned());
+    for (whose, count, there) in [
+        (session(&second), 0, [true, true, true, true]),
+        (session(&alice), 0, [true, true, true, true]),
+        (session(&first), 2, [false, true, false, true]),
+        (subject(&bob), 0, [false, true, false, true]),
+        (subject(&alice), 2, [false, false, false, false]),
+        (subject(&alice), 0, [false, false, false, false]),
+    ] {
+        assert_eq!(store.delete_all(&whose).await.unwrap(), count, "{whose:?}");
+        for (key, there) in keys.iter().zip(there) {
+            assert_eq!(entry_of(store, key).await.is_some(), there, "{whose:?}");
+        }
+    }
+}
+
+async fn one_writer_at_a_time<S: KeyValueStore + Clone + 'static>(one: &S, other: &S) {
+    for expected in [None, Some(0)] {
+        let key = unique("contended");
+        if expected.is_some() {
+            one.put(&key, None, entry(0, b""), LONG).await.unwrap();
+        }
+        let writers: Vec<_> = (1..=50)
+            .map(|writer| {
+                let store = if writer % 2 == 0 {
+                    one.clone()
+                } else {
+                    other.clone()
+                };
+                let key = key.clone();
+                tokio::spawn(async move {
+                    store
+                        .put(&key, expected, entry(writer, b"x"), LONG)
+                        .await
+                        .unwrap()
+                })
+            })
+            .collect();
+        let mut winners = 0;
+        for writer in writers {
+            winners += u32::from(writer.await.unwrap());
+        }
+        assert_eq!(winners, 1, "{expected:?}");
+    }
+}
+
+/// Two processes that add up through compare-and-swap.
+async fn many_processes_lose_no_write<S: KeyValueStore + Clone + 'static>(one: &S, other: &S) {
+    let first = storage(one.clone());
+    let session = Sample::default().build().unwrap();
+    let handle = first.create(&session, NOW).await.unwrap();
+    let writers: Vec<_> = [one, other, one, other]
+        .into_iter()
+        .map(|store| {
+            let (storage, handle) = (storage(store.clone()), handle.clone());
+            tokio::spawn(async move {
+                for _ in 0..10 {
+                    let mut stored = storage.load(&handle, NOW).await.unwrap().unwrap();
+                    loop {
+                        let (version, session) = (stored.version, stored.session.clone());
+                        match storage
+                            .replace(&handle, version, &session, NOW)
+                            .await
+                            .unwrap()
+                        {
+                            Replaced::Stored { .. } => break,
+                            Replaced::Conflict(current) => stored = current,
+                            Replaced::Gone => panic!("nobody removed it"),
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(
+        first.load(&handle, NOW).await.unwrap().unwrap().version.0,
+        41
+    );
+}
+
+/// The shared ledger has the same leases.
+async fn ledger_leases<S: KeyValueStore + Clone + 'static>(one: &S, other: &S) {
+    let (one, other) = (
+        ExternalLedger::new(one.clone()),
+        ExternalLedger::new(other.clone()),
+    );
+    let mut key = [0; 32];
+    OsEntropy.fill(&mut key).unwrap();
+    let ttl = Duration::from_millis(300);
+    let stalled = one.lease(&key, ttl).await.unwrap().unwrap();
+    assert!(!stalled.was_taken_over());
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let taken = other.lease(&key, LONG).await.unwrap().expect("it ended");
+    assert!(taken.was_taken_over());
+    assert!(one.lease(&key, LONG).await.unwrap().is_none());
+    assert!(!one.renew(&key, &stalled, LONG).await.unwrap());
+    assert!(other.renew(&key, &taken, LONG).await.unwrap());
+    one.release(&key, stalled).await.unwrap();
+    assert!(one.lease(&key, LONG).await.unwrap().is_none());
+    other.release(&key, taken).await.unwrap();
+    let next = one.lease(&key, LONG).await.unwrap().expect("it is free");
+    assert!(!next.was_taken_over());
+    one.release(&key, next).await.unwrap();
+}

@@ -1,0 +1,477 @@
+//! Sessions in cookies: what opens, what fits, what is left out.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderValue, header};
+use logto_client::{
+    entropy::OsEntropy,
+    seal::{Purpose, SealContext, SealKey},
+    storage::{Handle, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version},
+    web::cookies::CookieOptions,
+};
+use logto_core::{Session, TokenTarget, UnixTime};
+use logto_storage::{CookieStorage, Lifetimes, Overflow, conformance::Sample};
+use proptest::prelude::*;
+use url::Url;
+
+use crate::common::{NOW, codec, config, cookie_storage, ring};
+
+const TENANT: &str = "https://tenant.logto.app";
+
+fn session(access_tokens: usize, organizations: usize) -> Session {
+    Sample {
+        access_tokens,
+        organizations,
+        ..Sample::default()
+    }
+    .build()
+    .unwrap()
+}
+
+async fn opens(storage: &CookieStorage, handle: &str) -> bool {
+    storage
+        .load(&Handle::new(handle), NOW)
+        .await
+        .unwrap()
+        .is_some()
+}
+
+/// The session as a browser keeps it and brings it back, and the bytes it carries.
+async fn through_a_browser(
+    storage: &CookieStorage,
+    handle: &Handle,
+    budget: usize,
+) -> (Session, usize) {
+    let codec = codec(budget);
+    let set_cookies = codec.write(&Default::default(), handle.expose()).unwrap();
+    let mut jar = BTreeMap::new();
+    for cookie in &set_cookies {
+        assert!(cookie.len() <= 4_096, "{} bytes", cookie.len());
+        let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
+        let (name, value) = pair.split_once('=').unwrap();
+        assert!(jar.insert(name, value).is_none());
+    }
+    let pairs: Vec<String> = jar
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let cookie = pairs.join("; ");
+    let mut request = HeaderMap::new();
+    request.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
+    let candidates = codec.read(&request).candidates();
+    let [candidate] = candidates.as_slice() else {
+        panic!("{candidates:?}")
+    };
+    let stored = storage
+        .load(&Handle::new(candidate.as_ref()), NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    (stored.session, cookie.len())
+}
+
+#[tokio::test]
+async fn b2_every_flipped_bit_of_a_session_cookie_is_no_session() {
+    let storage = cookie_storage();
+    let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+    assert!(opens(&storage, handle.expose()).await);
+
+    let sealed = URL_SAFE_NO_PAD.decode(handle.expose()).unwrap();
+    for bit in 0..sealed.len() * 8 {
+        let mut tampered = sealed.clone();
+        tampered[bit / 8] ^= 1 << (bit % 8);
+        assert!(
+            !opens(&storage, &URL_SAFE_NO_PAD.encode(tampered)).await,
+            "bit {bit}"
+        );
+    }
+    let characters = handle.expose().as_bytes();
+    for bit in 0..characters.len() * 8 {
+        let mut tampered = characters.to_vec();
+        tampered[bit / 8] ^= 1 << (bit % 8);
+        let Ok(tampered) = String::from_utf8(tampered) else {
+            continue;
+        };
+        assert!(!opens(&storage, &tampered).await, "character bit {bit}");
+    }
+    for length in 0..handle.expose().len() {
+        assert!(
+            !opens(&storage, &handle.expose()[..length]).await,
+            "first {length}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn b2_a_cookie_of_another_key_name_issuer_or_application_is_no_session() {
+    let handle = cookie_storage().create(&session(1, 1), NOW).await.unwrap();
+    let other_name = CookieOptions::new(&Url::parse("https://app.example.com").unwrap(), "app");
+    let other_name = other_name.name("other").build().unwrap();
+    let ours = config(TENANT, "app");
+    for (storage, opened) in [
+        (CookieStorage::new(ring(1), &ours, &codec(8_192)), true),
+        (CookieStorage::new(ring(2), &ours, &codec(8_192)), false),
+        (CookieStorage::new(ring(1), &ours, &other_name), false),
+        (
+            CookieStorage::new(
+                ring(1),
+                &config("https://other.logto.app", "app"),
+                &codec(8_192),
+            ),
+            false,
+        ),
+        (
+            CookieStorage::new(ring(1), &config(TENANT, "other"), &codec(8_192)),
+            false,
+        ),
+    ] {
+        assert_eq!(
+            opens(&storage, handle.expose()).await,
+            opened,
+            "{storage:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn b2_a_pending_sign_in_is_not_taken_for_a_session() {
+    let storage = cookie_storage();
+    let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+    let sealed = URL_SAFE_NO_PAD.decode(handle.expose()).unwrap();
+    let (name, config) = (codec(8_192).name().to_owned(), config(TENANT, "app"));
+    let context = |purpose| SealContext {
+        purpose,
+        name: &name,
+        issuer: config.issuer(),
+        app_id: config.app_id(),
+    };
+    // The same record, sealed by the same key for another purpose.
+    let record = ring(1)
+        .open(&context(Purpose::Session), &sealed)
+        .expect("the context is right");
+    for purpose in [Purpose::PendingSignIn, Purpose::Record] {
+        let confused = ring(1)
+            .seal(&context(purpose), &record, &OsEntropy)
+            .unwrap();
+        assert!(
+            !opens(&storage, &URL_SAFE_NO_PAD.encode(confused)).await,
+            "{purpose:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn b3_sessions_survive_a_change_of_keys_until_the_old_one_is_retired() {
+    let storage = |ring| CookieStorage::new(ring, &config(TENANT, "app"), &codec(8_192));
+    let handle = storage(ring(1)).create(&session(1, 1), NOW).await.unwrap();
+    let rotating = storage(ring(2).with_previous_key(SealKey::new(&[1; 32])));
+    let stored = rotating.load(&handle, NOW).await.unwrap().unwrap();
+
+    let replaced = rotating
+        .replace(&handle, stored.version, &stored.session, NOW)
+        .await
+        .unwrap();
+    let Replaced::Stored {
+        handle: resealed, ..
+    } = replaced
+    else {
+        panic!("{replaced:?}")
+    };
+    let rotated = storage(ring(2));
+    assert!(!opens(&rotated, handle.expose()).await);
+    assert!(opens(&rotated, resealed.expose()).await);
+}
+
+#[tokio::test]
+async fn b4_the_same_session_is_never_sealed_alike() {
+    let storage = cookie_storage();
+    let mut handles = BTreeSet::new();
+    for _ in 0..100 {
+        let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+        assert!(handles.insert(handle.expose().to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn b5_an_old_cookie_is_dead_whatever_the_browser_keeps() {
+    let day = Duration::from_secs(24 * 3600);
+    let storage = cookie_storage();
+    let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+    for (after, alive) in [
+        (0, true),
+        (13, true),
+        (14, false),
+        (180, false),
+        (100_000, false),
+    ] {
+        let found = storage.load(&handle, NOW.plus(day * after)).await.unwrap();
+        assert_eq!(found.is_some(), alive, "after {after} days");
+    }
+}
+
+#[tokio::test]
+async fn b5_no_lifetime_overflows() {
+    for (idle, absolute, alive) in [
+        (Duration::MAX, Duration::MAX, true),
+        (Duration::MAX, Duration::ZERO, false),
+        (Duration::ZERO, Duration::MAX, false),
+    ] {
+        let storage = cookie_storage().lifetimes(Lifetimes { idle, absolute });
+        let handle = storage.create(&session(0, 0), NOW).await.unwrap();
+        let centuries = NOW.plus(Duration::from_secs(10_000_000_000));
+        assert_eq!(
+            storage.load(&handle, centuries).await.unwrap().is_some(),
+            alive
+        );
+        let the_end = UnixTime::from_secs(i64::MAX);
+        assert!(storage.load(&handle, the_end).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn b6_s8_one_to_a_thousand_organizations_and_twelve_tokens_fit() {
+    let sizes = (1..40)
+        .chain((40..300).step_by(20))
+        .chain((300..=1_000).step_by(50));
+    for organizations in sizes {
+        for access_tokens in [0, 1, 2, 3, 5, 8, 12] {
+            let session = session(access_tokens, organizations);
+            let storage = cookie_storage();
+            let handle = storage.create(&session, NOW).await.unwrap();
+            let (found, carried) = through_a_browser(&storage, &handle, 8_192).await;
+            let case = (organizations, access_tokens);
+            assert!(carried <= 8_192, "{case:?}");
+            assert_eq!(found.id(), session.id());
+            assert_eq!(found.refresh_token(), session.refresh_token());
+            assert_eq!(found.granted_scopes(), session.granted_scopes());
+            let kept = found.access_tokens();
+            assert!(
+                kept.iter()
+                    .all(|(t, token)| session.access_tokens().get(t) == Some(token))
+            );
+            if organizations <= 300 {
+                assert_eq!(found.id_token(), session.id_token(), "{case:?}");
+                assert_eq!(found.claims(), session.claims());
+            } else if found.id_token().is_none() {
+                let mut expected = session.clone();
+                assert!(expected.forget_organizations());
+                assert_eq!(found.claims(), expected.claims());
+                let few = access_tokens.min(5);
+                assert!(kept.len() >= few, "there is room again: {case:?}");
+            }
+        }
+    }
+}
+
+/// What was left out comes back with the next ID token, and a session that changes elsewhere stays as it
+/// is.
+#[tokio::test]
+async fn b6_a_session_without_its_organizations_goes_on() {
+    let storage = cookie_storage();
+    let handle = storage.create(&session(3, 1_000), NOW).await.unwrap();
+    let Stored {
+        session: mut shortened,
+        version,
+    } = storage.load(&handle, NOW).await.unwrap().unwrap();
+    assert!(shortened.id_token().is_none());
+    assert!(shortened.claims().user.organizations.is_absent());
+    assert_eq!(shortened.claims().sub, session(3, 1_000).claims().sub);
+    assert_eq!(
+        shortened.claims().user.email,
+        session(3, 1_000).claims().user.email
+    );
+    assert!(!shortened.forget_organizations(), "there are none left");
+
+    shortened.forget(&TokenTarget::user_info());
+    let replaced = storage.replace(&handle, version, &shortened, NOW).await;
+    let Replaced::Stored { handle, .. } = replaced.unwrap() else {
+        panic!("nobody was faster")
+    };
+    let found = storage.load(&handle, NOW).await.unwrap().unwrap().session;
+    assert_eq!(found, shortened);
+}
+
+#[tokio::test]
+async fn b6_a_larger_budget_carries_a_thousand_organizations() {
+    let budget = 32_768;
+    let config = config(TENANT, "app");
+    let storage = CookieStorage::new(ring(1), &config, &codec(budget));
+    let session = session(12, 1_000);
+    let handle = storage.create(&session, NOW).await.unwrap();
+    let (found, carried) = through_a_browser(&storage, &handle, budget).await;
+    assert_eq!(found, session);
+    assert!(carried <= budget);
+}
+
+#[tokio::test]
+async fn b6_what_does_not_fit_is_an_error_that_names_the_way_out() {
+    let long = "x".repeat(60_000);
+    let mut session = serde_json::to_value(session(0, 0)).unwrap();
+    session["requested_resources"] = serde_json::json!([format!("https://api.example.com/{long}")]);
+    let session = serde_json::from_value(session).unwrap();
+    let error = cookie_storage().create(&session, NOW).await.unwrap_err();
+    assert!(matches!(error, StorageError::TooLarge { .. }), "{error}");
+    assert!(error.to_string().contains("store on the server"), "{error}");
+}
+
+#[tokio::test]
+async fn b6_access_tokens_are_left_out_longest_unused_first() {
+    let reports = Arc::new(Mutex::new(Vec::<Overflow>::new()));
+    let sink = reports.clone();
+    let storage = cookie_storage().on_overflow(move |o| sink.lock().unwrap().push(o.clone()));
+    let session = session(12, 10);
+    let handle = storage.create(&session, NOW).await.unwrap();
+    let found = storage.load(&handle, NOW).await.unwrap().unwrap().session;
+
+    let mut by_use: Vec<_> = session.access_tokens().iter().collect();
+    by_use.sort_by_key(|(_, token)| token.last_used);
+    let kept: Vec<bool> = by_use
+        .iter()
+        .map(|(target, _)| found.access_tokens().contains_key(target))
+        .collect();
+    let dropped = kept.iter().filter(|kept| !**kept).count();
+    assert!(dropped > 0 && dropped < 12, "{kept:?}");
+    assert!(
+        kept.is_sorted(),
+        "only the longest unused are missing: {kept:?}"
+    );
+
+    let reports = reports.lock().unwrap();
+    let [report] = reports.as_slice() else {
+        panic!("{reports:?}")
+    };
+    let expected: Vec<TokenTarget> = by_use
+        .iter()
+        .take(dropped)
+        .map(|(target, _)| (*target).clone())
+        .collect();
+    assert_eq!(report.dropped, expected);
+    assert!(report.size > report.limit);
+}
+
+#[tokio::test]
+async fn b6_expired_access_tokens_go_before_the_longest_unused() {
+    let mut session = serde_json::to_value(session(12, 10)).unwrap();
+    let tokens = session["access_tokens"].as_array_mut().unwrap();
+    let last_used = |entry: &serde_json::Value| entry[1]["last_used"].as_i64().unwrap();
+    let newest = tokens
+        .iter_mut()
+        .max_by_key(|entry| last_used(entry))
+        .unwrap();
+    newest[1]["expires_at"] = NOW.as_secs().into();
+    let session: Session = serde_json::from_value(session).unwrap();
+    let (expired, _) = session
+        .access_tokens()
+        .iter()
+        .find(|(_, token)| token.expires_at == NOW)
+        .unwrap();
+
+    let storage = cookie_storage();
+    let handle = storage.create(&session, NOW).await.unwrap();
+    let found = storage.load(&handle, NOW).await.unwrap().unwrap().session;
+    assert!(!found.access_tokens().contains_key(expired));
+    assert!(!found.access_tokens().is_empty());
+}
+
+#[tokio::test]
+async fn b6_what_nothing_could_fetch_again_is_not_left_out() {
+    let session = Sample {
+        access_tokens: 12,
+        refresh_token: None,
+        ..Sample::default()
+    };
+    let error = cookie_storage()
+        .create(&session.build().unwrap(), NOW)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StorageError::TooLarge { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn b18_the_storage_shows_no_key_and_no_token() {
+    let storage = cookie_storage();
+    let session = session(2, 2);
+    let handle = storage.create(&session, NOW).await.unwrap();
+    let stored = storage.load(&handle, NOW).await.unwrap().unwrap();
+    let shown = format!("{storage:?} {handle:?} {stored:?}");
+    let tokens = session.access_tokens().values().map(|token| &token.token);
+    for secret in tokens
+        .chain(session.id_token())
+        .chain(session.refresh_token())
+    {
+        assert!(!shown.contains(secret.expose()));
+    }
+    assert!(!shown.contains(handle.expose()));
+    assert!(!shown.contains("[1, 1, 1"), "{shown}");
+}
+
+#[tokio::test]
+async fn f33_a_cookie_of_a_newer_release_is_no_session_and_no_error() {
+    let storage = cookie_storage();
+    let (name, config) = (codec(8_192).name().to_owned(), config(TENANT, "app"));
+    let context = SealContext {
+        purpose: Purpose::Session,
+        name: &name,
+        issuer: config.issuer(),
+        app_id: config.app_id(),
+    };
+    let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+    let sealed = URL_SAFE_NO_PAD.decode(handle.expose()).unwrap();
+    let record = ring(1).open(&context, &sealed).unwrap();
+    for (first, rest) in [
+        (2, &record[1..]),
+        (255, b"".as_slice()),
+        (0, &record[1..]),
+        (1, b"\xff"),
+    ] {
+        let record = [&[first], rest].concat();
+        let sealed = ring(1).seal(&context, &record, &OsEntropy).unwrap();
+        assert!(
+            !opens(&storage, &URL_SAFE_NO_PAD.encode(sealed)).await,
+            "{first}"
+        );
+    }
+    let empty = ring(1).seal(&context, b"", &OsEntropy).unwrap();
+    assert!(!opens(&storage, &URL_SAFE_NO_PAD.encode(empty)).await);
+}
+
+#[tokio::test]
+async fn a_handle_knows_its_version() {
+    let storage = cookie_storage();
+    let session = session(1, 1);
+    let mut handle = storage.create(&session, NOW).await.unwrap();
+    for version in 1..5 {
+        let stored = storage.load(&handle, NOW).await.unwrap().unwrap();
+        assert_eq!(stored.version, Version(version));
+        let replaced = storage
+            .replace(&handle, stored.version, &session, NOW)
+            .await
+            .unwrap();
+        let Replaced::Stored {
+            handle: new,
+            version: written,
+        } = replaced
+        else {
+            panic!("{replaced:?}")
+        };
+        assert_eq!(written, Version(version + 1));
+        handle = new;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn b2_no_handle_is_an_error(handle in ".{0,200}") {
+        let storage = cookie_storage();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let found = runtime.block_on(storage.load(&Handle::new(handle), NOW));
+        prop_assert!(found.unwrap().is_none());
+    }
+}

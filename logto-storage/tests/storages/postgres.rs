@@ -1,0 +1,56 @@
+//! PostgreSQL: needs `LOGTO_TEST_POSTGRES_URL`.
+
+use logto_client::storage::StorageError;
+use logto_storage::PostgresStore;
+
+use crate::common::stores;
+
+async fn connect() -> PostgresStore {
+    PostgresStore::connect(&stores::server("LOGTO_TEST_POSTGRES_URL"))
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b10_f34_f35_f36_a_server_keeps_the_contract() {
+    let (one, other) = (connect().await, connect().await);
+    // Two processes start at once, and then again.
+    for _ in 0..2 {
+        let (first, second) = tokio::join!(one.migrate(), other.migrate());
+        first.unwrap();
+        second.unwrap();
+    }
+    stores::check(one, other).await;
+}
+
+#[tokio::test]
+async fn f31_a_server_that_is_not_there_is_unavailable_and_a_bad_url_is_misconfigured() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("postgres://user:secret@{closed}/database");
+    let refused = PostgresStore::connect(&url).await.unwrap_err();
+    assert!(
+        matches!(refused, StorageError::Unavailable(_)),
+        "{refused:?}"
+    );
+    assert!(!format!("{refused} {refused:?}").contains("secret"));
+    for url in ["", "not a url", "postgres://user:secret@[/"] {
+        let refused = PostgresStore::connect(url).await.unwrap_err();
+        assert!(
+            matches!(refused, StorageError::Misconfigured(_)),
+            "{url}: {refused:?}"
+        );
+        assert!(!format!("{refused} {refused:?}").contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn b18_the_store_does_not_show_its_url() {
+    let shown = format!("{:?}", connect().await);
+    assert!(
+        shown.starts_with("PostgresStore { connections: "),
+        "{shown}"
+    );
+}

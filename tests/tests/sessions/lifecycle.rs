@@ -1,0 +1,159 @@
+//! A session from sign-in to sign-out, through the client, with storages in memory and in cookies.
+
+use std::time::Duration;
+
+use logto_client::{
+    BuildError, Cached, Context, LogtoClient, TokenTarget,
+    core::{error::Advice, sign_out::SignOut},
+    error::Reach,
+};
+use logto_storage::MemoryStorage;
+use logto_testkit::{
+    Endpoint,
+    demo::{ACME, GLOBEX, SHOPPING_API},
+};
+use logto_tests::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn a_session_from_sign_in_to_sign_out() {
+    let world = World::new();
+    let client = world.client(MemoryStorage::new());
+    let signed_in = world.sign_in(&client, "alice").await;
+    let handle = signed_in.session.handle();
+    assert_eq!(signed_in.return_to, "/");
+
+    let session = client
+        .session(&handle)
+        .await
+        .unwrap()
+        .expect("alice is signed in");
+    assert_eq!(
+        session.claims().user.email.value().map(String::as_str),
+        Some("alice@example.com")
+    );
+    assert_eq!(session.user_info().await.unwrap().sub, session.claims().sub);
+
+    let shopping = TokenTarget::resource(SHOPPING_API);
+    let token = session.access_token(&shopping).await.unwrap();
+    assert_eq!(
+        token.scopes.iter().collect::<Vec<_>>(),
+        ["read:products", "write:products"]
+    );
+    assert_eq!(
+        session.access_token(&shopping).await.unwrap(),
+        token,
+        "from memory"
+    );
+
+    let organizations = session.organization_tokens().await.unwrap();
+    assert_eq!(organizations.len(), 2);
+    assert!(
+        organizations.iter().all(|(_, token)| token.is_ok()),
+        "{organizations:?}"
+    );
+    let both = session
+        .access_token(&shopping.clone().in_organization(ACME))
+        .await
+        .unwrap();
+    assert_eq!(
+        both.scopes, token.scopes,
+        "her own role counts within the organization too"
+    );
+
+    let denied = session.organization_token("nowhere").await.unwrap_err();
+    assert_eq!(
+        (denied.code(), denied.reach()),
+        ("access_denied", Reach::Request)
+    );
+    assert_eq!(denied.advice(), Advice::Refused);
+
+    let read_only = client.read_only_session(&handle).await.unwrap().unwrap();
+    assert_eq!(
+        read_only.access_token(&shopping),
+        Cached::Valid(token.clone())
+    );
+    assert!(matches!(
+        read_only.organization_token(GLOBEX),
+        Cached::Valid(_)
+    ));
+    world.clock.advance(Duration::from_secs(3600));
+    assert_eq!(read_only.access_token(&shopping), Cached::NeedsRefresh);
+    assert_ne!(
+        session.access_token(&shopping).await.unwrap(),
+        token,
+        "fetched anew"
+    );
+
+    let url = session.sign_out(&SignOut::new()).await.unwrap().unwrap();
+    assert_eq!(
+        world.logto.sign_out(&url).unwrap().as_str(),
+        "http://localhost:3000/"
+    );
+    tokio::task::yield_now().await;
+    assert_eq!(world.logto.count(Endpoint::Revocation), 1);
+    assert!(client.session(&handle).await.unwrap().is_none());
+    assert!(
+        session.access_token(&shopping).await.is_err(),
+        "not even from an open session"
+    );
+}
+
+type TimeoutOption = fn(Context, Duration) -> Context;
+type LimitOption = fn(Context, usize) -> Context;
+
+const TIMEOUTS: [(&str, TimeoutOption); 3] = [
+    ("request_timeout", Context::request_timeout),
+    ("caller_timeout", Context::caller_timeout),
+    ("listen_timeout", Context::listen_timeout),
+];
+const LIMITS: [(&str, LimitOption); 2] = [
+    ("max_concurrent_requests", Context::max_concurrent_requests),
+    ("max_listeners", Context::max_listeners),
+];
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_and_limits_of_any_size_work() {
+    let world = World::new();
+    let works = async |context: Context| {
+        let config = world.config().clone();
+        let client = LogtoClient::builder(config, context, MemoryStorage::new()).build();
+        let client = client.unwrap();
+        let session = world.sign_in(&client, "alice").await.session;
+        let shopping = TokenTarget::resource(SHOPPING_API);
+        session.refresh_access_token(&shopping).await.unwrap();
+    };
+    for (_, option) in TIMEOUTS {
+        for timeout in [Duration::MAX, Duration::MAX / 2, Duration::from_secs(3600)] {
+            works(option(world.context(), timeout)).await;
+        }
+    }
+    for (_, option) in LIMITS {
+        for limit in [1, usize::MAX / 2, usize::MAX] {
+            works(option(world.context(), limit)).await;
+        }
+    }
+    let unlimited = TIMEOUTS
+        .iter()
+        .fold(world.context(), |context, (_, option)| {
+            option(context, Duration::MAX)
+        });
+    works(unlimited).await;
+}
+
+#[test]
+fn timeouts_and_limits_of_zero_are_refused() {
+    let world = World::new();
+    let refusal = |context| {
+        LogtoClient::builder(world.config().clone(), context, MemoryStorage::new())
+            .build()
+            .map(|_| ())
+    };
+    for (name, option) in TIMEOUTS {
+        let refused = refusal(option(world.context(), Duration::ZERO));
+        assert_eq!(refused, Err(BuildError::Zero(name)));
+    }
+    for (name, option) in LIMITS {
+        let refused = refusal(option(world.context(), 0));
+        assert_eq!(refused, Err(BuildError::Zero(name)));
+    }
+}

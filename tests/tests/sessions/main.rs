@@ -1,0 +1,14 @@
+//! Sessions through everything that happens to them: rotation, parallel requests, old cookies, callers that go away.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod browser;
+mod cancellation;
+mod lifecycle;
+mod model;
+mod model_cookies;
+mod newest;
+mod read_only;
+mod rotation;
+mod soak;
+mod stampede;
+mod store;

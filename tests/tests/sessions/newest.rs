@@ -1,0 +1,191 @@
+//! Sessions in cookies, served by processes that share nothing: before a process spends a refresh token
+//! that another may have spent, it asks Logto whether it still is the newest (F36).
+
+use std::time::Duration;
+
+use logto_client::{
+    Error, LogtoClient, LogtoClientBuilder, TokenTarget,
+    error::{Reach, SessionEnd},
+    event::Event,
+    storage::Handle,
+};
+use logto_storage::MemoryStorage;
+use logto_testkit::{
+    Endpoint,
+    demo::{ACME, SHOPPING_API},
+};
+use logto_tests::{
+    shared::LedgerMap,
+    stage::cookie_storage,
+    world::{Mishap, World},
+};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const INTROSPECTION: &str = "/token/introspection";
+
+fn shopping() -> TokenTarget {
+    TokenTarget::resource(SHOPPING_API)
+}
+
+fn questions(world: &World) -> usize {
+    world.logto.count(Endpoint::Introspection)
+}
+
+/// An application whose refresh tokens rotate at every use.
+fn public_world() -> World {
+    World::public(|app| app, |tenant| tenant)
+}
+
+fn process(world: &World) -> LogtoClient {
+    world.client(cookie_storage(world))
+}
+
+/// Two processes, and the old cookie of a session that the first has refreshed a while ago, with the one
+/// that replaced it.
+struct Replaced {
+    world: World,
+    other: LogtoClient,
+    old: Handle,
+    newest: Handle,
+}
+
+impl Replaced {
+    async fn new() -> Self {
+        let world = public_world();
+        let one = process(&world);
+        let old = world.sign_in(&one, "alice").await.session.handle();
+        let session = one.session(&old).await.unwrap().unwrap();
+        session.access_token(&shopping()).await.unwrap();
+        world.clock.advance(Duration::from_secs(4));
+        world.logto.reset_counts();
+        Self {
+            other: process(&world),
+            old,
+            newest: session.handle(),
+            world,
+        }
+    }
+
+    async fn ask(&self, handle: &Handle) -> Result<(), Error> {
+        let session = self.other.session(handle).await.unwrap().unwrap();
+        session.refresh_access_token(&shopping()).await.map(drop)
+    }
+
+    async fn assert_alive(&self) {
+        self.ask(&self.newest).await.unwrap();
+        assert_eq!(self.world.logto.late_replays(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f36_an_old_cookie_in_another_process_ends_nothing() {
+    let replaced = Replaced::new().await;
+    for _ in 0..3 {
+        let error = replaced.ask(&replaced.old).await.unwrap_err();
+        assert!(matches!(error, Error::Superseded), "{error}");
+        assert_eq!(error.reach(), Reach::Transient);
+    }
+    assert_eq!(replaced.world.token_calls(), 0);
+    assert_eq!(questions(&replaced.world), 1, "asked once for one token");
+    let told = |event: &Event| matches!(event, Event::Superseded { .. });
+    assert_eq!(replaced.world.events.count(told), 1);
+    replaced.assert_alive().await;
+}
+
+/// A browser that comes again with the same cookie has no other: its session is over. Another browser may
+/// still have the newest cookie of that session.
+#[tokio::test(start_paused = true)]
+async fn f36_the_same_old_cookie_again_later_is_no_session() {
+    let replaced = Replaced::new().await;
+    replaced.ask(&replaced.old).await.unwrap_err();
+    replaced.world.clock.advance(Duration::from_secs(59));
+    let error = replaced.ask(&replaced.old).await.unwrap_err();
+    assert!(matches!(error, Error::Superseded), "{error}");
+    replaced.world.clock.advance(Duration::from_secs(1));
+    let error = replaced.ask(&replaced.old).await.unwrap_err();
+    assert!(
+        matches!(error, Error::SessionEnded(SessionEnd::Superseded)),
+        "{error}"
+    );
+    assert_eq!(replaced.world.token_calls(), 0);
+    replaced.assert_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f36_a_question_that_finds_no_answer_spends_nothing() {
+    for mishap in [
+        Mishap::Refused,
+        Mishap::AnswerLost,
+        Mishap::Answered(503, "text/html", "busy"),
+        Mishap::Answered(200, "application/json", r#"{"active":"false"}"#),
+    ] {
+        let replaced = Replaced::new().await;
+        replaced.world.network.next(INTROSPECTION, mishap.clone());
+        let error = replaced.ask(&replaced.old).await.unwrap_err();
+        assert_eq!(error.reach(), Reach::Transient, "{mishap:?} {error}");
+        assert_eq!(replaced.world.token_calls(), 0, "{mishap:?}");
+        replaced.assert_alive().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f36_who_may_not_ask_refreshes_all_the_same() {
+    let world = public_world();
+    let client = process(&world);
+    let alice = world.sign_in(&client, "alice").await.session;
+    for (status, body) in [
+        (403, r#"{"error":"access_denied"}"#),
+        (400, r#"{"error":"invalid_request"}"#),
+    ] {
+        let answer = Mishap::Answered(status, "application/json", body);
+        world.network.next(INTROSPECTION, answer);
+        alice.refresh_access_token(&shopping()).await.unwrap();
+        world.clock.advance(HOUR);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f36_one_question_for_a_burst_and_none_where_nobody_else_refreshes() {
+    type Configure = fn(&World) -> LogtoClientBuilder;
+    let cases: [(&str, Configure, usize); 4] = [
+        (
+            "cookies",
+            |world| world.client_builder(cookie_storage(world)),
+            1,
+        ),
+        (
+            "cookies of one process",
+            |world| world.client_builder(cookie_storage(world)).single_process(),
+            0,
+        ),
+        (
+            "cookies and a shared ledger",
+            |world| {
+                let builder = world.client_builder(cookie_storage(world));
+                builder.shared_ledger(LedgerMap::default())
+            },
+            0,
+        ),
+        (
+            "memory",
+            |world| world.client_builder(MemoryStorage::new()),
+            0,
+        ),
+    ];
+    for (place, configure, expected) in cases {
+        let world = public_world();
+        let client = configure(&world).build().unwrap();
+        let alice = world.sign_in(&client, "alice").await.session;
+        for target in [
+            shopping(),
+            TokenTarget::organization(ACME),
+            shopping().in_organization(ACME),
+        ] {
+            alice.access_token(&target).await.unwrap();
+        }
+        assert_eq!(questions(&world), expected, "{place}");
+        world.clock.advance(HOUR);
+        alice.access_token(&shopping()).await.unwrap();
+        assert_eq!(questions(&world), 2 * expected, "{place}");
+    }
+}

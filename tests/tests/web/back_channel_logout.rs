@@ -1,0 +1,444 @@
+//! Hearing from Logto that a user has signed out elsewhere.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use logto_client::{
+    LogtoClient, TokenTarget, WritableSession,
+    core::api_token::AccessTokenVerification,
+    resource_server::ResourceServer,
+    seal::{KeyRing, SealKey},
+    storage::SessionStorage,
+    web::{LogtoWeb, cookies::CookieOptions},
+};
+use logto_storage::{
+    CookieStorage, MemoryStorage,
+    faulty::{Fault as StorageFault, FaultyStorage, Operation},
+};
+use logto_testkit::{Endpoint, Fault, KeyType, demo::SHOPPING_API};
+use logto_tests::{
+    raw::decode_jwt,
+    world::{APP_ID, World, refresh_token_of},
+};
+use serde_json::{Value, json};
+
+const URI: &str = "http://localhost:3000/back-channel-logout";
+const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+fn world() -> World {
+    World::with(|app| app.backchannel_logout_uri(URI), |logto| logto)
+}
+
+fn world_without_sid() -> World {
+    World::with(
+        |app| app.backchannel_logout_uri_without_sid(URI),
+        |logto| logto,
+    )
+}
+
+fn options(world: &World) -> logto_client::web::cookies::CookieCodec {
+    let config = world.config();
+    CookieOptions::new(config.base_url().unwrap(), config.app_id())
+        .build()
+        .unwrap()
+}
+
+fn keys() -> KeyRing {
+    KeyRing::new(SealKey::new(&[7; 32]))
+}
+
+fn cookies(world: &World) -> CookieStorage {
+    CookieStorage::new(keys(), world.config(), &options(world))
+}
+
+/// An application that hears of sign-outs.
+struct Application {
+    world: World,
+    client: LogtoClient,
+    web: LogtoWeb,
+}
+
+impl Application {
+    fn new(world: World, storage: impl SessionStorage + 'static) -> Self {
+        let client = world.client(storage);
+        let web = LogtoWeb::new(client.clone(), options(&world), keys());
+        Self { world, client, web }
+    }
+
+    async fn sign_in(&self, user: &str) -> WritableSession {
+        self.world.sign_in(&self.client, user).await.session
+    }
+
+    async fn is_alive(&self, session: &WritableSession) -> bool {
+        self.client
+            .session(&session.handle())
+            .await
+            .unwrap()
+            .is_some()
+    }
+
+    async fn hear(&self, token: &str) -> Response<Bytes> {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("logout_token", token)
+            .finish();
+        self.receive(
+            Request::post(URI),
+            "application/x-www-form-urlencoded",
+            body,
+        )
+        .await
+    }
+
+    async fn receive(
+        &self,
+        request: http::request::Builder,
+        content_type: &str,
+        body: String,
+    ) -> Response<Bytes> {
+        let request = request.header(header::CONTENT_TYPE, content_type);
+        let (parts, body) = request.body(Bytes::from(body)).unwrap().into_parts();
+        let response = self.web.back_channel_logout(&parts, &body).await;
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        response
+    }
+
+    /// Claims of a good logout token for a session.
+    fn claims(&self, session: &WritableSession) -> Value {
+        let now = self.world.now().as_secs();
+        let claims = session.claims();
+        json!({
+            "iss": self.world.logto.issuer(), "aud": APP_ID, "sub": claims.sub, "sid": claims.sid,
+            "iat": now, "exp": now + 120, "jti": "token-1", "events": { EVENT: {} },
+            "ignored_claim": { "any": "thing" },
+        })
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        self.world
+            .logto
+            .sign_token(json!({"typ": "logout+jwt"}), claims)
+            .unwrap()
+    }
+
+    /// What Logto sends when all sessions of a user end.
+    fn end_sessions(&self, user: &str) -> Vec<String> {
+        self.world.logto.end_sessions(user).unwrap();
+        let tokens = self.world.logto.take_logout_tokens();
+        tokens
+            .iter()
+            .map(|token| token.token().to_owned())
+            .collect()
+    }
+}
+
+fn sid(token: &str) -> Option<String> {
+    decode_jwt(token).1["sid"].as_str().map(str::to_owned)
+}
+
+#[tokio::test(start_paused = true)]
+async fn t42_l7_by_sid_one_session_ends_and_all_others_survive() {
+    let world = world();
+    let storages: [Arc<dyn SessionStorage>; 2] =
+        [Arc::new(MemoryStorage::new()), Arc::new(cookies(&world))];
+    for storage in storages {
+        let application = Application::new(world.clone(), storage);
+        let (first, second) = (
+            application.sign_in("alice").await,
+            application.sign_in("alice").await,
+        );
+        let bob = application.sign_in("bob").await;
+        assert_ne!(first.claims().sid, second.claims().sid);
+        let tokens = application.end_sessions("alice");
+        let of_first = tokens
+            .iter()
+            .find(|token| sid(token) == first.claims().sid)
+            .unwrap();
+        let response = application.hear(of_first).await;
+        assert_eq!(
+            (response.status(), response.body().len()),
+            (StatusCode::OK, 0)
+        );
+        assert!(!application.is_alive(&first).await);
+        assert!(
+            first.access_token(&TokenTarget::user_info()).await.is_err(),
+            "not even an open one"
+        );
+        assert!(application.is_alive(&second).await);
+        assert!(application.is_alive(&bob).await);
+        assert_eq!(application.world.logto.count(Endpoint::Revocation), 0, "l9");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_by_sub_all_sessions_of_the_user_end_and_a_later_one_lives() {
+    let world = world_without_sid();
+    let storages: [Arc<dyn SessionStorage>; 2] =
+        [Arc::new(MemoryStorage::new()), Arc::new(cookies(&world))];
+    for storage in storages {
+        let application = Application::new(world.clone(), storage);
+        let (first, second) = (
+            application.sign_in("alice").await,
+            application.sign_in("alice").await,
+        );
+        let bob = application.sign_in("bob").await;
+        let tokens = application.end_sessions("alice");
+        assert_eq!(sid(&tokens[0]), None);
+        assert_eq!(application.hear(&tokens[0]).await.status(), 200);
+        assert!(!application.is_alive(&first).await);
+        assert!(!application.is_alive(&second).await);
+        assert!(application.is_alive(&bob).await);
+        application.world.clock.advance(Duration::from_secs(1));
+        let again = application.sign_in("alice").await;
+        assert!(application.is_alive(&again).await);
+        application.end_sessions("bob");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_a_session_at_logto_that_ended_is_over_also_when_the_clocks_disagree() {
+    let world = world();
+    let application = Application::new(world.clone(), cookies(&world));
+    let session = application.sign_in("alice").await;
+    let mut claims = application.claims(&session);
+    let a_little_before = world.now().as_secs() - 30;
+    claims["iat"] = json!(a_little_before);
+    claims["exp"] = json!(a_little_before + 120);
+    assert_eq!(
+        application.hear(&application.sign(&claims)).await.status(),
+        200
+    );
+    assert!(!application.is_alive(&session).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t43_t44_t45_t46_t47_t48_t49_l6_a_bad_token_is_400_and_the_session_stays() {
+    let application = Application::new(world(), MemoryStorage::new());
+    let session = application.sign_in("alice").await;
+    let good = application.claims(&session);
+    let with = |claim: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[claim] = value;
+        claims
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
+        application.sign(&claims)
+    };
+    let typed = |header: Value| application.world.logto.sign_token(header, &good).unwrap();
+    let unsigned = {
+        let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"logout+jwt"}"#);
+        format!(
+            "{header}.{}.",
+            BASE64_URL_SAFE_NO_PAD.encode(good.to_string())
+        )
+    };
+    let old = application.world.now().as_secs() - 3600;
+    let cases = [
+        ("t43 alg none", unsigned),
+        ("t44 no event", with("events", json!(null))),
+        ("t45 with nonce", with("nonce", json!("n"))),
+        (
+            "t46 wrong alg",
+            typed(json!({"alg": "HS256", "typ": "logout+jwt"})),
+        ),
+        (
+            "t46 another wrong alg",
+            typed(json!({"alg": "RS256", "typ": "logout+jwt"})),
+        ),
+        ("t47 wrong aud", with("aud", json!("another-app"))),
+        (
+            "t48 wrong event",
+            with(
+                "events",
+                json!({"http://schemas.openid.net/event/foobar": {}}),
+            ),
+        ),
+        (
+            "t49 wrong iss",
+            with("iss", json!("https://evil.example.com/oidc")),
+        ),
+        ("no jti", with("jti", json!(null))),
+        ("stale", with("iat", json!(old))),
+        ("expired", with("exp", json!(old))),
+        (
+            "event that is no object",
+            with("events", json!({ EVENT: true })),
+        ),
+        ("type of an access token", typed(json!({"typ": "at+jwt"}))),
+        (
+            "unknown key",
+            typed(json!({"typ": "logout+jwt", "kid": "unknown"})),
+        ),
+        ("not a token", "nonsense".to_owned()),
+        ("empty", String::new()),
+    ];
+    for (case, token) in cases {
+        assert_eq!(application.hear(&token).await.status(), 400, "{case}");
+        assert!(application.is_alive(&session).await, "{case}");
+    }
+    assert_eq!(
+        application.hear(&application.sign(&good)).await.status(),
+        200
+    );
+    assert!(!application.is_alive(&session).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn l8_tokens_of_other_kinds_log_nobody_out_and_a_logout_token_opens_nothing() {
+    let application = Application::new(world(), MemoryStorage::new());
+    let session = application.sign_in("alice").await;
+    let shopping = TokenTarget::resource(SHOPPING_API);
+    let access_token = session.access_token(&shopping).await.unwrap().token;
+    let id_token = session.snapshot().id_token().unwrap().clone();
+    for token in [&access_token, &id_token] {
+        assert_eq!(application.hear(token.expose()).await.status(), 400);
+    }
+    assert!(application.is_alive(&session).await);
+
+    let world = &application.world;
+    let server = ResourceServer::new(world.config().clone(), world.context()).unwrap();
+    let demands = AccessTokenVerification::api(server.issuer(), SHOPPING_API);
+    assert!(server.verify(access_token.expose(), &demands).await.is_ok());
+    let mut claims = application.claims(&session);
+    claims["aud"] = json!(SHOPPING_API);
+    claims["client_id"] = json!(APP_ID);
+    let refused = server
+        .verify(&application.sign(&claims), &demands)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.response().status(), 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn l6_only_a_form_with_exactly_one_token_is_read() {
+    let application = Application::new(world(), MemoryStorage::new());
+    let session = application.sign_in("alice").await;
+    let form = format!(
+        "logout_token={}",
+        application.sign(&application.claims(&session))
+    );
+    let urlencoded = "application/x-www-form-urlencoded";
+    let cases = [
+        (Request::get(URI), urlencoded, form.clone()),
+        (Request::put(URI), urlencoded, form.clone()),
+        (Request::post(URI), "application/json", form.clone()),
+        (Request::post(URI), "text/plain", form.clone()),
+        (
+            Request::post(URI),
+            "application/x-www-form-urlencoded-but-not-really",
+            form.clone(),
+        ),
+        (Request::post(URI), urlencoded, format!("{form}&{form}")),
+        (Request::post(URI), urlencoded, "state=s".to_owned()),
+        (Request::post(URI), urlencoded, String::new()),
+        (
+            Request::post(URI),
+            urlencoded,
+            format!("{form}&x={}", "x".repeat(1_000_000)),
+        ),
+    ];
+    for (request, content_type, body) in cases {
+        let response = application.receive(request, content_type, body).await;
+        assert_eq!(response.status(), 400, "{content_type}");
+        assert!(application.is_alive(&session).await);
+    }
+    let content_type = "Application/X-WWW-Form-Urlencoded; charset=UTF-8";
+    assert_eq!(
+        application
+            .receive(Request::post(URI), content_type, form)
+            .await
+            .status(),
+        200
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn l6_a_token_is_good_once() {
+    let application = Application::new(world(), MemoryStorage::new());
+    let session = application.sign_in("alice").await;
+    let token = application.sign(&application.claims(&session));
+    assert_eq!(application.hear(&token).await.status(), 200);
+    for seconds in [0, 60, 100, 300] {
+        application
+            .world
+            .clock
+            .advance(Duration::from_secs(seconds));
+        assert_eq!(application.hear(&token).await.status(), 400, "{seconds}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l6_a_storage_that_fails_is_503_and_the_token_may_come_again() {
+    let storage = Arc::new(FaultyStorage::new(MemoryStorage::new()));
+    let application = Application::new(world(), Arc::clone(&storage));
+    let session = application.sign_in("alice").await;
+    let token = application.sign(&application.claims(&session));
+    storage.fail_next(Operation::RemoveAll, StorageFault::Before);
+    assert_eq!(application.hear(&token).await.status(), 503);
+    assert_eq!(application.hear(&token).await.status(), 200);
+    assert_eq!(application.hear(&token).await.status(), 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f5_keys_that_cannot_be_had_are_503_and_a_rotation_is_noticed_at_once() {
+    let storage = Arc::new(MemoryStorage::new());
+    let application = Application::new(world(), Arc::clone(&storage));
+    let session = application.sign_in("alice").await;
+    application.world.logto.rotate_keys(KeyType::Rsa).unwrap();
+    let token = application.sign(&application.claims(&session));
+
+    // A process that has no keys yet.
+    let other = Application::new(application.world.clone(), storage);
+    other
+        .world
+        .logto
+        .break_down(Endpoint::Jwks, Fault::status(StatusCode::BAD_GATEWAY));
+    assert_eq!(other.hear(&token).await.status(), 503);
+    assert!(application.is_alive(&session).await);
+    other.world.logto.recover(Endpoint::Jwks);
+
+    // One that has the keys from before the rotation.
+    assert_eq!(application.hear(&token).await.status(), 200);
+    assert!(!other.is_alive(&session).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f42_a_logout_wins_over_a_refresh_in_flight() {
+    let world = world();
+    let storages: [Arc<dyn SessionStorage>; 2] =
+        [Arc::new(MemoryStorage::new()), Arc::new(cookies(&world))];
+    for storage in storages {
+        world.network.set_latency(Duration::ZERO);
+        let application = Application::new(world.clone(), storage);
+        let session = application.sign_in("alice").await;
+        let refresh_token = refresh_token_of(session.snapshot());
+        let token = application.sign(&{
+            let mut claims = application.claims(&session);
+            claims["jti"] = json!(refresh_token);
+            claims
+        });
+        world.network.set_latency(Duration::from_secs(4));
+        let refreshing = session.clone();
+        let flight = tokio::spawn(async move {
+            refreshing
+                .refresh_access_token(&TokenTarget::resource(SHOPPING_API))
+                .await
+        });
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(application.hear(&token).await.status(), 200);
+        let error = flight.await.unwrap().unwrap_err();
+        assert_eq!(error.code(), "session_ended");
+        assert!(
+            !application.is_alive(&session).await,
+            "it does not come back"
+        );
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!application.is_alive(&session).await);
+        assert!(
+            !world.logto.grant_is_alive(&refresh_token),
+            "what the refresh brought is revoked"
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! A sign-in of which a part is missing or wrong is refused; no check is ever skipped.
+
+use http::StatusCode;
+use logto_tests::{
+    stage::{Kind, Place, Stage, codec},
+    world::BASE_URL,
+};
+use url::Url;
+
+/// Where alice comes back to, with the only cookie she has, by name and value.
+async fn on_the_way_back(stage: &Stage) -> (Url, String, String) {
+    let url = stage.alice.start_sign_in(stage.web(0)).await;
+    let back = stage.alice.consent(&url, "alice");
+    let (name, value) = stage
+        .alice
+        .cookies()
+        .into_iter()
+        .next()
+        .expect("the pending sign-in");
+    (back, name, value)
+}
+
+/// The callback is refused, nobody is signed in, and nothing was asked of the provider.
+async fn is_refused(stage: &Stage, back: &Url, why: &str) {
+    let response = stage.alice.come_back(stage.web(0), back).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{why}");
+    assert!(!stage.alice.is_signed_in(stage.web(0)).await, "{why}");
+    assert_eq!(stage.token_calls(), 0, "{why}");
+    assert!(stage.store.is_empty(), "{why}");
+}
+
+const PLACES: [Place; 3] = [Place::Cookies, Place::Memory, Place::Store];
+
+#[tokio::test(start_paused = true)]
+async fn v31_without_the_pending_sign_in_nothing_is_skipped() {
+    for place in PLACES {
+        let stage = Stage::empty(Kind::Young, place).await;
+        let (back, name, _) = on_the_way_back(&stage).await;
+        stage.alice.lose(&name);
+        is_refused(&stage, &back, "the cookie is missing").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn v31_b2_a_pending_sign_in_with_any_character_changed_is_none() {
+    let stage = Stage::empty(Kind::Young, Place::Memory).await;
+    let (back, name, value) = on_the_way_back(&stage).await;
+    for at in 0..value.len() {
+        let mut changed = value.clone().into_bytes();
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        // The last character has bits that are not used.
+        if at + 1 == value.len() {
+            changed.pop();
+        }
+        stage
+            .alice
+            .plant(&name, std::str::from_utf8(&changed).unwrap());
+        is_refused(&stage, &back, &format!("character {at} is another")).await;
+    }
+    for shorter in [0, 1, value.len() / 2, value.len() - 1] {
+        stage.alice.plant(&name, &value[..shorter]);
+        is_refused(&stage, &back, &format!("only {shorter} characters")).await;
+    }
+    stage.alice.plant(&name, &value);
+    let response = stage.alice.come_back(stage.web(0), &back).await;
+    assert_eq!(
+        response.status(),
+        StatusCode::SEE_OTHER,
+        "the whole one is good"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn v31_a_callback_that_lacks_or_changes_a_parameter_is_refused() {
+    for place in PLACES {
+        for parameter in ["state", "code", "iss"] {
+            for value in [
+                None,
+                Some(""),
+                Some("something-else-of-some-length-0123456789abcdef"),
+            ] {
+                if (parameter, value.is_some_and(|value| !value.is_empty())) == ("code", true) {
+                    continue; // Whether a code is right only the provider knows.
+                }
+                let stage = Stage::empty(Kind::Young, place).await;
+                let (back, ..) = on_the_way_back(&stage).await;
+                let mut changed = back.clone();
+                changed.query_pairs_mut().clear().extend_pairs(
+                    back.query_pairs()
+                        .filter(|(name, _)| name != parameter)
+                        .chain(value.map(|value| (parameter.into(), value.into()))),
+                );
+                is_refused(
+                    &stage,
+                    &changed,
+                    &format!("{place:?} {parameter} is {value:?}"),
+                )
+                .await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn v31_the_pending_sign_in_of_another_tab_does_not_help() {
+    for place in PLACES {
+        let stage = Stage::empty(Kind::Young, place).await;
+        let (back, name, _) = on_the_way_back(&stage).await;
+        stage.alice.start_sign_in(stage.web(0)).await;
+        let (_, other) = stage
+            .alice
+            .cookies()
+            .into_iter()
+            .find(|(other, _)| *other != name)
+            .unwrap();
+        stage.alice.plant(&name, &other);
+        is_refused(&stage, &back, "the value of another sign-in").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn v31_b2_a_session_cookie_is_no_pending_sign_in() {
+    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    stage.alice.sign_in(stage.web(0), "alice").await;
+    let session = stage.alice.cookies().remove(codec().name()).unwrap();
+    stage.alice.lose(codec().name());
+    stage.world.logto.reset_counts();
+    let (back, name, _) = on_the_way_back(&stage).await;
+    assert!(back.as_str().starts_with(BASE_URL));
+    stage.alice.plant(&name, &session);
+    is_refused(&stage, &back, "a session in its place").await;
+}

@@ -1,0 +1,14 @@
+//! What a browser and Logto meet at an application: sign-in, callbacks, sign-out, devices and webhooks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod back_channel_logout;
+mod callbacks;
+mod device;
+mod one_time_token;
+mod pushed;
+mod routes;
+mod several_sessions;
+mod sign_out;
+mod silent;
+mod third_party;
+mod webhooks;
