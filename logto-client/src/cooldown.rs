@@ -3,6 +3,7 @@
 use std::{sync::Mutex, time::Duration};
 
 use logto_core::{
+    UnixTime,
     error::OAuthErrorCode,
     refresh::{Admission, Cooldown},
 };
@@ -24,11 +25,11 @@ pub(crate) struct Admitted<'a> {
 }
 
 impl SharedCooldown {
-    /// Asks to send a request at this monotonic time.
+    /// Asks to send a request at `now`.
     ///
     /// # Errors
     /// The error that began the cooldown.
-    pub(crate) fn admit(&self, now: Duration) -> Result<Admitted<'_>, Error> {
+    pub(crate) fn admit(&self, now: UnixTime) -> Result<Admitted<'_>, Error> {
         let is_probe = match lock(&self.0).admit(now) {
             Admission::Free => false,
             Admission::Probe => true,
@@ -41,7 +42,7 @@ impl SharedCooldown {
     }
 
     /// Begins a cooldown if `error` asks for one.
-    pub(crate) fn learn(&self, error: &Error, now: Duration) {
+    pub(crate) fn learn(&self, error: &Error, now: UnixTime) {
         let pause = match error.is_oauth(&OAuthErrorCode::InvalidClient) {
             true => Some(CREDENTIALS_COOLDOWN),
             false => error.retry_after(),
@@ -55,7 +56,7 @@ impl SharedCooldown {
 impl Admitted<'_> {
     /// The request was answered: with an error that may ask for a pause, or with something else, which
     /// ends a cooldown.
-    pub(crate) fn answered(mut self, error: Option<&Error>, now: Duration) {
+    pub(crate) fn answered(mut self, error: Option<&Error>, now: UnixTime) {
         if std::mem::take(&mut self.is_probe) {
             lock(&self.cooldown.0).probed(true);
         }

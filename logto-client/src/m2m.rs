@@ -120,10 +120,17 @@ impl M2mClient {
         self.inner.fetches.join(runtime, target.clone(), || {
             let (inner, target) = (Arc::clone(&self.inner), target.clone());
             async move {
-                let outcome = inner.fetch(&target).await;
+                let admitted = inner.cooldown.admit(inner.provider.now())?;
+                let outcome = inner.provider.client_credentials(&target).await;
+                let now = inner.provider.now();
+                match &outcome {
+                    // There was no answer, which ends no cooldown.
+                    Err(Error::Transport { .. }) => drop(admitted),
+                    answer => admitted.answered(answer.as_ref().err(), now),
+                }
                 match &outcome {
                     Ok(token) => {
-                        let (until, now) = (token.expires_at, inner.provider.now());
+                        let until = token.expires_at;
                         inner.tokens.insert(target, token.clone(), until, now);
                     }
                     Err(error) => inner.remember(target, error),
@@ -182,18 +189,6 @@ impl Inner {
     fn may_fetch(&self, target: &TokenTarget) -> Result<(), Error> {
         let now = self.provider.now();
         self.failures.get(target, now).map_or(Ok(()), Err)
-    }
-
-    async fn fetch(self: &Arc<Self>, target: &TokenTarget) -> Result<AccessToken, Error> {
-        let clock = &self.provider.clock;
-        let admitted = self.cooldown.admit(clock.monotonic())?;
-        let outcome = self.provider.client_credentials(target).await;
-        match &outcome {
-            // There was no answer, which ends no cooldown.
-            Err(Error::Transport { .. }) => {}
-            answer => admitted.answered(answer.as_ref().err(), clock.monotonic()),
-        }
-        outcome
     }
 
     /// Remembers a failure.

@@ -158,6 +158,16 @@ impl SealedLedger {
         self.place.lease(&SharedKeys::of_lease(session), ttl).await
     }
 
+    pub(crate) async fn renew(
+        &self,
+        session: &SessionId,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        let key = SharedKeys::of_lease(session);
+        self.place.renew(&key, lease, ttl).await
+    }
+
     pub(crate) async fn release(
         &self,
         session: &SessionId,

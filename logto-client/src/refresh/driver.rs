@@ -16,7 +16,8 @@ use logto_core::{
     grants::RefreshTokens,
     jwt::{KeySet, TokenError},
     refresh::{
-        Action, Attempt, Event, IdTokenCheck, Knowledge, LeaseGrant, Notice, SessionJob, Step,
+        Action, Attempt, Event, IdTokenCheck, Knowledge, LeaseGrant, NEWEST_FOR, Notice,
+        SessionJob, Step, TokenStatus,
     },
     session::SessionDelta,
 };
@@ -34,7 +35,7 @@ use crate::{
 };
 
 /// How long a refresh token is known not to be the newest.
-const STATUS_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const REPLACED_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs jobs on one session.
 pub(super) struct Driver<'a> {
@@ -169,10 +170,12 @@ impl<'a> Driver<'a> {
                 refresh_token,
                 status,
             } => {
-                let until = now.plus(STATUS_LIFETIME);
-                memory
-                    .statuses
-                    .insert(ledger::fingerprint(&refresh_token), status, until, now);
+                let lifetime = match status {
+                    TokenStatus::Newest { .. } => NEWEST_FOR,
+                    TokenStatus::Replaced { .. } => REPLACED_LIFETIME,
+                };
+                let key = ledger::fingerprint(&refresh_token);
+                memory.statuses.insert(key, status, now.plus(lifetime), now);
             }
             Action::Remember {
                 target,
@@ -252,7 +255,7 @@ impl Driver<'_> {
             }
         }
         Event::Recorded {
-            has_ended: memory.has_ended(&self.subject, provider.now()),
+            has_ended: memory.overtakes(&self.subject, provider.now()),
         }
     }
 
@@ -369,7 +372,7 @@ impl Driver<'_> {
             Ok(introspection) if introspection.active => Event::Active,
             Ok(_) => Event::Inactive,
             Err(error) if error.reach() == Reach::Transient => {
-                let now = self.refresher.provider.clock.monotonic();
+                let now = self.refresher.provider.now();
                 self.refresher.memory.cooldown.learn(&error, now);
                 Event::Failed(error)
             }
@@ -426,7 +429,7 @@ impl Driver<'_> {
         };
         let event = sent.await;
         if let Event::Response { answer, .. } = &event {
-            let (now, cooldown) = (provider.clock.monotonic(), &self.refresher.memory.cooldown);
+            let (now, cooldown) = (provider.now(), &self.refresher.memory.cooldown);
             let error = answer
                 .as_ref()
                 .err()
@@ -446,7 +449,7 @@ impl Driver<'_> {
         match attempt {
             Attempt::First => {
                 lock(&memory.retries).deposit();
-                let now = self.refresher.provider.clock.monotonic();
+                let now = self.refresher.provider.now();
                 memory.cooldown.admit(now).map(Some).map_err(Some)
             }
             Attempt::Reconnect => match lock(&memory.retries).withdraw() {

@@ -47,10 +47,20 @@ pub(crate) struct Memory {
     pub(super) refusals: TtlMap<(SessionId, Option<TokenTarget>), logto_core::Error>,
     /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is worth
     /// anything in this process.
-    ended: TtlMap<SessionId, ()>,
+    ended: TtlMap<SessionId, Ended>,
     /// Whose sessions the provider has ended by back-channel logout, and when: a session that began
     /// before that is over, wherever it is kept.
     logged_out: TtlMap<SessionOwner, UnixTime>,
+}
+
+/// How a session ended here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// It is refused from now on. A refresh under way brings its end, and whoever ended the session takes
+    /// what it brought.
+    AfterRefresh,
+    /// Nobody waits for a refresh under way any more. It has to give up what it brings.
+    Overtaking,
 }
 
 impl Memory {
@@ -74,6 +84,13 @@ impl Memory {
         self.ended.get(session.id(), now).is_some() || self.is_logged_out(session, now)
     }
 
+    /// Whether a session has ended so that a refresh which was under way has to give up what it brought.
+    /// A storage in cookies would not notice.
+    pub(super) fn overtakes(&self, session: &Session, now: UnixTime) -> bool {
+        self.ended.get(session.id(), now) == Some(Ended::Overtaking)
+            || self.is_logged_out(session, now)
+    }
+
     fn is_logged_out(&self, session: &Session, now: UnixTime) -> bool {
         let claims = session.claims();
         let logged_out_at = |owner| self.logged_out.get(&owner, now);
@@ -88,8 +105,19 @@ impl Memory {
 
     /// Refuses a session from now on, and says whether that is news.
     pub(super) fn mark_ended(&self, session: &SessionId, now: UnixTime) -> bool {
+        self.ended.insert(
+            session.clone(),
+            Ended::AfterRefresh,
+            now.plus(ENDED_FOR),
+            now,
+        )
+    }
+
+    /// Stops waiting for a refresh of a session that has ended.
+    pub(super) fn overtake(&self, session: &SessionId, now: UnixTime) {
+        let until = now.plus(ENDED_FOR);
         self.ended
-            .insert(session.clone(), (), now.plus(ENDED_FOR), now)
+            .insert(session.clone(), Ended::Overtaking, until, now);
     }
 
     /// Refuses all sessions of `owner` that began until `at`.

@@ -234,6 +234,9 @@ impl Refresher {
         self.memory.mark_ended(id, self.provider.now());
         let turn = self.memory.sessions.lock(id.clone()).boxed();
         let turn = select(turn, self.provider.runtime.sleep(ENDING_WAIT)).await;
+        if let Either::Right(_) = turn {
+            self.memory.overtake(id, self.provider.now());
+        }
         let driver = Driver::new(self, &loaded);
         let ended = driver
             .drive(EndSession::new(ending, Arc::clone(&loaded.session)))

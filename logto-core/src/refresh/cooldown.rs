@@ -2,21 +2,30 @@
 
 use std::time::Duration;
 
+use crate::time::UnixTime;
+
 /// The longest that one answer can keep requests away from an endpoint, whatever its `Retry-After` says:
 /// the answer may have been meant for one user, or come from something in front of the provider.
-pub const MAX_COOLDOWN: Duration = Duration::from_secs(10);
+pub const MAX_COOLDOWN: Duration = Duration::from_secs(30);
 /// How often a request finds out whether the endpoint answers again.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Until when an endpoint is left alone, and the error that asked for it. Times are monotonic.
+/// Until when an endpoint is left alone, and the error that asked for it.
 ///
 /// Meanwhile one request at a time, and one a second, goes through as a probe. The first answer that does
 /// not ask for another pause ends the cooldown for everybody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cooldown<E> {
-    until: Option<(Duration, E)>,
-    next_probe_at: Duration,
+    cooling: Option<Cooling<E>>,
+    next_probe_at: UnixTime,
     is_probing: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Cooling<E> {
+    since: UnixTime,
+    until: UnixTime,
+    error: E,
 }
 
 /// Whether a request may be sent now.
@@ -34,8 +43,8 @@ pub enum Admission<E> {
 impl<E> Default for Cooldown<E> {
     fn default() -> Self {
         Self {
-            until: None,
-            next_probe_at: Duration::ZERO,
+            cooling: None,
+            next_probe_at: UnixTime::from_secs(0),
             is_probing: false,
         }
     }
@@ -43,35 +52,39 @@ impl<E> Default for Cooldown<E> {
 
 impl<E: Clone> Cooldown<E> {
     /// Asks to send a request.
-    pub fn admit(&mut self, now: Duration) -> Admission<E> {
-        match &self.until {
-            Some((until, error)) if now < *until => {
-                if self.is_probing || now < self.next_probe_at {
-                    return Admission::Refused(error.clone());
-                }
-                self.is_probing = true;
-                self.next_probe_at = now.saturating_add(PROBE_INTERVAL);
-                Admission::Probe
-            }
-            _ => {
-                *self = Self::default();
-                Admission::Free
-            }
+    pub fn admit(&mut self, now: UnixTime) -> Admission<E> {
+        // A clock that was set back ends a cooldown rather than prolong it.
+        let cooling = self
+            .cooling
+            .as_ref()
+            .filter(|cooling| cooling.since <= now && now < cooling.until);
+        let Some(cooling) = cooling else {
+            *self = Self::default();
+            return Admission::Free;
+        };
+        if self.is_probing || now < self.next_probe_at {
+            return Admission::Refused(cooling.error.clone());
         }
+        self.is_probing = true;
+        self.next_probe_at = now.plus(PROBE_INTERVAL);
+        Admission::Probe
     }
 
     /// Keeps requests away for `pause`, at most [`MAX_COOLDOWN`].
-    pub fn begin(&mut self, pause: Duration, error: E, now: Duration) {
-        let until = now.saturating_add(pause.min(MAX_COOLDOWN));
-        self.until = Some((until, error));
-        self.next_probe_at = now.saturating_add(PROBE_INTERVAL);
+    pub fn begin(&mut self, pause: Duration, error: E, now: UnixTime) {
+        self.cooling = Some(Cooling {
+            since: now,
+            until: now.plus(pause.min(MAX_COOLDOWN)),
+            error,
+        });
+        self.next_probe_at = now.plus(PROBE_INTERVAL);
     }
 
     /// The probe has ended; `answered` if the endpoint did not ask for another pause.
     pub fn probed(&mut self, answered: bool) {
         self.is_probing = false;
         if answered {
-            self.until = None;
+            self.cooling = None;
         }
     }
 }
@@ -82,19 +95,22 @@ mod tests {
 
     #[test]
     fn f16_one_probe_at_a_time_and_an_answer_ends_the_cooldown() {
-        let secs = Duration::from_secs;
+        let at = UnixTime::from_secs;
+        let hour = Duration::from_secs(3_600);
         let mut cooldown = Cooldown::default();
-        assert_eq!(cooldown.admit(secs(0)), Admission::Free);
-        cooldown.begin(secs(3_600), "429", secs(0));
-        assert_eq!(cooldown.admit(secs(0)), Admission::Refused("429"));
-        assert_eq!(cooldown.admit(secs(1)), Admission::Probe);
-        assert_eq!(cooldown.admit(secs(1)), Admission::Refused("429"));
+        assert_eq!(cooldown.admit(at(0)), Admission::Free);
+        cooldown.begin(hour, "429", at(0));
+        assert_eq!(cooldown.admit(at(0)), Admission::Refused("429"));
+        assert_eq!(cooldown.admit(at(1)), Admission::Probe);
+        assert_eq!(cooldown.admit(at(9)), Admission::Refused("429"));
         cooldown.probed(false);
-        assert_eq!(cooldown.admit(secs(2)), Admission::Probe);
+        assert_eq!(cooldown.admit(at(9)), Admission::Probe);
         cooldown.probed(true);
-        assert_eq!(cooldown.admit(secs(2)), Admission::Free);
-        cooldown.begin(secs(3_600), "429", secs(2));
-        let after = secs(2) + MAX_COOLDOWN;
-        assert_eq!(cooldown.admit(after), Admission::Free);
+        assert_eq!(cooldown.admit(at(9)), Admission::Free);
+
+        cooldown.begin(hour, "429", at(9));
+        assert_eq!(cooldown.admit(at(8)), Admission::Free, "clock went back");
+        cooldown.begin(hour, "429", at(9));
+        assert_eq!(cooldown.admit(at(9).plus(MAX_COOLDOWN)), Admission::Free);
     }
 }

@@ -8,6 +8,9 @@
 
 use std::time::Duration;
 
+use super::Moment;
+use crate::time::UnixTime;
+
 /// For how long after the question a refresh token that was the newest one may be spent. Another process
 /// may replace it right after the question; Logto then forgives for three seconds, and one of them is
 /// left for the way.
@@ -17,18 +20,18 @@ pub const NEWEST_FOR: Duration = Duration::from_secs(2);
 /// A browser that sends the same cookie again has no other.
 pub const SUPERSEDED_FOR: Duration = Duration::from_secs(60);
 
-/// What this process knows about a refresh token. Times are monotonic.
+/// What this process knows about a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenStatus {
     /// The provider was asked then, and the token was active.
     Newest {
-        /// When the question was sent.
+        /// When the question was sent, by the monotonic clock.
         asked_at: Duration,
     },
     /// It is not active any more, as this process learned then.
     Replaced {
         /// When that became known.
-        since: Duration,
+        since: UnixTime,
     },
 }
 
@@ -48,16 +51,16 @@ pub enum Spend {
 
 impl TokenStatus {
     /// Whether a refresh token of this status may be spent.
-    pub fn spend(status: Option<Self>, now: Duration) -> Spend {
+    pub fn spend(status: Option<Self>, now: Moment) -> Spend {
         match status {
             Some(Self::Newest { asked_at }) => {
                 let until = asked_at.saturating_add(NEWEST_FOR);
-                match now < until {
+                match now.monotonic < until {
                     true => Spend::Until(until),
                     false => Spend::AskFirst,
                 }
             }
-            Some(Self::Replaced { since }) if now.saturating_sub(since) < SUPERSEDED_FOR => {
+            Some(Self::Replaced { since }) if now.wall.since(since) < SUPERSEDED_FOR => {
                 Spend::Superseded
             }
             Some(Self::Replaced { .. }) => Spend::Ended,
@@ -67,6 +70,7 @@ impl TokenStatus {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -74,7 +78,9 @@ mod tests {
     fn f36_the_time_counts_from_the_question() {
         let secs = Duration::from_secs;
         let newest = Some(TokenStatus::Newest { asked_at: secs(10) });
-        let replaced = Some(TokenStatus::Replaced { since: secs(10) });
+        let replaced = Some(TokenStatus::Replaced {
+            since: UnixTime::from_secs(10),
+        });
         for (status, now, expected) in [
             (None, 0, Spend::AskFirst),
             (newest, 10, Spend::Until(secs(12))),
@@ -85,7 +91,11 @@ mod tests {
             (replaced, 69, Spend::Superseded),
             (replaced, 70, Spend::Ended),
         ] {
-            let spend = TokenStatus::spend(status, secs(now));
+            let moment = Moment {
+                wall: UnixTime::from_secs(i64::try_from(now).unwrap()),
+                monotonic: secs(now),
+            };
+            let spend = TokenStatus::spend(status, moment);
             assert_eq!(spend, expected, "{status:?} at {now}");
         }
     }

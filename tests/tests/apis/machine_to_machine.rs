@@ -194,22 +194,20 @@ async fn f17_through_an_outage_the_token_serves_until_its_end_and_the_provider_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn f16_retry_after_is_kept_for_every_target() {
+async fn f16_retry_after_is_kept_and_another_target_finds_out_whether_it_still_holds() {
     let world = world();
     let machine = machine(&world);
     let busy = Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "30");
     world.logto.fault(Endpoint::Token, busy);
     let error = machine.token(&shopping()).await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
+    let another = shopping().in_organization(FLEET);
+    assert!(machine.token(&another).await.is_err());
     world.clock.advance(Duration::from_secs(29));
     assert!(machine.token(&shopping()).await.is_err());
-    assert!(
-        machine
-            .token(&shopping().in_organization(FLEET))
-            .await
-            .is_err()
-    );
     assert_eq!(world.token_calls(), 1);
+    machine.token(&another).await.unwrap();
+    assert_eq!(world.token_calls(), 2);
     world.clock.advance(Duration::from_secs(1));
     machine.token(&shopping()).await.unwrap();
 }

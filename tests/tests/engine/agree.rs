@@ -35,7 +35,7 @@ rows! {
     a_code_that_nobody_issued_is_refused => ["invalid_grant"];
     a_wrong_secret_is_a_configuration_error => ["invalid_client", "FixConfiguration"];
     c22_a_silent_sign_in_without_a_session_changes_nothing => ["login_required"];
-    sign_out_ends_the_refresh_token => ["http://127.0.0.1:4000/", "nobody", "temporarily_unavailable"];
+    sign_out_ends_the_refresh_token => ["http://127.0.0.1:4000/", "nobody", "session_ended"];
     f36_a_replaced_refresh_token_is_noticed_and_not_used => [
         "rotated", "temporarily_unavailable", "alive",
         "rotated", "temporarily_unavailable", "alive", "6",

@@ -86,7 +86,11 @@ async fn f36_an_old_cookie_in_another_process_ends_nothing() {
         assert_eq!(error.reach(), Reach::Transient);
     }
     assert_eq!(replaced.world.token_calls(), 0);
-    assert_eq!(questions(&replaced.world), 1, "asked once for one token");
+    assert_eq!(
+        questions(&replaced.world),
+        2,
+        "asked once about the refresh token, and once whether its grant lives"
+    );
     let told = |event: &Event| matches!(event, Event::Superseded { .. });
     assert_eq!(replaced.world.events.count(told), 1);
     replaced.assert_alive().await;

@@ -80,10 +80,12 @@ impl<F: Clone> Refresh<F> {
         if !self.must_ask() && !known_replaced {
             return self.send_first(None, now);
         }
-        match TokenStatus::spend(status, now.monotonic) {
+        match TokenStatus::spend(status, now) {
             Spend::Until(start_by) => self.send_first(Some(start_by), now),
             Spend::AskFirst => self.ask(now),
             Spend::Superseded => self.finish(Err(RefreshError::Superseded), now),
+            // Another browser may have a newer cookie of the same session, but nobody has a newer record.
+            Spend::Ended if self.job.is_exclusive => self.end(SessionEnd::Superseded, now),
             Spend::Ended => self.finish(Err(RefreshError::Ended(SessionEnd::Superseded)), now),
         }
     }
@@ -123,9 +125,7 @@ impl<F: Clone> Refresh<F> {
     }
 
     pub(super) fn superseded(&mut self, now: Moment) -> State<F> {
-        self.note(TokenStatus::Replaced {
-            since: now.monotonic,
-        });
+        self.note(TokenStatus::Replaced { since: now.wall });
         self.perform(Action::Tell(Notice::Superseded));
         self.finish(Err(RefreshError::Superseded), now)
     }
