@@ -35,6 +35,9 @@ pub enum Error {
     /// A sign-in on a device ended without the user's approval.
     #[error("the sign-in on the device has ended: {0}")]
     Device(DeviceEnd),
+    /// The web layer refuses a request for what it is, before anything is done for it.
+    #[error("{0}")]
+    Request(RequestError),
     /// The random source failed.
     #[error("{0}")]
     Entropy(Arc<EntropyError>),
@@ -77,6 +80,19 @@ pub enum DeviceEnd {
     Expired,
 }
 
+/// Why the web layer refuses a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// It would change something, and the browser does not say that the application's own pages or the
+    /// user caused it.
+    #[error("another site may have caused this request")]
+    CrossSite,
+    /// It came by a method that this route does not take.
+    #[error("this route does not take the method of the request")]
+    MethodNotAllowed,
+}
+
 /// How far an error reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -99,7 +115,7 @@ impl Error {
             | Self::Entropy(_)
             | Self::Busy
             | Self::Superseded => Reach::Transient,
-            Self::Device(_) => Reach::Request,
+            Self::Device(_) | Self::Request(_) => Reach::Request,
             Self::Protocol(error) => match error.advice() {
                 Advice::Retry { .. } => Reach::Transient,
                 _ => Reach::Request,
@@ -112,6 +128,7 @@ impl Error {
         match self {
             Self::Protocol(error) => error.advice(),
             Self::SessionEnded(_) | Self::Device(_) => Advice::SignInAgain,
+            Self::Request(_) => Advice::Refused,
             Self::Storage(error) => match **error {
                 StorageError::Unavailable(_) => Advice::Retry { after: None },
                 StorageError::TooLarge { .. } | StorageError::Misconfigured(_) => {
@@ -134,6 +151,8 @@ impl Error {
                 _ => "storage_unavailable",
             },
             Self::SessionEnded(_) => "session_ended",
+            Self::Request(RequestError::CrossSite) => "cross_site_request",
+            Self::Request(RequestError::MethodNotAllowed) => "method_not_allowed",
             Self::Device(DeviceEnd::Denied) => "access_denied",
             Self::Device(DeviceEnd::Expired) => "expired_token",
             Self::Entropy(_) => "no_entropy",
@@ -145,8 +164,10 @@ impl Error {
     /// person has to correct something.
     pub fn status(&self) -> http::StatusCode {
         use http::StatusCode as Status;
-        if let Self::Protocol(logto_core::Error::Callback(_)) = self {
-            return Status::BAD_REQUEST;
+        match self {
+            Self::Protocol(logto_core::Error::Callback(_)) => return Status::BAD_REQUEST,
+            Self::Request(RequestError::MethodNotAllowed) => return Status::METHOD_NOT_ALLOWED,
+            _ => {}
         }
         match self.advice() {
             Advice::Retry { .. } => Status::SERVICE_UNAVAILABLE,
@@ -181,6 +202,12 @@ impl Error {
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Self {
         Self::Storage(Arc::new(error))
+    }
+}
+
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
     }
 }
 

@@ -53,6 +53,12 @@ pub enum Event {
         /// The error, as text.
         reason: String,
     },
+    /// A session that was signed out could not be removed from the storage. This process refuses it and
+    /// tries again for twenty minutes. If that fails too, the session stays there until it expires.
+    NotRemoved {
+        /// The error, as text.
+        reason: String,
+    },
     /// The provider's metadata or keys could not be fetched; the cached ones are used for up to a day.
     /// Reported once for each attempt, not for each request that needs them. The pauses between attempts
     /// grow up to a minute.
@@ -117,6 +123,9 @@ impl Observer for DefaultObserver {
             }
             Event::NotRevoked { reason } => {
                 tracing::warn!(target: "logto", reason, "refresh token not revoked");
+            }
+            Event::NotRemoved { reason } => {
+                tracing::error!(target: "logto", reason, "signed-out session not removed");
             }
             Event::NotFetched {
                 issuer,

@@ -72,6 +72,7 @@ pub use logto_core::{AccessToken, LogtoConfig, Secret, Session, SignIn, TokenTar
 pub use self::{
     client::{
         CompletedSignIn, Coordinator, LogtoClient, LogtoClientBuilder, LogtoReader, RefresherStats,
+        SignedOut,
     },
     context::{BuildError, Context},
     error::Error,

@@ -6,6 +6,7 @@ mod coordinator;
 mod device;
 mod newest;
 mod reader;
+mod sign_out;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -33,7 +34,9 @@ use crate::{
     storage::{Handle, SessionStorage, Stored, Version},
 };
 
-pub use self::{builder::LogtoClientBuilder, coordinator::Coordinator, reader::LogtoReader};
+pub use self::{
+    builder::LogtoClientBuilder, coordinator::Coordinator, reader::LogtoReader, sign_out::SignedOut,
+};
 
 /// A session that is in use is written at least this often, so that a storage that only sees writes, as
 /// cookies do, does not take it for idle.
@@ -381,7 +384,7 @@ impl LogtoClient {
             &*self.inner.storage,
             handles,
             self.inner.provider.now(),
-            |session| refresher.is_over(session),
+            |handle, session| refresher.has_ended(handle) || refresher.is_over(session),
         );
         let Some((handle, stored)) = found.await? else {
             return Ok(None);

@@ -55,7 +55,7 @@ impl LogtoReader {
         &self,
         handles: &[Handle],
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let found = load_newest(&*self.storage, handles, self.clock.now(), |_| false).await?;
+        let found = load_newest(&*self.storage, handles, self.clock.now(), |_, _| false).await?;
         Ok(found.map(|(handle, stored)| {
             ReadOnlySession::new(handle, stored, self.config.clone(), Arc::clone(&self.clock))
         }))

@@ -12,12 +12,22 @@ use super::{
 use crate::{
     error::{Error, SessionEnd},
     event::Event,
-    storage::SessionOwner,
+    storage::{Handle, SessionOwner, StorageError, Stored},
 };
 
 /// How long a session that ended is refused by name. Its cookie may have been copied; whoever needs more
 /// than that keeps sessions in a store on the server.
 const OVER_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// How long to wait before a session that the storage did not remove is removed again.
+const REMOVAL_PAUSES: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+    Duration::from_secs(300),
+    Duration::from_secs(900),
+];
 
 /// Whether a sign-out waits until the refresh token is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +61,11 @@ impl Refresher {
         ending.await
     }
 
-    async fn end_now(&self, mut held: Held, revocation: Revocation) -> Result<(), Error> {
+    async fn end_now(
+        self: &Arc<Self>,
+        mut held: Held,
+        revocation: Revocation,
+    ) -> Result<(), Error> {
         self.sign_out(&mut held).await;
         let stored = self.storage.load(&held.handle, self.provider.now()).await;
         let newest = match stored {
@@ -61,12 +75,68 @@ impl Refresher {
             _ => held.session,
         };
         let removed = self.storage.remove(&held.handle).await;
+        if let Err(error) = &removed {
+            self.tell_not_removed(error);
+            let (refresher, handle) = (Arc::clone(self), held.handle);
+            let task = async move { refresher.remove_until_it_works(&handle, true).await };
+            self.provider.runtime.spawn(task.boxed());
+        }
         let refresh_token = newest.refresh_token().cloned();
         match revocation {
             Revocation::InBackground => self.revoke(refresh_token),
             Revocation::Awaited => self.revoke_now(refresh_token).await,
         }
         Ok(removed?)
+    }
+
+    /// Signs out a session that the storage cannot be asked about. Its handle is refused here from now on;
+    /// as soon as the storage answers, the session is removed and its refresh token revoked.
+    pub(crate) fn end_unread(self: &Arc<Self>, handle: &Handle, error: &StorageError) {
+        let now = self.provider.now();
+        let until = now.plus(OVER_LIFETIME);
+        let ended = &self.shared.ended_handles;
+        // A user who clicks again starts no second task.
+        if !ended.insert(handle.clone(), (), until, now) {
+            return;
+        }
+        self.tell_not_removed(error);
+        let (refresher, handle) = (Arc::clone(self), handle.clone());
+        let task = async move { refresher.remove_until_it_works(&handle, false).await };
+        self.provider.runtime.spawn(task.boxed());
+    }
+
+    /// Whether the session that this handle finds was signed out here while it could not be read.
+    pub(crate) fn has_ended(&self, handle: &Handle) -> bool {
+        let now = self.provider.now();
+        self.shared.ended_handles.get(handle, now).is_some()
+    }
+
+    async fn remove_until_it_works(&self, handle: &Handle, mut is_revoked: bool) {
+        for pause in REMOVAL_PAUSES {
+            self.provider.runtime.sleep(pause).await;
+            if !is_revoked {
+                let now = self.provider.now();
+                let Ok(found) = self.storage.load(handle, now).await else {
+                    continue;
+                };
+                let Some(Stored { mut session, .. }) = found else {
+                    return;
+                };
+                self.mark_over(session.id());
+                self.shared.ledger.catch_up(&mut session, now);
+                self.revoke(session.refresh_token().cloned());
+                is_revoked = true;
+            }
+            if self.storage.remove(handle).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn tell_not_removed(&self, error: &StorageError) {
+        self.provider.observer.on_event(&Event::NotRemoved {
+            reason: error.to_string(),
+        });
     }
 
     /// Ends a session for good in this process and waits for a refresh under way, so that `held` has

@@ -10,7 +10,7 @@ use crate::{
     ledger::{Ledger, LedgerLimits},
     retry_budget::RetryBudget,
     single_flight::SingleFlight,
-    storage::SessionOwner,
+    storage::{Handle, SessionOwner},
     ttl_map::TtlMap,
 };
 
@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is
     /// worth anything in this process.
     pub(super) over: TtlMap<SessionId, ()>,
+    /// Handles that were signed out while the storage did not say which session they find.
+    pub(super) ended_handles: TtlMap<Handle, ()>,
     /// SessionOwner sessions the provider has ended by back-channel logout, and when: a session that began
     /// before that is over, wherever it is kept.
     pub(super) logged_out: TtlMap<SessionOwner, UnixTime>,
@@ -48,6 +50,7 @@ impl Shared {
             standings: TtlMap::new(MAX_TOKEN_STATUSES),
             endings: SingleFlight::default(),
             over: TtlMap::new(MAX_ENDED),
+            ended_handles: TtlMap::new(MAX_ENDED),
             logged_out: TtlMap::new(MAX_ENDED),
         }
     }

@@ -113,8 +113,10 @@ async fn l9_a_stranger_makes_nobody_revoke_anything() {
         logto_tests::stage::codec(),
         logto_tests::stage::key_ring(),
     );
-    let nobody = http::HeaderMap::new();
-    web.sign_out(&nobody, &SignOut::new()).await.unwrap();
+    let mut nobody = http::HeaderMap::new();
+    nobody.insert("sec-fetch-site", "same-origin".parse().unwrap());
+    let answer = web.sign_out(&nobody, &SignOut::new()).await;
+    assert!(answer.outcome.is_ok());
     assert!(
         client
             .back_channel_logout(b"logout_token=forged")

@@ -6,7 +6,6 @@ use axum::{
     response::{IntoResponse, Redirect, Response, Result},
 };
 use http::{HeaderMap, StatusCode, header};
-use logto::web::is_cross_site;
 
 use super::{Failure, NotConfigured};
 use crate::{
@@ -25,7 +24,7 @@ pub(crate) async fn progress(State(app): State<App>, headers: HeaderMap) -> Resu
 
 /// `POST /device`: starts a sign-in.
 pub(crate) async fn start(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
-    refuse_cross_site(&headers)?;
+    app.web.check_own_request(&headers).map_err(Refused)?;
     let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
     signed_in(&session).map_err(Refused)?;
     let device = app.device.as_ref().ok_or(NotConfigured)?;
@@ -35,7 +34,7 @@ pub(crate) async fn start(State(app): State<App>, headers: HeaderMap) -> Result<
 
 /// `POST /device/approve`: the user says yes at the embedded Logto without going to its page.
 pub(crate) async fn approve(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
-    refuse_cross_site(&headers)?;
+    app.web.check_own_request(&headers).map_err(Refused)?;
     let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
     let claims = signed_in(&session).map_err(Refused)?.claims();
     let device = app.device.as_ref().ok_or(NotConfigured)?;
@@ -50,14 +49,6 @@ pub(crate) async fn approve(State(app): State<App>, headers: HeaderMap) -> Resul
             Ok((StatusCode::CONFLICT, Json(failure)).into_response())
         }
     }
-}
-
-fn refuse_cross_site(headers: &HeaderMap) -> Result<()> {
-    if is_cross_site(headers) {
-        let failure = Failure::new("cross_site_request", "another site caused the request");
-        return Err((StatusCode::FORBIDDEN, Json(failure)).into());
-    }
-    Ok(())
 }
 
 /// JSON for a program, and the page again for a person.

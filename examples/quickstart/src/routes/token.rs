@@ -38,6 +38,7 @@ pub(crate) async fn anew(
     headers: HeaderMap,
     query: TokenQuery,
 ) -> Result<Response> {
+    app.web.check_own_request(&headers).map_err(Refused)?;
     with_session(app, headers, query, async |session, target| {
         Ok(TokenAnswer::new(
             &session.refresh_access_token(target).await?,
@@ -53,6 +54,7 @@ pub(crate) async fn forget(
     headers: HeaderMap,
     query: TokenQuery,
 ) -> Result<Response> {
+    app.web.check_own_request(&headers).map_err(Refused)?;
     with_session(app, headers, query, async |session, target| {
         session.forget(target).await?;
         Ok(json!({ "forgotten": true }))
