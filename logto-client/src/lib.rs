@@ -44,6 +44,7 @@ pub mod entropy;
 pub mod error;
 pub mod event;
 pub mod http;
+pub mod key_value;
 pub mod ledger;
 pub mod m2m;
 pub mod resource_server;

@@ -27,10 +27,7 @@ impl Refresher {
         if let Some(spent) = spent {
             self.shared.ledger.record(spent, delta, self.provider.now());
             if let Some(shared) = &self.shared_ledger {
-                let session = held.session.id();
-                shared
-                    .tell(session, spent, delta, &*self.provider.entropy)
-                    .await;
+                shared.record(held.session.id(), spent, delta).await;
             }
         }
         held.session.apply(delta);
@@ -132,10 +129,7 @@ impl Refresher {
             self.shared.ledger.forget_token(refresh_token, target);
         }
         if let Some(shared) = &self.shared_ledger {
-            let session = held.session.id();
-            shared
-                .forget_access_token(session, target, &*self.provider.entropy)
-                .await;
+            shared.forget_access_token(held.session.id(), target).await;
         }
         let mut delta = SessionDelta::default();
         delta.forgotten.push(target.clone());

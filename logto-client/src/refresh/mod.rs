@@ -28,7 +28,7 @@ use logto_core::{
 use crate::{
     error::{Error, Reach, SessionEnd},
     event::Event,
-    ledger::{self, SealedLedger},
+    ledger::{self, SharedLedger},
     provider::Provider,
     storage::{Handle, SessionStorage, Stored, Version},
 };
@@ -78,7 +78,7 @@ pub(crate) struct Refresher {
     provider: Arc<Provider>,
     storage: Arc<dyn SessionStorage>,
     shared: Arc<Shared>,
-    shared_ledger: Option<SealedLedger>,
+    shared_ledger: Option<SharedLedger>,
     single_process: bool,
 }
 
@@ -88,7 +88,7 @@ impl Refresher {
         provider: Arc<Provider>,
         storage: Arc<dyn SessionStorage>,
         shared: Arc<Shared>,
-        shared_ledger: Option<SealedLedger>,
+        shared_ledger: Option<SharedLedger>,
         single_process: bool,
     ) -> Self {
         Self {

@@ -3,7 +3,10 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use logto_client::storage::{SessionOwner, StorageError};
+use logto_client::{
+    key_value::{Entry, Found, KeyValueStore},
+    storage::{SessionOwner, StorageError},
+};
 use redis::{
     Cmd, ErrorKind, FromRedisValue, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -11,7 +14,7 @@ use redis::{
     cluster_async::ClusterConnection,
 };
 
-use super::{Entry, Found, KeyValueStore, unavailable};
+use super::unavailable;
 
 /// A [`KeyValueStore`] in Redis 5 or later, or Valkey; a single server or a cluster.
 ///

@@ -94,7 +94,8 @@ impl Worker {
             .clock(WorldClock(clock.clone()))
             .request_timeout(setup.request_timeout);
         if let Some(place) = &setup.shared_ledger {
-            builder = builder.shared_ledger(place.ledger().await.expect("the ledger is there"));
+            let store = place.store().await.expect("the store is there");
+            builder = builder.shared_ledger(store.expect("it is not in a browser"));
         }
         let client = builder.build().expect("the client is complete");
         Self {

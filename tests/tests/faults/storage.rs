@@ -9,8 +9,8 @@ use logto_client::{
     AccessToken, Error, LogtoClient, TokenTarget,
     error::Reach,
     event::Event,
-    ledger::SharedLedger,
-    storage::{Handle, SessionReader, SessionStorage, StorageError},
+    key_value::{Entry, Found, KeyValueStore},
+    storage::{Handle, SessionOwner, SessionReader, SessionStorage, StorageError},
 };
 use logto_storage::{
     MemoryStorage,
@@ -302,20 +302,44 @@ async fn f41_sessions_whose_record_is_gone_end_cleanly() {
     assert!(stage.client.session(&stage.handle).await.unwrap().is_none());
 }
 
-/// A ledger that never answers well.
+/// A store that never answers well.
 #[derive(Debug)]
-struct BrokenLedger;
+struct BrokenStore;
+
+impl BrokenStore {
+    fn error() -> StorageError {
+        StorageError::Unavailable("the store is broken".into())
+    }
+}
 
 #[async_trait]
-impl SharedLedger for BrokenLedger {
-    async fn get(&self, _: &[u8; 32]) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(Some(
-            b"nonsense that nobody sealed, longer than a nonce".to_vec(),
-        ))
+impl KeyValueStore for BrokenStore {
+    async fn get(&self, _: &str) -> Result<Option<Found>, StorageError> {
+        Ok(Some(Found {
+            entry: Entry {
+                value: b"nonsense that nobody sealed, longer than a nonce and a tag".to_vec(),
+                ..Entry::default()
+            },
+            expires_in: HOUR,
+        }))
     }
 
-    async fn put(&self, _: &[u8; 32], _: Vec<u8>, _: Duration) -> Result<(), StorageError> {
-        Err(StorageError::Unavailable("the ledger is broken".into()))
+    async fn put(
+        &self,
+        _: &str,
+        _: Option<u64>,
+        _: Entry,
+        _: Duration,
+    ) -> Result<bool, StorageError> {
+        Err(Self::error())
+    }
+
+    async fn delete(&self, _: &str, _: Option<u64>) -> Result<(), StorageError> {
+        Err(Self::error())
+    }
+
+    async fn delete_all(&self, _: &SessionOwner) -> Result<u64, StorageError> {
+        Err(Self::error())
     }
 }
 
@@ -323,7 +347,7 @@ impl SharedLedger for BrokenLedger {
 async fn f36_a_broken_shared_ledger_is_as_good_as_none() {
     let world = World::public(|app| app, |tenant| tenant);
     let builder = world.client_builder(cookie_storage(&world));
-    let client = builder.shared_ledger(BrokenLedger).build().unwrap();
+    let client = builder.shared_ledger(BrokenStore).build().unwrap();
     let alice = world.sign_in(&client, "alice").await.session;
     for _ in 0..3 {
         alice.access_token(&shopping()).await.unwrap();

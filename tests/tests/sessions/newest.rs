@@ -15,7 +15,7 @@ use logto_testkit::{
     demo::{ACME, SHOPPING_API},
 };
 use logto_tests::{
-    shared::LedgerMap,
+    shared::MapStore,
     stage::cookie_storage,
     world::{Mishap, World},
 };
@@ -162,7 +162,7 @@ async fn f36_one_question_for_a_burst_and_none_where_nobody_else_refreshes() {
             "cookies and a shared ledger",
             |world| {
                 let builder = world.client_builder(cookie_storage(world));
-                builder.shared_ledger(LedgerMap::default())
+                builder.shared_ledger(MapStore::default())
             },
             0,
         ),
