@@ -26,7 +26,7 @@ use logto_core::{
 };
 
 use crate::{
-    error::{Error, Reach, SessionEnd},
+    error::{Error, SessionEnd},
     event::Event,
     ledger::{self, SharedLedger},
     provider::Provider,
@@ -151,7 +151,7 @@ impl Refresher {
             });
         let mut flown = flight.await;
         if let (Err(error), Need::Usable) = (&flown.token, need) {
-            if error.reach() == Reach::Transient {
+            if matches!(error, Error::Storage(_)) || error.advice().is_retry() {
                 if let Some(token) = self.not_yet_expired(&flown.held.session, &target) {
                     flown.token = Ok(token);
                 }

@@ -12,7 +12,7 @@ use logto_core::{Secret, UnixTime};
 
 use super::{Held, Refresher, lease::HeldLease};
 use crate::{
-    error::{Error, Reach, SessionEnd},
+    error::{Error, SessionEnd},
     event::Event,
     ledger,
 };
@@ -81,7 +81,7 @@ impl Refresher {
     async fn is_active(&self, refresh_token: &Secret) -> Result<bool, Error> {
         match self.provider.introspect(refresh_token.clone()).await {
             Ok(introspection) => Ok(introspection.active),
-            Err(error) if error.reach() == Reach::Transient => {
+            Err(error) if error.advice().is_retry() => {
                 self.shared.cooldown.learn(&error, self.provider.now());
                 Err(error)
             }

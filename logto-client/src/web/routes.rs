@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     client::LogtoClient,
-    error::{Error, Reach},
+    error::Error,
     seal::KeyRing,
     session::{ReadOnlySession, WritableSession},
     storage::{Handle, StorageError},
@@ -166,10 +166,11 @@ impl LogtoWeb {
         }
         match self.client.back_channel_logout(body).await {
             Ok(_) => respond::private(StatusCode::OK),
-            Err(error) if error.reach() == Reach::Transient => error_response(&error),
             Err(error) => {
                 let mut response = error_response(&error);
-                *response.status_mut() = StatusCode::BAD_REQUEST;
+                if let Error::Protocol(logto_core::Error::Token(_)) = error {
+                    *response.status_mut() = StatusCode::BAD_REQUEST;
+                }
                 response
             }
         }

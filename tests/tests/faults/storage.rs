@@ -7,7 +7,7 @@ use http::StatusCode;
 use logto_client::web::LogtoWeb;
 use logto_client::{
     AccessToken, Error, LogtoClient, TokenTarget,
-    error::Reach,
+    error::Advice,
     event::Event,
     key_value::{Entry, Found, KeyValueStore},
     storage::{Handle, SessionOwner, SessionReader, SessionStorage, StorageError},
@@ -184,7 +184,7 @@ async fn f31_a_storage_that_cannot_be_read_says_nothing_about_who_is_signed_in()
             .map(drop)
             .unwrap_err(),
     ] {
-        assert_eq!(error.reach(), Reach::Transient, "{error}");
+        assert!(error.advice().is_retry(), "{error}");
         assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
     let visit = alice.get("/");
@@ -232,13 +232,13 @@ async fn f34_without_the_lock_nothing_is_refreshed_and_nobody_waits_for_ever() {
 
     locked.set(Lock::Broken);
     let error = session.access_token(&shopping()).await.unwrap_err();
-    assert_eq!(error.reach(), Reach::Transient);
+    assert!(error.advice().is_retry());
 
     locked.set(Lock::Taken);
     let started = tokio::time::Instant::now();
     let error = session.access_token(&shopping()).await.unwrap_err();
     assert!(matches!(error, Error::Busy), "{error}");
-    assert_eq!(error.reach(), Reach::Transient);
+    assert!(error.advice().is_retry());
     let waited = started.elapsed();
     assert!((5..=6).contains(&waited.as_secs()), "{waited:?}");
     assert_eq!((stage.world.token_calls(), stage.ends()), (0, 0));
@@ -297,7 +297,7 @@ async fn f41_sessions_whose_record_is_gone_end_cleanly() {
     let session = stage.client.session(&stage.handle).await.unwrap().unwrap();
     stage.inner.remove(&stage.handle).await.unwrap();
     let error = session.access_token(&shopping()).await.unwrap_err();
-    assert_eq!(error.reach(), Reach::Session);
+    assert_eq!(error.advice(), Advice::SignInAgain);
     assert_eq!((stage.world.token_calls(), stage.ends()), (0, 1));
     assert!(stage.client.session(&stage.handle).await.unwrap().is_none());
 }

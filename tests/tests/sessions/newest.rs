@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use logto_client::{
-    Error, LogtoClient, LogtoClientBuilder, TokenTarget,
-    error::{Reach, SessionEnd},
-    event::Event,
+    Error, LogtoClient, LogtoClientBuilder, TokenTarget, error::SessionEnd, event::Event,
     storage::Handle,
 };
 use logto_storage::MemoryStorage;
@@ -83,7 +81,7 @@ async fn f36_an_old_cookie_in_another_process_ends_nothing() {
     for _ in 0..3 {
         let error = replaced.ask(&replaced.old).await.unwrap_err();
         assert!(matches!(error, Error::Superseded), "{error}");
-        assert_eq!(error.reach(), Reach::Transient);
+        assert!(error.advice().is_retry());
     }
     assert_eq!(replaced.world.token_calls(), 0);
     assert_eq!(questions(&replaced.world), 1, "asked once for one token");
@@ -122,7 +120,7 @@ async fn f36_a_question_that_finds_no_answer_spends_nothing() {
         let replaced = Replaced::new().await;
         replaced.world.network.next(INTROSPECTION, mishap.clone());
         let error = replaced.ask(&replaced.old).await.unwrap_err();
-        assert_eq!(error.reach(), Reach::Transient, "{mishap:?} {error}");
+        assert!(error.advice().is_retry(), "{mishap:?} {error}");
         assert_eq!(replaced.world.token_calls(), 0, "{mishap:?}");
         replaced.assert_alive().await;
     }
