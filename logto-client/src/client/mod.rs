@@ -28,6 +28,7 @@ use crate::{
     context::Context,
     entropy::{Entropy, random},
     error::Error,
+    event::Observer,
     provider::Provider,
     refresh::{Held, Need, Persist, Refresher},
     session::{ReadOnlySession, WritableSession},
@@ -106,6 +107,19 @@ impl LogtoClient {
     /// The random source that the client takes from.
     pub fn entropy(&self) -> &Arc<dyn Entropy> {
         &self.inner.provider.entropy
+    }
+
+    /// The observer that receives the client's events.
+    pub fn observer(&self) -> &Arc<dyn Observer> {
+        &self.inner.provider.observer
+    }
+
+    /// Reads sessions with what this client knows of them, and can change none.
+    pub fn reader(&self) -> LogtoReader {
+        let storage = Arc::clone(&self.inner.storage);
+        LogtoReader::new(self.config().clone(), storage)
+            .shared_clock(Arc::clone(self.clock()))
+            .with_common(&self.inner.common)
     }
 
     /// The storage that the client keeps sessions in.
@@ -384,7 +398,7 @@ impl LogtoClient {
             &*self.inner.storage,
             handles,
             self.inner.provider.now(),
-            |handle, session| refresher.has_ended(handle) || refresher.is_over(session),
+            |handle, session| refresher.has_ended(handle, session),
         );
         let Some((handle, stored)) = found.await? else {
             return Ok(None);

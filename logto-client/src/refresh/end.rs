@@ -105,10 +105,9 @@ impl Refresher {
         self.provider.runtime.spawn(task.boxed());
     }
 
-    /// Whether the session that this handle finds was signed out here while it could not be read.
-    pub(crate) fn has_ended(&self, handle: &Handle) -> bool {
-        let now = self.provider.now();
-        self.shared.ended_handles.get(handle, now).is_some()
+    /// Whether a session, or the handle that found it, has ended in this process.
+    pub(crate) fn has_ended(&self, handle: &Handle, session: &Session) -> bool {
+        self.shared.has_ended(handle, session, self.provider.now())
     }
 
     async fn remove_until_it_works(&self, handle: &Handle, mut is_revoked: bool) {
@@ -175,22 +174,12 @@ impl Refresher {
 
     /// Whether a session has ended in this process.
     pub(crate) fn is_over(&self, session: &Session) -> bool {
-        let now = self.provider.now();
-        self.shared.over.get(session.id(), now).is_some() || self.is_logged_out(session)
+        self.shared.is_over(session, self.provider.now())
     }
 
     /// Whether the provider has told this process that the user signed out elsewhere.
     pub(super) fn is_logged_out(&self, session: &Session) -> bool {
-        let now = self.provider.now();
-        let claims = session.claims();
-        let logged_out_at = |whose| self.shared.logged_out.get(&whose, now);
-        // A user signs in again, a session at the provider that has ended is over for good.
-        logged_out_at(SessionOwner::Subject(claims.sub.clone()))
-            .is_some_and(|at| session.created_at() <= at)
-            || claims
-                .sid
-                .clone()
-                .is_some_and(|sid| logged_out_at(SessionOwner::ProviderSession(sid)).is_some())
+        self.shared.is_logged_out(session, self.provider.now())
     }
 
     /// Ends all sessions of a user or of a session at the provider that began until `at`, and says how

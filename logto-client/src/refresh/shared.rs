@@ -1,6 +1,6 @@
 //! What refreshers of one application share within a process.
 
-use logto_core::{UnixTime, session::SessionId};
+use logto_core::{Session, UnixTime, session::SessionId};
 
 use super::{Flown, Revocation, Route, newest::Standing};
 use crate::{
@@ -53,5 +53,29 @@ impl Shared {
             ended_handles: TtlMap::new(MAX_ENDED),
             logged_out: TtlMap::new(MAX_ENDED),
         }
+    }
+
+    /// Whether a session, or the handle that found it, has ended in this process. A handle ends without its
+    /// session when it was signed out while the storage could not be read.
+    pub(crate) fn has_ended(&self, handle: &Handle, session: &Session, now: UnixTime) -> bool {
+        self.ended_handles.get(handle, now).is_some() || self.is_over(session, now)
+    }
+
+    /// Whether a session has ended in this process.
+    pub(super) fn is_over(&self, session: &Session, now: UnixTime) -> bool {
+        self.over.get(session.id(), now).is_some() || self.is_logged_out(session, now)
+    }
+
+    /// Whether the provider has told this process that the user signed out elsewhere.
+    pub(super) fn is_logged_out(&self, session: &Session, now: UnixTime) -> bool {
+        let claims = session.claims();
+        let logged_out_at = |whose| self.logged_out.get(&whose, now);
+        // A user signs in again, a session at the provider that has ended is over for good.
+        logged_out_at(SessionOwner::Subject(claims.sub.clone()))
+            .is_some_and(|at| session.created_at() <= at)
+            || claims
+                .sid
+                .clone()
+                .is_some_and(|sid| logged_out_at(SessionOwner::ProviderSession(sid)).is_some())
     }
 }

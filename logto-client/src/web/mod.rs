@@ -21,12 +21,13 @@ pub mod cookies;
 mod initiator;
 mod location;
 mod pending;
+mod public_description;
 mod respond;
 mod routes;
 mod sign_in;
 mod sign_out;
 
-pub use respond::error_response;
+pub use public_description::public_description;
 pub use routes::{Guarded, LogtoWeb};
 pub use sign_in::CallbackAnswer;
 pub use sign_out::SignOutAnswer;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::public_description::public_description;
 use crate::error::Error;
 
 /// A response that is nobody else's: never cached, never shared between browsers.
@@ -46,12 +47,9 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response<Bytes> {
     response
 }
 
-/// The answer to a request that failed: the status that fits, and an object with a stable `error` code.
-///
-/// `error_description` is for developers. It may hold words of the provider; escape it before it
-/// goes into HTML.
-pub fn error_response(error: &Error) -> Response<Bytes> {
-    let body = json!({ "error": error.code(), "error_description": error.to_string() });
+/// The response to a request that failed. The details of the error stay here.
+pub(super) fn refusal(error: &Error) -> Response<Bytes> {
+    let body = json!({ "error": error.code(), "error_description": public_description(error) });
     let mut response = json(error.status(), &body);
     if let Some(wait) = error.retry_after() {
         response

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
-use logto_core::TokenTarget;
+use logto_core::{TokenTarget, error::UsageError};
 use serde_json::{Value, json};
 
 use super::{
     cookies::{CookieCodec, RequestCookies},
-    initiator, location,
-    respond::{self, error_response},
+    initiator, location, respond,
 };
 use crate::{
     client::LogtoClient,
     error::Error,
+    event::Event,
     seal::KeyRing,
     session::{ReadOnlySession, WritableSession},
     storage::{Handle, StorageError},
@@ -141,10 +141,8 @@ impl LogtoWeb {
                     &location::below(base_url, here),
                 )))
             }
-            Ok(None) => Guarded::Answer(error_response(
-                &logto_core::error::UsageError::NotSignedIn.into(),
-            )),
-            Err(error) => Guarded::Answer(error_response(&error)),
+            Ok(None) => Guarded::Answer(respond::refusal(&UsageError::NotSignedIn.into())),
+            Err(error) => Guarded::Answer(self.error_response(&error)),
         }
     }
 
@@ -167,7 +165,7 @@ impl LogtoWeb {
         match self.client.back_channel_logout(body).await {
             Ok(_) => respond::private(StatusCode::OK),
             Err(error) => {
-                let mut response = error_response(&error);
+                let mut response = self.error_response(&error);
                 if let Error::Protocol(logto_core::Error::Token(_)) = error {
                     *response.status_mut() = StatusCode::BAD_REQUEST;
                 }
@@ -188,6 +186,22 @@ impl LogtoWeb {
             "claims": claims.map_or(Value::Null, Value::Object),
         });
         Ok(respond::json(StatusCode::OK, &body))
+    }
+
+    /// The response to a request that failed: the status that fits, and a JSON object with a stable
+    /// `error` code and an `error_description`, which is a [fixed sentence](super::public_description).
+    /// The observer receives the details, as [`Event::RequestFailed`].
+    pub fn error_response(&self, error: &Error) -> Response<Bytes> {
+        self.tell_failed(error);
+        respond::refusal(error)
+    }
+
+    pub(super) fn tell_failed(&self, error: &Error) {
+        self.client.observer().on_event(&Event::RequestFailed {
+            code: error.code().to_owned(),
+            status: error.status().as_u16(),
+            detail: error.to_string(),
+        });
     }
 
     pub(super) fn write(

@@ -9,7 +9,7 @@ use logto_core::{
 
 use super::{
     pending::{PendingCookies, PendingError},
-    respond::{self, error_response},
+    respond,
     routes::{LogtoWeb, append, handles},
 };
 use crate::{
@@ -64,6 +64,9 @@ impl LogtoWeb {
             HeaderValue::from_static("no-referrer"),
         );
         let outcome = self.complete(parts, body, &mut headers).await;
+        if let Err(error) = &outcome {
+            self.tell_failed(error);
+        }
         CallbackAnswer { outcome, headers }
     }
 
@@ -111,7 +114,7 @@ impl CallbackAnswer {
     pub fn into_response(self) -> Response<Bytes> {
         let mut response = match &self.outcome {
             Ok(completed) => respond::see_other(&completed.return_to),
-            Err(error) => error_response(error),
+            Err(error) => respond::refusal(error),
         };
         response.headers_mut().remove(header::VARY);
         response.headers_mut().extend(self.headers);

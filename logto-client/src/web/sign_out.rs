@@ -6,8 +6,7 @@ use logto_core::sign_out::SignOut;
 
 use super::{
     cookies::RequestCookies,
-    initiator,
-    respond::{self, error_response},
+    initiator, respond,
     routes::{LogtoWeb, append, handles},
 };
 use crate::error::Error;
@@ -48,7 +47,7 @@ impl LogtoWeb {
     /// is refused; see [`check_own_request`](Self::check_own_request).
     pub async fn sign_out(&self, headers: &HeaderMap, sign_out: &SignOut) -> SignOutAnswer {
         if let Err(refused) = self.check_own_request(headers) {
-            return SignOutAnswer::refused(refused);
+            return self.refuse_sign_out(refused);
         }
         let request_cookies = self.cookies.read(headers);
         let handles = handles(&request_cookies);
@@ -61,12 +60,21 @@ impl LogtoWeb {
     /// asks for nothing. The browser goes to the base URL. Otherwise as [`sign_out`](Self::sign_out).
     pub async fn sign_out_locally(&self, headers: &HeaderMap) -> SignOutAnswer {
         if let Err(refused) = self.check_own_request(headers) {
-            return SignOutAnswer::refused(refused);
+            return self.refuse_sign_out(refused);
         }
         let request_cookies = self.cookies.read(headers);
         let handles = handles(&request_cookies);
         let removed = self.client.sign_out_locally(&handles).await;
         self.forget_sessions(&request_cookies, None, removed)
+    }
+
+    fn refuse_sign_out(&self, error: Error) -> SignOutAnswer {
+        self.tell_failed(&error);
+        SignOutAnswer {
+            outcome: Err(error),
+            location: String::new(),
+            headers: HeaderMap::new(),
+        }
     }
 
     fn forget_sessions(
@@ -90,22 +98,14 @@ impl LogtoWeb {
 }
 
 impl SignOutAnswer {
-    fn refused(error: Error) -> Self {
-        Self {
-            outcome: Err(error),
-            location: String::new(),
-            headers: HeaderMap::new(),
-        }
-    }
-
     /// The whole response: a redirect, or 403. When the storage may still hold a session, the redirect has
-    /// a body that says so, as [`error_response`] would; browsers do not show it, scripts can read it.
+    /// a body that says so, as [`LogtoWeb::error_response`] would; browsers do not show it, scripts can read it.
     pub fn into_response(self) -> Response<Bytes> {
         let mut response = match self.outcome {
             Ok(()) => respond::see_other(&self.location),
-            Err(error @ Error::Request(_)) => error_response(&error),
+            Err(error @ Error::Request(_)) => respond::refusal(&error),
             Err(error) => {
-                let (told, body) = error_response(&error).into_parts();
+                let (told, body) = respond::refusal(&error).into_parts();
                 let mut response = respond::see_other(&self.location).map(|_| body);
                 if let Some(content_type) = told.headers.get(header::CONTENT_TYPE) {
                     let headers = response.headers_mut();
