@@ -348,6 +348,15 @@ fn stored(record: Record) -> Stored {
     }
 }
 
+/// Whether a name has no address, as far as the text tells; the standard library has no kind for it. A
+/// name server that does not answer is another matter.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn is_unknown_host(error: &std::io::Error) -> bool {
+    let text = error.to_string();
+    (text.contains("failed to lookup address") && !text.contains("emporary failure"))
+        || text.contains("No such host is known")
+}
+
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StorageError {
     StorageError::Unavailable(Box::new(error))
 }

@@ -40,7 +40,7 @@ fn unique(name: &str) -> String {
     format!("{name}-{:016x}", u64::from_be_bytes(bytes))
 }
 
-fn entry(version: u64, value: &[u8]) -> Entry {
+pub(crate) fn entry(version: u64, value: &[u8]) -> Entry {
     Entry {
         version,
         value: value.to_vec(),
