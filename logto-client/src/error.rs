@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+pub use logto_core::error::Advice;
 use logto_core::{
-    error::{Advice, Endpoint, OAuthErrorCode, ServerError},
+    error::{Endpoint, OAuthErrorCode, ServerError},
     jwt::TokenError,
     sign_in::CallbackError,
 };
@@ -37,6 +38,9 @@ pub enum Error {
     /// A sign-in on a device ended without the user's approval.
     #[error("the sign-in on the device has ended: {0}")]
     Device(DeviceEnd),
+    /// The web layer refuses a request for what it is, before anything is done for it.
+    #[error("{0}")]
+    Request(RequestError),
     /// The random source failed.
     #[error("{0}")]
     Entropy(Arc<EntropyError>),
@@ -62,41 +66,26 @@ pub enum DeviceEnd {
     Expired,
 }
 
-/// How far an error reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why the web layer refuses a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Reach {
-    /// It passes. The session is as it was, and the same call may succeed later.
-    Transient,
-    /// This one request is refused; the session goes on.
-    Request,
-    /// The session is over.
-    Session,
+pub enum RequestError {
+    /// It would change something, and the browser does not say that the application's own pages or the
+    /// user caused it.
+    #[error("another site may have caused this request")]
+    CrossSite,
+    /// It came by a method that this route does not take.
+    #[error("this route does not take the method of the request")]
+    MethodNotAllowed,
 }
 
 impl Error {
-    /// How far this error reaches.
-    pub fn reach(&self) -> Reach {
-        match self {
-            Self::SessionEnded(_) => Reach::Session,
-            Self::Transport { .. }
-            | Self::Storage(_)
-            | Self::Entropy(_)
-            | Self::Busy
-            | Self::Superseded => Reach::Transient,
-            Self::Device(_) => Reach::Request,
-            Self::Protocol(error) => match error.advice() {
-                Advice::Retry { .. } => Reach::Transient,
-                _ => Reach::Request,
-            },
-        }
-    }
-
     /// What to do next.
     pub fn advice(&self) -> Advice {
         match self {
             Self::Protocol(error) => error.advice(),
-            Self::SessionEnded(_) | Self::Device(_) => Advice::SignInAgain,
+            Self::SessionEnded(_) | Self::Device(DeviceEnd::Expired) => Advice::SignInAgain,
+            Self::Device(DeviceEnd::Denied) | Self::Request(_) => Advice::Refused,
             Self::Storage(error) => match **error {
                 StorageError::Unavailable(_) => Advice::Retry { after: None },
                 StorageError::TooLarge { .. } | StorageError::Misconfigured(_) => {
@@ -115,29 +104,33 @@ impl Error {
             Self::Protocol(error) => error.code(),
             Self::Transport { .. } | Self::Busy | Self::Superseded => "temporarily_unavailable",
             Self::Storage(error) => match **error {
+                StorageError::Unavailable(_) => "storage_unavailable",
                 StorageError::TooLarge { .. } => "session_too_large",
-                _ => "storage_unavailable",
+                StorageError::Misconfigured(_) => "storage_misconfigured",
             },
             Self::SessionEnded(_) => "session_ended",
+            Self::Request(RequestError::CrossSite) => "cross_site_request",
+            Self::Request(RequestError::MethodNotAllowed) => "method_not_allowed",
             Self::Device(DeviceEnd::Denied) => "access_denied",
             Self::Device(DeviceEnd::Expired) => "expired_token",
             Self::Entropy(_) => "no_entropy",
         }
     }
 
-    /// The status that answers a request which failed with this error: 401 where signing in helps,
-    /// 403 where the server refused, 503 where waiting helps, 400 for a bad callback, 500 where a
-    /// person has to correct something.
+    /// The status for the response to a request that failed with this error: that of its
+    /// [`Advice`]; 400 for a callback that is refused, 405 for a method that a route does not take.
     pub fn status(&self) -> http::StatusCode {
-        use http::StatusCode as Status;
-        if let Self::Protocol(logto_core::Error::Callback(_)) = self {
-            return Status::BAD_REQUEST;
-        }
-        match self.advice() {
-            Advice::Retry { .. } => Status::SERVICE_UNAVAILABLE,
-            Advice::SignInAgain => Status::UNAUTHORIZED,
-            Advice::Refused => Status::FORBIDDEN,
-            _ => Status::INTERNAL_SERVER_ERROR,
+        match (self.advice(), self) {
+            // What the browser sent is at fault, not who is signed in: 401 would send a script to sign in
+            // and 403 would blame the user.
+            (
+                Advice::SignInAgain | Advice::Refused,
+                Self::Protocol(logto_core::Error::Callback(_)),
+            ) => http::StatusCode::BAD_REQUEST,
+            (_, Self::Request(RequestError::MethodNotAllowed)) => {
+                http::StatusCode::METHOD_NOT_ALLOWED
+            }
+            (advice, _) => advice.status(),
         }
     }
 
@@ -166,6 +159,12 @@ impl Error {
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Self {
         Self::Storage(Arc::new(error))
+    }
+}
+
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
     }
 }
 

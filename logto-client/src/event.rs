@@ -53,6 +53,21 @@ pub enum Event {
         /// The error, as text.
         reason: String,
     },
+    /// A session that was signed out could not be removed from the storage. This process refuses it and
+    /// tries again for twenty minutes. If that fails too, the session stays there until it expires.
+    NotRemoved {
+        /// The error, as text.
+        reason: String,
+    },
+    /// A request was answered with an error. The visitor received a fixed sentence; the details are here.
+    RequestFailed {
+        /// The stable code, as [`Error::code`](crate::Error::code) gives it.
+        code: String,
+        /// The HTTP status.
+        status: u16,
+        /// The error, as text. It may name hosts and users of a storage.
+        detail: String,
+    },
     /// The provider's metadata or keys could not be fetched; the cached ones are used for up to a day.
     /// Reported once for each attempt, not for each request that needs them. The pauses between attempts
     /// grow up to a minute.
@@ -117,6 +132,21 @@ impl Observer for DefaultObserver {
             }
             Event::NotRevoked { reason } => {
                 tracing::warn!(target: "logto", reason, "refresh token not revoked");
+            }
+            Event::RequestFailed {
+                code,
+                status,
+                detail,
+            } => {
+                // Anybody can cause the others, as often as they like.
+                if *status >= 500 {
+                    tracing::warn!(target: "logto", code, status, detail, "request failed");
+                } else {
+                    tracing::debug!(target: "logto", code, status, detail, "request refused");
+                }
+            }
+            Event::NotRemoved { reason } => {
+                tracing::error!(target: "logto", reason, "signed-out session not removed");
             }
             Event::NotFetched {
                 issuer,

@@ -17,8 +17,7 @@ use std::{
 use logto_core::{Secret, Session, TokenTarget, UnixTime, session::SessionDelta};
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::shared::SealedLedger;
-pub use self::shared::SharedLedger;
+pub(crate) use self::shared::SharedLedger;
 use crate::single_flight::lock;
 
 /// How many spent refresh tokens are remembered, and for how long.

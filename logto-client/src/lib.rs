@@ -44,6 +44,7 @@ pub mod entropy;
 pub mod error;
 pub mod event;
 pub mod http;
+pub mod key_value;
 pub mod ledger;
 pub mod m2m;
 pub mod resource_server;
@@ -71,6 +72,7 @@ pub use logto_core::{AccessToken, LogtoConfig, Secret, Session, SignIn, TokenTar
 pub use self::{
     client::{
         CompletedSignIn, Coordinator, LogtoClient, LogtoClientBuilder, LogtoReader, RefresherStats,
+        SignedOut,
     },
     context::{BuildError, Context},
     error::Error,

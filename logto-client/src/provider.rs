@@ -317,24 +317,26 @@ impl Provider {
         ))
     }
 
-    /// Verifies with the cached keys; `attempt` gives `None` for a token whose key is not among them, and
-    /// is asked again with newer ones if there are any. `None` means that the key is unknown.
+    /// Verifies with the cached keys, and again with newer ones, if there are any, when
+    /// `is_key_not_found`.
     ///
     /// # Errors
     /// When there are no keys, or a newer set was to be fetched and could not.
-    pub(crate) async fn verify<T>(
+    pub(crate) async fn verify<T, E>(
         self: &Arc<Self>,
-        attempt: impl Fn(&Arc<KeySet>, UnixTime) -> Option<T>,
-    ) -> Result<Option<T>, Error> {
+        attempt: impl Fn(&Arc<KeySet>, UnixTime) -> Result<T, E>,
+        is_key_not_found: impl Fn(&E) -> bool,
+    ) -> Result<Result<T, E>, Error> {
         let mut keys = self.keys().await?;
         // A second time, because a fetch that was under way already may have been answered before the
         // provider had the key.
         for _ in 0..2 {
-            if let Some(outcome) = attempt(&keys, self.now()) {
-                return Ok(Some(outcome));
+            let outcome = attempt(&keys, self.now());
+            if !outcome.as_ref().is_err_and(&is_key_not_found) {
+                return Ok(outcome);
             }
             let Some((newer, was_asked_for)) = self.keys_newer_than(&keys).await? else {
-                return Ok(None);
+                return Ok(outcome);
             };
             keys = newer;
             if was_asked_for {

@@ -228,13 +228,14 @@ impl ResourceServer {
             }
         }
         let verified = provider
-            .verify(|keys, now| match demands.verify(token, keys, now) {
-                Err(ApiTokenError::Token(error)) if error.is_key_not_found() => None,
-                outcome => Some(outcome.map(|claims| (Arc::new(claims), Arc::clone(keys)))),
-            })
+            .verify(
+                |keys, now| Ok((demands.verify(token, keys, now)?, Arc::clone(keys))),
+                ApiTokenError::is_key_not_found,
+            )
             .await
             .map_err(Refusal::Unavailable)?;
-        let (claims, keys) = verified.ok_or(TokenError::KeyNotFound { kid: None })??;
+        let (claims, keys) = verified?;
+        let claims = Arc::new(claims);
         let remembered = Verified {
             claims: Arc::clone(&claims),
             keys,

@@ -198,7 +198,8 @@ impl SealKey {
         Ok(Self::derive(secret.as_bytes()))
     }
 
-    fn derive(input: &[u8]) -> Self {
+    /// A key from a secret of 256 random bits in any encoding.
+    pub(crate) fn derive(input: &[u8]) -> Self {
         let [first, second, ..] = *labelled(input, b"key id");
         let cipher = |label| XChaCha20Poly1305::new((&*labelled(input, label)).into());
         Self {

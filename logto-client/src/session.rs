@@ -100,7 +100,7 @@ impl WritableSession {
     /// refresh token. Take the cookie from the browser then.
     pub fn ended(&self) -> Option<Error> {
         let over = || {
-            self.read(|session| self.inner.refresher.has_ended(session))
+            self.read(|session| self.inner.refresher.session_has_ended(session))
                 .then_some(Error::SessionEnded(SessionEnd::Removed))
         };
         lock(&self.inner.ended).clone().or_else(over)

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::{
-    claims::{ClaimsError, protocol},
+    claims::protocol,
     config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
     json::{Lookup, Members},
     jwt::{Decoded, KeySet, MAX_TOKEN_LEN, TokenError, TokenType, Validity},
@@ -288,9 +288,9 @@ fn is_expected(organization_id: Option<&str>, expected: Option<&str>) -> bool {
 
 impl ApiTokenClaims {
     /// Reads the payload of a JWT, in which RFC 9068 section 2.2 demands every protocol claim.
-    fn from_jwt(claims: Members<'_>) -> Result<Self, ClaimsError> {
+    fn from_jwt(claims: Members<'_>) -> Result<Self, TokenError> {
         let aud = protocol::audience(&claims)?;
-        let jti = protocol::name(&claims, "jti")?.ok_or(ClaimsError::Missing { claim: "jti" })?;
+        let jti = protocol::name(&claims, "jti")?.ok_or(TokenError::MissingClaim("jti"))?;
         let sub = protocol::subject(&claims)?;
         Self::read(claims, sub, aud, Some(jti))
     }
@@ -301,13 +301,13 @@ impl ApiTokenClaims {
         sub: String,
         aud: Vec<String>,
         jti: Option<String>,
-    ) -> Result<Self, ClaimsError> {
+    ) -> Result<Self, TokenError> {
         let in_audience = organization_in(&aud)?.map(str::to_owned);
         let in_claim = protocol::name(&claims, "organization_id")?;
         Ok(Self {
             iss: protocol::issuer(&claims)?,
             client_id: protocol::name(&claims, "client_id")?
-                .ok_or(ClaimsError::Missing { claim: "client_id" })?,
+                .ok_or(TokenError::MissingClaim("client_id"))?,
             exp: protocol::required_date(&claims, "exp")?,
             iat: protocol::required_date(&claims, "iat")?,
             nbf: protocol::date(&claims, "nbf")?,
@@ -374,14 +374,14 @@ impl ApiTokenClaims {
 }
 
 /// The one organization among the audiences, if there is one.
-fn organization_in(aud: &[String]) -> Result<Option<&str>, ClaimsError> {
+fn organization_in(aud: &[String]) -> Result<Option<&str>, TokenError> {
     let mut organizations = aud
         .iter()
         .filter_map(|audience| organization_id_from_urn(audience));
     let organization = organizations.next();
     match organizations.next() {
         None => Ok(organization),
-        Some(_) => Err(ClaimsError::Invalid {
+        Some(_) => Err(TokenError::BadClaim {
             claim: "aud",
             expected: "for one organization at most",
         }),
@@ -389,15 +389,15 @@ fn organization_in(aud: &[String]) -> Result<Option<&str>, ClaimsError> {
 }
 
 /// One string, scopes separated by spaces; absent means none. An array is refused.
-fn scopes(claims: &impl Lookup) -> Result<BTreeSet<String>, ClaimsError> {
+fn scopes(claims: &impl Lookup) -> Result<BTreeSet<String>, TokenError> {
     let scopes = protocol::text(claims, "scope")?.unwrap_or_default();
     let scopes = scopes.split(' ').filter(|scope| !scope.is_empty());
     Ok(scopes.map(str::to_owned).collect())
 }
 
-fn actor(claims: &impl Lookup) -> Result<Option<Actor>, ClaimsError> {
+fn actor(claims: &impl Lookup) -> Result<Option<Actor>, TokenError> {
     let expected = "an object with a `sub`";
-    let invalid = ClaimsError::Invalid {
+    let invalid = TokenError::BadClaim {
         claim: "act",
         expected,
     };
@@ -425,18 +425,17 @@ impl fmt::Debug for ApiTokenClaims {
 }
 
 impl ApiTokenError {
+    /// Whether a newer key set could change the outcome.
+    pub fn is_key_not_found(&self) -> bool {
+        matches!(self, Self::Token(error) if error.is_key_not_found())
+    }
+
     /// 401 or 403.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Organization | Self::InsufficientScope { .. } => StatusCode::FORBIDDEN,
         }
-    }
-}
-
-impl From<ClaimsError> for ApiTokenError {
-    fn from(error: ClaimsError) -> Self {
-        Self::Token(error.into())
     }
 }
 

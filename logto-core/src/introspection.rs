@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api_token::{ApiTokenClaims, ApiTokenError},
-    claims::{ClaimsError, protocol},
+    claims::protocol,
     config::{DEFAULT_CLOCK_SKEW, LogtoConfig, MAX_CLOCK_SKEW},
     error::{Endpoint, Error, UsageError},
     exchange::{self, Exchange},
@@ -189,7 +189,7 @@ impl Introspection {
 
     /// A token without `sub` is an application's own
     /// ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
-    fn claims(&self) -> Result<ApiTokenClaims, ClaimsError> {
+    fn claims(&self) -> Result<ApiTokenClaims, TokenError> {
         let members = &self.members;
         let sub = match members.get("sub") {
             Some(_) => Some(protocol::subject(members)?),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use crate::{
-    claims::{ClaimsError, protocol},
+    claims::protocol,
     config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
     jwt::{KeySet, MAX_TOKEN_LEN, TokenError, TokenType, UnverifiedJwt, Validity},
     secret::Secret,
@@ -110,7 +110,10 @@ impl<'a> LogoutTokenVerification<'a> {
         validity.check(now, self.clock_skew)?;
         check_event(&claims)?;
         if claims.contains_key("nonce") {
-            return Err(TokenError::BadClaim("nonce"));
+            return Err(TokenError::BadClaim {
+                claim: "nonce",
+                expected: "absent",
+            });
         }
         let (sub, sid) = (
             protocol::name(&claims, "sub")?,
@@ -130,7 +133,7 @@ impl<'a> LogoutTokenVerification<'a> {
 }
 
 /// `exp`, or an end soon after `iat` when that is earlier or there is no `exp`.
-fn validity(claims: &Map<String, Value>) -> Result<Validity, ClaimsError> {
+fn validity(claims: &Map<String, Value>) -> Result<Validity, TokenError> {
     let iat = protocol::required_date(claims, "iat")?;
     let latest = iat.plus(LONGEST_LOGOUT_TOKEN_LIFETIME);
     let exp = protocol::date(claims, "exp")?.map_or(latest, |exp| exp.min(latest));
@@ -147,6 +150,9 @@ fn check_event(claims: &Map<String, Value>) -> Result<(), TokenError> {
         .ok_or(TokenError::MissingClaim("events"))?;
     match events.get(LOGOUT_EVENT) {
         Some(Value::Object(_)) => Ok(()),
-        _ => Err(TokenError::BadClaim("events")),
+        _ => Err(TokenError::BadClaim {
+            claim: "events",
+            expected: "an object with the logout event",
+        }),
     }
 }

@@ -1,7 +1,5 @@
 //! Sessions in a store that several processes share.
 
-mod lease;
-mod ledger;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "redis")]
@@ -10,7 +8,6 @@ pub(crate) mod redis;
 mod sql;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
-mod store;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,6 +15,7 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use logto_client::{
     entropy::{Entropy, OsEntropy},
+    key_value::{Entry, KeyValueStore},
     seal::{KeyRing, Purpose, SealContext},
     storage::{
         Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
@@ -27,10 +25,6 @@ use logto_client::{
 use logto_core::{LogtoConfig, Session, UnixTime};
 use sha2::{Digest, Sha256};
 
-pub use self::{
-    ledger::ExternalLedger,
-    store::{Entry, Found, KeyValueStore},
-};
 use crate::{
     Lifetimes,
     lifetimes::Expiry,
@@ -45,6 +39,73 @@ use crate::{
 ///
 /// Every use of a session begins its idle time anew, to within a twenty-fourth of it, so that reading
 /// seldom writes. No session is kept unused for more than ten years, whatever its lifetimes.
+///
+/// # A store of your own
+///
+/// Any store with an atomic compare-and-swap will do. This one lives in a map, and the conformance suite
+/// (feature `conformance`) checks it:
+///
+/// ```
+/// use std::{collections::HashMap, sync::{Arc, Mutex}, time::{Duration, Instant}};
+/// use async_trait::async_trait;
+/// use logto_client::storage::{SessionOwner, StorageError};
+/// use logto_storage::{Entry, Found, KeyValueStore};
+///
+/// #[derive(Clone, Debug, Default)]
+/// struct MapStore(Arc<Mutex<HashMap<String, (Entry, Instant)>>>);
+///
+/// impl MapStore {
+///     fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, (Entry, Instant)>) -> T) -> T {
+///         let mut map = self.0.lock().unwrap();
+///         map.retain(|_, (_, end)| *end > Instant::now());
+///         act(&mut map)
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl KeyValueStore for MapStore {
+///     async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+///         Ok(self.with(|map| map.get(key).map(|(entry, end)| Found {
+///             entry: entry.clone(),
+///             expires_in: *end - Instant::now(),
+///         })))
+///     }
+///     async fn put(
+///         &self, key: &str, expected: Option<u64>, entry: Entry, ttl: Duration,
+///     ) -> Result<bool, StorageError> {
+///         Ok(self.with(|map| {
+///             let is_expected = map.get(key).map(|(current, _)| current.version) == expected;
+///             if is_expected {
+///                 map.insert(key.to_owned(), (entry, Instant::now() + ttl));
+///             }
+///             is_expected
+///         }))
+///     }
+///     async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
+///         let is_meant = |at: &str, version| at == key && expected.is_none_or(|it| it == version);
+///         Ok(self.with(|map| map.retain(|at, (current, _)| !is_meant(at, current.version))))
+///     }
+///     async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
+///         Ok(self.with(|map| {
+///             let before = map.len();
+///             map.retain(|_, (current, _)| !current.is_of(owner));
+///             (before - map.len()) as u64
+///         }))
+///     }
+/// }
+///
+/// # use logto_client::{LogtoConfig, seal::{KeyRing, SealKey}};
+/// # use logto_storage::{ExternalStorage, Lifetimes, conformance::{self, Place, Promises}};
+/// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = LogtoConfig::builder("https://tenant.logto.app", "app-id").build()?;
+/// let keys = KeyRing::new(SealKey::new(&[7; 32]));
+/// let store = MapStore::default();
+/// let promises = Promises { place: Place::Shared, lifetimes: Lifetimes::default() };
+/// let make = async || Arc::new(ExternalStorage::new(store.clone(), keys.clone(), &config)) as _;
+/// conformance::run(promises, make).await?;
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test()).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct ExternalStorage {
     store: Arc<dyn KeyValueStore>,
@@ -240,7 +301,7 @@ impl SessionStorage for ExternalStorage {
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
-        lease::take(&*self.store, &lease_key(handle), ttl, &*self.entropy).await
+        Lease::take(&*self.store, &lease_key(handle), ttl, &*self.entropy).await
     }
 
     async fn renew(
@@ -249,11 +310,11 @@ impl SessionStorage for ExternalStorage {
         lease: &Lease,
         ttl: Duration,
     ) -> Result<bool, StorageError> {
-        lease::renew(&*self.store, &lease_key(handle), lease, ttl).await
+        lease.renew(&*self.store, &lease_key(handle), ttl).await
     }
 
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
-        lease::give_back(&*self.store, &lease_key(handle), &lease).await
+        lease.release(&*self.store, &lease_key(handle)).await
     }
 }
 
@@ -285,6 +346,15 @@ fn stored(record: Record) -> Stored {
         session: record.session,
         version: Version(record.version),
     }
+}
+
+/// Whether a name has no address, as far as the text tells; the standard library has no kind for it. A
+/// name server that does not answer is another matter.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn is_unknown_host(error: &std::io::Error) -> bool {
+    let text = error.to_string();
+    (text.contains("failed to lookup address") && !text.contains("emporary failure"))
+        || text.contains("No such host is known")
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StorageError {

@@ -29,7 +29,8 @@ pub use self::external::redis::RedisStore;
 pub use self::external::sqlite::SqliteStore;
 pub use self::{
     cookie::{CookieStorage, Overflow},
-    external::{Entry, ExternalLedger, ExternalStorage, Found, KeyValueStore},
+    external::ExternalStorage,
     lifetimes::Lifetimes,
     memory::MemoryStorage,
 };
+pub use logto_client::key_value::{Entry, Found, KeyValueStore};

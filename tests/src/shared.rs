@@ -1,5 +1,5 @@
-//! What several processes share: stores for sessions with locks, and a ledger. What goes
-//! over a network takes three milliseconds.
+//! What several processes share: stores for sessions with locks, and a key-value store. What goes over a
+//! network takes three milliseconds.
 
 use std::{
     collections::HashMap,
@@ -10,14 +10,14 @@ use std::{
 use async_trait::async_trait;
 use logto_client::{
     Session, UnixTime,
-    ledger::SharedLedger,
+    key_value::{Entry, Found, KeyValueStore},
     storage::{
         Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
         Version,
     },
 };
 use logto_storage::MemoryStorage;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const LATENCY: Duration = Duration::from_millis(3);
 
@@ -188,56 +188,59 @@ impl SessionStorage for Locked {
     }
 }
 
-/// A ledger that several processes share. Clones are the same ledger.
+/// A key-value store that several processes share. Clones are the same store.
 #[derive(Clone, Debug, Default)]
-pub struct LedgerMap {
-    entries: Arc<Mutex<HashMap<[u8; 32], Vec<u8>>>>,
-    /// Stands for its leases only.
-    leases: Arc<MemoryStorage>,
-}
+pub struct MapStore(Arc<Mutex<HashMap<String, (Entry, Instant)>>>);
 
-impl LedgerMap {
-    fn entries(&self) -> MutexGuard<'_, HashMap<[u8; 32], Vec<u8>>> {
-        self.entries
-            .lock()
-            .expect("no test panics while it holds this")
+impl MapStore {
+    async fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, (Entry, Instant)>) -> T) -> T {
+        sleep(LATENCY).await;
+        let mut entries = self.0.lock().expect("no test panics while it holds this");
+        entries.retain(|_, (_, end)| *end > Instant::now());
+        act(&mut entries)
     }
 }
 
 #[async_trait]
-impl SharedLedger for LedgerMap {
-    async fn get(&self, key: &[u8; 32]) -> Result<Option<Vec<u8>>, StorageError> {
-        sleep(LATENCY).await;
-        Ok(self.entries().get(key).cloned())
+impl KeyValueStore for MapStore {
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+        let found = |(entry, end): &(Entry, Instant)| Found {
+            entry: entry.clone(),
+            expires_in: *end - Instant::now(),
+        };
+        Ok(self.with(|entries| entries.get(key).map(found)).await)
     }
 
-    async fn put(&self, key: &[u8; 32], value: Vec<u8>, _: Duration) -> Result<(), StorageError> {
-        sleep(LATENCY).await;
-        self.entries().insert(*key, value);
+    async fn put(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        entry: Entry,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        let written = self.with(|entries| {
+            let is_expected = entries.get(key).map(|(current, _)| current.version) == expected;
+            if is_expected {
+                entries.insert(key.to_owned(), (entry, Instant::now() + ttl));
+            }
+            is_expected
+        });
+        Ok(written.await)
+    }
+
+    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
+        let is_meant = |at: &str, version| at == key && expected.is_none_or(|it| it == version);
+        self.with(|entries| entries.retain(|at, (entry, _)| !is_meant(at, entry.version)))
+            .await;
         Ok(())
     }
 
-    async fn lease(&self, key: &[u8; 32], ttl: Duration) -> Result<Option<Lease>, StorageError> {
-        sleep(LATENCY).await;
-        self.leases.lease(&handle_of(key), ttl).await
+    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
+        let deleted = self.with(|entries| {
+            let before = entries.len();
+            entries.retain(|_, (entry, _)| !entry.is_of(owner));
+            before - entries.len()
+        });
+        Ok(deleted.await as u64)
     }
-
-    async fn renew(
-        &self,
-        key: &[u8; 32],
-        lease: &Lease,
-        ttl: Duration,
-    ) -> Result<bool, StorageError> {
-        sleep(LATENCY).await;
-        self.leases.renew(&handle_of(key), lease, ttl).await
-    }
-
-    async fn release(&self, key: &[u8; 32], lease: Lease) -> Result<(), StorageError> {
-        sleep(LATENCY).await;
-        self.leases.release(&handle_of(key), lease).await
-    }
-}
-
-fn handle_of(key: &[u8; 32]) -> Handle {
-    Handle::new(format!("{key:02x?}"))
 }

@@ -19,7 +19,7 @@ use logto_testkit::{
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    shared::{LedgerMap, SharedStore},
+    shared::{MapStore, SharedStore},
     visitor::Visitor,
     world::{APP_ID, BASE_URL, PassingTime, World},
 };
@@ -127,7 +127,7 @@ impl Stage {
         let world = kind.world();
         let time = world.let_time_pass();
         world.network.set_latency(Duration::from_millis(40));
-        let (store, ledger) = (SharedStore::default(), LedgerMap::default());
+        let (store, ledger) = (SharedStore::default(), MapStore::default());
         let web = |client: LogtoClientBuilder| {
             let client = client.build().expect("the client is complete");
             LogtoWeb::new(client, codec(), key_ring())

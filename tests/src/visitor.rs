@@ -126,7 +126,19 @@ impl Visitor {
 
     fn begin(&self, method: Method, path: &str, origin: Origin) -> Visit {
         let cookies = self.jar().header(&method, origin);
-        let request = Request::builder().method(method).uri(path);
+        let (site, own) = match origin {
+            Origin::Here => ("same-origin", true),
+            Origin::AnotherSite => ("cross-site", false),
+        };
+        let mut request = Request::builder()
+            .uri(path)
+            .header("sec-fetch-site", site)
+            .header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-dest", "document");
+        if own && method != Method::GET {
+            request = request.header(header::ORIGIN, BASE_URL);
+        }
+        let request = request.method(method);
         let request = match cookies {
             Some(cookies) => request.header(header::COOKIE, cookies),
             None => request,
@@ -199,7 +211,7 @@ impl Visitor {
         let response = web
             .sign_out(&visit.parts.headers, &SignOut::new())
             .await
-            .expect("the user signs out");
+            .into_response();
         self.receive(response.headers());
         let next = location(&response);
         if next.as_str().starts_with(self.logto.endpoint()) {

@@ -9,13 +9,13 @@ use http::{HeaderMap, request::Parts};
 use logto::{
     Error, WritableSession,
     core::{error::UsageError, sign_in::Callback},
-    web::{LogtoWeb, error_response},
+    web::LogtoWeb,
 };
 
 /// An answer of [`LogtoWeb`] as axum wants it.
-pub fn respond(answer: Result<http::Response<Bytes>, Error>) -> Response {
+pub fn respond(web: &LogtoWeb, answer: Result<http::Response<Bytes>, Error>) -> Response {
     answer
-        .unwrap_or_else(|error| error_response(&error))
+        .unwrap_or_else(|error| web.error_response(&error))
         .map(Body::from)
 }
 
@@ -29,13 +29,18 @@ pub async fn buffered(request: Request) -> (Parts, Bytes) {
     (parts, body)
 }
 
-/// An error as axum's `?` wants it.
+/// The response to an error, as axum's `?` wants it.
 #[derive(Debug)]
-pub struct Refused(pub Error);
+pub struct Refused(Box<Response>);
+
+/// Turns an error into its response: `.map_err(refused(&web))?`.
+pub fn refused(web: &LogtoWeb) -> impl Fn(Error) -> Refused {
+    |error| Refused(Box::new(web.error_response(&error).map(Body::from)))
+}
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        respond(Err(self.0))
+        *self.0
     }
 }
 
@@ -58,10 +63,10 @@ pub fn finish(
 ) -> Response {
     let mut response = match answer {
         Ok(answer) => answer.into_response(),
-        Err(error) => Refused(error).into_response(),
+        Err(error) => respond(web, Err(error)),
     };
     match web.finish(request, session, response.headers_mut()) {
         Ok(()) => response,
-        Err(error) => Refused(error).into_response(),
+        Err(error) => respond(web, Err(error)),
     }
 }

@@ -5,6 +5,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use logto::{
     AccessToken, Error, ReadOnlySession, Session, TokenTarget, UnixTime, core::error::Advice,
+    web::public_description,
 };
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -54,7 +55,7 @@ pub(crate) struct ClaimsTable {
 #[template(path = "problem.html")]
 pub(crate) struct ProblemPage {
     code: String,
-    description: String,
+    description: &'static str,
     advice: &'static str,
 }
 
@@ -223,15 +224,14 @@ impl Problem {
 
 impl ProblemPage {
     pub(crate) fn new(error: &Error) -> Self {
-        let Problem { code, description } = Problem::new(error);
         let advice = match error.advice() {
             Advice::Retry { .. } => "This passes: try again in a moment.",
             Advice::FixConfiguration => "Somebody has to correct the configuration.",
             _ => "Nothing has changed.",
         };
         Self {
-            code,
-            description,
+            code: error.code().to_owned(),
+            description: public_description(error),
             advice,
         }
     }

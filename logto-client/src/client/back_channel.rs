@@ -25,13 +25,10 @@ impl LogtoClient {
             .clock_skew(config.clock_skew());
         let verified = provider
             .verify(
-                |keys, now| match verification.verify(token.expose(), keys, now) {
-                    Err(error) if error.is_key_not_found() => None,
-                    outcome => Some(outcome),
-                },
+                |keys, now| verification.verify(token.expose(), keys, now),
+                TokenError::is_key_not_found,
             )
-            .await?
-            .ok_or(TokenError::KeyNotFound { kid: None })??;
+            .await??;
         let now = provider.now();
         if !self.inner.common.logout_tokens.insert(
             verified.jti.clone(),
@@ -39,7 +36,7 @@ impl LogtoClient {
             verified.remember_until,
             now,
         ) {
-            return Err(TokenError::BadClaim("jti").into());
+            return Err(TokenError::AlreadyUsed.into());
         }
         let whose = match (&verified.sid, &verified.sub) {
             (Some(sid), _) => SessionOwner::ProviderSession(sid.clone()),

@@ -9,7 +9,8 @@ use crate::{
     clock::Clock,
     context::{BuildError, Context},
     event::Observer,
-    ledger::{SealedLedger, SharedLedger},
+    key_value::KeyValueStore,
+    ledger::SharedLedger,
     provider::Provider,
     refresh::Refresher,
     storage::SessionStorage,
@@ -23,7 +24,7 @@ pub struct LogtoClientBuilder {
     context: Context,
     storage: Arc<dyn SessionStorage>,
     coordinator: Coordinator,
-    shared_ledger: Option<Arc<dyn SharedLedger>>,
+    shared_ledger: Option<Arc<dyn KeyValueStore>>,
     single_process: bool,
 }
 
@@ -80,10 +81,14 @@ impl LogtoClientBuilder {
         self
     }
 
-    /// A ledger that several processes share. Worth having where sessions live in cookies: an old cookie is
-    /// then served by every process, and a refresh needs no question to the provider first.
-    pub fn shared_ledger(mut self, ledger: impl SharedLedger + 'static) -> Self {
-        self.shared_ledger = Some(Arc::new(ledger));
+    /// Shares the ledger of spent refresh tokens with the other processes of the application, in `store`.
+    ///
+    /// Useful where sessions live in cookies and several processes serve them: each process then brings
+    /// an old cookie up to date, and a refresh no longer introspects the refresh token first. A storage on
+    /// the server has the newest session anyway. The store may hold sessions as well. It sees only hashes
+    /// and sealed values; if it fails, the client works as without it.
+    pub fn shared_ledger(mut self, store: impl KeyValueStore + 'static) -> Self {
+        self.shared_ledger = Some(Arc::new(store));
         self
     }
 
@@ -104,15 +109,18 @@ impl LogtoClientBuilder {
     /// What is missing.
     pub fn build(self) -> Result<LogtoClient, BuildError> {
         let common = self.coordinator.common(&self.config)?;
+        let limits = common.memory.ledger.limits();
+        let entropy = &self.context.entropy;
+        let shared_ledger = self
+            .shared_ledger
+            .map(|store| SharedLedger::new(store, &self.config, limits, Arc::clone(entropy)));
         let cache = Arc::clone(&common.provider_cache);
         let provider = Arc::new(Provider::new(self.config, self.context, cache)?);
-        let limits = common.memory.ledger.limits();
         let refresher = Arc::new(Refresher::new(
             Arc::clone(&provider),
             Arc::clone(&self.storage),
             Arc::clone(&common.memory),
-            self.shared_ledger
-                .map(|place| SealedLedger::new(place, limits)),
+            shared_ledger,
             self.single_process,
         ));
         let inner = Inner {

@@ -9,7 +9,7 @@ use logto_core::{
 use super::LogtoClient;
 use crate::{
     entropy::random,
-    error::{DeviceEnd, Error, Reach},
+    error::{DeviceEnd, Error},
     session::WritableSession,
 };
 
@@ -51,7 +51,7 @@ impl LogtoClient {
                 Ok(DevicePoll::Denied) => return Err(Error::Device(DeviceEnd::Denied)),
                 Ok(DevicePoll::Expired) => return Err(Error::Device(DeviceEnd::Expired)),
                 Ok(answer) => device.note(&answer, provider.now()),
-                Err(error) if error.reach() == Reach::Transient => {
+                Err(error) if error.advice().is_retry() => {
                     device.back_off(error.retry_after(), provider.now());
                 }
                 Err(error) => return Err(error),

@@ -6,6 +6,7 @@ mod coordinator;
 mod device;
 mod newest;
 mod reader;
+mod sign_out;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -28,13 +29,16 @@ use crate::{
     context::Context,
     entropy::{Entropy, random},
     error::Error,
+    event::Observer,
     provider::Provider,
     refresh::{LoadedSession, Refresher},
     session::{Cached, ReadOnlySession, WritableSession},
-    storage::{Handle, SessionStorage, Stored, Version},
+    storage::{Handle, SessionStorage, Version},
 };
 
-pub use self::{builder::LogtoClientBuilder, coordinator::Coordinator, reader::LogtoReader};
+pub use self::{
+    builder::LogtoClientBuilder, coordinator::Coordinator, reader::LogtoReader, sign_out::SignedOut,
+};
 
 /// A session that is in use is written at least this often, so that a storage that only sees writes, as
 /// cookies do, does not take it for idle.
@@ -104,6 +108,19 @@ impl LogtoClient {
     /// The random source that the client takes from.
     pub fn entropy(&self) -> &Arc<dyn Entropy> {
         &self.inner.provider.entropy
+    }
+
+    /// The observer that receives the client's events.
+    pub fn observer(&self) -> &Arc<dyn Observer> {
+        &self.inner.provider.observer
+    }
+
+    /// Reads sessions with what this client knows of them, and can change none.
+    pub fn reader(&self) -> LogtoReader {
+        let storage = Arc::clone(&self.inner.storage);
+        LogtoReader::new(self.config().clone(), storage)
+            .shared_clock(Arc::clone(self.clock()))
+            .with_common(&self.inner.common)
     }
 
     /// The storage that the client keeps sessions in.
@@ -240,16 +257,10 @@ impl LogtoClient {
     /// Removes the session that a new sign-in has replaced.
     async fn retire(&self, previous: &Handle) {
         let now = self.inner.provider.now();
-        let Ok(Some(Stored { session, version })) = self.inner.storage.load(previous, now).await
-        else {
+        let Ok(Some(stored)) = self.inner.storage.load(previous, now).await else {
             return;
         };
-        let loaded = LoadedSession {
-            handle: previous.clone(),
-            session: Arc::new(session),
-            version,
-            needs_write_back: false,
-        };
+        let loaded = LoadedSession::new(previous.clone(), stored);
         // The new session is there; an old one that cannot be removed ends by its age.
         let _ = self.inner.refresher.end(loaded, Ending::Replacement).await;
     }
@@ -399,7 +410,7 @@ impl LogtoClient {
             &*self.inner.storage,
             handles,
             self.inner.provider.now(),
-            |session| refresher.has_ended(session),
+            |handle, session| refresher.has_ended(handle, session),
         );
         let Some((handle, stored)) = found.await? else {
             return Ok(None);

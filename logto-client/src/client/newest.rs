@@ -10,12 +10,12 @@ pub(super) async fn load_newest<S: SessionReader + ?Sized>(
     storage: &S,
     handles: &[Handle],
     now: UnixTime,
-    is_over: impl Fn(&Session) -> bool,
+    is_over: impl Fn(&Handle, &Session) -> bool,
 ) -> Result<Option<(Handle, Stored)>, StorageError> {
     let mut newest = None;
     for handle in handles {
         let loaded = storage.load(handle, now).await?;
-        let Some(loaded) = loaded.filter(|loaded| !is_over(&loaded.session)) else {
+        let Some(loaded) = loaded.filter(|loaded| !is_over(handle, &loaded.session)) else {
             continue;
         };
         let is_newer = |(_, newest): &(Handle, Stored)| age(&loaded) > age(newest);

@@ -1,41 +1,74 @@
-//! Looking at sessions without the means to change one.
+//! Reading sessions without the means to change one.
 
 use std::sync::Arc;
 
 use logto_core::LogtoConfig;
 
-use super::newest::load_newest;
+use super::{
+    coordinator::{Common, Coordinator},
+    newest::load_newest,
+};
 use crate::{
     clock::{Clock, SystemClock},
+    context::BuildError,
     error::Error,
     refresh::LoadedSession,
     session::ReadOnlySession,
     storage::{Handle, SessionReader},
 };
 
-/// Looks at sessions with nothing but the reading half of a storage: for a part of a program that must
-/// not change any.
+/// Reads sessions with nothing but the reading half of a storage: for a part of a program that must not
+/// change any.
+///
+/// [`LogtoClient::reader`](super::LogtoClient::reader) gives one that knows what its client knows: which
+/// sessions have ended here, and what the refreshes of this process brought. A reader that is made by
+/// itself can be given the same with [`coordinator`](Self::coordinator).
+///
+/// Without either it knows only what the storage says. With sessions in cookies that means that a copy of
+/// a cookie opens until it expires, also after a sign-out or a back-channel logout, and that a session
+/// whose refresh the browser has not heard of yet shows its old tokens. With a storage on the server an
+/// ended session is gone there, unless the storage failed to remove it.
 #[derive(Clone, Debug)]
 pub struct LogtoReader {
     config: LogtoConfig,
     storage: Arc<dyn SessionReader>,
     clock: Arc<dyn Clock>,
+    common: Option<Arc<Common>>,
 }
 
 impl LogtoReader {
-    /// Reads sessions of this application from `storage`.
+    /// Reads sessions of this application from `storage`, with the knowledge of nobody else.
     pub fn new(config: LogtoConfig, storage: impl SessionReader + 'static) -> Self {
         Self {
             config,
             storage: Arc::new(storage),
             clock: Arc::new(SystemClock::default()),
+            common: None,
         }
     }
 
     /// Another clock than the system's.
     #[must_use]
-    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(clock);
+    pub fn clock(self, clock: impl Clock + 'static) -> Self {
+        self.shared_clock(Arc::new(clock))
+    }
+
+    /// Knows what the clients of this coordinator know.
+    ///
+    /// # Errors
+    /// [`BuildError::OtherApplication`] when they are clients of another application.
+    pub fn coordinator(self, coordinator: &Coordinator) -> Result<Self, BuildError> {
+        let common = coordinator.common(&self.config)?;
+        Ok(self.with_common(&common))
+    }
+
+    pub(super) fn shared_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    pub(super) fn with_common(mut self, common: &Arc<Common>) -> Self {
+        self.common = Some(Arc::clone(common));
         self
     }
 
@@ -56,14 +89,16 @@ impl LogtoReader {
         &self,
         handles: &[Handle],
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let found = load_newest(&*self.storage, handles, self.clock.now(), |_| false).await?;
-        Ok(found.map(|(handle, stored)| {
-            let loaded = LoadedSession {
-                handle,
-                session: Arc::new(stored.session),
-                version: stored.version,
-                needs_write_back: false,
-            };
+        let now = self.clock.now();
+        let memory = self.common.as_ref().map(|common| &common.memory);
+        let found = load_newest(&*self.storage, handles, now, |handle, session| {
+            memory.is_some_and(|memory| memory.has_ended(handle, session, now))
+        });
+        Ok(found.await?.map(|(handle, stored)| {
+            let mut loaded = LoadedSession::new(handle, stored);
+            if let Some(memory) = memory {
+                memory.ledger.catch_up(&mut loaded.session, now);
+            }
             ReadOnlySession::new(loaded, self.config.clone(), Arc::clone(&self.clock))
         }))
     }

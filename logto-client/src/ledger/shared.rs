@@ -1,109 +1,60 @@
-//! The ledger of several processes.
+//! The ledger that several processes share.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use chacha20poly1305::{
-    XChaCha20Poly1305, XNonce,
-    aead::{Aead, KeyInit},
-};
-use hkdf::Hkdf;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use logto_core::{
-    Secret, TokenTarget,
+    LogtoConfig, Secret, TokenTarget,
     session::{SessionDelta, SessionId},
 };
 use sha2::Sha256;
 
 use super::LedgerLimits;
 use crate::{
-    entropy::{Entropy, random},
+    entropy::Entropy,
+    key_value::{Entry, KeyValueStore},
+    seal::{KeyRing, Purpose, SealContext, SealKey},
     storage::{Lease, StorageError},
 };
 
-/// A place where several processes share their ledgers: a small expiring map, and a lock.
+const MIN_TTL: Duration = Duration::from_millis(1);
+const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 3600);
+
+/// The successor ledger of several processes, in a key-value store.
 ///
-/// Worth having where sessions live in cookies and more than one process serves them; a storage on the
-/// server has the newest session anyway. Keys are hashes and values are sealed with what only the
-/// holders of a session know, so that the place learns nothing. A failing place is as good as none.
-#[async_trait]
-pub trait SharedLedger: fmt::Debug + Send + Sync {
-    /// The value of `key`.
-    ///
-    /// # Errors
-    /// When the place cannot be asked.
-    async fn get(&self, key: &[u8; 32]) -> Result<Option<Vec<u8>>, StorageError>;
-
-    /// Sets the value of `key` for at least `lifetime`.
-    ///
-    /// # Errors
-    /// When the place cannot be asked.
-    async fn put(
-        &self,
-        key: &[u8; 32],
-        value: Vec<u8>,
-        lifetime: Duration,
-    ) -> Result<(), StorageError>;
-
-    /// Takes the right to refresh the session that `key` stands for, until `ttl` has passed; `None` means
-    /// that another process holds it. Taking it after its holder let the time run out is a
-    /// [takeover](Lease::was_taken_over). A place that always grants it, as by default, loses nothing
-    /// either, but processes that want the same token at the same moment then all ask for it.
-    ///
-    /// # Errors
-    /// When the place cannot be asked.
-    async fn lease(&self, key: &[u8; 32], ttl: Duration) -> Result<Option<Lease>, StorageError> {
-        let _ = (key, ttl);
-        Ok(Some(Lease::unshared()))
-    }
-
-    /// Prolongs a lease: it ends `ttl` from now. `false` means that it is lost: another process has taken
-    /// it over, or this place no longer knows it.
-    ///
-    /// # Errors
-    /// When the place cannot be asked; the lease then ends when it would have ended.
-    async fn renew(
-        &self,
-        key: &[u8; 32],
-        lease: &Lease,
-        ttl: Duration,
-    ) -> Result<bool, StorageError> {
-        let _ = (key, lease, ttl);
-        Ok(true)
-    }
-
-    /// Gives back what [`lease`](Self::lease) granted. A lease that has meanwhile gone to somebody else
-    /// is left alone.
-    ///
-    /// # Errors
-    /// When the place cannot be asked; the lease then ends with its time.
-    async fn release(&self, key: &[u8; 32], lease: Lease) -> Result<(), StorageError> {
-        let _ = (key, lease);
-        Ok(())
-    }
+/// The successor of a refresh token is found by the token. An access token is found by the session and
+/// its target, because two processes that rotate at the same moment get different refresh tokens.
+///
+/// The store learns nothing: each entry is kept under a hash of what it is found by, and sealed with a key
+/// made of the same, which only holders of the session know. A store that fails is treated as an empty
+/// one.
+pub(crate) struct SharedLedger {
+    store: Arc<dyn KeyValueStore>,
+    issuer: String,
+    app_id: String,
+    ttl: Duration,
+    entropy: Arc<dyn Entropy>,
 }
 
-/// The ledger of several processes.
-///
-/// What replaced a refresh token is found by the spent one; an access token by the session and what it
-/// is for, because two processes that rotate at the same moment get different refresh tokens. Both
-/// are sealed with what they are found by.
-#[derive(Debug)]
-pub(crate) struct SealedLedger {
-    place: Arc<dyn SharedLedger>,
-    lifetime: Duration,
-}
-
-impl SealedLedger {
-    pub(crate) fn new(place: Arc<dyn SharedLedger>, limits: LedgerLimits) -> Self {
+impl SharedLedger {
+    pub(crate) fn new(
+        store: Arc<dyn KeyValueStore>,
+        config: &LogtoConfig,
+        limits: LedgerLimits,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         Self {
-            place,
-            lifetime: limits.lifetime,
+            store,
+            issuer: config.issuer().to_owned(),
+            app_id: config.app_id().to_owned(),
+            ttl: limits.lifetime.clamp(MIN_TTL, MAX_TTL),
+            entropy,
         }
     }
 
-    /// What replaced `refresh_token` in another process. A place that fails knows nothing.
+    /// What replaced `refresh_token`, if another process has replaced it.
     pub(crate) async fn successor(&self, refresh_token: &Secret) -> Option<SessionDelta> {
-        self.get(&SharedKeys::of_successor(refresh_token)).await
+        self.get(&Location::of_successor(refresh_token)).await
     }
 
     /// The access token that another process fetched.
@@ -112,50 +63,44 @@ impl SealedLedger {
         session: &SessionId,
         target: &TokenTarget,
     ) -> Option<SessionDelta> {
-        self.get(&SharedKeys::of_access_token(session, target))
-            .await
+        self.get(&Location::of_access_token(session, target)).await
     }
 
-    /// Tells the other processes what spending `refresh_token` gave.
-    pub(crate) async fn tell(
+    /// Records what spending `refresh_token` brought.
+    pub(crate) async fn record(
         &self,
         session: &SessionId,
         refresh_token: &Secret,
         delta: &SessionDelta,
-        entropy: &dyn Entropy,
     ) {
         if delta.refresh_token.is_some() {
             let mut rotation = delta.clone();
             rotation.access_token = None;
-            let keys = SharedKeys::of_successor(refresh_token);
-            self.put(&keys, &rotation, entropy).await;
+            self.put(&Location::of_successor(refresh_token), &rotation)
+                .await;
         }
         if let Some((target, _)) = &delta.access_token {
             let mut fetched = delta.clone();
             fetched.refresh_token = None;
-            let keys = SharedKeys::of_access_token(session, target);
-            self.put(&keys, &fetched, entropy).await;
+            self.put(&Location::of_access_token(session, target), &fetched)
+                .await;
         }
     }
 
-    /// Makes the other processes forget an access token.
-    pub(crate) async fn forget_access_token(
-        &self,
-        session: &SessionId,
-        target: &TokenTarget,
-        entropy: &dyn Entropy,
-    ) {
-        let keys = SharedKeys::of_access_token(session, target);
-        self.put(&keys, &SessionDelta::default(), entropy).await;
+    /// Makes all processes forget an access token.
+    pub(crate) async fn forget_access_token(&self, session: &SessionId, target: &TokenTarget) {
+        let location = Location::of_access_token(session, target);
+        self.put(&location, &SessionDelta::default()).await;
     }
 
-    /// The right to refresh a session, against the other processes.
+    /// Takes the lease of a session: see [`Lease::take`].
     pub(crate) async fn lease(
         &self,
         session: &SessionId,
         ttl: Duration,
     ) -> Result<Option<Lease>, StorageError> {
-        self.place.lease(&SharedKeys::of_lease(session), ttl).await
+        let Location { key, .. } = Location::of_lease(session);
+        Lease::take(&*self.store, &key, ttl, &*self.entropy).await
     }
 
     pub(crate) async fn renew(
@@ -164,8 +109,8 @@ impl SealedLedger {
         lease: &Lease,
         ttl: Duration,
     ) -> Result<bool, StorageError> {
-        let key = SharedKeys::of_lease(session);
-        self.place.renew(&key, lease, ttl).await
+        let Location { key, .. } = Location::of_lease(session);
+        lease.renew(&*self.store, &key, ttl).await
     }
 
     pub(crate) async fn release(
@@ -173,72 +118,278 @@ impl SealedLedger {
         session: &SessionId,
         lease: Lease,
     ) -> Result<(), StorageError> {
-        let key = SharedKeys::of_lease(session);
-        self.place.release(&key, lease).await
+        let Location { key, .. } = Location::of_lease(session);
+        lease.release(&*self.store, &key).await
     }
 
-    async fn get(&self, keys: &SharedKeys) -> Option<SessionDelta> {
-        let sealed = self.place.get(&keys.name).await.ok()??;
-        let (nonce, ciphertext) = sealed.split_at_checked(24)?;
-        let delta = keys
-            .cipher
-            .decrypt(XNonce::from_slice(nonce), ciphertext)
-            .ok()?;
-        serde_json::from_slice(&delta).ok()
+    async fn get(&self, location: &Location) -> Option<SessionDelta> {
+        let found = self.store.get(&location.key).await.ok()??;
+        let opened = location
+            .ring
+            .open(&self.context(location), &found.entry.value)?;
+        serde_json::from_slice(&opened).ok()
     }
 
-    /// What cannot be told costs the others a request, no more.
-    async fn put(
-        &self,
-        keys: &SharedKeys,
-        delta: &SessionDelta,
-        entropy: &dyn Entropy,
-    ) -> Option<()> {
-        let nonce: [u8; 24] = random(entropy).ok()?;
+    /// Writes an entry. A failure costs other processes a request, no more.
+    async fn put(&self, location: &Location, delta: &SessionDelta) -> Option<()> {
         let delta = serde_json::to_vec(delta).ok()?;
-        let mut sealed = nonce.to_vec();
-        sealed.extend(
-            keys.cipher
-                .encrypt(XNonce::from_slice(&nonce), delta.as_slice())
-                .ok()?,
-        );
-        self.place.put(&keys.name, sealed, self.lifetime).await.ok()
+        let value = location
+            .ring
+            .seal(&self.context(location), &delta, &*self.entropy)
+            .ok()?;
+        let found = self.store.get(&location.key).await.ok()?;
+        let current = found.map(|found| found.entry.version);
+        let entry = Entry {
+            version: current.map_or(0, |version| version.wrapping_add(1)),
+            value,
+            ..Entry::default()
+        };
+        // If another process has written in between, its entry is as new as this one.
+        self.store
+            .put(&location.key, current, entry, self.ttl)
+            .await
+            .ok()?;
+        Some(())
+    }
+
+    fn context<'a>(&'a self, location: &'a Location) -> SealContext<'a> {
+        SealContext {
+            purpose: Purpose::Record,
+            name: &location.key,
+            issuer: &self.issuer,
+            app_id: &self.app_id,
+        }
     }
 }
 
-/// Name and key of an entry in a shared place: neither tells anything about what it is found by.
-struct SharedKeys {
-    name: [u8; 32],
-    cipher: XChaCha20Poly1305,
+impl fmt::Debug for SharedLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedLedger")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
 }
 
-impl SharedKeys {
+/// Where an entry is kept and what seals it. Neither reveals what the entry is found by.
+struct Location {
+    key: String,
+    ring: KeyRing,
+}
+
+impl Location {
     fn of_successor(refresh_token: &Secret) -> Self {
         Self::of(refresh_token.expose().as_bytes(), b"successor")
     }
 
     fn of_access_token(session: &SessionId, target: &TokenTarget) -> Self {
-        // Whatever has no JSON, which targets always have, shares an entry that then does not fit.
+        // A target always has a JSON. One without would share an entry whose delta does not fit.
         let target = serde_json::to_vec(target).unwrap_or_default();
         Self::of(session.as_bytes(), &target)
     }
 
-    /// The name alone: a lease has no value to be sealed.
-    fn of_lease(session: &SessionId) -> [u8; 32] {
-        Self::of(session.as_bytes(), b"lease").name
+    fn of_lease(session: &SessionId) -> Self {
+        Self::of(session.as_bytes(), b"lease")
     }
 
     fn of(secret: &[u8], what: &[u8]) -> Self {
-        let root = Hkdf::<Sha256>::new(Some(b"logto successor ledger"), secret);
-        let derive = |label: &[u8]| {
-            let mut key = [0; 32];
-            // Fails only for outputs longer than 8,160 bytes.
-            let _ = root.expand_multi_info(&[label, what], &mut key);
-            key
-        };
+        let mut name = [0; 32];
+        // Fails only for outputs longer than 8,160 bytes.
+        let _ = hkdf::Hkdf::<Sha256>::new(Some(b"logto successor ledger"), secret)
+            .expand_multi_info(&[b"name", what], &mut name);
         Self {
-            name: derive(b"name"),
-            cipher: XChaCha20Poly1305::new(&derive(b"seal").into()),
+            key: format!("{}.ledger", URL_SAFE_NO_PAD.encode(name)),
+            ring: KeyRing::new(SealKey::derive(secret)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{BTreeSet, HashMap},
+        sync::{
+            Mutex,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use async_trait::async_trait;
+    use futures_util::FutureExt;
+    use logto_core::{AccessToken, UnixTime};
+
+    use super::*;
+    use crate::{entropy::OsEntropy, key_value::Found, single_flight::lock, storage::SessionOwner};
+
+    /// A store that keeps everything, with the times to live that it was given.
+    #[derive(Debug, Default)]
+    struct Shelf {
+        entries: Mutex<HashMap<String, (Entry, Duration)>>,
+        is_down: AtomicBool,
+    }
+
+    impl Shelf {
+        fn check(&self) -> Result<(), StorageError> {
+            match self.is_down.load(Ordering::Relaxed) {
+                true => Err(StorageError::Unavailable("down".into())),
+                false => Ok(()),
+            }
+        }
+    }
+
+    #[async_trait]
+    impl KeyValueStore for Shelf {
+        async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+            self.check()?;
+            let found = lock(&self.entries).get(key).cloned();
+            Ok(found.map(|(entry, expires_in)| Found { entry, expires_in }))
+        }
+
+        async fn put(
+            &self,
+            key: &str,
+            expected: Option<u64>,
+            entry: Entry,
+            ttl: Duration,
+        ) -> Result<bool, StorageError> {
+            self.check()?;
+            let mut entries = lock(&self.entries);
+            let is_expected = entries.get(key).map(|(current, _)| current.version) == expected;
+            if is_expected {
+                entries.insert(key.to_owned(), (entry, ttl));
+            }
+            Ok(is_expected)
+        }
+
+        async fn delete(&self, _: &str, _: Option<u64>) -> Result<(), StorageError> {
+            self.check()
+        }
+
+        async fn delete_all(&self, _: &SessionOwner) -> Result<u64, StorageError> {
+            Ok(0)
+        }
+    }
+
+    const SPENT: &str = "refresh-token-that-was-spent-0123456789";
+    const SUCCESSOR: &str = "refresh-token-that-replaced-it-0123456789";
+    const ACCESS_TOKEN: &str = "access-token-0123456789";
+
+    fn ledger(shelf: &Arc<Shelf>, app_id: &str, lifetime: Duration) -> SharedLedger {
+        let config = LogtoConfig::builder("https://tenant.logto.app", app_id).build();
+        let limits = LedgerLimits {
+            lifetime,
+            ..LedgerLimits::default()
+        };
+        SharedLedger::new(
+            Arc::<Shelf>::clone(shelf),
+            &config.unwrap(),
+            limits,
+            Arc::new(OsEntropy),
+        )
+    }
+
+    fn session() -> SessionId {
+        SessionId::from_random([7; 16])
+    }
+
+    fn target() -> TokenTarget {
+        TokenTarget::resource("https://api.example.com")
+    }
+
+    fn delta(access_token: &str) -> SessionDelta {
+        let (issued_at, expires_at) = (UnixTime::from_secs(1), UnixTime::from_secs(3601));
+        let access_token = Secret::from(access_token);
+        let access_token = AccessToken::new(access_token, BTreeSet::new(), issued_at, expires_at);
+        let mut delta = SessionDelta::default();
+        delta.access_token = Some((target(), access_token));
+        delta.refresh_token = Some(Secret::from(SUCCESSOR));
+        delta
+    }
+
+    /// Waits for what never really waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        future.now_or_never().expect("the shelf answers at once")
+    }
+
+    #[test]
+    fn f36_what_one_process_records_another_finds_and_the_last_write_counts() {
+        let shelf = Arc::default();
+        let (one, other) = (
+            ledger(&shelf, "app", Duration::MAX),
+            ledger(&shelf, "app", Duration::MAX),
+        );
+        let spent = Secret::from(SPENT);
+        assert!(now(one.successor(&spent)).is_none());
+        assert!(now(one.access_token(&session(), &target())).is_none());
+        for access_token in ["first", "second"] {
+            now(one.record(&session(), &spent, &delta(access_token)));
+            let found = now(other.successor(&spent)).unwrap();
+            assert_eq!(found.refresh_token, Some(Secret::from(SUCCESSOR)));
+            assert_eq!(found.access_token, None);
+            let found = now(other.access_token(&session(), &target())).unwrap();
+            assert_eq!(found.refresh_token, None);
+            assert_eq!(found.access_token, delta(access_token).access_token);
+        }
+        now(other.forget_access_token(&session(), &target()));
+        let forgotten = now(one.access_token(&session(), &target())).unwrap();
+        assert_eq!(forgotten, SessionDelta::default());
+        let strangers = ledger(&shelf, "another-app", Duration::MAX);
+        assert!(now(strangers.successor(&spent)).is_none());
+    }
+
+    #[test]
+    fn f36_a_store_that_is_down_knows_nothing() {
+        let shelf = Arc::default();
+        let ledger = ledger(&shelf, "app", Duration::MAX);
+        let spent = Secret::from(SPENT);
+        now(ledger.record(&session(), &spent, &delta(ACCESS_TOKEN)));
+        shelf.is_down.store(true, Ordering::Relaxed);
+        assert!(now(ledger.successor(&spent)).is_none());
+        now(ledger.record(&session(), &spent, &delta("another")));
+        now(ledger.lease(&session(), Duration::from_secs(1))).unwrap_err();
+        shelf.is_down.store(false, Ordering::Relaxed);
+        let found = now(ledger.access_token(&session(), &target())).unwrap();
+        assert_eq!(found.access_token, delta(ACCESS_TOKEN).access_token);
+    }
+
+    #[test]
+    fn the_store_sees_hashes_and_sealed_values_that_open_only_where_they_were_put() {
+        let shelf: Arc<Shelf> = Arc::default();
+        let ledger = ledger(&shelf, "app", Duration::MAX);
+        let spent = Secret::from(SPENT);
+        now(ledger.record(&session(), &spent, &delta(ACCESS_TOKEN)));
+        let (of_successor, of_access_token) = (
+            Location::of_successor(&spent).key,
+            Location::of_access_token(&session(), &target()).key,
+        );
+        let mut entries = lock(&shelf.entries);
+        assert_eq!(entries.len(), 2);
+        for (key, (entry, ttl)) in &*entries {
+            assert!(key.len() <= 64 && *ttl == MAX_TTL);
+            let seen = format!("{key} {entry:?} {}", String::from_utf8_lossy(&entry.value));
+            for secret in [SPENT, SUCCESSOR, ACCESS_TOKEN, "api.example.com"] {
+                assert!(!seen.contains(secret), "{seen}");
+            }
+        }
+        let moved = entries.remove(&of_access_token).unwrap();
+        let another = Location::of_access_token(&session(), &TokenTarget::user_info()).key;
+        entries.insert(another, moved.clone());
+        entries.insert(of_successor, moved);
+        drop(entries);
+        assert!(now(ledger.access_token(&session(), &TokenTarget::user_info())).is_none());
+        assert!(now(ledger.successor(&spent)).is_none());
+    }
+
+    #[test]
+    fn an_entry_lives_as_long_as_the_ledger_says() {
+        for (lifetime, ttl) in [
+            (Duration::ZERO, MIN_TTL),
+            (Duration::from_secs(60), Duration::from_secs(60)),
+            (Duration::MAX, MAX_TTL),
+        ] {
+            let shelf: Arc<Shelf> = Arc::default();
+            let ledger = ledger(&shelf, "app", lifetime);
+            now(ledger.record(&session(), &Secret::from(SPENT), &delta(ACCESS_TOKEN)));
+            assert!(lock(&shelf.entries).values().all(|entry| entry.1 == ttl));
         }
     }
 }

@@ -25,7 +25,7 @@ use logto_core::{
 use super::{LoadedSession, Refresher};
 use crate::{
     cooldown::Admitted,
-    error::{Error, Reach},
+    error::Error,
     event::Event as Observed,
     http::TransportError,
     ledger,
@@ -222,7 +222,7 @@ impl Driver<'_> {
         let refusal = |target| memory.refusals.get(&(id.clone(), target), now);
         let mut knowledge = Knowledge {
             deltas: memory.ledger.successors(&refresh_token, now),
-            has_ended: memory.has_ended(&self.subject, now),
+            has_ended: memory.session_has_ended(&self.subject, now),
             status: memory
                 .statuses
                 .get(&ledger::fingerprint(&refresh_token), now),
@@ -248,10 +248,10 @@ impl Driver<'_> {
             memory.ledger.forget_token(&spent, target);
         }
         if let Some(shared) = &self.refresher.shared_ledger {
-            let (id, entropy) = (self.subject.id(), &*provider.entropy);
-            shared.tell(id, &spent, &delta, entropy).await;
+            let id = self.subject.id();
+            shared.record(id, &spent, &delta).await;
             for target in &delta.forgotten {
-                shared.forget_access_token(id, target, entropy).await;
+                shared.forget_access_token(id, target).await;
             }
         }
         Event::Recorded {
@@ -371,7 +371,7 @@ impl Driver<'_> {
         match self.refresher.provider.introspect(token).await {
             Ok(introspection) if introspection.active => Event::Active,
             Ok(_) => Event::Inactive,
-            Err(error) if error.reach() == Reach::Transient => {
+            Err(error) if error.advice().is_retry() => {
                 let now = self.refresher.provider.now();
                 self.refresher.memory.cooldown.learn(&error, now);
                 Event::Failed(error)

@@ -15,7 +15,7 @@ use crate::{
     keyed_mutex::KeyedMutex,
     ledger::{Fingerprint, Ledger, LedgerLimits},
     single_flight::SingleFlight,
-    storage::SessionOwner,
+    storage::{Handle, SessionOwner},
     ttl_map::TtlMap,
 };
 
@@ -48,6 +48,8 @@ pub(crate) struct Memory {
     /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is worth
     /// anything in this process.
     ended: TtlMap<SessionId, Ended>,
+    /// Handles that were signed out while the storage did not say which session they find.
+    ended_handles: TtlMap<Handle, ()>,
     /// Whose sessions the provider has ended by back-channel logout, and when: a session that began
     /// before that is over, wherever it is kept.
     logged_out: TtlMap<SessionOwner, UnixTime>,
@@ -75,12 +77,19 @@ impl Memory {
             statuses: TtlMap::new(MAX_TOKEN_STATUSES),
             refusals: TtlMap::new(MAX_REFUSALS),
             ended: TtlMap::new(MAX_ENDED),
+            ended_handles: TtlMap::new(MAX_ENDED),
             logged_out: TtlMap::new(MAX_ENDED),
         }
     }
 
+    /// Whether a session, or the handle that found it, has ended, as far as this process knows. A handle
+    /// ends without its session when it was signed out while the storage could not be read.
+    pub(crate) fn has_ended(&self, handle: &Handle, session: &Session, now: UnixTime) -> bool {
+        self.ended_handles.get(handle, now).is_some() || self.session_has_ended(session, now)
+    }
+
     /// Whether a session has ended, as far as this process knows.
-    pub(crate) fn has_ended(&self, session: &Session, now: UnixTime) -> bool {
+    pub(crate) fn session_has_ended(&self, session: &Session, now: UnixTime) -> bool {
         self.ended.get(session.id(), now).is_some() || self.is_logged_out(session, now)
     }
 
@@ -118,6 +127,12 @@ impl Memory {
         let until = now.plus(ENDED_FOR);
         self.ended
             .insert(session.clone(), Ended::Overtaking, until, now);
+    }
+
+    /// Refuses a handle from now on, and says whether that is news.
+    pub(super) fn mark_handle_ended(&self, handle: &Handle, now: UnixTime) -> bool {
+        self.ended_handles
+            .insert(handle.clone(), (), now.plus(ENDED_FOR), now)
     }
 
     /// Refuses all sessions of `owner` that began until `at`.

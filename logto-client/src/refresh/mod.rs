@@ -6,6 +6,7 @@
 
 mod driver;
 mod memory;
+mod removal;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,9 +29,9 @@ use crate::{
     error::Error,
     event::Event,
     http::TransportError,
-    ledger::{self, Fingerprint, SealedLedger},
+    ledger::{self, Fingerprint, SharedLedger},
     provider::Provider,
-    storage::{Handle, SessionOwner, SessionStorage, Version},
+    storage::{Handle, SessionOwner, SessionStorage, Stored, Version},
 };
 
 /// How long a sign-out waits for a refresh under way, to revoke the refresh token that it brings. A refresh
@@ -45,6 +46,18 @@ pub(crate) struct LoadedSession {
     pub(crate) version: Version,
     /// Whether the ledger knew more than the storage.
     pub(crate) needs_write_back: bool,
+}
+
+impl LoadedSession {
+    /// A session as it is stored.
+    pub(crate) fn new(handle: Handle, stored: Stored) -> Self {
+        Self {
+            handle,
+            session: Arc::new(stored.session),
+            version: stored.version,
+            needs_write_back: false,
+        }
+    }
 }
 
 /// What came of a refresh: the token or why there is none, and the session as it is now.
@@ -65,7 +78,7 @@ pub(crate) struct Refresher {
     provider: Arc<Provider>,
     storage: Arc<dyn SessionStorage>,
     memory: Arc<Memory>,
-    shared_ledger: Option<SealedLedger>,
+    shared_ledger: Option<SharedLedger>,
     /// Whether no other process can have spent a refresh token without our knowing.
     is_exclusive: bool,
 }
@@ -75,7 +88,7 @@ impl Refresher {
         provider: Arc<Provider>,
         storage: Arc<dyn SessionStorage>,
         memory: Arc<Memory>,
-        shared_ledger: Option<SealedLedger>,
+        shared_ledger: Option<SharedLedger>,
         is_single_process: bool,
     ) -> Self {
         Self {
@@ -91,9 +104,14 @@ impl Refresher {
         &self.memory
     }
 
+    /// Whether a session, or the handle that found it, has ended, as far as this process knows.
+    pub(crate) fn has_ended(&self, handle: &Handle, session: &Session) -> bool {
+        self.memory.has_ended(handle, session, self.provider.now())
+    }
+
     /// Whether a session has ended, as far as this process knows.
-    pub(crate) fn has_ended(&self, session: &Session) -> bool {
-        self.memory.has_ended(session, self.provider.now())
+    pub(crate) fn session_has_ended(&self, session: &Session) -> bool {
+        self.memory.session_has_ended(session, self.provider.now())
     }
 
     /// Whether a refresh whose session cannot be written into a cookie loses nothing.
@@ -229,7 +247,7 @@ impl Refresher {
         ending.await
     }
 
-    async fn end_now(&self, loaded: LoadedSession, ending: Ending) -> Result<(), Error> {
+    async fn end_now(self: &Arc<Self>, loaded: LoadedSession, ending: Ending) -> Result<(), Error> {
         let id = loaded.session.id();
         self.memory.mark_ended(id, self.provider.now());
         let turn = self.memory.sessions.lock(id.clone()).boxed();
@@ -242,6 +260,9 @@ impl Refresher {
             .drive(EndSession::new(ending, Arc::clone(&loaded.session)))
             .await;
         drop(turn);
+        if let (Err(Error::Storage(error)), true) = (&ended, ending != Ending::Replacement) {
+            self.remove_later(loaded.handle, error);
+        }
         ended
     }
 

@@ -8,18 +8,26 @@
 //! | `GET /sign-in` | [`LogtoWeb::sign_in`] |
 //! | `GET /callback`, `POST /callback` | [`LogtoWeb::callback`] |
 //! | `POST /sign-out` | [`LogtoWeb::sign_out`] |
+//! | `POST /sign-out/local` | [`LogtoWeb::sign_out_locally`] |
 //! | `GET /user` | [`LogtoWeb::user`] |
 //! | `POST /back-channel-logout` | [`LogtoWeb::back_channel_logout`] |
 //! | pages and APIs, while cookies can be set | [`LogtoWeb::session`], then [`LogtoWeb::finish`] |
 //! | pages and APIs, once the response has begun | [`LogtoWeb::read_only_session`] |
 //! | pages and APIs for signed-in users only | [`LogtoWeb::require`] |
+//! | your own routes that change something | [`LogtoWeb::check_own_request`] first |
 
 pub mod cookies;
 
+mod initiator;
 mod location;
 mod pending;
+mod public_description;
 mod respond;
 mod routes;
+mod sign_in;
+mod sign_out;
 
-pub use respond::{error_response, is_cross_site};
-pub use routes::{CallbackAnswer, Guarded, LogtoWeb};
+pub use public_description::public_description;
+pub use routes::{Guarded, LogtoWeb};
+pub use sign_in::CallbackAnswer;
+pub use sign_out::SignOutAnswer;

@@ -1,9 +1,10 @@
 //! Responses, and what a request says about where it comes from.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::public_description::public_description;
 use crate::error::Error;
 
 /// A response that is nobody else's: never cached, never shared between browsers.
@@ -46,12 +47,9 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response<Bytes> {
     response
 }
 
-/// The answer to a request that failed: the status that fits, and an object with a stable `error` code.
-///
-/// `error_description` is for developers. It may hold words of the provider; escape it before it
-/// goes into HTML.
-pub fn error_response(error: &Error) -> Response<Bytes> {
-    let body = json!({ "error": error.code(), "error_description": error.to_string() });
+/// The response to a request that failed. The details of the error stay here.
+pub(super) fn refusal(error: &Error) -> Response<Bytes> {
+    let body = json!({ "error": error.code(), "error_description": public_description(error) });
     let mut response = json(error.status(), &body);
     if let Some(wait) = error.retry_after() {
         response
@@ -59,29 +57,4 @@ pub fn error_response(error: &Error) -> Response<Bytes> {
             .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
     }
     response
-}
-
-/// Whether the browser says that another site made it send this request (`Sec-Fetch-Site`,
-/// [Fetch Metadata](https://www.w3.org/TR/fetch-metadata/)). Programs and old browsers say nothing.
-pub fn is_cross_site(headers: &HeaderMap) -> bool {
-    const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-    headers
-        .get(SEC_FETCH_SITE)
-        .is_some_and(|site| site == "cross-site")
-}
-
-/// Whether a person waits for a page, so that a redirect makes sense: a script that gets one sees the
-/// page behind it and no error.
-pub(super) fn is_navigation(method: &http::Method, headers: &HeaderMap) -> bool {
-    const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-    if method != http::Method::GET {
-        return false;
-    }
-    match headers.get(SEC_FETCH_MODE) {
-        Some(mode) => mode == "navigate",
-        None => headers
-            .get(header::ACCEPT)
-            .and_then(|accept| accept.to_str().ok())
-            .is_some_and(|accept| accept.contains("text/html")),
-    }
 }

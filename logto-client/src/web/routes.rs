@@ -4,23 +4,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
-use logto_core::{
-    SignIn, TokenTarget,
-    sign_in::{Callback, CallbackError},
-    sign_out::SignOut,
-};
+use logto_core::{TokenTarget, error::UsageError};
 use serde_json::{Value, json};
 
 use super::{
     cookies::{CookieCodec, RequestCookies},
-    location,
-    pending::{PendingCookies, PendingError},
-    respond::{self, error_response, is_cross_site},
+    initiator, location, respond,
 };
 use crate::{
-    client::{CompletedSignIn, LogtoClient},
-    error::{Error, Reach},
-    seal::{KeyRing, SealError},
+    client::LogtoClient,
+    error::Error,
+    event::Event,
+    seal::KeyRing,
     session::{ReadOnlySession, WritableSession},
     storage::{Handle, StorageError},
 };
@@ -30,20 +25,9 @@ use crate::{
 /// Cookies and keys are said once, here; the client is shared. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct LogtoWeb {
-    client: LogtoClient,
-    cookies: CookieCodec,
-    keys: KeyRing,
-}
-
-/// What became of a callback.
-#[derive(Debug)]
-#[must_use]
-pub struct CallbackAnswer {
-    /// The completed sign-in, or why there is none.
-    pub outcome: Result<CompletedSignIn, Error>,
-    /// What the response has to carry, either way: it makes the browser forget the pending sign-in,
-    /// and know the new session.
-    pub headers: HeaderMap,
+    pub(super) client: LogtoClient,
+    pub(super) cookies: CookieCodec,
+    pub(super) keys: KeyRing,
 }
 
 /// What [`LogtoWeb::require`] found.
@@ -70,66 +54,6 @@ impl LogtoWeb {
     /// The client behind the routes.
     pub fn client(&self) -> &LogtoClient {
         &self.client
-    }
-
-    /// Starts a sign-in: a redirect to Logto, with a cookie for the way back.
-    ///
-    /// # Errors
-    /// As [`LogtoClient::sign_in`]; [`Error::Storage`] when the pending sign-in does not fit into a
-    /// cookie, because `app_state` is too large.
-    pub async fn sign_in(
-        &self,
-        headers: &HeaderMap,
-        sign_in: &SignIn,
-    ) -> Result<Response<Bytes>, Error> {
-        let (url, pending) = self.client.sign_in(sign_in).await?;
-        let set_cookies = self.pending().keep(
-            &self.cookies.read(headers),
-            &pending,
-            &**self.client.entropy(),
-        )?;
-        let mut response = respond::see_other(url.as_str());
-        append(response.headers_mut(), set_cookies);
-        Ok(response)
-    }
-
-    /// Completes a sign-in, from the query of a GET or the form of a POST.
-    ///
-    /// The redirect URI is the configured one; the `Host` header is not asked.
-    pub async fn callback(&self, parts: &Parts, body: &Bytes) -> CallbackAnswer {
-        let mut headers = HeaderMap::new();
-        respond::keep_private(&mut headers);
-        headers.insert(
-            header::REFERRER_POLICY,
-            HeaderValue::from_static("no-referrer"),
-        );
-        let outcome = self.complete(parts, body, &mut headers).await;
-        CallbackAnswer { outcome, headers }
-    }
-
-    async fn complete(
-        &self,
-        parts: &Parts,
-        body: &Bytes,
-        answer: &mut HeaderMap,
-    ) -> Result<CompletedSignIn, Error> {
-        let callback = match parts.method {
-            Method::POST => Callback::from_form(body),
-            _ => Callback::from_query(parts.uri.query().unwrap_or_default()),
-        }?;
-        let now = self.client.clock().now();
-        let request_cookies = self.cookies.read(&parts.headers);
-        let (pending, forget) = self.pending().take(&request_cookies, &callback, now);
-        append(answer, forget);
-        let completed = self
-            .client
-            .complete_sign_in(pending, callback, &handles(&request_cookies))
-            .await?;
-        append(
-            answer,
-            self.write(&request_cookies, &completed.session.handle())?,
-        );
-        Ok(completed)
     }
 
     /// The session of a request, for places where the response can still set cookies, or whose storage
@@ -209,7 +133,7 @@ impl LogtoWeb {
     pub async fn require(&self, parts: &Parts, sign_in_path: &str) -> Guarded {
         match self.session(&parts.headers).await {
             Ok(Some(session)) => Guarded::Session(session),
-            Ok(None) if respond::is_navigation(&parts.method, &parts.headers) => {
+            Ok(None) if initiator::is_navigation(&parts.method, &parts.headers) => {
                 let base_url = self.client.config().base_url();
                 let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
                 Guarded::Answer(respond::see_other(&location::with_return_to(
@@ -217,50 +141,9 @@ impl LogtoWeb {
                     &location::below(base_url, here),
                 )))
             }
-            Ok(None) => Guarded::Answer(error_response(
-                &logto_core::error::UsageError::NotSignedIn.into(),
-            )),
-            Err(error) => Guarded::Answer(error_response(&error)),
+            Ok(None) => Guarded::Answer(respond::refusal(&UsageError::NotSignedIn.into())),
+            Err(error) => Guarded::Answer(self.error_response(&error)),
         }
-    }
-
-    /// Signs out: the session is gone here first, its refresh token is revoked in the background, and
-    /// the browser goes on to Logto, which ends its own session and comes back.
-    ///
-    /// A request that another site caused is refused with 403: signing out at Logto signs out of every
-    /// application.
-    ///
-    /// # Errors
-    /// When the storage cannot remove the session.
-    pub async fn sign_out(
-        &self,
-        headers: &HeaderMap,
-        sign_out: &SignOut,
-    ) -> Result<Response<Bytes>, Error> {
-        if is_cross_site(headers) {
-            let body = json!({
-                "error": "cross_site_request",
-                "error_description": "another site may not sign a user out",
-            });
-            return Ok(respond::json(StatusCode::FORBIDDEN, &body));
-        }
-        let request_cookies = self.cookies.read(headers);
-        let handles = handles(&request_cookies);
-        let url = match self.client.newest_session(&handles).await? {
-            Some(session) => session.sign_out(sign_out).await?,
-            None => match self.client.metadata().await {
-                Ok(metadata) => Some(sign_out.url(self.client.config(), &metadata)?),
-                Err(_) => None,
-            },
-        };
-        let home = self
-            .client
-            .config()
-            .base_url()
-            .map_or("/", url::Url::as_str);
-        let mut response = respond::see_other(url.as_ref().map_or(home, url::Url::as_str));
-        append(response.headers_mut(), self.cookies.clear(&request_cookies));
-        Ok(response)
     }
 
     /// Hears from Logto that a user has signed out elsewhere: 200, or 400 for a token that is refused,
@@ -281,10 +164,11 @@ impl LogtoWeb {
         }
         match self.client.back_channel_logout(body).await {
             Ok(_) => respond::private(StatusCode::OK),
-            Err(error) if error.reach() == Reach::Transient => error_response(&error),
             Err(error) => {
-                let mut response = error_response(&error);
-                *response.status_mut() = StatusCode::BAD_REQUEST;
+                let mut response = self.error_response(&error);
+                if let Error::Protocol(logto_core::Error::Token(_)) = error {
+                    *response.status_mut() = StatusCode::BAD_REQUEST;
+                }
                 response
             }
         }
@@ -304,15 +188,23 @@ impl LogtoWeb {
         Ok(respond::json(StatusCode::OK, &body))
     }
 
-    fn pending(&self) -> PendingCookies<'_> {
-        PendingCookies {
-            codec: &self.cookies,
-            keys: &self.keys,
-            config: self.client.config(),
-        }
+    /// The response to a request that failed: the status that fits, and a JSON object with a stable
+    /// `error` code and an `error_description`, which is a [fixed sentence](super::public_description).
+    /// The observer receives the details, as [`Event::RequestFailed`].
+    pub fn error_response(&self, error: &Error) -> Response<Bytes> {
+        self.tell_failed(error);
+        respond::refusal(error)
     }
 
-    fn write(
+    pub(super) fn tell_failed(&self, error: &Error) {
+        self.client.observer().on_event(&Event::RequestFailed {
+            code: error.code().to_owned(),
+            status: error.status().as_u16(),
+            detail: error.to_string(),
+        });
+    }
+
+    pub(super) fn write(
         &self,
         request_cookies: &RequestCookies<'_>,
         handle: &Handle,
@@ -323,54 +215,14 @@ impl LogtoWeb {
     }
 }
 
-impl CallbackAnswer {
-    /// The whole response: a redirect to where the user wanted to go, or the error.
-    pub fn into_response(self) -> Response<Bytes> {
-        let mut response = match &self.outcome {
-            Ok(completed) => respond::see_other(&completed.return_to),
-            Err(error) => error_response(error),
-        };
-        response.headers_mut().remove(header::VARY);
-        response.headers_mut().extend(self.headers);
-        response
-    }
-
-    /// Whether a silent sign-in found that the user would have to do something: not an error, and no
-    /// reason to end a session.
-    pub fn needs_interaction(&self) -> bool {
-        use logto_core::error::OAuthErrorCode as Code;
-        let Err(Error::Protocol(logto_core::Error::Callback(CallbackError::Server(error)))) =
-            &self.outcome
-        else {
-            return false;
-        };
-        matches!(
-            error.error,
-            Code::LoginRequired
-                | Code::ConsentRequired
-                | Code::InteractionRequired
-                | Code::AccountSelectionRequired
-        )
-    }
-}
-
 /// What the storage may know the session by.
-fn handles(request_cookies: &RequestCookies<'_>) -> Vec<Handle> {
+pub(super) fn handles(request_cookies: &RequestCookies<'_>) -> Vec<Handle> {
     let candidates = request_cookies.candidates().into_iter();
     candidates.map(Handle::new).collect()
 }
 
-fn append(headers: &mut HeaderMap, set_cookies: Vec<HeaderValue>) {
+pub(super) fn append(headers: &mut HeaderMap, set_cookies: Vec<HeaderValue>) {
     for value in set_cookies {
         headers.append(header::SET_COOKIE, value);
-    }
-}
-
-impl From<PendingError> for Error {
-    fn from(error: PendingError) -> Self {
-        match error {
-            PendingError::Seal(SealError::Entropy(error)) => error.into(),
-            other => StorageError::Misconfigured(other.to_string()).into(),
-        }
     }
 }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use serde_json::{Map, Value};
 
 use super::{
-    ClaimsError, UserClaims,
+    UserClaims,
     protocol::{audience, date, issuer, required_date, subject, text, text_or_null},
 };
-use crate::{json::Members, time::UnixTime};
+use crate::{error::TokenError, json::Members, time::UnixTime};
 
 const PROTOCOL_CLAIMS: [&str; 11] = [
     "iss",
@@ -64,7 +64,7 @@ pub struct IdTokenClaims {
 
 impl IdTokenClaims {
     /// Reads the payload of an ID token.
-    pub(crate) fn from_members(claims: Members<'_>) -> Result<Self, ClaimsError> {
+    pub(crate) fn from_members(claims: Members<'_>) -> Result<Self, TokenError> {
         Ok(Self {
             iss: issuer(&claims)?,
             sub: subject(&claims)?,

@@ -1,7 +1,7 @@
 //! Who the user is: the claims of an ID token and of the userinfo endpoint.
 //!
 //! The protocol's own claims (`iss`, `sub`, `aud`, `exp`, ...) are read strictly: a missing or
-//! misshapen one is a [`ClaimsError`]. The user's claims never fail: one that is not of the type
+//! malformed one is a [`TokenError`]. The user's claims never fail: one that is not of the type
 //! Logto documents stays [`Claim::Absent`] in its typed field and is kept, as it came, in
 //! [`UserClaims::extra`] together with all claims this version does not know.
 //!
@@ -25,7 +25,7 @@ pub use self::{
     user::UserClaims,
 };
 
-use crate::json::Members;
+use crate::{error::TokenError, json::Members};
 
 /// The answer of the userinfo endpoint
 /// ([OpenID Connect Core 5.3.2](https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse)).
@@ -43,7 +43,7 @@ pub struct UserInfo {
 
 impl UserInfo {
     /// Reads a userinfo response.
-    pub(crate) fn from_members(claims: Members<'_>) -> Result<Self, ClaimsError> {
+    pub(crate) fn from_members(claims: Members<'_>) -> Result<Self, TokenError> {
         Ok(Self {
             sub: protocol::subject(&claims)?,
             user: UserClaims::from_members(claims.without(&["sub"])),
@@ -87,26 +87,4 @@ impl<'de> Deserialize<'de> for UserInfo {
         let claims = Members::from(Map::deserialize(deserializer)?);
         Self::from_members(claims).map_err(serde::de::Error::custom)
     }
-}
-
-/// A claim of the protocol that is missing or not what it has to be.
-///
-/// Names the claim, never its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClaimsError {
-    /// A required claim is not there.
-    #[error("claim `{claim}` is missing")]
-    Missing {
-        /// The name of the claim.
-        claim: &'static str,
-    },
-    /// A claim is there with a value of the wrong kind.
-    #[error("claim `{claim}` is not {expected}")]
-    Invalid {
-        /// The name of the claim.
-        claim: &'static str,
-        /// What it has to be.
-        expected: &'static str,
-    },
 }

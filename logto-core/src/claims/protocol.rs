@@ -2,36 +2,37 @@
 
 use serde_json::Value;
 
-use super::ClaimsError;
-use crate::{json::Lookup, time::UnixTime};
+use crate::{error::TokenError, json::Lookup, time::UnixTime};
 
 /// The issuer: a string that is not empty.
-pub(crate) fn issuer(claims: &impl Lookup) -> Result<String, ClaimsError> {
-    let issuer = text(claims, "iss")?.ok_or(ClaimsError::Missing { claim: "iss" })?;
-    if issuer.is_empty() {
-        return Err(ClaimsError::Invalid {
+pub(crate) fn issuer(claims: &impl Lookup) -> Result<String, TokenError> {
+    match claims.get("iss") {
+        None => Err(TokenError::MissingClaim("iss")),
+        Some(Value::String(issuer)) if !issuer.is_empty() => Ok(issuer.clone()),
+        Some(_) => Err(TokenError::BadClaim {
             claim: "iss",
             expected: "a URL",
-        });
+        }),
     }
-    Ok(issuer)
 }
 
 /// The subject: a string of 1 to 255 bytes (OpenID Connect Core 2).
-pub(crate) fn subject(claims: &impl Lookup) -> Result<String, ClaimsError> {
-    name(claims, "sub")?.ok_or(ClaimsError::Missing { claim: "sub" })
+pub(crate) fn subject(claims: &impl Lookup) -> Result<String, TokenError> {
+    name(claims, "sub")?.ok_or(TokenError::MissingClaim("sub"))
 }
 
 /// A string that names something: 1 to 255 bytes.
 pub(crate) fn name(
     claims: &impl Lookup,
     claim: &'static str,
-) -> Result<Option<String>, ClaimsError> {
-    const LONGEST: usize = 255;
+) -> Result<Option<String>, TokenError> {
+    const MAX_LENGTH: usize = 255;
     match claims.get(claim) {
         None => Ok(None),
-        Some(Value::String(name)) if (1..=LONGEST).contains(&name.len()) => Ok(Some(name.clone())),
-        Some(_) => Err(ClaimsError::Invalid {
+        Some(Value::String(name)) if (1..=MAX_LENGTH).contains(&name.len()) => {
+            Ok(Some(name.clone()))
+        }
+        Some(_) => Err(TokenError::BadClaim {
             claim,
             expected: "a string of 1 to 255 characters",
         }),
@@ -39,37 +40,37 @@ pub(crate) fn name(
 }
 
 /// The audiences: a string or an array of strings.
-pub(crate) fn audience(claims: &impl Lookup) -> Result<Vec<String>, ClaimsError> {
-    let invalid = ClaimsError::Invalid {
+pub(crate) fn audience(claims: &impl Lookup) -> Result<Vec<String>, TokenError> {
+    let audience = claims.get("aud").ok_or(TokenError::MissingClaim("aud"))?;
+    let strings = match audience {
+        Value::String(audience) => Some(vec![audience.clone()]),
+        Value::Array(audiences) => audiences
+            .iter()
+            .map(|audience| audience.as_str().map(str::to_owned))
+            .collect(),
+        _ => None,
+    };
+    strings.ok_or(TokenError::BadClaim {
         claim: "aud",
         expected: "a string or an array of strings",
-    };
-    match claims.get("aud") {
-        None => Err(ClaimsError::Missing { claim: "aud" }),
-        Some(Value::String(audience)) => Ok(vec![audience.clone()]),
-        Some(Value::Array(audiences)) => audiences
-            .iter()
-            .map(|audience| audience.as_str().map(str::to_owned).ok_or(invalid))
-            .collect(),
-        Some(_) => Err(invalid),
-    }
+    })
 }
 
 pub(crate) fn required_date(
     claims: &impl Lookup,
     claim: &'static str,
-) -> Result<UnixTime, ClaimsError> {
-    date(claims, claim)?.ok_or(ClaimsError::Missing { claim })
+) -> Result<UnixTime, TokenError> {
+    date(claims, claim)?.ok_or(TokenError::MissingClaim(claim))
 }
 
 pub(crate) fn date(
     claims: &impl Lookup,
     claim: &'static str,
-) -> Result<Option<UnixTime>, ClaimsError> {
+) -> Result<Option<UnixTime>, TokenError> {
     let expected = "a number of seconds since 1970";
     claims
         .get(claim)
-        .map(|value| numeric_date(value).ok_or(ClaimsError::Invalid { claim, expected }))
+        .map(|value| numeric_date(value).ok_or(TokenError::BadClaim { claim, expected }))
         .transpose()
 }
 
@@ -89,11 +90,11 @@ fn numeric_date(value: &Value) -> Option<UnixTime> {
 pub(crate) fn text(
     claims: &impl Lookup,
     claim: &'static str,
-) -> Result<Option<String>, ClaimsError> {
+) -> Result<Option<String>, TokenError> {
     match claims.get(claim) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(ClaimsError::Invalid {
+        Some(_) => Err(TokenError::BadClaim {
             claim,
             expected: "a string",
         }),
@@ -103,7 +104,7 @@ pub(crate) fn text(
 pub(crate) fn text_or_null(
     claims: &impl Lookup,
     claim: &'static str,
-) -> Result<Option<String>, ClaimsError> {
+) -> Result<Option<String>, TokenError> {
     match claims.get(claim) {
         Some(Value::Null) => Ok(None),
         _ => text(claims, claim),

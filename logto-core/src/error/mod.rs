@@ -1,5 +1,6 @@
 //! Errors that name whose fault it is and say what to do next.
 
+mod advice;
 mod callback;
 mod server;
 mod token;
@@ -9,6 +10,7 @@ use std::{fmt, time::Duration};
 
 pub(crate) use self::callback::MAX_CALLBACK_LENGTH;
 pub use self::{
+    advice::Advice,
     callback::CallbackError,
     server::{OAuthErrorCode, ServerError},
     token::TokenError,
@@ -44,23 +46,6 @@ pub enum Error {
     Usage(#[from] UsageError),
 }
 
-/// What an application can do about an [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Advice {
-    /// Try the same again, not before this much time has passed when the server said so.
-    Retry {
-        /// The server's `Retry-After`, at most one hour.
-        after: Option<Duration>,
-    },
-    /// Send the user through sign-in again.
-    SignInAgain,
-    /// A person has to correct the application's configuration, at Logto or in the program.
-    FixConfiguration,
-    /// This one request is refused; the session is as good as before.
-    Refused,
-}
-
 impl Error {
     /// What to do next.
     pub fn advice(&self) -> Advice {
@@ -71,7 +56,9 @@ impl Error {
                 after: error.retry_after,
             },
             Self::Response(_) => Advice::Retry { after: None },
-            Self::Token(_) => Advice::SignInAgain,
+            // Another sign-in does not make a provider's tokens any better, and a session does not end
+            // because its last refresh brought a bad one.
+            Self::Token(_) => Advice::Refused,
             Self::Usage(error) => error.advice(),
         }
     }

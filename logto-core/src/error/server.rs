@@ -42,8 +42,11 @@ impl ServerError {
             | Code::ConsentRequired
             | Code::InteractionRequired
             | Code::AccountSelectionRequired
-            | Code::InvalidToken => Advice::SignInAgain,
-            Code::TemporarilyUnavailable | Code::ServerError => Advice::Retry { after: None },
+            | Code::ExpiredToken => Advice::SignInAgain,
+            Code::TemporarilyUnavailable
+            | Code::ServerError
+            | Code::AuthorizationPending
+            | Code::SlowDown => Advice::Retry { after: None },
             _ => Advice::Refused,
         }
     }

@@ -1,7 +1,7 @@
 //! Why a token is refused.
 
 use super::sanitized;
-use crate::{claims::ClaimsError, time::UnixTime};
+use crate::time::UnixTime;
 
 /// Why a token is refused: one reason, the first that was found.
 ///
@@ -63,8 +63,16 @@ pub enum TokenError {
     #[error("the claim `{0}` is missing")]
     MissingClaim(&'static str),
     /// A claim has the wrong type or an impossible value.
-    #[error("the claim `{0}` has the wrong type or an impossible value")]
-    BadClaim(&'static str),
+    #[error("the claim `{claim}` is not {expected}")]
+    BadClaim {
+        /// The name of the claim.
+        claim: &'static str,
+        /// What its value has to be.
+        expected: &'static str,
+    },
+    /// The token is good once, and it was used before (`jti`).
+    #[error("the token was used before")]
+    AlreadyUsed,
     /// `iss` is not the configured issuer.
     #[error("the token is from another issuer")]
     Issuer,
@@ -136,15 +144,6 @@ impl TokenError {
     pub(crate) fn unsupported_algorithm(name: &str) -> Self {
         Self::UnsupportedAlgorithm {
             algorithm: shown(name),
-        }
-    }
-}
-
-impl From<ClaimsError> for TokenError {
-    fn from(error: ClaimsError) -> Self {
-        match error {
-            ClaimsError::Missing { claim } => Self::MissingClaim(claim),
-            ClaimsError::Invalid { claim, .. } => Self::BadClaim(claim),
         }
     }
 }

@@ -53,10 +53,9 @@ impl UsageError {
             | Self::OrganizationsScopeMissing
             | Self::EndpointNotAdvertised(_)
             | Self::Configuration(_)
-            | Self::ClientAssertion(_) => Advice::FixConfiguration,
-            Self::ScopeNotGranted(_) | Self::InvalidParameter(_) | Self::AlreadyDone => {
-                Advice::Refused
-            }
+            | Self::ClientAssertion(_)
+            | Self::AlreadyDone => Advice::FixConfiguration,
+            Self::ScopeNotGranted(_) | Self::InvalidParameter(_) => Advice::Refused,
         }
     }
 

@@ -226,13 +226,34 @@ fn r40_every_claim_is_checked_although_the_provider_said_active() {
             TokenError::Issuer,
         ),
         (with("client_id", json!("other-app")), TokenError::Audience),
-        (with("exp", json!("2000")), TokenError::BadClaim("exp")),
-        (with("sub", json!("")), TokenError::BadClaim("sub")),
+        (
+            with("exp", json!("2000")),
+            TokenError::BadClaim {
+                claim: "exp",
+                expected: "a number of seconds since 1970",
+            },
+        ),
+        (
+            with("sub", json!("")),
+            TokenError::BadClaim {
+                claim: "sub",
+                expected: "a string of 1 to 255 characters",
+            },
+        ),
         (
             with("scope", json!(["openid"])),
-            TokenError::BadClaim("scope"),
+            TokenError::BadClaim {
+                claim: "scope",
+                expected: "a string",
+            },
         ),
-        (with("aud", json!(7)), TokenError::BadClaim("aud")),
+        (
+            with("aud", json!(7)),
+            TokenError::BadClaim {
+                claim: "aud",
+                expected: "a string or an array of strings",
+            },
+        ),
         (without("exp"), TokenError::MissingClaim("exp")),
         (without("iat"), TokenError::MissingClaim("iat")),
         (without("iss"), TokenError::MissingClaim("iss")),

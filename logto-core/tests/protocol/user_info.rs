@@ -140,7 +140,7 @@ fn the_recorded_refusals_are_verdicts() {
             server.description.as_deref(),
             answer["error_description"].as_str()
         );
-        assert_eq!(error.advice(), Advice::SignInAgain);
+        assert_eq!(error.advice(), Advice::Refused);
     }
 }
 

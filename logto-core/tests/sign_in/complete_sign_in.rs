@@ -332,7 +332,7 @@ fn c71_no_token_is_to_be_had_before_the_id_token_has_passed() {
     for (name, id_token, expected) in table {
         let error = complete(&id_token).unwrap_err();
         assert_eq!(error, Error::Token(expected), "{name}");
-        assert_eq!(error.advice(), Advice::SignInAgain, "{name}");
+        assert_eq!(error.advice(), Advice::Refused, "{name}");
         assert_eq!(error.code(), "invalid_token");
     }
     assert!(complete(&good).is_ok());

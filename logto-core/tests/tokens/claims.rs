@@ -347,7 +347,7 @@ fn c67_dates_are_finite_numbers_that_fit() {
             let message = read(payload).expect_err(&format!("{claim} {value}"));
             assert_eq!(
                 message,
-                format!("claim `{claim}` is not a number of seconds since 1970")
+                format!("the claim `{claim}` is not a number of seconds since 1970")
             );
         }
     }
@@ -387,7 +387,7 @@ fn c67_c69_protocol_claims_are_required_and_named() {
         payload.remove(claim);
         assert_eq!(
             read(payload).unwrap_err(),
-            format!("claim `{claim}` is missing")
+            format!("the claim `{claim}` is missing")
         );
     }
     for claim in ["iss", "sub", "nonce", "acr", "azp", "sid", "at_hash"] {

@@ -3,10 +3,13 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use logto_client::storage::{SessionOwner, StorageError};
+use logto_client::{
+    key_value::{Entry, Found, KeyValueStore},
+    storage::{SessionOwner, StorageError},
+};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
-use super::{Entry, Found, KeyValueStore, sql};
+use super::sql;
 
 /// A [`KeyValueStore`] in a table `logto_sessions` of a PostgreSQL database, version 9.5 or later.
 ///

@@ -1,28 +1,42 @@
 //! Redis, Valkey and what speaks their protocol.
 
+mod connection;
+mod refusal;
+
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use logto_client::storage::{SessionOwner, StorageError};
-use redis::{
-    Cmd, ErrorKind, FromRedisValue, RedisError,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-    cluster::ClusterClientBuilder,
-    cluster_async::ClusterConnection,
+use futures_util::future::try_join_all;
+use logto_client::{
+    entropy::{Entropy, OsEntropy},
+    key_value::{Entry, Found, KeyValueStore},
+    storage::{SessionOwner, StorageError},
 };
+use redis::{Client, Cmd, FromRedisValue, cluster::ClusterClientBuilder};
 
-use super::{Entry, Found, KeyValueStore, unavailable};
+use self::connection::{Server, SharedConnection, TIMEOUT};
+use super::unavailable;
 
 /// A [`KeyValueStore`] in Redis 5 or later, or Valkey; a single server or a cluster.
 ///
 /// An entry is a hash that Redis itself expires; comparing and writing is one script. The entries of a
-/// user are listed in a sorted set, from which expired ones are taken out whenever one comes in.
+/// user, and those of a session at the provider, are listed in a sorted set, from which expired ones are
+/// taken out whenever one comes in. An entry that is not in its lists does not count: if Redis evicts a
+/// list, those sessions end, and none escapes a logout. Still, set `maxmemory-policy noeviction`, or
+/// users are signed out when memory runs low.
 ///
-/// One connection is shared by all calls and made anew when it breaks. A call that takes longer than
-/// two seconds fails.
+/// One connection is shared by all calls. When it breaks, does not answer within two seconds, or leads to
+/// a server that does not serve writes (a replica after a failover, a server that loads its data), the
+/// command is sent once more on a new connection. A write whose response was lost is not taken for
+/// somebody else's. A call takes at most five seconds.
+///
+/// A user with limited rights needs
+/// `+eval +hget +hmget +hset +del +pexpire +pttl +time +zadd +zrange +zrem +zremrangebyscore +zscore`,
+/// `+select` for another database than 0, `+cluster` in a cluster, and the keys `~logto:*`, or those of
+/// another [`prefix`](Self::prefix).
 #[derive(Clone)]
 pub struct RedisStore {
-    connection: Connection,
+    connection: SharedConnection,
     prefix: String,
 }
 
@@ -31,24 +45,13 @@ impl RedisStore {
     /// feature `tls`.
     ///
     /// # Errors
-    /// [`StorageError::Misconfigured`] for a URL that cannot be used, [`StorageError::Unavailable`] when
-    /// the server does not answer.
+    /// [`StorageError::Misconfigured`] when the URL, the password, the database or the rights of the user
+    /// have to be corrected; [`StorageError::Unavailable`] when the server does not answer.
     pub async fn connect(url: &str) -> Result<Self, StorageError> {
         #[cfg(feature = "tls")]
         choose_cryptography();
-        let client = redis::Client::open(url).map_err(refused)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT))
-            .set_number_of_retries(2)
-            .set_max_delay(TIMEOUT / 4);
-        let connection = ConnectionManager::new_with_config(client, config)
-            .await
-            .map_err(refused)?;
-        Ok(Self {
-            connection: Connection::Single(connection),
-            prefix: PREFIX.to_owned(),
-        })
+        let client = Client::open(url).map_err(refusal::classify)?;
+        Self::connect_to(Server::Single(client)).await
     }
 
     /// Connects to a cluster by the URLs of some of its nodes.
@@ -68,10 +71,18 @@ impl RedisStore {
             .connection_timeout(TIMEOUT)
             .response_timeout(TIMEOUT)
             .build()
-            .map_err(refused)?;
-        let connection = client.get_async_connection().await.map_err(refused)?;
+            .map_err(refusal::classify)?;
+        Self::connect_to(Server::Cluster(client)).await
+    }
+
+    async fn connect_to(server: Server) -> Result<Self, StorageError> {
+        let connection = SharedConnection::new(server);
+        // Scripts are what this store consists of. A key would need the prefix, which comes later.
+        let probe = redis::cmd("EVAL").arg("return 1").arg(0).take();
+        let response: Result<u8, _> = connection.query(&probe).await;
+        response.map_err(refusal::classify_connecting)?;
         Ok(Self {
-            connection: Connection::Cluster(connection),
+            connection,
             prefix: PREFIX.to_owned(),
         })
     }
@@ -91,6 +102,16 @@ impl RedisStore {
         format!("{}{field}:{name}", self.prefix)
     }
 
+    async fn delete_if(
+        &self,
+        key: &str,
+        field: &str,
+        value: impl redis::ToRedisArgs,
+    ) -> Result<bool, StorageError> {
+        self.run(script(DELETE_IF).arg(key).arg(field).arg(value))
+            .await
+    }
+
     /// Lists an entry among those of its owner. This comes before the entry itself: what is listed and
     /// not there does no harm.
     async fn list(&self, index: &str, key: &str, ttl: i64) -> Result<(), StorageError> {
@@ -98,26 +119,44 @@ impl RedisStore {
     }
 
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StorageError> {
-        let answer = match &self.connection {
-            Connection::Single(connection) => command.query_async(&mut connection.clone()).await,
-            Connection::Cluster(connection) => command.query_async(&mut connection.clone()).await,
-        };
-        answer.map_err(unavailable)
+        let response = self.connection.query(command).await;
+        response.map_err(refusal::classify)
+    }
+
+    /// Whether an entry is listed among those of all its owners. A list may be gone before its entries
+    /// where Redis evicts keys, or somebody deletes them.
+    async fn is_listed(&self, key: &str, entry: &Entry) -> Result<bool, StorageError> {
+        let scores = owners(entry).map(|(field, name)| async move {
+            let index = self.index(field, name);
+            let score: Option<String> = self.run(redis::cmd("ZSCORE").arg(index).arg(key)).await?;
+            Ok(score.is_some())
+        });
+        Ok(try_join_all(scores).await?.into_iter().all(|listed| listed))
     }
 }
 
 #[async_trait]
 impl KeyValueStore for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
-        let (fields, ttl): (Fields, i64) = self.run(script(GET).arg(self.key(key))).await?;
-        let (version, value, subject, provider_session) = fields;
-        Ok(version.zip(value).map(|(version, value)| Found {
-            entry: Entry {
-                version,
-                value,
-                subject,
-                provider_session,
-            },
+        let key = self.key(key);
+        let (fields, ttl): (Fields, i64) = self.run(script(GET).arg(&key)).await?;
+        let (Some(version), Some(value), subject, provider_session) = fields else {
+            return Ok(None);
+        };
+        let entry = Entry {
+            version,
+            value,
+            subject,
+            provider_session,
+        };
+        if !self.is_listed(&key, &entry).await? {
+            #[cfg(feature = "tracing")]
+            tracing::warn!("a session has ended because Redis evicted the list of its user");
+            let _ = self.delete_if(&key, VERSION, version).await;
+            return Ok(None);
+        }
+        Ok(Some(Found {
+            entry,
             expires_in: Duration::from_millis(u64::try_from(ttl).unwrap_or(0)),
         }))
     }
@@ -131,37 +170,30 @@ impl KeyValueStore for RedisStore {
     ) -> Result<bool, StorageError> {
         let key = self.key(key);
         let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX).max(1);
-        let owners = [
-            (SUBJECT, &entry.subject),
-            (SESSION, &entry.provider_session),
-        ];
-        for (field, name) in owners {
-            if let Some(name) = name {
-                self.list(&self.index(field, name), &key, ttl).await?;
-            }
+        for (field, name) in owners(&entry) {
+            self.list(&self.index(field, name), &key, ttl).await?;
         }
-        let expected = expected.map_or_else(String::new, |version| version.to_string());
+        let mut id = [0; 8];
+        OsEntropy.fill(&mut id).map_err(unavailable)?;
         let mut put = script(PUT);
-        put.arg(key).arg(expected).arg(ttl);
-        put.arg("v").arg(entry.version).arg("d").arg(entry.value);
-        for (field, name) in owners {
-            if let Some(name) = name {
-                put.arg(field).arg(name);
-            }
+        put.arg(key);
+        put.arg(expected.map_or_else(String::new, |version| version.to_string()));
+        put.arg(ttl);
+        put.arg(WRITE).arg(&id);
+        put.arg(VERSION).arg(entry.version);
+        put.arg(VALUE).arg(&entry.value);
+        for (field, name) in owners(&entry) {
+            put.arg(field).arg(name);
         }
         self.run(&put).await
     }
 
     async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
         let key = self.key(key);
-        let _deleted: bool = match expected {
-            None => self.run(redis::cmd("DEL").arg(key)).await?,
-            Some(version) => {
-                self.run(script(DELETE_IF).arg(key).arg("v").arg(version))
-                    .await?
-            }
-        };
-        Ok(())
+        match expected {
+            None => self.run(redis::cmd("DEL").arg(key)).await,
+            Some(version) => self.delete_if(&key, VERSION, version).await.map(|_| ()),
+        }
     }
 
     async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {
@@ -176,11 +208,9 @@ impl KeyValueStore for RedisStore {
         let mut count: u64 = 0;
         for key in listed {
             // Only if it still belongs to this owner.
-            let deleted: bool = self
-                .run(script(DELETE_IF).arg(&key).arg(field).arg(name))
-                .await?;
-            if deleted {
+            if self.delete_if(&key, field, name).await? {
                 count = count.saturating_add(1);
+                // What is listed and not there may be about to be written, and needs its place.
                 let _removed: bool = self.run(redis::cmd("ZREM").arg(&index).arg(&key)).await?;
             }
         }
@@ -196,19 +226,25 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-#[derive(Clone)]
-enum Connection {
-    Single(ConnectionManager),
-    Cluster(ClusterConnection),
-}
-
 type Fields = (Option<u64>, Option<Vec<u8>>, Option<String>, Option<String>);
 
 const PREFIX: &str = "logto:";
-const TIMEOUT: Duration = Duration::from_secs(2);
 
+const VERSION: &str = "v";
+const VALUE: &str = "d";
+/// Which call wrote the entry: the same call, sent again, finds that it has written.
+const WRITE: &str = "w";
 const SUBJECT: &str = "sub";
 const SESSION: &str = "sid";
+
+/// The owners of an entry: the field that names one, and its name.
+fn owners(entry: &Entry) -> impl Iterator<Item = (&'static str, &str)> {
+    let subject = entry.subject.as_deref().map(|name| (SUBJECT, name));
+    let session = entry.provider_session.as_deref();
+    subject
+        .into_iter()
+        .chain(session.map(|name| (SESSION, name)))
+}
 
 /// A script on one key, so that it runs on any node of a cluster.
 fn script(text: &str) -> Cmd {
@@ -220,8 +256,9 @@ fn script(text: &str) -> Cmd {
 const GET: &str = "
 return {redis.call('HMGET', KEYS[1], 'v', 'd', 'sub', 'sid'), redis.call('PTTL', KEYS[1])}";
 
-/// Expected version or nothing, milliseconds to live, then the fields.
+/// Expected version or nothing, milliseconds to live, then the fields; the first names this write.
 const PUT: &str = "
+if redis.call('HGET', KEYS[1], ARGV[3]) == ARGV[4] then return 1 end
 local there = redis.call('HGET', KEYS[1], 'v') or ''
 if there ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
@@ -234,22 +271,17 @@ const DELETE_IF: &str = "
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 return redis.call('DEL', KEYS[1])";
 
-/// The key to list and its milliseconds to live.
+/// The key to list and its milliseconds to live. The entry never outlives its place in the list, also if
+/// the write that follows loses against another one.
 const LIST: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+local score = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
+redis.call('ZADD', KEYS[1], math.max(score, now + ARGV[2]), ARGV[1])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end";
-
-fn refused(error: RedisError) -> StorageError {
-    match error.kind() {
-        ErrorKind::InvalidClientConfig => StorageError::Misconfigured(error.to_string()),
-        _ => unavailable(error),
-    }
-}
 
 /// Where several crates bring cryptography for rustls, the `redis` crate would panic for not knowing
 /// which to take. The application's own choice stands.

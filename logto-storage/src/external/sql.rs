@@ -2,11 +2,14 @@
 
 use std::{future::Future, time::Duration};
 
-use logto_client::storage::StorageError;
+use logto_client::{
+    key_value::{Entry, Found},
+    storage::StorageError,
+};
 
-use super::{Entry, Found, unavailable};
+use super::unavailable;
 
-/// Implements [`KeyValueStore`](super::KeyValueStore) for a store with a `pool`. `$now` is the time of
+/// Implements [`KeyValueStore`](logto_client::key_value::KeyValueStore) for a store with a `pool`. `$now` is the time of
 /// the database in milliseconds, `$lock` keeps two purges from waiting for each other.
 macro_rules! sql_key_value_store {
     ($store:ty, now = $now:literal, lock = $lock:literal) => {

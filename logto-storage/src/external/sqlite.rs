@@ -3,12 +3,15 @@
 use std::{fmt, path::Path, time::Duration};
 
 use async_trait::async_trait;
-use logto_client::storage::{SessionOwner, StorageError};
+use logto_client::{
+    key_value::{Entry, Found, KeyValueStore},
+    storage::{SessionOwner, StorageError},
+};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::{Entry, Found, KeyValueStore, sql};
+use super::sql;
 
 /// A [`KeyValueStore`] in a table `logto_sessions` of an SQLite file, for the processes of one machine.
 ///

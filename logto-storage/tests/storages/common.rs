@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "no test file needs all of it")]
 
 pub(crate) mod stores;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) mod switch;
 
 use logto_client::{
     seal::{KeyRing, SealKey},

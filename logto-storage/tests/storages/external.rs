@@ -13,15 +13,12 @@ use std::{
 
 use async_trait::async_trait;
 use logto_client::{
-    ledger::SharedLedger,
     seal::SealKey,
     storage::{
         Handle, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Version,
     },
 };
-use logto_storage::{
-    Entry, ExternalLedger, ExternalStorage, Found, KeyValueStore, Lifetimes, conformance::Sample,
-};
+use logto_storage::{Entry, ExternalStorage, Found, KeyValueStore, Lifetimes, conformance::Sample};
 
 use crate::common::{NOW, config, ring, stores};
 
@@ -363,28 +360,4 @@ async fn b5_reading_keeps_a_session_alive_and_seldom_writes() {
     let end = NOW.plus(Duration::from_secs(24_000));
     assert!(storage.load(&handle, end).await.unwrap().is_none());
     assert!(store.writes() < 60, "{}", store.writes());
-}
-
-#[tokio::test]
-async fn f36_a_ledger_is_shared_through_the_store_and_the_last_write_counts() {
-    let store = OpenStore::default();
-    let (one, other) = (
-        ExternalLedger::new(store.clone()),
-        ExternalLedger::new(store.clone()),
-    );
-    let lifetime = Duration::from_secs(60);
-    assert_eq!(one.get(&[1; 32]).await.unwrap(), None);
-    for value in [b"first".to_vec(), b"second".to_vec(), Vec::new()] {
-        one.put(&[1; 32], value.clone(), lifetime).await.unwrap();
-        assert_eq!(other.get(&[1; 32]).await.unwrap(), Some(value));
-        assert_eq!(other.get(&[2; 32]).await.unwrap(), None);
-    }
-    other
-        .put(&[2; 32], vec![2], Duration::from_millis(1))
-        .await
-        .unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert_eq!(one.get(&[2; 32]).await.unwrap(), None);
-    *store.down.lock().unwrap() = true;
-    one.get(&[1; 32]).await.expect_err("not `None`");
 }

@@ -1,4 +1,10 @@
-//! Redis: needs `LOGTO_TEST_REDIS_URL` and, for a cluster, `LOGTO_TEST_REDIS_CLUSTER_URL`.
+//! Redis: needs `LOGTO_TEST_REDIS_URL` and, for a cluster, `LOGTO_TEST_REDIS_CLUSTER_URL`; and `redis-server`, for servers
+//! that a test may stop.
+
+mod eviction;
+mod failover;
+mod misconfigured;
+mod server;
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ use http::{Request, Response};
 use logto_client::{
     Error, LogtoClient, TokenTarget, UnixTime, WritableSession,
     core::sign_out::SignOut,
-    error::Reach,
+    error::Advice,
     http::{HttpClient, ReqwestClient, TransportError},
     storage::{
         Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
@@ -94,7 +94,8 @@ impl Worker {
             .clock(WorldClock(clock.clone()))
             .request_timeout(setup.request_timeout);
         if let Some(place) = &setup.shared_ledger {
-            builder = builder.shared_ledger(place.ledger().await.expect("the ledger is there"));
+            let store = place.store().await.expect("the store is there");
+            builder = builder.shared_ledger(store.expect("it is not in a browser"));
         }
         let client = builder.build().expect("the client is complete");
         Self {
@@ -157,10 +158,10 @@ impl Worker {
 fn outcome(token: Result<logto_client::AccessToken, Error>) -> Outcome {
     match token {
         Ok(token) => Outcome::Token(token.token.expose().to_owned()),
-        Err(error) => match error.reach() {
-            Reach::Transient => Outcome::Transient(error.to_string()),
-            Reach::Session => Outcome::Ended(error.to_string()),
-            _ => Outcome::Refused(error.to_string()),
+        Err(error) => match error.advice() {
+            Advice::Retry { .. } => Outcome::Transient(error.to_string()),
+            Advice::SignInAgain => Outcome::Ended(error.to_string()),
+            Advice::Refused | Advice::FixConfiguration => Outcome::Refused(error.to_string()),
         },
     }
 }

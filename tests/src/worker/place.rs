@@ -12,7 +12,7 @@ use logto_client::{
 use logto_storage::PostgresStore;
 #[cfg(feature = "redis")]
 use logto_storage::RedisStore;
-use logto_storage::{CookieStorage, ExternalLedger, ExternalStorage, SqliteStore};
+use logto_storage::{CookieStorage, ExternalStorage, KeyValueStore, SqliteStore};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -40,45 +40,27 @@ impl Place {
         &self,
         config: &LogtoConfig,
     ) -> Result<Arc<dyn SessionStorage>, StorageError> {
-        Ok(match self {
-            Self::Cookie => {
-                let root = Url::parse(crate::world::BASE_URL).expect("a literal");
-                let codec = CookieOptions::new(&root, "worker").build();
-                let codec = codec.expect("the cookies are well-formed");
-                Arc::new(CookieStorage::new(keys(), config, &codec))
-            }
-            Self::Sqlite(file) => {
-                Arc::new(ExternalStorage::new(sqlite(file).await?, keys(), config))
-            }
-            #[cfg(feature = "redis")]
-            Self::Redis(url) => Arc::new(ExternalStorage::new(
-                RedisStore::connect(url).await?,
-                keys(),
-                config,
-            )),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(url) => {
-                Arc::new(ExternalStorage::new(postgres(url).await?, keys(), config))
-            }
-        })
+        let Some(store) = self.store().await? else {
+            let root = Url::parse(crate::world::BASE_URL).expect("a literal");
+            let codec = CookieOptions::new(&root, "worker").build();
+            let codec = codec.expect("the cookies are well-formed");
+            return Ok(Arc::new(CookieStorage::new(keys(), config, &codec)));
+        };
+        Ok(Arc::new(ExternalStorage::new(store, keys(), config)))
     }
 
-    /// A ledger there.
+    /// The store there; none in a browser.
     ///
     /// # Errors
-    /// When it cannot be reached. A browser holds no ledger.
-    pub async fn ledger(&self) -> Result<ExternalLedger, StorageError> {
+    /// When it cannot be reached.
+    pub async fn store(&self) -> Result<Option<Arc<dyn KeyValueStore>>, StorageError> {
         Ok(match self {
-            Self::Cookie => {
-                return Err(StorageError::Misconfigured(
-                    "a browser holds no ledger".to_owned(),
-                ));
-            }
-            Self::Sqlite(file) => ExternalLedger::new(sqlite(file).await?),
+            Self::Cookie => None,
+            Self::Sqlite(file) => Some(Arc::new(sqlite(file).await?)),
             #[cfg(feature = "redis")]
-            Self::Redis(url) => ExternalLedger::new(RedisStore::connect(url).await?),
+            Self::Redis(url) => Some(Arc::new(RedisStore::connect(url).await?)),
             #[cfg(feature = "postgres")]
-            Self::Postgres(url) => ExternalLedger::new(postgres(url).await?),
+            Self::Postgres(url) => Some(Arc::new(postgres(url).await?)),
         })
     }
 }

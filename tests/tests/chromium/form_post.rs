@@ -143,13 +143,13 @@ fn router(web: LogtoWeb) -> Router {
 }
 
 async fn user(State(web): State<LogtoWeb>, headers: HeaderMap) -> Response {
-    respond(web.user(&headers).await)
+    respond(&web, web.user(&headers).await)
 }
 
 async fn start(State(web): State<LogtoWeb>, headers: HeaderMap) -> Response {
     let sign_in = SignIn::new().form_post();
     let sign_in = sign_in.prompt([Prompt::Login, Prompt::Consent]);
-    respond(web.sign_in(&headers, &sign_in).await)
+    respond(&web, web.sign_in(&headers, &sign_in).await)
 }
 
 async fn callback(State(web): State<LogtoWeb>, request: Request) -> Response {

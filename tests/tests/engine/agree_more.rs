@@ -32,7 +32,7 @@ use tokio::{
 
 rows! {
     client_credentials_give_a_token_for_the_resource => ["read:products", "kept", "application m2m", "1"];
-    a_resource_that_is_not_registered_is_refused => ["invalid_target", "Request"];
+    a_resource_that_is_not_registered_is_refused => ["invalid_target", "Refused"];
     introspection_tells_an_opaque_token => ["200", "the user", "401", "401", "403"];
     l4_revocation_ends_the_grant => ["revoked", "revoked", "session_ended", "401"];
     a_pushed_request_signs_in => ["client_id request_uri", "the user"];
@@ -99,7 +99,7 @@ async fn client_credentials_give_a_token_for_the_resource(provider: &Provider) -
 async fn a_resource_that_is_not_registered_is_refused(provider: &Provider) -> Vec<String> {
     let target = TokenTarget::resource("https://unknown.example.com/api");
     let refused = machine(provider).token(&target).await.unwrap_err();
-    vec![refused.code().to_owned(), format!("{:?}", refused.reach())]
+    vec![refused.code().to_owned(), format!("{:?}", refused.advice())]
 }
 
 async fn introspection_tells_an_opaque_token(provider: &Provider) -> Vec<String> {

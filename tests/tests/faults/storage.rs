@@ -7,10 +7,10 @@ use http::StatusCode;
 use logto_client::web::LogtoWeb;
 use logto_client::{
     AccessToken, Error, LogtoClient, TokenTarget,
-    error::Reach,
+    error::Advice,
     event::Event,
-    ledger::SharedLedger,
-    storage::{Handle, SessionReader, SessionStorage, StorageError},
+    key_value::{Entry, Found, KeyValueStore},
+    storage::{Handle, SessionOwner, SessionReader, SessionStorage, StorageError},
 };
 use logto_storage::{
     MemoryStorage,
@@ -184,7 +184,7 @@ async fn f31_a_storage_that_cannot_be_read_says_nothing_about_who_is_signed_in()
             .map(drop)
             .unwrap_err(),
     ] {
-        assert_eq!(error.reach(), Reach::Transient, "{error}");
+        assert!(error.advice().is_retry(), "{error}");
         assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
     let visit = alice.get("/");
@@ -232,13 +232,13 @@ async fn f34_without_the_lock_nothing_is_refreshed_and_nobody_waits_for_ever() {
 
     locked.set(Lock::Broken);
     let error = session.access_token(&shopping()).await.unwrap_err();
-    assert_eq!(error.reach(), Reach::Transient);
+    assert!(error.advice().is_retry());
 
     locked.set(Lock::Taken);
     let started = tokio::time::Instant::now();
     let error = session.access_token(&shopping()).await.unwrap_err();
     assert!(matches!(error, Error::Busy), "{error}");
-    assert_eq!(error.reach(), Reach::Transient);
+    assert!(error.advice().is_retry());
     let waited = started.elapsed();
     assert!((5..=6).contains(&waited.as_secs()), "{waited:?}");
     assert_eq!((stage.world.token_calls(), stage.ends()), (0, 0));
@@ -297,25 +297,49 @@ async fn f41_sessions_whose_record_is_gone_end_cleanly() {
     let session = stage.client.session(&stage.handle).await.unwrap().unwrap();
     stage.inner.remove(&stage.handle).await.unwrap();
     let error = session.access_token(&shopping()).await.unwrap_err();
-    assert_eq!(error.reach(), Reach::Session);
+    assert_eq!(error.advice(), Advice::SignInAgain);
     assert_eq!((stage.world.token_calls(), stage.ends()), (0, 1));
     assert!(stage.client.session(&stage.handle).await.unwrap().is_none());
 }
 
-/// A ledger that never answers well.
+/// A store that never answers well.
 #[derive(Debug)]
-struct BrokenLedger;
+struct BrokenStore;
+
+impl BrokenStore {
+    fn error() -> StorageError {
+        StorageError::Unavailable("the store is broken".into())
+    }
+}
 
 #[async_trait]
-impl SharedLedger for BrokenLedger {
-    async fn get(&self, _: &[u8; 32]) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(Some(
-            b"nonsense that nobody sealed, longer than a nonce".to_vec(),
-        ))
+impl KeyValueStore for BrokenStore {
+    async fn get(&self, _: &str) -> Result<Option<Found>, StorageError> {
+        Ok(Some(Found {
+            entry: Entry {
+                value: b"nonsense that nobody sealed, longer than a nonce and a tag".to_vec(),
+                ..Entry::default()
+            },
+            expires_in: HOUR,
+        }))
     }
 
-    async fn put(&self, _: &[u8; 32], _: Vec<u8>, _: Duration) -> Result<(), StorageError> {
-        Err(StorageError::Unavailable("the ledger is broken".into()))
+    async fn put(
+        &self,
+        _: &str,
+        _: Option<u64>,
+        _: Entry,
+        _: Duration,
+    ) -> Result<bool, StorageError> {
+        Err(Self::error())
+    }
+
+    async fn delete(&self, _: &str, _: Option<u64>) -> Result<(), StorageError> {
+        Err(Self::error())
+    }
+
+    async fn delete_all(&self, _: &SessionOwner) -> Result<u64, StorageError> {
+        Err(Self::error())
     }
 }
 
@@ -323,7 +347,7 @@ impl SharedLedger for BrokenLedger {
 async fn f36_a_broken_shared_ledger_is_as_good_as_none() {
     let world = World::public(|app| app, |tenant| tenant);
     let builder = world.client_builder(cookie_storage(&world));
-    let client = builder.shared_ledger(BrokenLedger).build().unwrap();
+    let client = builder.shared_ledger(BrokenStore).build().unwrap();
     let alice = world.sign_in(&client, "alice").await.session;
     for _ in 0..3 {
         alice.access_token(&shopping()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use logto_client::{LogtoClient, TokenTarget, WritableSession, error::Reach};
+use logto_client::{LogtoClient, TokenTarget, WritableSession, error::Advice};
 use logto_storage::MemoryStorage;
 use logto_testkit::{Resource, TestClock};
 use logto_tests::world::{Mishap, World, WorldClock};
@@ -62,7 +62,7 @@ async fn f50_a_jump_of_the_clock_ends_no_session_and_starts_no_storm() {
         for _ in 0..20 {
             let outcome = session.access_token(&api()).await;
             assert!(
-                outcome.is_ok() || outcome.unwrap_err().reach() != Reach::Session,
+                outcome.is_ok() || outcome.unwrap_err().advice() != Advice::SignInAgain,
                 "{n}"
             );
         }
@@ -151,7 +151,7 @@ async fn f53_no_lifetime_overflows() {
         world.network.next("/token", Mishap::Edited(edit));
         let outcome = alice.access_token(&api()).await;
         assert!(
-            outcome.is_ok() || outcome.unwrap_err().reach() != Reach::Session,
+            outcome.is_ok() || outcome.unwrap_err().advice() != Advice::SignInAgain,
             "{n}"
         );
         world.clock.advance(Duration::from_secs(DAY));

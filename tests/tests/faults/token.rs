@@ -4,11 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use logto_client::{
-    Error, LogtoClient, SignIn, TokenTarget, WritableSession,
-    core::error::Advice,
-    error::{Reach, SessionEnd},
-    event::Event,
-    storage::SessionReader,
+    Error, LogtoClient, SignIn, TokenTarget, WritableSession, core::error::Advice,
+    error::SessionEnd, event::Event, storage::SessionReader,
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{Endpoint, KeyType, demo::SHOPPING_API};
@@ -98,7 +95,7 @@ async fn f10_a_request_that_never_left_is_sent_again_at_most_twice() {
         assert_eq!(token.is_ok(), succeeds, "{refusals}");
         assert_eq!(stage.world.token_calls(), usize::from(succeeds));
         if let Err(error) = token {
-            assert_eq!(error.reach(), Reach::Transient);
+            assert!(error.advice().is_retry());
         }
         assert!(stage.is_alive().await, "{refusals}");
     }
@@ -132,7 +129,7 @@ async fn f11_never_more_than_one_replay() {
         stage.world.network.next(TOKEN, Mishap::AnswerLost);
     }
     let error = stage.token().await.unwrap_err();
-    assert_eq!(error.reach(), Reach::Transient);
+    assert!(error.advice().is_retry());
     assert_eq!(stage.world.token_calls(), 2);
     let uncertain = |event: &Event| matches!(event, Event::RefreshUncertain { .. });
     assert_eq!(stage.world.events.count(uncertain), 1);
@@ -233,7 +230,7 @@ async fn f12_the_new_refresh_token_is_kept_whatever_the_rest_of_the_answer_is_wo
         let stage = Stage::public().await;
         stage.world.network.next(TOKEN, Mishap::Edited(edit));
         let error = stage.token().await.unwrap_err();
-        assert_ne!(error.reach(), Reach::Session, "{name}: {error}");
+        assert_ne!(error.advice(), Advice::SignInAgain, "{name}: {error}");
         assert_eq!(stage.world.token_calls(), 1, "{name}");
         let stored = stage
             .storage
@@ -271,7 +268,7 @@ async fn f12_f6_keys_that_cannot_be_had_lose_no_refresh_token() {
             .refresh_access_token(&shopping())
             .await
             .unwrap_err();
-        assert_eq!(error.reach(), Reach::Transient, "{error}");
+        assert!(error.advice().is_retry(), "{error}");
         stage.world.network.mend();
         stage.world.clock.advance(HOUR);
         assert!(stage.is_alive().await);
@@ -345,7 +342,7 @@ async fn f14_what_is_refused_for_one_request_ends_nothing() {
             .network
             .next(TOKEN, Mishap::Answered(status, "application/json", body));
         let error = stage.token().await.unwrap_err();
-        assert_eq!((error.code(), error.reach()), (code, Reach::Request));
+        assert_eq!((error.code(), error.advice()), (code, Advice::Refused));
         assert!(stage.is_alive().await, "{code}");
     }
 }
@@ -358,7 +355,7 @@ async fn f14_what_was_never_granted_is_refused_here_before_anything_is_spent() {
         shopping().with_scopes(["delete:everything"]),
     ] {
         let error = stage.alice.access_token(&target).await.unwrap_err();
-        assert_ne!(error.reach(), Reach::Session, "{error}");
+        assert_ne!(error.advice(), Advice::SignInAgain, "{error}");
     }
     assert_eq!(stage.world.token_calls(), 0);
     assert!(stage.is_alive().await);
@@ -374,8 +371,8 @@ async fn f15_a_wrong_secret_keeps_every_session_and_stops_asking() {
         .next(TOKEN, Mishap::Answered(401, "application/json", refused));
     let error = stage.token().await.unwrap_err();
     assert_eq!(
-        (error.code(), error.reach()),
-        ("invalid_client", Reach::Request)
+        (error.code(), error.advice()),
+        ("invalid_client", Advice::FixConfiguration)
     );
     assert_eq!(error.advice(), Advice::FixConfiguration);
     let loud = |event: &Event| matches!(event, Event::ClientRefused);
@@ -409,7 +406,7 @@ async fn f16_retry_after_is_obeyed_and_nonsense_is_not() {
                     .next(TOKEN, Mishap::Busy(status, retry_after));
             }
             let error = stage.token().await.unwrap_err();
-            assert_eq!(error.reach(), Reach::Transient);
+            assert!(error.advice().is_retry());
             assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(
                 error.retry_after().map_or(0, |wait| wait.as_secs()),
@@ -466,7 +463,7 @@ async fn f21_a_page_of_something_in_between_is_no_answer() {
             );
         }
         let error = stage.token().await.unwrap_err();
-        assert_eq!(error.reach(), Reach::Transient, "{status}: {error}");
+        assert!(error.advice().is_retry(), "{status}: {error}");
         stage.world.network.mend();
         assert!(stage.is_alive().await, "{status}");
         assert_eq!(stage.ends(), 0);
@@ -482,7 +479,7 @@ async fn f22_redirects_are_not_followed() {
             Mishap::Redirected(status, "https://evil.example/token"),
         );
         let error = stage.token().await.unwrap_err();
-        assert_ne!(error.reach(), Reach::Session, "{status}: {error}");
+        assert_ne!(error.advice(), Advice::SignInAgain, "{status}: {error}");
         assert!(
             stage
                 .world

@@ -5,7 +5,6 @@ use std::time::Duration;
 use logto_client::{
     BuildError, Cached, Context, LogtoClient, TokenTarget,
     core::{error::Advice, sign_out::SignOut},
-    error::Reach,
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{
@@ -62,8 +61,8 @@ async fn a_session_from_sign_in_to_sign_out() {
 
     let denied = session.organization_token("nowhere").await.unwrap_err();
     assert_eq!(
-        (denied.code(), denied.reach()),
-        ("access_denied", Reach::Request)
+        (denied.code(), denied.advice()),
+        ("access_denied", Advice::Refused)
     );
     assert_eq!(denied.advice(), Advice::Refused);
 

@@ -8,6 +8,7 @@ mod model;
 mod model_cookies;
 mod newest;
 mod read_only;
+mod reader;
 mod rotation;
 mod soak;
 mod stampede;

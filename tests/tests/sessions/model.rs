@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use logto_client::{
     AccessToken, Error, LogtoClient, TokenTarget, WritableSession, core::sign_out::SignOut,
-    error::Reach, storage::Handle,
+    error::Advice, storage::Handle,
 };
 use logto_storage::{
     MemoryStorage,
@@ -255,7 +255,7 @@ impl Model {
                     assert_eq!(claims["sub"], self.users[user].sub.as_str(), "I1");
                 }
             }
-            Some(Err(error)) if error.reach() == Reach::Session => {
+            Some(Err(error)) if error.advice() == Advice::SignInAgain => {
                 assert!(is_signed_out || !self.grant_is_alive(user), "I3: {error}");
             }
             None => assert!(

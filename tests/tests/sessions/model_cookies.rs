@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use logto_client::{AccessToken, Error, TokenTarget, error::Reach, web::LogtoWeb};
+use logto_client::{AccessToken, Error, TokenTarget, error::Advice, web::LogtoWeb};
 use logto_testkit::{
     KeyType,
     demo::{ACME, SHOPPING_API},
@@ -221,7 +221,7 @@ impl Model {
             Ok(_) => assert!(!self.signed_out, "I5"),
             // The answer also when nobody is signed in any more.
             Err(error)
-                if error.reach() == Reach::Session || error.code() == "not_authenticated" =>
+                if error.advice() == Advice::SignInAgain || error.code() == "not_authenticated" =>
             {
                 assert!(self.signed_out || !self.is_alive(), "I3: {error}");
             }

@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use logto_client::{
-    Error, LogtoClient, LogtoClientBuilder, TokenTarget,
-    error::{Reach, SessionEnd},
-    event::Event,
+    Error, LogtoClient, LogtoClientBuilder, TokenTarget, error::SessionEnd, event::Event,
     storage::Handle,
 };
 use logto_storage::MemoryStorage;
@@ -15,7 +13,7 @@ use logto_testkit::{
     demo::{ACME, SHOPPING_API},
 };
 use logto_tests::{
-    shared::LedgerMap,
+    shared::MapStore,
     stage::cookie_storage,
     world::{Mishap, World},
 };
@@ -83,7 +81,7 @@ async fn f36_an_old_cookie_in_another_process_ends_nothing() {
     for _ in 0..3 {
         let error = replaced.ask(&replaced.old).await.unwrap_err();
         assert!(matches!(error, Error::Superseded), "{error}");
-        assert_eq!(error.reach(), Reach::Transient);
+        assert!(error.advice().is_retry());
     }
     assert_eq!(replaced.world.token_calls(), 0);
     assert_eq!(
@@ -126,7 +124,7 @@ async fn f36_a_question_that_finds_no_answer_spends_nothing() {
         let replaced = Replaced::new().await;
         replaced.world.network.next(INTROSPECTION, mishap.clone());
         let error = replaced.ask(&replaced.old).await.unwrap_err();
-        assert_eq!(error.reach(), Reach::Transient, "{mishap:?} {error}");
+        assert!(error.advice().is_retry(), "{mishap:?} {error}");
         assert_eq!(replaced.world.token_calls(), 0, "{mishap:?}");
         replaced.assert_alive().await;
     }
@@ -166,7 +164,7 @@ async fn f36_one_question_for_a_burst_and_none_where_nobody_else_refreshes() {
             "cookies and a shared ledger",
             |world| {
                 let builder = world.client_builder(cookie_storage(world));
-                builder.shared_ledger(LedgerMap::default())
+                builder.shared_ledger(MapStore::default())
             },
             0,
         ),

@@ -4,6 +4,7 @@
 mod back_channel_logout;
 mod callbacks;
 mod device;
+mod error_responses;
 mod one_time_token;
 mod pushed;
 mod routes;

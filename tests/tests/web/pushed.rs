@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use logto_client::{LogtoClient, SignIn, error::Reach};
+use logto_client::{LogtoClient, SignIn, error::Advice};
 use logto_storage::MemoryStorage;
 use logto_testkit::{BrowserError, Endpoint, Fault};
 use logto_tests::world::{APP_ID, World, callback_of};
@@ -67,12 +67,12 @@ async fn what_the_provider_refuses_is_heard_before_the_browser_leaves() {
     let elsewhere = "https://elsewhere.example.com/callback".parse().unwrap();
     let sign_in = SignIn::new().redirect_uri(elsewhere);
     let refused = client.sign_in_pushed(&sign_in).await.unwrap_err();
-    assert_eq!(refused.reach(), Reach::Request, "{refused}");
+    assert_eq!(refused.advice(), Advice::Refused, "{refused}");
     assert_eq!(refused.server().unwrap().status, Some(400));
 
     let down = Fault::status(StatusCode::BAD_GATEWAY);
     world.logto.fault(Endpoint::PushedAuthorization, down);
     let failed = client.sign_in_pushed(&SignIn::new()).await.unwrap_err();
-    assert_eq!(failed.reach(), Reach::Transient, "{failed}");
+    assert!(failed.advice().is_retry(), "{failed}");
     assert!(client.sign_in_pushed(&SignIn::new()).await.is_ok());
 }

@@ -243,7 +243,7 @@ async fn b12_v54_nothing_that_depends_on_a_session_is_cached() {
     let sign_out = web
         .sign_out(visit.headers(), &SignOut::new())
         .await
-        .unwrap();
+        .into_response();
     for headers in [&page, user.headers(), sign_out.headers()] {
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
         assert_eq!(headers[header::VARY], "Cookie");
@@ -275,21 +275,101 @@ async fn b13_no_token_reaches_the_browser_unasked() {
     assert!(seen.contains("alice@example.com"), "claims do");
 }
 
+/// What browsers say of a request that the application's own pages did not cause, and of one that nobody
+/// can tell.
+const NOT_OWN: [&[(&str, &str)]; 8] = [
+    &[("sec-fetch-site", "cross-site")],
+    &[("sec-fetch-site", "same-site")],
+    &[("sec-fetch-site", "same-site"), ("origin", BASE_URL)],
+    &[("origin", "https://evil.example")],
+    &[("origin", "http://other.localhost:3000")],
+    &[("origin", "http://localhost:3001")],
+    &[("origin", "null")],
+    &[],
+];
+
 #[tokio::test(start_paused = true)]
 async fn b14_another_site_cannot_sign_a_user_out() {
     let stage = Stage::signed_in(Kind::Young, Place::Memory).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     for method in [Method::GET, Method::POST] {
-        let visit = alice.visit(method, "/sign-out");
-        let mut headers = visit.headers().clone();
-        headers.insert("sec-fetch-site", "cross-site".parse().unwrap());
-        let refused = web.sign_out(&headers, &SignOut::new()).await.unwrap();
-        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
-        assert!(set_cookies(refused.headers()).is_empty());
-        assert!(alice.is_signed_in(web).await);
+        for said in NOT_OWN {
+            let visit = alice.visit(method.clone(), "/sign-out");
+            let mut headers = visit.headers().clone();
+            headers.remove("sec-fetch-site");
+            headers.remove(header::ORIGIN);
+            for (name, value) in said {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            let everywhere = web.sign_out(&headers, &SignOut::new()).await;
+            let here = web.sign_out_locally(&headers).await;
+            for refused in [everywhere, here] {
+                let refused = refused.into_response();
+                assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{said:?}");
+                assert_eq!(error_code(&refused), "cross_site_request");
+                assert!(set_cookies(refused.headers()).is_empty());
+            }
+            assert!(web.check_own_request(&headers).is_err());
+            assert!(alice.is_signed_in(web).await);
+        }
     }
     alice.sign_out(web).await;
     assert!(!alice.is_signed_in(web).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b14_the_user_and_browsers_without_fetch_metadata_may_sign_out() {
+    for said in [("sec-fetch-site", "none"), ("origin", BASE_URL)] {
+        for here_only in [false, true] {
+            let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
+            let (alice, web) = (&stage.alice, stage.web(0));
+            let mut headers = alice.visit(Method::POST, "/sign-out").headers().clone();
+            headers.remove("sec-fetch-site");
+            headers.remove(header::ORIGIN);
+            headers.insert(said.0, said.1.parse().unwrap());
+            let answer = match here_only {
+                true => web.sign_out_locally(&headers).await,
+                false => web.sign_out(&headers, &SignOut::new()).await,
+            };
+            let response = answer.into_response();
+            assert_eq!(response.status(), StatusCode::SEE_OTHER, "{said:?}");
+            let home = format!("{BASE_URL}/");
+            assert_eq!(
+                response.headers()[header::LOCATION] == home.as_str(),
+                here_only
+            );
+            alice.receive(response.headers());
+            assert!(!alice.is_signed_in(web).await);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c8_only_get_and_post_redeem_a_code() {
+    let stage = stage().await;
+    let (alice, web) = (&stage.alice, stage.web(0));
+    let url = alice.start_sign_in(web).await;
+    let callback = alice.consent(&url, "alice");
+    let path = callback.as_str().strip_prefix(BASE_URL).unwrap();
+    let before = alice.cookies();
+    for method in [
+        "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "QUERY",
+    ] {
+        let visit = alice.visit(method.parse().unwrap(), path);
+        let answer = web.callback(visit.parts(), &Bytes::new()).await;
+        let response = answer.into_response();
+        alice.receive(response.headers());
+        assert_eq!(
+            response.status(),
+            StatusCode::METHOD_NOT_ALLOWED,
+            "{method}"
+        );
+        assert_eq!(response.headers()[header::ALLOW], "GET, POST");
+        assert_eq!(error_code(&response), "method_not_allowed");
+    }
+    assert_eq!((stage.token_calls(), alice.cookies()), (0, before));
+    let response = alice.come_back(web, &callback).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
 }
 
 #[test]

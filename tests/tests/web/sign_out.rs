@@ -39,6 +39,7 @@ fn browser(client: &LogtoClient, handle: &Handle) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let cookie = format!("{}={}", options.name(), handle.expose());
     headers.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
+    headers.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
     headers
 }
 
@@ -71,7 +72,8 @@ async fn t39_l2_l3_the_browser_goes_to_logto_and_comes_back_to_the_configured_ad
         .state("s")
         .ui_locales(["de", "fr"]);
     let headers = browser(&client, &session.handle());
-    let response = web(&client).sign_out(&headers, &sign_out).await.unwrap();
+    let answer = web(&client).sign_out(&headers, &sign_out).await;
+    let response = answer.into_response();
     assert_eq!(response.status(), StatusCode::SEE_OTHER);
     let url = location(&response);
     let query = query(&url);
@@ -94,7 +96,7 @@ async fn t40_t41_whatever_comes_back_the_user_is_signed_out_already() {
     let response = web
         .sign_out(&headers, &SignOut::new().state("sent"))
         .await
-        .unwrap();
+        .into_response();
     let cleared: Vec<&str> = response
         .headers()
         .get_all(header::SET_COOKIE)
@@ -186,7 +188,7 @@ async fn l1_without_any_metadata_the_browser_goes_home_signed_out() {
     let response = web(&client)
         .sign_out(&headers, &SignOut::new())
         .await
-        .unwrap();
+        .into_response();
     assert_eq!(location(&response).as_str(), format!("{BASE_URL}/"));
     assert!(client.session(&session.handle()).await.unwrap().is_none());
 }
@@ -263,13 +265,13 @@ async fn another_site_cannot_sign_a_user_out_and_nobody_signed_in_is_no_error() 
     let web = web(&client);
     let mut headers = browser(&client, &session.handle());
     headers.insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
-    let response = web.sign_out(&headers, &SignOut::new()).await.unwrap();
+    let answer = web.sign_out(&headers, &SignOut::new()).await;
+    let response = answer.into_response();
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert!(client.session(&session.handle()).await.unwrap().is_some());
-    let response = web
-        .sign_out(&HeaderMap::new(), &SignOut::new())
-        .await
-        .unwrap();
+    let mut nobody = HeaderMap::new();
+    nobody.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
+    let response = web.sign_out(&nobody, &SignOut::new()).await.into_response();
     assert_eq!(query(&location(&response))["client_id"], APP_ID);
     settle().await;
     assert_eq!(
@@ -277,4 +279,120 @@ async fn another_site_cannot_sign_a_user_out_and_nobody_signed_in_is_no_error() 
         0,
         "l9: nobody's token"
     );
+}
+
+/// Two sessions of alice in a store, and a browser that presents both.
+async fn two_sessions(
+    world: &World,
+    storage: &Arc<FaultyStorage<MemoryStorage>>,
+) -> (LogtoClient, HeaderMap, [String; 2]) {
+    let client = world.client(Arc::clone(storage));
+    let older = signed_in(world, &client).await;
+    let newer = signed_in(world, &client).await;
+    let tokens = [&older, &newer].map(|session| refresh_token_of(session.snapshot()));
+    let mut headers = browser(&client, &older.handle());
+    let second = browser(&client, &newer.handle())[header::COOKIE].clone();
+    headers.append(header::COOKIE, second);
+    // A process that has not opened them.
+    (world.client(Arc::clone(storage)), headers, tokens)
+}
+
+fn cleared(headers: &HeaderMap) -> usize {
+    let cookies = headers.get_all(header::SET_COOKIE).iter();
+    cookies
+        .filter(|cookie| cookie.to_str().unwrap().contains("Max-Age=0"))
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn l1_all_sessions_that_the_browser_presents_end() {
+    for here_only in [false, true] {
+        let world = World::new();
+        let storage = Arc::new(FaultyStorage::new(MemoryStorage::new()));
+        let (client, headers, tokens) = two_sessions(&world, &storage).await;
+        let web = web(&client);
+        let answer = match here_only {
+            true => web.sign_out_locally(&headers).await,
+            false => web.sign_out(&headers, &SignOut::new()).await,
+        };
+        assert!(answer.outcome.is_ok());
+        assert_eq!(storage.inner().len(), 0);
+        settle().await;
+        assert!(
+            tokens
+                .iter()
+                .all(|token| !world.logto.grant_is_alive(token))
+        );
+        assert_eq!(cleared(&answer.into_response().headers().clone()), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l1_the_browser_is_signed_out_and_sent_on_while_the_storage_is_down() {
+    for here_only in [false, true] {
+        let world = World::new();
+        let storage = Arc::new(FaultyStorage::new(MemoryStorage::new()));
+        let (client, headers, tokens) = two_sessions(&world, &storage).await;
+        let web = web(&client);
+        storage.go_down(StorageFault::Before);
+        for _ in 0..2 {
+            let answer = match here_only {
+                true => web.sign_out_locally(&headers).await,
+                false => web.sign_out(&headers, &SignOut::new()).await,
+            };
+            let error = answer.outcome.as_ref().unwrap_err();
+            assert_eq!(error.code(), "storage_unavailable");
+            let response = answer.into_response();
+            assert_eq!(response.status(), StatusCode::SEE_OTHER);
+            assert_eq!(cleared(response.headers()), 1);
+            let to_logto = location(&response)
+                .as_str()
+                .starts_with(world.logto.endpoint());
+            assert_eq!(to_logto, !here_only);
+            let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(body["error"], "storage_unavailable");
+        }
+        let told = world
+            .events
+            .count(|event| matches!(event, Event::NotRemoved { .. }));
+        assert_eq!(told, 2, "once for each session");
+
+        // It is back before the removal is tried again, and a copy of the cookie comes.
+        storage.come_back();
+        assert!(web.session(&headers).await.unwrap().is_none());
+        assert!(web.read_only_session(&headers).await.unwrap().is_none());
+        assert_eq!(storage.inner().len(), 2);
+        settle().await;
+        assert_eq!(storage.inner().len(), 0);
+        assert!(
+            tokens
+                .iter()
+                .all(|token| !world.logto.grant_is_alive(token))
+        );
+        assert_eq!(world.logto.count(Endpoint::Revocation), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l1_a_session_that_could_be_read_is_revoked_at_once_and_removed_later() {
+    let world = World::new();
+    let storage = Arc::new(FaultyStorage::new(MemoryStorage::new()));
+    let (client, headers, tokens) = two_sessions(&world, &storage).await;
+    let web = web(&client);
+    for nth in 0..8 {
+        storage.fail(Operation::Remove, nth, StorageFault::Before);
+    }
+    let answer = web.sign_out(&headers, &SignOut::new()).await;
+    assert!(answer.outcome.is_err());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(
+        tokens
+            .iter()
+            .all(|token| !world.logto.grant_is_alive(token))
+    );
+    assert_eq!(storage.inner().len(), 2);
+    assert!(web.session(&headers).await.unwrap().is_none());
+    tokio::time::sleep(Duration::from_secs(20 * 60)).await;
+    assert_eq!(storage.inner().len(), 0);
+    assert_eq!(world.logto.count(Endpoint::Revocation), 2);
 }

@@ -1,7 +1,7 @@
 //! The application is somebody else's: what it gets is a matter of consent, and without it nobody is signed
 //! out.
 
-use logto_client::{LogtoClient, SignIn, TokenTarget, core::sign_in::Callback, error::Reach};
+use logto_client::{LogtoClient, SignIn, TokenTarget, core::sign_in::Callback, error::Advice};
 use logto_storage::MemoryStorage;
 use logto_testkit::{
     Browser, UserConsentScopes,
@@ -68,8 +68,8 @@ async fn x8_an_organization_without_consent_costs_its_token_and_no_session() {
     let globex = TokenTarget::organization(GLOBEX);
     let refused = session.access_token(&globex).await.unwrap_err();
     assert_eq!(
-        (refused.code(), refused.reach()),
-        ("access_denied", Reach::Request)
+        (refused.code(), refused.advice()),
+        ("access_denied", Advice::Refused)
     );
     let tokens = session.organization_tokens().await.unwrap();
     let given: Vec<_> = tokens

@@ -36,20 +36,20 @@ impl Browser {
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failed> {
-        self.send(Method::GET, path, None).await
+        self.send(Method::GET, path, "same-origin").await
     }
 
     pub(super) async fn post(&self, path: &str) -> Result<Answer, Failed> {
-        self.send(Method::POST, path, None).await
+        self.send(Method::POST, path, "same-origin").await
     }
 
     pub(super) async fn delete(&self, path: &str) -> Result<Answer, Failed> {
-        self.send(Method::DELETE, path, None).await
+        self.send(Method::DELETE, path, "same-origin").await
     }
 
     /// A request that the page of another site has caused.
     pub(super) async fn get_from_elsewhere(&self, path: &str) -> Result<Answer, Failed> {
-        self.send(Method::GET, path, Some("cross-site")).await
+        self.send(Method::GET, path, "cross-site").await
     }
 
     /// A form from a server: without cookies.
@@ -71,15 +71,13 @@ impl Browser {
         })
     }
 
-    async fn send(&self, method: Method, path: &str, site: Option<&str>) -> Result<Answer, Failed> {
+    async fn send(&self, method: Method, path: &str, site: &str) -> Result<Answer, Failed> {
         let url = self.base.join(path)?;
-        let mut request = self
+        let request = self
             .http
             .request(method, url.clone())
-            .header(header::ACCEPT, "*/*");
-        if let Some(site) = site {
-            request = request.header("sec-fetch-site", site);
-        }
+            .header(header::ACCEPT, "*/*")
+            .header("sec-fetch-site", site);
         let response = request.send().await?;
         let location = response.headers().get(header::LOCATION);
         let location = location

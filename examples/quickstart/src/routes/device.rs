@@ -6,38 +6,53 @@ use axum::{
     response::{IntoResponse, Redirect, Response, Result},
 };
 use http::{HeaderMap, StatusCode, header};
-use logto::web::is_cross_site;
 
 use super::{Failure, NotConfigured};
 use crate::{
-    adapter::{Refused, signed_in},
+    adapter::{refused, signed_in},
     app::App,
     device::Progress,
 };
 
 /// `GET /device`: how far the sign-in is.
 pub(crate) async fn progress(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
-    let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
-    signed_in(&session).map_err(Refused)?;
+    let session = app
+        .web
+        .read_only_session(&headers)
+        .await
+        .map_err(refused(&app.web))?;
+    signed_in(&session).map_err(refused(&app.web))?;
     let device = app.device.as_ref().ok_or(NotConfigured)?;
     Ok(Json(device.progress()).into_response())
 }
 
 /// `POST /device`: starts a sign-in.
 pub(crate) async fn start(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
-    refuse_cross_site(&headers)?;
-    let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
-    signed_in(&session).map_err(Refused)?;
+    app.web
+        .check_own_request(&headers)
+        .map_err(refused(&app.web))?;
+    let session = app
+        .web
+        .read_only_session(&headers)
+        .await
+        .map_err(refused(&app.web))?;
+    signed_in(&session).map_err(refused(&app.web))?;
     let device = app.device.as_ref().ok_or(NotConfigured)?;
-    let progress = device.start().await.map_err(Refused)?;
+    let progress = device.start().await.map_err(refused(&app.web))?;
     Ok(answer(&headers, &progress))
 }
 
 /// `POST /device/approve`: the user says yes at the embedded Logto without going to its page.
 pub(crate) async fn approve(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
-    refuse_cross_site(&headers)?;
-    let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
-    let claims = signed_in(&session).map_err(Refused)?.claims();
+    app.web
+        .check_own_request(&headers)
+        .map_err(refused(&app.web))?;
+    let session = app
+        .web
+        .read_only_session(&headers)
+        .await
+        .map_err(refused(&app.web))?;
+    let claims = signed_in(&session).map_err(refused(&app.web))?.claims();
     let device = app.device.as_ref().ok_or(NotConfigured)?;
     let logto = app.embedded.as_ref().ok_or(NotConfigured)?;
     let username = claims.user.username.as_deref().unwrap_or_default();
@@ -50,14 +65,6 @@ pub(crate) async fn approve(State(app): State<App>, headers: HeaderMap) -> Resul
             Ok((StatusCode::CONFLICT, Json(failure)).into_response())
         }
     }
-}
-
-fn refuse_cross_site(headers: &HeaderMap) -> Result<()> {
-    if is_cross_site(headers) {
-        let failure = Failure::new("cross_site_request", "another site caused the request");
-        return Err((StatusCode::FORBIDDEN, Json(failure)).into());
-    }
-    Ok(())
 }
 
 /// JSON for a program, and the page again for a person.

@@ -28,7 +28,9 @@ pub(crate) async fn page(State(app): State<App>, headers: HeaderMap) -> Response
     let (read_only, session) = match open(&app, &headers).await {
         Ok(Some(both)) => both,
         Ok(None) => return finish(&app.web, &headers, None, Ok(signed_out(&app, None))),
-        Err(error) => return page::problem(&headers, &error, respond(Err(error.clone()))),
+        Err(error) => {
+            return page::problem(&headers, &error, respond(&app.web, Err(error.clone())));
+        }
     };
     let page = signed_in(&app, &read_only, &session).await;
     let response = match session.ended() {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MaybeQuery, NotConfigured, required};
 use crate::{
-    adapter::{Refused, signed_in},
+    adapter::{refused, signed_in},
     app::App,
 };
 
@@ -34,12 +34,16 @@ pub(crate) async fn token(
     query: MaybeQuery<ResourceQuery>,
 ) -> Result<Json<MachineToken>> {
     let ResourceQuery { resource } = required(query)?;
-    let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
-    signed_in(&session).map_err(Refused)?;
+    let session = app
+        .web
+        .read_only_session(&headers)
+        .await
+        .map_err(refused(&app.web))?;
+    signed_in(&session).map_err(refused(&app.web))?;
     let token = fetch(&app, &resource)
         .await
         .ok_or(NotConfigured)?
-        .map_err(Refused)?;
+        .map_err(refused(&app.web))?;
     Ok(Json(MachineToken {
         access_token: token.token.expose().to_owned(),
         expires_at: token.expires_at.as_secs(),

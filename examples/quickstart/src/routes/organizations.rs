@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Failure, TokenAnswer};
 use crate::{
-    adapter::{Refused, finish, signed_in},
+    adapter::{Refused, finish, refused, signed_in},
     app::App,
 };
 
@@ -16,7 +16,7 @@ pub(crate) async fn tokens(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let session = app.web.session(&headers).await.map_err(Refused)?;
+    let session = app.web.session(&headers).await.map_err(refused(&app.web))?;
     let answer = fetch(&session).await.map(Json);
     Ok(finish(&app.web, &headers, session.as_ref(), answer))
 }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use axum::{
+    body::Body,
     extract::{Query, Request, State},
     response::{IntoResponse, Response},
 };
@@ -40,7 +41,7 @@ pub(crate) async fn start(
         .map_err(BadQuery::from)
         .and_then(|Query(query)| query.sign_in())
     {
-        Ok(sign_in) => respond(app.web.sign_in(&headers, &sign_in).await),
+        Ok(sign_in) => respond(&app.web, app.web.sign_in(&headers, &sign_in).await),
         Err(problem) => problem.into_response(),
     }
 }
@@ -51,7 +52,7 @@ pub(crate) async fn callback(State(app): State<App>, request: Request) -> Respon
     let (parts, body) = buffered(request).await;
     let answer = app.web.callback(&parts, &body).await;
     let failure = answer.outcome.as_ref().err().cloned();
-    let response = respond(Ok(answer.into_response()));
+    let response = answer.into_response().map(Body::from);
     match failure {
         Some(error) => page::problem(&parts.headers, &error, response),
         None => response,

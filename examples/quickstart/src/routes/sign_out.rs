@@ -3,20 +3,18 @@
 use axum::{
     body::Body,
     extract::{Request, State},
-    response::{IntoResponse, Redirect, Response},
+    response::Response,
 };
 use http::HeaderMap;
 use logto::SignOut;
 
-use crate::{
-    adapter::{Refused, buffered, finish, respond},
-    app::App,
-};
+use crate::{adapter::buffered, app::App};
 
-/// `POST /sign-out`, also GET: the session ends here first, then at Logto. What another site caused
-/// is refused.
+/// `POST /sign-out`, also GET: the session ends here first, then at Logto. What another site may have
+/// caused is refused.
 pub(crate) async fn everywhere(State(app): State<App>, headers: HeaderMap) -> Response {
-    respond(app.web.sign_out(&headers, &SignOut::new()).await)
+    let answer = app.web.sign_out(&headers, &SignOut::new()).await;
+    answer.into_response().map(Body::from)
 }
 
 /// `POST /backchannel-logout`: Logto says that a user has signed out elsewhere.
@@ -29,12 +27,7 @@ pub(crate) async fn back_channel(State(app): State<App>, request: Request) -> Re
 }
 
 /// `POST /sign-out/local`: the session ends here only; the next sign-in asks for nothing.
-pub(crate) async fn here(State(app): State<App>, headers: HeaderMap) -> Result<Response, Refused> {
-    let session = app.web.session(&headers).await.map_err(Refused)?;
-    let signed_out = match &session {
-        Some(session) => session.sign_out_locally().await,
-        None => Ok(()),
-    };
-    let answer = signed_out.map(|()| Redirect::to("/").into_response());
-    Ok(finish(&app.web, &headers, session.as_ref(), answer))
+pub(crate) async fn here(State(app): State<App>, headers: HeaderMap) -> Response {
+    let answer = app.web.sign_out_locally(&headers).await;
+    answer.into_response().map(Body::from)
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Failure, MaybeQuery, TargetQuery, TokenAnswer};
 use crate::{
-    adapter::{Refused, finish, signed_in},
+    adapter::{finish, refused, signed_in},
     app::App,
 };
 
@@ -38,6 +38,9 @@ pub(crate) async fn anew(
     headers: HeaderMap,
     query: TokenQuery,
 ) -> Result<Response> {
+    app.web
+        .check_own_request(&headers)
+        .map_err(refused(&app.web))?;
     with_session(app, headers, query, async |session, target| {
         Ok(TokenAnswer::new(
             &session.refresh_access_token(target).await?,
@@ -53,6 +56,9 @@ pub(crate) async fn forget(
     headers: HeaderMap,
     query: TokenQuery,
 ) -> Result<Response> {
+    app.web
+        .check_own_request(&headers)
+        .map_err(refused(&app.web))?;
     with_session(app, headers, query, async |session, target| {
         session.forget(target).await?;
         Ok(json!({ "forgotten": true }))
@@ -68,7 +74,11 @@ pub(crate) async fn read_only(
     query: TokenQuery,
 ) -> Result<Response> {
     let target = TargetQuery::target(query)?;
-    let session = app.web.read_only_session(&headers).await.map_err(Refused)?;
+    let session = app
+        .web
+        .read_only_session(&headers)
+        .await
+        .map_err(refused(&app.web))?;
     let answer = signed_in(&session).map(|session| match session.access_token(&target) {
         Cached::Valid(token) => Json(TokenAnswer::new(&token, Some(&token))).into_response(),
         Cached::NeedsRefresh => {
@@ -90,7 +100,7 @@ async fn with_session<T: Serialize>(
     work: impl AsyncFnOnce(&WritableSession, &TokenTarget) -> Result<T, Error>,
 ) -> Result<Response> {
     let target = TargetQuery::target(query)?;
-    let session = app.web.session(&headers).await.map_err(Refused)?;
+    let session = app.web.session(&headers).await.map_err(refused(&app.web))?;
     let answer = match signed_in(&session) {
         Ok(session) => work(session, &target).await,
         Err(error) => Err(error),

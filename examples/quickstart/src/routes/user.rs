@@ -6,13 +6,13 @@ use logto::{Error, WritableSession};
 use serde_json::{Map, Value};
 
 use crate::{
-    adapter::{Refused, finish, respond, signed_in},
+    adapter::{Refused, finish, refused, respond, signed_in},
     app::App,
 };
 
 /// `GET /user`: `is_authenticated` and the `claims` of the ID token, from memory.
 pub(crate) async fn claims(State(app): State<App>, headers: HeaderMap) -> Response {
-    respond(app.web.user(&headers).await)
+    respond(&app.web, app.web.user(&headers).await)
 }
 
 /// `GET /user-info`: the claims of the userinfo endpoint, asked now.
@@ -20,7 +20,7 @@ pub(crate) async fn user_info(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let session = app.web.session(&headers).await.map_err(Refused)?;
+    let session = app.web.session(&headers).await.map_err(refused(&app.web))?;
     let answer = fetch(&session).await.map(Json);
     Ok(finish(&app.web, &headers, session.as_ref(), answer))
 }

@@ -36,7 +36,14 @@ fn c65_v6_t2_the_issuer_is_exactly_the_configured_one() {
         json!(""),
     ] {
         let claims = claims_with(json!({"iss": iss}));
-        assert_eq!(error(&claims), TokenError::BadClaim("iss"), "{iss}");
+        assert_eq!(
+            error(&claims),
+            TokenError::BadClaim {
+                claim: "iss",
+                expected: "a URL"
+            },
+            "{iss}"
+        );
     }
 }
 
@@ -52,7 +59,10 @@ fn c69_t3_the_subject_is_a_string_of_1_to_255_bytes() {
     ] {
         assert_eq!(
             error(&claims_with(json!({"sub": sub}))),
-            TokenError::BadClaim("sub"),
+            TokenError::BadClaim {
+                claim: "sub",
+                expected: "a string of 1 to 255 characters"
+            },
             "{sub}"
         );
     }
@@ -90,7 +100,14 @@ fn c66_t4_the_audience_contains_the_client() {
         json!([[CLIENT]]),
     ] {
         let claims = claims_with(json!({"aud": aud}));
-        assert_eq!(error(&claims), TokenError::BadClaim("aud"), "{aud}");
+        assert_eq!(
+            error(&claims),
+            TokenError::BadClaim {
+                claim: "aud",
+                expected: "a string or an array of strings"
+            },
+            "{aud}"
+        );
     }
 }
 
@@ -167,6 +184,9 @@ fn c66_fapi_invalid_secondary_aud() {
     }
     assert_eq!(
         error(&claims_with(json!({"azp": [CLIENT]}))),
-        TokenError::BadClaim("azp")
+        TokenError::BadClaim {
+            claim: "azp",
+            expected: "a string"
+        }
     );
 }

@@ -28,7 +28,10 @@ fn c67_v5_times_of_another_type_or_range_are_refused_and_not_absent() {
             let claims = claims_with(json!({ name: value }));
             assert_eq!(
                 error(&claims),
-                TokenError::BadClaim(name),
+                TokenError::BadClaim {
+                    claim: name,
+                    expected: "a number of seconds since 1970"
+                },
                 "{name}: {value}"
             );
         }

@@ -11,11 +11,10 @@ use std::{
 
 use logto_client::{
     entropy::{Entropy, OsEntropy},
-    ledger::SharedLedger,
-    storage::{Replaced, SessionOwner, SessionReader, SessionStorage},
+    storage::{Lease, Replaced, SessionOwner, SessionReader, SessionStorage},
 };
 use logto_storage::{
-    Entry, ExternalLedger, ExternalStorage, KeyValueStore, Lifetimes,
+    Entry, ExternalStorage, KeyValueStore, Lifetimes,
     conformance::{self, Place, Promises, Sample},
 };
 
@@ -41,7 +40,7 @@ fn unique(name: &str) -> String {
     format!("{name}-{:016x}", u64::from_be_bytes(bytes))
 }
 
-fn entry(version: u64, value: &[u8]) -> Entry {
+pub(crate) fn entry(version: u64, value: &[u8]) -> Entry {
     Entry {
         version,
         value: value.to_vec(),
@@ -83,7 +82,7 @@ pub(crate) async fn check<S: KeyValueStore + Clone + 'static>(one: S, other: S) 
     owners(&one).await;
     one_writer_at_a_time(&one, &other).await;
     many_processes_lose_no_write(&one, &other).await;
-    ledger_leases(&one, &other).await;
+    leases(&one, &other).await;
 }
 
 async fn versions_and_values(one: &impl KeyValueStore, other: &impl KeyValueStore) {
@@ -285,27 +284,22 @@ async fn many_processes_lose_no_write<S: KeyValueStore + Clone + 'static>(one: &
     );
 }
 
-/// The shared ledger has the same leases.
-async fn ledger_leases<S: KeyValueStore + Clone + 'static>(one: &S, other: &S) {
-    let (one, other) = (
-        ExternalLedger::new(one.clone()),
-        ExternalLedger::new(other.clone()),
-    );
-    let mut key = [0; 32];
-    OsEntropy.fill(&mut key).unwrap();
-    let ttl = Duration::from_millis(300);
-    let stalled = one.lease(&key, ttl).await.unwrap().unwrap();
+/// Leases of any key, as the shared ledger takes them.
+async fn leases<S: KeyValueStore + Clone + 'static>(one: &S, other: &S) {
+    let key = unique("lease");
+    let take = async |store: &S, ttl| Lease::take(store, &key, ttl, &OsEntropy).await.unwrap();
+    let stalled = take(one, Duration::from_millis(300)).await.unwrap();
     assert!(!stalled.was_taken_over());
     tokio::time::sleep(Duration::from_millis(400)).await;
-    let taken = other.lease(&key, LONG).await.unwrap().expect("it ended");
+    let taken = take(other, LONG).await.expect("it ended");
     assert!(taken.was_taken_over());
-    assert!(one.lease(&key, LONG).await.unwrap().is_none());
-    assert!(!one.renew(&key, &stalled, LONG).await.unwrap());
-    assert!(other.renew(&key, &taken, LONG).await.unwrap());
-    one.release(&key, stalled).await.unwrap();
-    assert!(one.lease(&key, LONG).await.unwrap().is_none());
-    other.release(&key, taken).await.unwrap();
-    let next = one.lease(&key, LONG).await.unwrap().expect("it is free");
+    assert!(take(one, LONG).await.is_none());
+    assert!(!stalled.renew(one, &key, LONG).await.unwrap());
+    assert!(taken.renew(other, &key, LONG).await.unwrap());
+    stalled.release(one, &key).await.unwrap();
+    assert!(take(one, LONG).await.is_none());
+    taken.release(other, &key).await.unwrap();
+    let next = take(one, LONG).await.expect("it is free");
     assert!(!next.was_taken_over());
-    one.release(&key, next).await.unwrap();
+    next.release(one, &key).await.unwrap();
 }

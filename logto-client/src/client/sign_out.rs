@@ -1,0 +1,68 @@
+//! Signing out by handle: for a browser that may present several, and while the storage does not answer.
+
+use futures_util::future::join_all;
+use logto_core::{refresh::Ending, sign_out::SignOut};
+use url::Url;
+
+use super::LogtoClient;
+use crate::{error::Error, refresh::LoadedSession, storage::Handle};
+
+/// What became of [`LogtoClient::sign_out`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[must_use]
+pub struct SignedOut {
+    /// The address that ends the user's session at Logto; `None` if the provider's metadata was never to
+    /// be had, or names none.
+    pub url: Option<Url>,
+    /// `Err` if the storage has not removed every session. None of them opens in this process any more,
+    /// and the removal is tried again for twenty minutes. Until it succeeds, another process that shares
+    /// the storage opens the session for whoever kept a copy of the cookie.
+    pub removed: Result<(), Error>,
+}
+
+impl LogtoClient {
+    /// Signs out of all sessions that these handles find, revokes their refresh tokens in the background,
+    /// and gives the address that ends the user's session at Logto.
+    ///
+    /// Nothing that fails on the way keeps the user from signing out: take the handles from the browser
+    /// and send it on whatever comes of this.
+    pub async fn sign_out(&self, handles: &[Handle], sign_out: &SignOut) -> SignedOut {
+        let removed = self.end(handles, Ending::SignOut).await;
+        let url = match self.metadata().await {
+            Ok(metadata) => sign_out.url(self.config(), &metadata).ok(),
+            Err(_) => None,
+        };
+        SignedOut { url, removed }
+    }
+
+    /// Signs out of all sessions that these handles find, in this application only; see
+    /// [`WritableSession::sign_out_locally`](crate::WritableSession::sign_out_locally).
+    ///
+    /// # Errors
+    /// As [`SignedOut::removed`]. Take the handles from the browser all the same.
+    pub async fn sign_out_locally(&self, handles: &[Handle]) -> Result<(), Error> {
+        self.end(handles, Ending::LocalSignOut).await
+    }
+
+    async fn end(&self, handles: &[Handle], ending: Ending) -> Result<(), Error> {
+        let endings = handles.iter().map(|handle| self.end_one(handle, ending));
+        join_all(endings).await.into_iter().collect()
+    }
+
+    async fn end_one(&self, handle: &Handle, ending: Ending) -> Result<(), Error> {
+        let refresher = &self.inner.refresher;
+        let now = self.inner.provider.now();
+        match self.inner.storage.load(handle, now).await {
+            Ok(None) => Ok(()),
+            Ok(Some(stored)) => {
+                let loaded = LoadedSession::new(handle.clone(), stored);
+                refresher.end(loaded, ending).await
+            }
+            Err(error) => {
+                refresher.end_unread(handle, &error);
+                Err(error.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Key-value stores: what the client, and `logto-storage`, need of Redis, a database or a store of your
+//! own.
+
+mod lease;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::storage::{SessionOwner, StorageError};
+
+/// A store of small values with versions and times to live.
+///
+/// It serves two purposes. `ExternalStorage` of `logto-storage` keeps sessions in it, and
+/// [`LogtoClientBuilder::shared_ledger`](crate::LogtoClientBuilder::shared_ledger) lets processes whose
+/// sessions live in cookies share one. Neither shows the store anything: keys are hashes, values are
+/// sealed.
+///
+/// Any store with an atomic compare-and-swap will do; `logto-storage` has Redis and SQL databases
+/// (features `redis`, `postgres`, `sqlite`). The documentation of `ExternalStorage` has an example.
+#[async_trait]
+pub trait KeyValueStore: fmt::Debug + Send + Sync {
+    /// Returns the entry of `key` and the rest of its time to live, by the store's clock; `None` when
+    /// there is no entry or it has expired.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the store does not respond.
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError>;
+
+    /// Writes `entry` for `ttl`, by the store's clock, if the current version is `expected`, or, with
+    /// `None`, if there is no entry. Returns whether it was written.
+    ///
+    /// Comparing and writing is one atomic step. `ttl` is at least a millisecond and at most ten years.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the store does not respond.
+    async fn put(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        entry: Entry,
+        ttl: Duration,
+    ) -> Result<bool, StorageError>;
+
+    /// Deletes the entry of `key`; with a version, only if that is the current one, in one atomic step.
+    /// Deleting an entry that does not exist is not an error.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the store does not respond.
+    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError>;
+
+    /// Deletes all entries of an owner, as [`Entry::is_of`] tells, and returns how many there were.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the store does not respond.
+    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError>;
+}
+
+#[async_trait]
+impl<T: KeyValueStore + ?Sized> KeyValueStore for Arc<T> {
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+        (**self).get(key).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        entry: Entry,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        (**self).put(key, expected, entry, ttl).await
+    }
+
+    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
+        (**self).delete(key, expected).await
+    }
+
+    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
+        (**self).delete_all(owner).await
+    }
+}
+
+/// An entry of a [`KeyValueStore`]. Keys, and the names of owners, consist of up to 64 characters of
+/// base64url and dots.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The version: any 64 bits.
+    pub version: u64,
+    /// The value: sealed, a few kilobytes. The entry of a lease has none.
+    pub value: Vec<u8>,
+    /// The name of the user to whom the entry belongs, for [`KeyValueStore::delete_all`].
+    pub subject: Option<String>,
+    /// The name of the session at the provider to which the entry belongs, for the same.
+    pub provider_session: Option<String>,
+}
+
+/// What [`KeyValueStore::get`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The entry.
+    pub entry: Entry,
+    /// The rest of its time to live.
+    pub expires_in: Duration,
+}
+
+impl Entry {
+    /// Whether the entry belongs to this user or this session at the provider.
+    pub fn is_of(&self, owner: &SessionOwner) -> bool {
+        match owner {
+            SessionOwner::Subject(name) => self.subject.as_ref() == Some(name),
+            SessionOwner::ProviderSession(name) => self.provider_session.as_ref() == Some(name),
+        }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("version", &self.version)
+            .field("len", &self.value.len())
+            .finish_non_exhaustive()
+    }
+}

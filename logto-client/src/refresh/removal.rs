@@ -1,0 +1,74 @@
+//! Removing what the storage did not remove when it was asked.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+
+use super::{LoadedSession, Refresher};
+use crate::{
+    event::Event,
+    storage::{Handle, StorageError},
+};
+
+/// How long to wait before a session that the storage did not remove is removed again.
+const REMOVAL_PAUSES: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+    Duration::from_secs(300),
+    Duration::from_secs(900),
+];
+
+impl Refresher {
+    /// Signs out a session that the storage cannot be asked about. Its handle is refused here from now on;
+    /// as soon as the storage answers, the session is removed and its refresh token revoked.
+    pub(crate) fn end_unread(self: &Arc<Self>, handle: &Handle, error: &StorageError) {
+        // A user who clicks again starts no second task.
+        if self.memory.mark_handle_ended(handle, self.provider.now()) {
+            self.spawn_removal(handle.clone(), false, error);
+        }
+    }
+
+    /// Removes a session that has ended, and whose refresh token is being revoked, as soon as the storage
+    /// answers.
+    pub(super) fn remove_later(self: &Arc<Self>, handle: Handle, error: &StorageError) {
+        self.spawn_removal(handle, true, error);
+    }
+
+    fn spawn_removal(self: &Arc<Self>, handle: Handle, is_revoked: bool, error: &StorageError) {
+        self.provider.observer.on_event(&Event::NotRemoved {
+            reason: error.to_string(),
+        });
+        let refresher = Arc::clone(self);
+        let task = async move { refresher.remove_until_it_works(&handle, is_revoked).await };
+        self.provider.runtime.spawn(task.boxed());
+    }
+
+    async fn remove_until_it_works(&self, handle: &Handle, mut is_revoked: bool) {
+        for pause in REMOVAL_PAUSES {
+            self.provider.runtime.sleep(pause).await;
+            if !is_revoked {
+                let now = self.provider.now();
+                let Ok(found) = self.storage.load(handle, now).await else {
+                    continue;
+                };
+                let Some(stored) = found else {
+                    return;
+                };
+                let LoadedSession { mut session, .. } = LoadedSession::new(handle.clone(), stored);
+                self.memory.mark_ended(session.id(), now);
+                self.catch_up(&mut session);
+                if let Some(refresh_token) = session.refresh_token().cloned() {
+                    self.provider
+                        .runtime
+                        .spawn(self.revocation(refresh_token).boxed());
+                }
+                is_revoked = true;
+            }
+            if self.storage.remove(handle).await.is_ok() {
+                return;
+            }
+        }
+    }
+}

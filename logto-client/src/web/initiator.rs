@@ -1,0 +1,176 @@
+//! Who caused a request: [Fetch Metadata](https://www.w3.org/TR/fetch-metadata/) and `Origin`.
+//!
+//! A page can make its visitor's browser send a request to any site, with the cookies of that site. The
+//! browser says who caused it, and no page can change what it says.
+
+use http::{HeaderMap, HeaderName, Method, header};
+use url::Url;
+
+use crate::error::{Error, RequestError};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// Headers by which browsers of all ages mark a request that they make before the user has asked for the
+/// page, and words in them.
+const SPECULATIVE: [(HeaderName, &[u8]); 4] = [
+    (HeaderName::from_static("sec-purpose"), b"prefetch"),
+    (HeaderName::from_static("purpose"), b"prefetch"),
+    (HeaderName::from_static("x-purpose"), b"preview"),
+    (HeaderName::from_static("x-moz"), b"prefetch"),
+];
+
+/// Refuses to change anything for a request that was not caused by the application itself or by its user.
+///
+/// `Sec-Fetch-Site` has to be `same-origin`, or `none` for what the user typed or bookmarked. A sibling
+/// (`same-site`) is another application: a subdomain may belong to somebody else. Browsers that do not
+/// send it send `Origin` with every POST; without both, nothing shows that the request is harmless.
+pub(super) fn check_own(headers: &HeaderMap, base_url: Option<&Url>) -> Result<(), Error> {
+    let is_own = match value(headers, SEC_FETCH_SITE) {
+        Some(site) => matches!(site, b"same-origin" | b"none"),
+        None => base_url.is_some_and(|base_url| {
+            value(headers, header::ORIGIN)
+                .is_some_and(|origin| origin == base_url.origin().ascii_serialization().as_bytes())
+        }),
+    };
+    // A prefetch of an address that the user is still typing is `none` as well.
+    if is_own && !is_speculative(headers) {
+        Ok(())
+    } else {
+        Err(RequestError::CrossSite.into())
+    }
+}
+
+/// Whether a person waits for a page, so that a redirect makes sense: a script that gets one sees the
+/// page behind it and no error.
+pub(super) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
+    if method != Method::GET {
+        return false;
+    }
+    match value(headers, SEC_FETCH_MODE) {
+        Some(mode) => mode == b"navigate",
+        None => value(headers, header::ACCEPT)
+            .and_then(|accept| std::str::from_utf8(accept).ok())
+            .is_some_and(|accept| accept.contains("text/html")),
+    }
+}
+
+/// Whether the browser only prepares for what the user may do next.
+fn is_speculative(headers: &HeaderMap) -> bool {
+    SPECULATIVE.iter().any(|(name, word)| {
+        let mut values = headers.get_all(name).iter();
+        values.any(|value| {
+            value
+                .as_bytes()
+                .windows(word.len())
+                .any(|part| part.eq_ignore_ascii_case(word))
+        })
+    })
+}
+
+/// The value of a header. Several are none that anybody could rely on.
+fn value(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => None,
+        (Some(value), None) => Some(value.as_bytes()),
+        (Some(_), Some(_)) => Some(b""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_own(base_url: Option<&str>, pairs: &[(&'static str, &'static str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        let base_url = base_url.map(|url| Url::parse(url).unwrap());
+        check_own(&headers, base_url.as_ref()).is_ok()
+    }
+
+    #[test]
+    fn b14_only_the_application_and_its_user_change_anything() {
+        let app = Some("https://app.example/shop");
+        for (pairs, expected) in [
+            (&[("sec-fetch-site", "same-origin")][..], true),
+            (&[("sec-fetch-site", "none")], true),
+            (&[("sec-fetch-site", "same-site")], false),
+            (&[("sec-fetch-site", "cross-site")], false),
+            (&[("sec-fetch-site", "SAME-ORIGIN")], false),
+            (&[("sec-fetch-site", "")], false),
+            (
+                &[
+                    ("sec-fetch-site", "same-origin"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                false,
+            ),
+            (
+                &[
+                    ("sec-fetch-site", "cross-site"),
+                    ("origin", "https://app.example"),
+                ],
+                false,
+            ),
+            (
+                &[
+                    ("sec-fetch-site", "same-site"),
+                    ("origin", "https://app.example"),
+                ],
+                false,
+            ),
+            (&[("origin", "https://app.example")], true),
+            (&[("origin", "https://app.example:443")], false),
+            (&[("origin", "http://app.example")], false),
+            (&[("origin", "https://app.example.evil.example")], false),
+            (&[("origin", "https://other.app.example")], false),
+            (&[("origin", "https://evil.example")], false),
+            (&[("origin", "https://app.example:8443")], false),
+            (&[("origin", "null")], false),
+            (&[("origin", "")], false),
+            (
+                &[
+                    ("origin", "https://app.example"),
+                    ("origin", "https://evil.example"),
+                ],
+                false,
+            ),
+            (&[], false),
+            (&[("referer", "https://app.example/shop")], false),
+            (&[("host", "app.example")], false),
+            (
+                &[("sec-fetch-site", "none"), ("sec-purpose", "prefetch")],
+                false,
+            ),
+            (
+                &[
+                    ("sec-fetch-site", "none"),
+                    ("sec-purpose", "prefetch;prerender"),
+                ],
+                false,
+            ),
+            (
+                &[("sec-fetch-site", "same-origin"), ("purpose", "Prefetch")],
+                false,
+            ),
+            (
+                &[("origin", "https://app.example"), ("x-moz", "prefetch")],
+                false,
+            ),
+        ] {
+            assert_eq!(is_own(app, pairs), expected, "{pairs:?}");
+        }
+        assert!(is_own(
+            Some("http://localhost:3000"),
+            &[("origin", "http://localhost:3000")]
+        ));
+        assert!(!is_own(
+            Some("http://localhost:3000"),
+            &[("origin", "http://localhost:3001")]
+        ));
+        assert!(!is_own(None, &[("origin", "https://app.example")]));
+    }
+}

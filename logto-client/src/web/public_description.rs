@@ -1,0 +1,53 @@
+//! What visitors are told of an error.
+
+use http::StatusCode;
+
+use crate::error::Error;
+
+/// A fixed sentence for the code of this error, for people whom nobody knows.
+///
+/// The text of an [`Error`] is for operators: it may name hosts, users and ports of a storage, or hold
+/// words of the provider or of whoever made the request. Nothing of that is in the sentence.
+pub fn public_description(error: &Error) -> &'static str {
+    match error.code() {
+        "not_authenticated" => "Sign in to continue.",
+        "session_ended" => "The session has ended. Sign in again.",
+        "sign_in_session_not_found" => {
+            "This browser has not started the sign-in, or it is completed already. Start again."
+        }
+        "sign_in_session_expired" => "The sign-in took too long. Start again.",
+        "missing_state"
+        | "state_mismatched"
+        | "redirect_uri_mismatched"
+        | "missing_issuer"
+        | "issuer_mismatched"
+        | "duplicate_parameter"
+        | "missing_code"
+        | "malformed_code"
+        | "callback_too_long" => "This is not the answer to a sign-in. Start again.",
+        "access_denied" => "Access is denied.",
+        "login_required"
+        | "consent_required"
+        | "interaction_required"
+        | "account_selection_required" => "The sign-in needs the user. Start it again on a page.",
+        "expired_token" => "The code has expired. Start again.",
+        "cross_site_request" => {
+            "Another site may have caused this request. Use the application's page."
+        }
+        "method_not_allowed" => "This address does not take requests of this method.",
+        "session_too_large" => "The session is too large to be stored.",
+        "storage_unavailable" => "Sessions cannot be read or stored now. Try again later.",
+        "temporarily_unavailable" => "A service is not available now. Try again later.",
+        _ => by_status(error.status()),
+    }
+}
+
+fn by_status(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "The sign-in has failed. Start again.",
+        StatusCode::UNAUTHORIZED => "Sign in again.",
+        StatusCode::FORBIDDEN => "The request is refused.",
+        StatusCode::SERVICE_UNAVAILABLE => "A service is not available now. Try again later.",
+        _ => "The application is not set up correctly. Its operator has to correct that.",
+    }
+}

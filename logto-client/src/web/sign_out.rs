@@ -1,0 +1,120 @@
+//! Signing out.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, header};
+use logto_core::sign_out::SignOut;
+
+use super::{
+    cookies::RequestCookies,
+    initiator, respond,
+    routes::{LogtoWeb, append, handles},
+};
+use crate::error::Error;
+
+/// What became of a sign-out.
+#[derive(Debug)]
+#[must_use]
+pub struct SignOutAnswer {
+    /// `Err` with [`Error::Request`] when the request was refused and nothing was done; with
+    /// [`Error::Storage`] when the browser is signed out and the storage may still hold a session: see
+    /// [`SignedOut::removed`](crate::SignedOut::removed).
+    pub outcome: Result<(), Error>,
+    /// Where the browser goes on: the address that ends the user's session at Logto, or the base URL.
+    pub location: String,
+    /// What the response has to carry, so that the browser forgets its sessions.
+    pub headers: HeaderMap,
+}
+
+impl LogtoWeb {
+    /// Refuses a request that something other than the application's own pages or its user may have
+    /// caused. Every route of the application that changes something, and is reached with the session
+    /// cookie alone, starts with this.
+    ///
+    /// `Sec-Fetch-Site` has to be `same-origin` or `none`. Without that header, `Origin` has to be the
+    /// origin of the base URL. With neither, or with `Origin: null`, the request is refused: no current
+    /// browser sends such a POST, and a GET of this kind looks the same whoever caused it.
+    ///
+    /// # Errors
+    /// [`RequestError::CrossSite`](crate::error::RequestError::CrossSite), which is answered with 403.
+    pub fn check_own_request(&self, headers: &HeaderMap) -> Result<(), Error> {
+        initiator::check_own(headers, self.client.config().base_url())
+    }
+
+    /// Signs out: all sessions that the browser presents end here first, their refresh tokens are revoked
+    /// in the background, and the browser goes on to Logto, which ends its own session and comes back.
+    ///
+    /// The browser is signed out whatever the storage does. A request that another site may have caused
+    /// is refused; see [`check_own_request`](Self::check_own_request).
+    pub async fn sign_out(&self, headers: &HeaderMap, sign_out: &SignOut) -> SignOutAnswer {
+        if let Err(refused) = self.check_own_request(headers) {
+            return self.refuse_sign_out(refused);
+        }
+        let request_cookies = self.cookies.read(headers);
+        let handles = handles(&request_cookies);
+        let signed_out = self.client.sign_out(&handles, sign_out).await;
+        let location = signed_out.url.map(String::from);
+        self.forget_sessions(&request_cookies, location, signed_out.removed)
+    }
+
+    /// Signs out of this application only: the user's session at Logto goes on, so that the next sign-in
+    /// asks for nothing. The browser goes to the base URL. Otherwise as [`sign_out`](Self::sign_out).
+    pub async fn sign_out_locally(&self, headers: &HeaderMap) -> SignOutAnswer {
+        if let Err(refused) = self.check_own_request(headers) {
+            return self.refuse_sign_out(refused);
+        }
+        let request_cookies = self.cookies.read(headers);
+        let handles = handles(&request_cookies);
+        let removed = self.client.sign_out_locally(&handles).await;
+        self.forget_sessions(&request_cookies, None, removed)
+    }
+
+    fn refuse_sign_out(&self, error: Error) -> SignOutAnswer {
+        self.tell_failed(&error);
+        SignOutAnswer {
+            outcome: Err(error),
+            location: String::new(),
+            headers: HeaderMap::new(),
+        }
+    }
+
+    fn forget_sessions(
+        &self,
+        request_cookies: &RequestCookies<'_>,
+        location: Option<String>,
+        outcome: Result<(), Error>,
+    ) -> SignOutAnswer {
+        let home = || {
+            let base_url = self.client.config().base_url();
+            base_url.map_or("/", url::Url::as_str).to_owned()
+        };
+        let mut headers = HeaderMap::new();
+        append(&mut headers, self.cookies.clear(request_cookies));
+        SignOutAnswer {
+            outcome,
+            location: location.unwrap_or_else(home),
+            headers,
+        }
+    }
+}
+
+impl SignOutAnswer {
+    /// The whole response: a redirect, or 403. When the storage may still hold a session, the redirect has
+    /// a body that says so, as [`LogtoWeb::error_response`] would; browsers do not show it, scripts can read it.
+    pub fn into_response(self) -> Response<Bytes> {
+        let mut response = match self.outcome {
+            Ok(()) => respond::see_other(&self.location),
+            Err(error @ Error::Request(_)) => respond::refusal(&error),
+            Err(error) => {
+                let (told, body) = respond::refusal(&error).into_parts();
+                let mut response = respond::see_other(&self.location).map(|_| body);
+                if let Some(content_type) = told.headers.get(header::CONTENT_TYPE) {
+                    let headers = response.headers_mut();
+                    headers.insert(header::CONTENT_TYPE, content_type.clone());
+                }
+                response
+            }
+        };
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}

@@ -1,0 +1,150 @@
+//! A connection to Redis that is made anew when it breaks.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError,
+    aio::MultiplexedConnection, cluster::ClusterClient, cluster_async::ClusterConnection,
+};
+use tokio::{sync::Mutex, time::timeout};
+
+/// How long a server may take to accept a connection, or to respond.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a call may take in all, the new connection and the second attempt included.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// A command is sent once more, on a new connection.
+const ATTEMPTS: u32 = 2;
+
+/// Where to connect to.
+pub(super) enum Server {
+    Single(Client),
+    Cluster(ClusterClient),
+}
+
+/// One connection for all calls. Clones share it.
+#[derive(Clone)]
+pub(super) struct SharedConnection(Arc<Inner>);
+
+struct Inner {
+    server: Server,
+    current: Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    connection: Option<Connection>,
+    /// Counts connections, so that of many calls that fail on one only the first gives it up.
+    number: u64,
+}
+
+#[derive(Clone)]
+enum Connection {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl SharedConnection {
+    pub(super) fn new(server: Server) -> Self {
+        Self(Arc::new(Inner {
+            server,
+            current: Mutex::default(),
+        }))
+    }
+
+    /// Sends a command, and once more on a new connection when the first one turns out to be of no use.
+    /// It may then have been executed twice: see [`is_of_the_connection`].
+    pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        let attempts = async {
+            let mut attempt = 1;
+            loop {
+                let (number, connection) = self.connection().await?;
+                match connection.query(command).await {
+                    Err(error) if is_of_the_connection(&error) => {
+                        self.give_up(number).await;
+                        if attempt == ATTEMPTS {
+                            return Err(error);
+                        }
+                        attempt += 1;
+                    }
+                    response => return response,
+                }
+            }
+        };
+        timeout(CALL_TIMEOUT, attempts)
+            .await
+            .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+    }
+
+    async fn connection(&self) -> Result<(u64, Connection), RedisError> {
+        let mut current = self.0.current.lock().await;
+        let connection = match &current.connection {
+            Some(connection) => connection.clone(),
+            None => {
+                let connection = self.0.server.connect().await?;
+                current.number = current.number.wrapping_add(1);
+                current.connection.insert(connection).clone()
+            }
+        };
+        Ok((current.number, connection))
+    }
+
+    async fn give_up(&self, number: u64) {
+        let mut current = self.0.current.lock().await;
+        if current.number == number {
+            current.connection = None;
+        }
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> Result<Connection, RedisError> {
+        match self {
+            Self::Single(client) => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(TIMEOUT))
+                    .set_response_timeout(Some(TIMEOUT));
+                client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await
+                    .map(Connection::Single)
+            }
+            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
+        }
+    }
+}
+
+impl Connection {
+    async fn query<T: FromRedisValue>(mut self, command: &Cmd) -> Result<T, RedisError> {
+        match &mut self {
+            Self::Single(connection) => command.query_async(connection).await,
+            Self::Cluster(connection) => command.query_async(connection).await,
+        }
+    }
+}
+
+/// Whether another connection may do better: this one is broken or silent, or it leads to a server that
+/// does not serve any more, or not yet. After a failover the same address may lead to another server.
+///
+/// Where no response came, the command may have been executed all the same.
+fn is_of_the_connection(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound
+    ) || NOT_SERVING.iter().any(|code| has_code(error, code))
+}
+
+/// A replica; one that lost its primary; a server that loads its data; a primary without replicas; parts
+/// of a cluster.
+const NOT_SERVING: [&str; 6] = [
+    "READONLY",
+    "MASTERDOWN",
+    "LOADING",
+    "NOREPLICAS",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+];
+
+/// Before Redis 7 the code of an error inside a script is a part of its text only.
+pub(super) fn has_code(error: &RedisError, code: &str) -> bool {
+    error.code() == Some(code) || error.detail().is_some_and(|text| text.contains(code))
+}
