@@ -14,9 +14,10 @@ use logto_core::{
     machine::{CompleteSignIn, ProviderKeys},
     metadata::ProviderMetadata,
 };
+use logto_recordings::Recording;
 use serde_json::{Value, json};
 
-use crate::support::provider::{self, NOW, Recording, config, done, form, header, metadata, sent};
+use crate::support::provider::{self, NOW, config, done, form, header, metadata, sent};
 
 fn refresh(config: &LogtoConfig, target: TokenTarget) -> RefreshTokens {
     let refresh_token = Secret::from("old-refresh-token");

@@ -8,12 +8,13 @@ use logto_core::{
     machine::{CompleteSignIn, ObtainToken, Obtained, ProviderKeys},
     metadata::ProviderMetadata,
 };
+use logto_recordings::Recording;
 use serde_json::json;
 
 use crate::support::{
     SigningKey,
     provider::{
-        self, ISSUER, NOW, Recording, config, done, json_response, metadata, pending_record,
+        self, ISSUER, NOW, config, done, json_response, metadata, pending_record,
         recorded_metadata, response, resumed, sent,
     },
     signing::{claims, claims_with, claims_without, id_token, jwks_response, keys, provider_keys},

@@ -11,13 +11,14 @@ use logto_core::{
     machine::{CompleteSignIn, ProviderKeys, SignedIn},
     sign_in::Callback,
 };
+use logto_recordings::Recording;
 use serde_json::{Value, json};
 
 use crate::support::{
     self, SigningKey,
     provider::{
-        self, ISSUER, NOW, Recording, config, done, json_response, metadata, pending_record,
-        random, recorded_metadata, response, resumed, sent,
+        self, ISSUER, NOW, config, done, json_response, metadata, pending_record, random,
+        recorded_metadata, response, resumed, sent,
     },
     signing::{claims, claims_with, claims_without, jwks_response, keys, provider_keys},
 };

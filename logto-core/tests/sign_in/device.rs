@@ -13,11 +13,10 @@ use logto_core::{
     session::{Session, SessionId},
     vocabulary::UserScope,
 };
+use logto_recordings::Recording;
 use serde_json::{Value, json};
 
-use crate::support::provider::{
-    self, Recording, config, form, json_response, metadata, recorded_metadata,
-};
+use crate::support::provider::{self, config, form, json_response, metadata, recorded_metadata};
 
 /// When the device flow was recorded.
 const NOW: UnixTime = UnixTime::from_secs(1_795_335_864);
