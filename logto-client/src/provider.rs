@@ -15,9 +15,9 @@ use logto_core::{
     freshness::FreshnessPolicy,
     introspection::{Introspect, Introspection},
     jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet},
-    machine::ProviderKeys,
     metadata::{Discover, ProviderMetadata},
     revocation::RevokeRefreshToken,
+    sign_in::ProviderKeys,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 

@@ -11,8 +11,8 @@ use logto_core::{
     error::{Advice, Endpoint},
     grants::RefreshTokens,
     jwt::AwsLcVerifier,
-    machine::{CompleteSignIn, ProviderKeys},
     metadata::ProviderMetadata,
+    sign_in::{CompleteSignIn, ProviderKeys},
 };
 use logto_recordings::Recording;
 use serde_json::{Value, json};

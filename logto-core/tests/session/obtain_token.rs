@@ -5,8 +5,9 @@ use http::Response;
 use logto_core::{
     Error, LogtoConfig, Machine, Secret, Session, TokenTarget, UnixTime,
     error::{Advice, UsageError},
-    machine::{CompleteSignIn, ObtainToken, Obtained, ProviderKeys},
+    machine::{ObtainToken, Obtained},
     metadata::ProviderMetadata,
+    sign_in::{CompleteSignIn, ProviderKeys},
 };
 use logto_recordings::Recording;
 use serde_json::json;

@@ -8,8 +8,8 @@ use logto_core::{
     Error, LogtoConfig, Machine, SignIn, TokenTarget, UnixTime,
     error::Advice,
     jwt::{Algorithm, TokenError},
-    machine::{CompleteSignIn, ProviderKeys, SignedIn},
     sign_in::Callback,
+    sign_in::{CompleteSignIn, ProviderKeys, SignedIn},
 };
 use logto_recordings::Recording;
 use serde_json::{Value, json};
