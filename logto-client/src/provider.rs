@@ -18,10 +18,10 @@ use logto_core::{
     freshness::FreshnessPolicy,
     introspection::{Introspect, Introspection},
     jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet},
-    machine::ProviderKeys,
     metadata::{Discover, ProviderMetadata},
     refresh::Moment,
     revocation::RevokeRefreshToken,
+    sign_in::ProviderKeys,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 

@@ -144,6 +144,27 @@ impl KeyRing {
     }
 }
 
+impl KeyRing {
+    /// Hashes `parts` under each key, the first key first: names for what a store may recognize, and
+    /// nobody without the keys may guess. Look for all of them, and write the first.
+    pub fn keyed_hashes(&self, parts: &[&str]) -> Vec<[u8; 32]> {
+        let lengths: Vec<[u8; 8]> = parts
+            .iter()
+            .map(|part| (part.len() as u64).to_be_bytes())
+            .collect();
+        // Each part behind its length, so that no two lists are hashed alike.
+        let info: Vec<&[u8]> = lengths
+            .iter()
+            .zip(parts)
+            .flat_map(|(length, part)| [length.as_slice(), part.as_bytes()])
+            .collect();
+        std::iter::once(&self.first)
+            .chain(&self.older)
+            .map(|key| key.hash(&info))
+            .collect()
+    }
+}
+
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyRing")
@@ -160,6 +181,7 @@ pub struct SealKey {
     session: XChaCha20Poly1305,
     pending_sign_in: XChaCha20Poly1305,
     record: XChaCha20Poly1305,
+    names: Hkdf<Sha256>,
 }
 
 impl SealKey {
@@ -207,7 +229,16 @@ impl SealKey {
             session: cipher(b"session"),
             pending_sign_in: cipher(b"pending sign-in"),
             record: cipher(b"record"),
+            names: Hkdf::new(None, &*labelled(input, b"names")),
         }
+    }
+
+    /// HKDF-Expand of one block is HMAC-SHA256.
+    fn hash(&self, info: &[&[u8]]) -> [u8; 32] {
+        let mut hash = [0; 32];
+        let expanded = self.names.expand_multi_info(info, &mut hash);
+        debug_assert!(expanded.is_ok(), "HKDF-SHA256 expands to up to 8,160 bytes");
+        hash
     }
 
     const fn cipher(&self, purpose: Purpose) -> &XChaCha20Poly1305 {

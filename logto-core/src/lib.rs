@@ -9,9 +9,9 @@
 //! |---|---|
 //! | configure an application | [`LogtoConfig`] |
 //! | find the provider's endpoints and keys | [`Discover`](metadata::Discover), [`FetchKeys`](jwt::FetchKeys) |
-//! | sign a user in | [`SignIn`], [`PendingSignIn`](sign_in::PendingSignIn), [`CompleteSignIn`](machine::CompleteSignIn) |
+//! | sign a user in | [`SignIn`], [`PendingSignIn`](sign_in::PendingSignIn), [`CompleteSignIn`](sign_in::CompleteSignIn) |
 //! | keep the request out of the URL | [`SignIn::start_pushed`], [`PushAuthorization`](pushed_authorization::PushAuthorization) |
-//! | sign in on a device without a browser | [`DeviceSignIn`](grants::DeviceSignIn), [`CompleteDeviceSignIn`](machine::CompleteDeviceSignIn) |
+//! | sign in on a device without a browser | [`DeviceSignIn`](sign_in::DeviceSignIn), [`CompleteSignIn`](sign_in::CompleteSignIn) |
 //! | let a portal start the sign-in | [`ThirdPartyLogin`](third_party_login::ThirdPartyLogin) |
 //! | know the user | [`Session::claims`], [`FetchUserInfo`](user_info::FetchUserInfo) |
 //! | get access tokens | [`TokenTarget`], [`Session::plan`], [`ObtainToken`](machine::ObtainToken) |
@@ -27,7 +27,7 @@
 //! # A sign-in, driven by hand
 //!
 //! ```
-//! # use logto_core::{machine::*, sign_in::*, metadata::*, jwt::*, *};
+//! # use logto_core::{sign_in::*, metadata::*, jwt::*, *};
 //! # use std::sync::Arc;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # #[cfg(feature = "aws-lc")] {

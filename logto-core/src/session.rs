@@ -21,7 +21,7 @@ use crate::{
     claims::IdTokenClaims,
     config::LogtoConfig,
     error::UsageError,
-    grants::{RedeemedTokens, RefreshTokens},
+    grants::{RefreshTokens, UnverifiedTokens},
     metadata::ProviderMetadata,
     secret::Secret,
     time::UnixTime,
@@ -31,7 +31,7 @@ use crate::{
 
 /// Everything that is kept for one signed-in user of one application.
 ///
-/// A session is a plain value. It is made by [`CompleteSignIn`](crate::machine::CompleteSignIn),
+/// A session is a plain value. It is made by [`CompleteSignIn`](crate::sign_in::CompleteSignIn),
 /// asked with [`plan`](Self::plan) and changed by [`apply`](Self::apply) with a [`SessionDelta`]. It
 /// serializes to everything it holds, tokens in clear: seal it before it leaves the process.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ impl Session {
     pub(crate) fn start(
         id: SessionId,
         id_token: VerifiedIdToken,
-        tokens: RedeemedTokens,
+        tokens: UnverifiedTokens,
         requested_scopes: &[String],
         requested_resources: &[String],
         now: UnixTime,

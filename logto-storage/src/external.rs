@@ -35,7 +35,7 @@ use crate::{
 /// only a random id.
 ///
 /// Who reads the store learns nothing and can do nothing with it: ids are kept as their SHA-256, users
-/// by a hash of their name, and each record is sealed for its own key, issuer and application.
+/// by a keyed hash of theirs, and each record is sealed for its own key, issuer and application.
 ///
 /// Every use of a session begins its idle time anew, to within a twenty-fourth of it, so that reading
 /// seldom writes. No session is kept unused for more than ten years, whatever its lifetimes.
@@ -188,8 +188,11 @@ impl ExternalStorage {
         let entry = Entry {
             version: record.version,
             value: value.map_err(unavailable)?,
-            subject: Some(self.owner("sub", &claims.sub)),
-            provider_session: claims.sid.as_ref().map(|sid| self.owner("sid", sid)),
+            subject: self.owner_names(SUBJECT, &claims.sub).next(),
+            provider_session: claims
+                .sid
+                .as_deref()
+                .and_then(|sid| self.owner_names(PROVIDER_SESSION, sid).next()),
         };
         let ends = record.expiry.idle.min(record.expiry.absolute);
         let ttl = ends.since(now).clamp(SHORTEST_TTL, LONGEST_TTL);
@@ -207,14 +210,13 @@ impl ExternalStorage {
         }
     }
 
-    /// What a user, or a session at the provider, is called in the store.
-    fn owner(&self, kind: &str, name: &str) -> String {
-        let mut hash = Sha256::new();
-        for part in [kind, &self.issuer, &self.app_id, name] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        URL_SAFE_NO_PAD.encode(hash.finalize())
+    /// The names in the store of a user, or of a session at the provider: one for each key, that of the
+    /// first key first.
+    fn owner_names(&self, kind: &str, id: &str) -> impl Iterator<Item = String> + use<> {
+        self.keys
+            .keyed_hashes(&[kind, &self.issuer, &self.app_id, id])
+            .into_iter()
+            .map(|hash| URL_SAFE_NO_PAD.encode(hash))
     }
 }
 
@@ -291,13 +293,21 @@ impl SessionStorage for ExternalStorage {
     }
 
     async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
-        let whose = match whose {
-            SessionOwner::Subject(sub) => SessionOwner::Subject(self.owner("sub", sub)),
-            SessionOwner::ProviderSession(sid) => {
-                SessionOwner::ProviderSession(self.owner("sid", sid))
-            }
+        let owners: Vec<SessionOwner> = match whose {
+            SessionOwner::Subject(sub) => self
+                .owner_names(SUBJECT, sub)
+                .map(SessionOwner::Subject)
+                .collect(),
+            SessionOwner::ProviderSession(sid) => self
+                .owner_names(PROVIDER_SESSION, sid)
+                .map(SessionOwner::ProviderSession)
+                .collect(),
         };
-        self.store.delete_all(&whose).await.map(Some)
+        let mut removed: u64 = 0;
+        for owner in &owners {
+            removed = removed.saturating_add(self.store.delete_all(owner).await?);
+        }
+        Ok(Some(removed))
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
@@ -328,6 +338,9 @@ impl fmt::Debug for ExternalStorage {
             .finish_non_exhaustive()
     }
 }
+
+const SUBJECT: &str = "sub";
+const PROVIDER_SESSION: &str = "sid";
 
 const SHORTEST_TTL: Duration = Duration::from_millis(1);
 const LONGEST_TTL: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);

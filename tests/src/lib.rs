@@ -1,5 +1,5 @@
-//! What the tests of the workspace share: the real OpenID engine, a browser for it, and the exchanges
-//! recorded from a running Logto. A helper that cannot do its job fails the test that called it.
+//! What the tests of the workspace share: the real OpenID engine, a browser for it, and a world for the client to
+//! run in. A helper that cannot do its job fails the test that called it.
 
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -9,7 +9,6 @@ pub mod chromium;
 pub mod engine;
 pub mod provider;
 pub mod raw;
-pub mod recordings;
 pub mod shared;
 #[cfg(feature = "chromium")]
 pub mod site;

@@ -8,7 +8,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use logto_client::{
     Context, LogtoClient, LogtoConfig,
     clock::{Clock, SystemClock},
-    core::{client_assertion::AwsLcSigner, grants::DeviceAuthorization, jwt::Algorithm},
+    core::{client_assertion::AwsLcSigner, jwt::Algorithm, sign_in::DeviceAuthorization},
     http::ReqwestClient,
     storage::SessionStorage,
 };

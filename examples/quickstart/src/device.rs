@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use logto::{
     Error, LogtoClient, LogtoConfig,
     client::{BuildError, Context},
-    core::{claims::IdTokenClaims, grants::DeviceSignIn},
+    core::{claims::IdTokenClaims, sign_in::DeviceSignIn},
     storage::MemoryStorage,
 };
 use serde::Serialize;

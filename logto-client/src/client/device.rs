@@ -1,9 +1,9 @@
 //! Sign-ins on devices without a browser ([RFC 8628](https://www.rfc-editor.org/rfc/rfc8628)).
 
 use logto_core::{
-    grants::{DeviceAuthorization, DevicePoll, DeviceSignIn, RedeemedTokens},
-    machine::{CompleteDeviceSignIn, DeviceSignedIn},
+    metadata::ProviderMetadata,
     session::SessionId,
+    sign_in::{CompleteSignIn, DeviceAuthorization, DevicePoll, DeviceSignIn, ProviderKeys},
 };
 
 use super::LogtoClient;
@@ -40,17 +40,21 @@ impl LogtoClient {
     ) -> Result<WritableSession, Error> {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
+        let session_id = SessionId::from_random(random(&*provider.entropy)?);
         loop {
             provider
                 .runtime
                 .sleep(device.next_poll().since(provider.now()))
                 .await;
-            let poll = device.poll(&provider.config, &metadata, provider.now());
-            match provider.exchange(poll).await {
-                Ok(DevicePoll::Approved(tokens)) => return self.admit_device(device, tokens).await,
-                Ok(DevicePoll::Denied) => return Err(Error::Device(DeviceEnd::Denied)),
-                Ok(DevicePoll::Expired) => return Err(Error::Device(DeviceEnd::Expired)),
-                Ok(answer) => device.note(&answer, provider.now()),
+            match self.poll(&device, &metadata).await {
+                Ok((DevicePoll::Approved(tokens), keys)) => {
+                    let resumed = device.resume(tokens, session_id);
+                    let machine = CompleteSignIn::new(&provider.config, &metadata, resumed, keys);
+                    return Ok(self.finish(machine, &[]).await?.session);
+                }
+                Ok((DevicePoll::Denied, _)) => return Err(Error::Device(DeviceEnd::Denied)),
+                Ok((DevicePoll::Expired, _)) => return Err(Error::Device(DeviceEnd::Expired)),
+                Ok((answer, _)) => device.note(&answer, provider.now()),
                 Err(error) if error.advice().is_retry() => {
                     device.back_off(error.retry_after(), provider.now());
                 }
@@ -62,19 +66,16 @@ impl LogtoClient {
         }
     }
 
-    async fn admit_device(
+    /// Asks once. The keys come first: an approved device code is spent by this, so a failure to fetch
+    /// them must cost no more than a poll.
+    async fn poll(
         &self,
-        device: DeviceAuthorization,
-        tokens: RedeemedTokens,
-    ) -> Result<WritableSession, Error> {
+        device: &DeviceAuthorization,
+        metadata: &ProviderMetadata,
+    ) -> Result<(DevicePoll, ProviderKeys), Error> {
         let provider = &self.inner.provider;
-        let metadata = provider.metadata().await?;
         let keys = provider.machine_keys().await?;
-        let id = SessionId::from_random(random(&*provider.entropy)?);
-        let machine =
-            CompleteDeviceSignIn::new(&provider.config, &metadata, device, tokens, id, keys);
-        let DeviceSignedIn { session, keys, .. } = provider.drive(machine).await??;
-        provider.put_keys(keys);
-        self.admit(session).await
+        let poll = device.poll(&provider.config, metadata, provider.now());
+        Ok((provider.exchange(poll).await?, keys))
     }
 }

@@ -13,11 +13,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use logto_core::{
     AccessToken, LogtoConfig, Session, SignIn, TokenTarget,
-    machine::{CompleteSignIn, SignedIn},
     metadata::ProviderMetadata,
     refresh::{Demand, Ending, Persist},
     session::SessionDelta,
-    sign_in::{Callback, CallbackError, PendingSignIn},
+    sign_in::{Callback, CallbackError, CompleteSignIn, PendingSignIn, SignedIn},
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -220,7 +219,7 @@ impl LogtoClient {
             let is_first = common.redeemed.insert(state, (), until, now);
             async move {
                 match is_first {
-                    true => client.redeem(machine, &previous).await,
+                    true => client.finish(machine, &previous).await,
                     false => Err(CallbackError::NoPendingSignIn.into()),
                 }
             }
@@ -229,7 +228,8 @@ impl LogtoClient {
         flight.await
     }
 
-    async fn redeem(
+    /// Runs a sign-in to its end, stores the session, and removes those that it replaces.
+    async fn finish(
         &self,
         machine: CompleteSignIn,
         previous: &[Handle],

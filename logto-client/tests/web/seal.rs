@@ -229,6 +229,28 @@ fn b3_keys_whose_ids_collide_still_open() {
 }
 
 #[test]
+fn b11_keyed_hashes_differ_by_key_and_by_part() {
+    let hash = |ring: &KeyRing, parts: &[&str]| ring.keyed_hashes(parts)[0];
+    let ours = ring(1);
+    let alice = hash(&ours, &["sub", "alice"]);
+    assert_eq!(hash(&ours.clone(), &["sub", "alice"]), alice);
+    for parts in [
+        &["sub", "alicf"][..],
+        &["sid", "alice"],
+        &["suba", "lice"],
+        &["", "subalice"],
+        &["sub", "alice", ""],
+        &["alice", "sub"],
+    ] {
+        assert_ne!(hash(&ours, parts), alice, "{parts:?}");
+    }
+    let rotated = ring(2).with_previous_key(key(1));
+    let hashes = rotated.keyed_hashes(&["sub", "alice"]);
+    assert_eq!(hashes, [hash(&ring(2), &["sub", "alice"]), alice]);
+    assert_ne!(hashes[0], hashes[1]);
+}
+
+#[test]
 fn b4_the_same_plaintext_is_never_sealed_alike() {
     let ring = ring(1);
     let sealed: BTreeSet<Vec<u8>> = (0..1_000)

@@ -4,14 +4,12 @@ mod builder;
 mod client_authentication;
 mod env;
 mod error;
-mod requested;
-mod rules;
+pub(crate) mod rules;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use url::{Origin, Url};
 
-pub(crate) use self::requested::Requested;
 pub use self::{
     builder::LogtoConfigBuilder,
     client_authentication::{ClientAssertionSigner, ClientAuthentication, SigningError},

@@ -95,7 +95,7 @@ pub(super) fn secret(text: &str) -> Result<(), ConfigProblem> {
 }
 
 /// A `scope-token` of RFC 6749 section 3.3.
-pub(super) fn scope(text: &str) -> Result<(), ConfigProblem> {
+pub(crate) fn scope(text: &str) -> Result<(), ConfigProblem> {
     let is_scope_token = !text.is_empty()
         && text
             .bytes()
@@ -108,7 +108,7 @@ pub(super) fn scope(text: &str) -> Result<(), ConfigProblem> {
 }
 
 /// A resource indicator of RFC 8707 section 2.
-pub(super) fn resource(text: &str) -> Result<(), ConfigProblem> {
+pub(crate) fn resource(text: &str) -> Result<(), ConfigProblem> {
     let is_indicator =
         no_white_space(text).is_ok() && !text.contains('#') && Url::parse(text).is_ok();
     if is_indicator {

@@ -34,10 +34,11 @@ pub struct RedeemCode {
     requested_at: UnixTime,
 }
 
-/// The tokens that a code was worth. Nothing in here may be used before the ID token is verified.
+/// The tokens that start a session, for a code or an approved device. None of them may be used before
+/// the ID token is verified.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct RedeemedTokens {
+pub struct UnverifiedTokens {
     /// The ID token, not verified yet.
     pub id_token: Secret,
     /// The opaque access token for userinfo.
@@ -70,7 +71,7 @@ impl RedeemCode {
 impl Exchange for RedeemCode {
     const ENDPOINT: Endpoint = Endpoint::Token;
 
-    type Output = RedeemedTokens;
+    type Output = UnverifiedTokens;
 
     fn request(&self) -> Request<Bytes> {
         self.endpoint.post(&[
@@ -81,14 +82,14 @@ impl Exchange for RedeemCode {
         ])
     }
 
-    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<RedeemedTokens, Error> {
-        RedeemedTokens::read(&response, &self.requested_scopes, self.requested_at, now)
+    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<UnverifiedTokens, Error> {
+        UnverifiedTokens::read(&response, &self.requested_scopes, self.requested_at, now)
     }
 }
 
-impl RedeemedTokens {
+impl UnverifiedTokens {
     /// Reads the answer that begins a session.
-    pub(super) fn read(
+    pub(crate) fn read(
         response: &Response<Bytes>,
         requested_scopes: &BTreeSet<String>,
         requested_at: UnixTime,

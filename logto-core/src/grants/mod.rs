@@ -2,16 +2,14 @@
 
 mod authorization_code;
 mod client_credentials;
-mod device;
 mod refresh_token;
 mod response;
 mod token_exchange;
 
 use std::borrow::Cow;
 
-pub use authorization_code::{RedeemCode, RedeemedTokens};
+pub use authorization_code::{RedeemCode, UnverifiedTokens};
 pub use client_credentials::ClientCredentials;
-pub use device::{AuthorizeDevice, DeviceAuthorization, DevicePoll, DeviceSignIn, PollDevice};
 pub use refresh_token::{RefreshTokens, Refreshed};
 pub(crate) use response::TokenResponse;
 pub use token_exchange::{ExchangeToken, TypedToken};

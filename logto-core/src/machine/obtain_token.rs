@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 
-use super::key_search::{KeySearch, ProviderKeys};
 use crate::{
     claims::IdTokenClaims,
     config::LogtoConfig,
@@ -17,6 +16,7 @@ use crate::{
     metadata::ProviderMetadata,
     secret::Secret,
     session::{Plan, Session, SessionDelta, VerifiedIdToken},
+    sign_in::{KeySearch, ProviderKeys},
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},
 };

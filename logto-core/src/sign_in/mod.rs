@@ -1,16 +1,31 @@
-//! Signing in: from the URL that the browser is sent to, to the callback that it comes back with.
+//! Signing in, from the start to the session.
 //!
-//! [`SignIn::start`] gives the URL and a [`PendingSignIn`], which has to survive, sealed and bound to
-//! this browser, until the callback. [`PendingSignIn::resume`] consumes it together with the
-//! [`Callback`]; what it gives can be redeemed by [`CompleteSignIn`](crate::machine::CompleteSignIn).
+//! In a browser: [`SignIn::start`] returns the URL to send the browser to and a [`PendingSignIn`], which
+//! has to survive, sealed and bound to this browser, until the callback.
+//! [`PendingSignIn::resume`] consumes it together with the [`Callback`].
+//!
+//! On a device without a browser: [`DeviceSignIn::start`] leads to a [`DeviceAuthorization`], whose
+//! [`resume`](DeviceAuthorization::resume) consumes it when the user has approved elsewhere.
+//!
+//! Both lead to a [`ResumedSignIn`], which [`CompleteSignIn`] turns into a session.
 
 mod callback;
+mod complete;
+mod device;
+mod key_search;
 mod pending;
+mod requested;
 mod return_to;
 mod start;
 
+pub(crate) use self::key_search::KeySearch;
+pub use self::{
+    callback::Callback,
+    complete::{CompleteSignIn, ResumedSignIn, SignedIn},
+    device::{AuthorizeDevice, DeviceAuthorization, DevicePoll, DeviceSignIn, PollDevice},
+    key_search::ProviderKeys,
+    pending::PendingSignIn,
+    return_to::ReturnTo,
+    start::{SIGN_IN_RANDOM_BYTES, SignIn},
+};
 pub use crate::error::CallbackError;
-pub use callback::Callback;
-pub use pending::{PendingSignIn, ResumedSignIn};
-pub use return_to::ReturnTo;
-pub use start::{SIGN_IN_RANDOM_BYTES, SignIn};

@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::{Callback, CallbackError, ReturnTo};
+use super::{
+    Callback, ResumedSignIn, ReturnTo,
+    complete::{Expected, State},
+};
 use crate::{
-    config::LogtoConfig, grants::RedeemCode, metadata::ProviderMetadata, secret::Secret,
-    session::SessionId, time::UnixTime,
+    config::LogtoConfig, error::CallbackError, grants::RedeemCode, metadata::ProviderMetadata,
+    secret::Secret, session::SessionId, time::UnixTime,
 };
 
 /// Everything that has to survive between the start of a sign-in and its callback.
@@ -20,27 +23,20 @@ use crate::{
 /// hour, as long as Logto waits for the user.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingSignIn {
-    pub(crate) issuer: String,
-    pub(crate) client_id: String,
-    pub(crate) redirect_uri: Url,
-    pub(crate) state: Secret,
-    pub(crate) nonce: Secret,
-    pub(crate) code_verifier: Secret,
-    pub(crate) session_id: SessionId,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) resources: Vec<String>,
-    pub(crate) max_age: Option<Duration>,
-    pub(crate) acr_values: Vec<String>,
-    pub(crate) return_to: ReturnTo,
-    pub(crate) app_state: Option<Value>,
-    pub(crate) created_at: UnixTime,
-}
-
-/// A sign-in whose callback passed all checks: ready to be redeemed, once.
-#[derive(Debug)]
-pub struct ResumedSignIn {
-    pub(crate) redeem: RedeemCode,
-    pub(crate) pending: PendingSignIn,
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) redirect_uri: Url,
+    pub(super) state: Secret,
+    pub(super) nonce: Secret,
+    pub(super) code_verifier: Secret,
+    pub(super) session_id: SessionId,
+    pub(super) scopes: Vec<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) max_age: Option<Duration>,
+    pub(super) acr_values: Vec<String>,
+    pub(super) return_to: ReturnTo,
+    pub(super) app_state: Option<Value>,
+    pub(super) created_at: UnixTime,
 }
 
 impl PendingSignIn {
@@ -131,14 +127,25 @@ impl PendingSignIn {
             config,
             metadata,
             callback.code.ok_or(CallbackError::MissingCode)?,
-            self.code_verifier.clone(),
-            self.redirect_uri.clone(),
+            self.code_verifier,
+            self.redirect_uri,
             self.scopes.iter().cloned().collect(),
             now,
         );
         Ok(ResumedSignIn {
-            redeem,
-            pending: self,
+            state: State::Redeem(redeem),
+            expected: Expected {
+                issuer: self.issuer,
+                client_id: self.client_id,
+                nonce: Some(self.nonce),
+                max_age: self.max_age,
+                acr_values: self.acr_values,
+                session_id: self.session_id,
+                scopes: self.scopes,
+                resources: self.resources,
+            },
+            return_to: self.return_to,
+            app_state: self.app_state,
         })
     }
 

@@ -144,17 +144,16 @@ fn segments(path: &str) -> Vec<&str> {
     segments
 }
 
-/// A path as it stands and as those read it who decode it once or twice, take a backslash for a slash and
-/// skip white space.
+/// A path as it stands, and as a reader sees it that decodes it once or twice and takes a backslash for a
+/// slash: each time once for readers that keep white space and once for those that skip it.
 fn readings(path: &str) -> impl Iterator<Item = String> {
     let as_it_stands = Some(path.to_owned());
     std::iter::successors(as_it_stands, |path| Some(percent_decoded(path)))
         .take(READINGS)
-        .map(|path| {
-            path.chars()
-                .filter(|c| !c.is_whitespace() && !c.is_control())
-                .map(|c| if c == '\\' { '/' } else { c })
-                .collect()
+        .flat_map(|path| {
+            let kept = path.replace('\\', "/");
+            let skipped = kept.replace(|c: char| c.is_whitespace() || c.is_control(), "");
+            [kept, skipped]
         })
 }
 

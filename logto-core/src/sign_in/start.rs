@@ -8,9 +8,12 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{PendingSignIn, ReturnTo};
+use super::{
+    PendingSignIn, ReturnTo,
+    requested::{Additions, Requested, invalid},
+};
 use crate::{
-    config::{LogtoConfig, Requested},
+    config::LogtoConfig,
     error::UsageError,
     metadata::ProviderMetadata,
     oauth::AuthorizationRequest,
@@ -62,9 +65,7 @@ pub struct SignIn {
     redirect_uri: Option<Url>,
     return_to: Option<String>,
     app_state: Option<Value>,
-    scopes: Vec<String>,
-    resources: Vec<String>,
-    prompts: Option<Vec<Prompt>>,
+    additions: Additions,
     first_screen: Option<FirstScreen>,
     identifiers: Vec<Identifier>,
     login_hint: Option<String>,
@@ -126,14 +127,14 @@ impl SignIn {
     /// Scopes in addition to the configured ones.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self.additions.add_scopes(scopes);
         self
     }
 
     /// API resources in addition to the configured ones.
     #[must_use]
     pub fn resources<S: Into<String>>(mut self, resources: impl IntoIterator<Item = S>) -> Self {
-        self.resources.extend(resources.into_iter().map(Into::into));
+        self.additions.add_resources(resources);
         self
     }
 
@@ -141,7 +142,7 @@ impl SignIn {
     /// still gets a refresh token; Logto drops `offline_access` without `consent`.
     #[must_use]
     pub fn prompt(mut self, prompts: impl IntoIterator<Item = Prompt>) -> Self {
-        self.prompts = Some(prompts.into_iter().collect());
+        self.additions.set_prompts(prompts);
         self
     }
 
@@ -319,7 +320,7 @@ impl SignIn {
         session_id.copy_from_slice(name);
         let text = |bytes: &[u8]| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes));
 
-        let Requested { scopes, resources } = config.requested(&self.scopes, &self.resources)?;
+        let Requested { scopes, resources } = self.additions.merge(config)?;
         Ok(PendingSignIn {
             issuer: metadata.issuer().to_owned(),
             client_id: config.app_id().to_owned(),
@@ -358,11 +359,8 @@ impl SignIn {
         config: &LogtoConfig,
         pending: &PendingSignIn,
     ) -> Result<Vec<(String, String)>, UsageError> {
-        let prompts = self.prompts.as_deref().unwrap_or_else(|| config.prompts());
+        let prompts = self.additions.prompts(config)?;
         let is_silent = prompts.contains(&Prompt::None);
-        if is_silent && prompts.len() > 1 {
-            return Err(invalid("prompt `none` stands alone"));
-        }
         if is_silent && self.max_age.is_some_and(|age| age.as_secs() == 0) {
             return Err(invalid(
                 "a max_age of zero demands a login, which prompt `none` forbids",
@@ -431,16 +429,10 @@ impl Parameters {
     }
 }
 
-fn invalid(problem: impl Into<String>) -> UsageError {
-    UsageError::InvalidParameter(problem.into())
-}
-
 impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignIn")
-            .field("scopes", &self.scopes)
-            .field("resources", &self.resources)
-            .field("prompts", &self.prompts)
+            .field("additions", &self.additions)
             .field("first_screen", &self.first_screen)
             .field("return_to", &self.return_to)
             .finish_non_exhaustive()

@@ -20,11 +20,11 @@ use logto_core::{
     },
     config::{ClientAssertionSigner, ClientAuthentication, ConfigProblem, SigningError},
     error::{Advice, Endpoint, UsageError},
-    grants::{ClientCredentials, DeviceSignIn, ExchangeToken, RefreshTokens, TypedToken},
+    grants::{ClientCredentials, ExchangeToken, RefreshTokens, TypedToken},
     introspection::Introspect,
     jwt::{Algorithm, AwsLcVerifier, Curve, FetchKeys, JwsVerifier, PublicKey},
     revocation::RevokeRefreshToken,
-    sign_in::SignIn,
+    sign_in::{DeviceSignIn, SignIn},
 };
 use serde_json::{Value, json};
 

@@ -8,9 +8,10 @@ use logto_core::{
     error::{Advice, OAuthErrorCode, UsageError},
     grants::ClientCredentials,
 };
+use logto_recordings::Recording;
 use serde_json::json;
 
-use crate::support::provider::{self, NOW, Recording, config, form, json_response, metadata};
+use crate::support::provider::{self, NOW, config, form, json_response, metadata};
 
 const SHOP: &str = "https://shopping.your-app.com/api";
 const ACME: &str = "8z8fuwxwnifo";
@@ -125,7 +126,7 @@ fn neither_resource_nor_organization_is_refused_before_the_request() {
 
 #[test]
 fn a_token_for_somebody_else_is_refused() {
-    let wrong = provider::Recording::load(91).response;
+    let wrong = Recording::load(91).response;
     let target = TokenTarget::resource(SHOP);
     let exchange = ClientCredentials::new(&m2m(), &provider::recorded_metadata(), target, NOW);
     let error = exchange.unwrap().accept(wrong, NOW).unwrap_err();

@@ -10,11 +10,12 @@ use logto_core::{
     jwt::{AwsLcVerifier, FetchKeys},
     metadata::{Discover, ProviderMetadata},
 };
+use logto_recordings::Recording;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::provider::{
-    self, NOW, Recording, builder, config, document, document_with, header, json_response,
+    self, NOW, builder, config, document, document_with, header, json_response,
 };
 
 const ENDPOINTS: [&str; 9] = [

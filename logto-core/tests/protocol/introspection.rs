@@ -10,9 +10,10 @@ use logto_core::{
     introspection::{Introspect, Introspection, OpaqueTokenVerification},
     jwt::TokenError,
 };
+use logto_recordings::Recording;
 use serde_json::{Value, json};
 
-use crate::support::provider::{self, NOW, Recording, config, form, json_response, metadata};
+use crate::support::provider::{self, NOW, config, form, json_response, metadata};
 
 const RECORDED_ISSUER: &str = "http://localhost:3001/oidc";
 const TRADITIONAL: &str = "q5z3x46nt51n2jydi4jkh";

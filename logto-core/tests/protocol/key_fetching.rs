@@ -11,12 +11,11 @@ use logto_core::{
     jwt::{AwsLcVerifier, FetchKeys, FetchedKeys},
     metadata::{Discover, ProviderMetadata},
 };
+use logto_recordings::Recording;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::provider::{
-    self, NOW, Recording, config, document, document_with, header, json_response,
-};
+use crate::support::provider::{self, NOW, config, document, document_with, header, json_response};
 
 fn fetch_keys() -> FetchKeys {
     FetchKeys::new(&provider::metadata(), Arc::new(AwsLcVerifier))

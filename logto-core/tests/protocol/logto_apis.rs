@@ -8,11 +8,10 @@ use logto_core::{
     grants::ClientCredentials,
     management_api::ManagementApi,
 };
+use logto_recordings::Recording;
 use serde_json::json;
 
-use crate::support::provider::{
-    self, NOW, Recording, config, form, header, json_response, metadata,
-};
+use crate::support::provider::{self, NOW, config, form, header, json_response, metadata};
 
 fn token() -> AccessToken {
     let target = TokenTarget::resource("https://shop.example.com/api");

@@ -10,11 +10,12 @@ use logto_core::{
     metadata::ProviderMetadata,
     revocation::RevokeRefreshToken,
 };
+use logto_recordings::Recording;
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::support::provider::{
-    self, NOW, Recording, config, form, header, json_response, metadata, response,
+    self, NOW, config, form, header, json_response, metadata, response,
 };
 
 fn revoke(config: &LogtoConfig, metadata: &ProviderMetadata, token: &str) -> RevokeRefreshToken {

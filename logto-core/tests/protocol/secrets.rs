@@ -9,17 +9,15 @@ use logto_core::{
     account_api::AccountApi,
     claims::UserInfo,
     config::{ClientAuthentication, LogtoConfigBuilder},
-    grants::{
-        ClientCredentials, DevicePoll, DeviceSignIn, ExchangeToken, RefreshTokens, TypedToken,
-    },
+    grants::{ClientCredentials, ExchangeToken, RefreshTokens, TypedToken},
     id_token::IdTokenVerification,
     introspection::{Introspect, Introspection},
     jwt::{self, AwsLcVerifier, TokenType, UnverifiedJwt},
-    machine::{CompleteDeviceSignIn, CompleteSignIn, ObtainToken, ProviderKeys},
+    machine::ObtainToken,
     metadata::Discover,
     revocation::RevokeRefreshToken,
     session::SessionId,
-    sign_in::{Callback, PendingSignIn},
+    sign_in::{Callback, CompleteSignIn, DevicePoll, DeviceSignIn, PendingSignIn, ProviderKeys},
     sign_out::SignOut,
     user_info::FetchUserInfo,
 };
@@ -354,12 +352,14 @@ fn b18_devices() {
     let DevicePoll::Approved(tokens) = approved else {
         panic!("{approved:?}");
     };
-    assert_hidden("RedeemedTokens", &tokens);
+    assert_hidden("UnverifiedTokens", &tokens);
     let name = SessionId::from_random(std::array::from_fn(|index| 96 + index as u8));
     assert_hidden("SessionId", &name);
-    let mut machine = CompleteDeviceSignIn::new(&config, &metadata, device, tokens, name, keys());
-    assert_hidden("CompleteDeviceSignIn", &machine);
-    assert_hidden("DeviceSignedIn", &done(&mut machine).unwrap());
+    let resumed = device.resume(tokens, name);
+    assert_hidden("ResumedSignIn of a device", &resumed);
+    let mut machine = CompleteSignIn::new(&config, &metadata, resumed, keys());
+    assert_hidden("CompleteSignIn of a device", &machine);
+    assert_hidden("SignedIn of a device", &done(&mut machine).unwrap());
 }
 
 #[test]

@@ -5,9 +5,10 @@ use logto_core::{
     error::OAuthErrorCode,
     grants::{ExchangeToken, TypedToken},
 };
+use logto_recordings::Recording;
 use serde_json::json;
 
-use crate::support::provider::{self, NOW, Recording, config, form, json_response, metadata};
+use crate::support::provider::{self, NOW, config, form, json_response, metadata};
 
 const SHOP: &str = "https://shopping.your-app.com/api";
 

@@ -11,12 +11,13 @@ use logto_core::{
     error::{Advice, Endpoint},
     grants::RefreshTokens,
     jwt::AwsLcVerifier,
-    machine::{CompleteSignIn, ProviderKeys},
     metadata::ProviderMetadata,
+    sign_in::{CompleteSignIn, ProviderKeys},
 };
+use logto_recordings::Recording;
 use serde_json::{Value, json};
 
-use crate::support::provider::{self, NOW, Recording, config, done, form, header, metadata, sent};
+use crate::support::provider::{self, NOW, config, done, form, header, metadata, sent};
 
 fn refresh(config: &LogtoConfig, target: TokenTarget) -> RefreshTokens {
     let refresh_token = Secret::from("old-refresh-token");

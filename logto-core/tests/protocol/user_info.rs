@@ -7,12 +7,13 @@ use logto_core::{
     error::{Advice, Endpoint, OAuthErrorCode, UsageError},
     user_info::FetchUserInfo,
 };
+use logto_recordings::Recording;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::provider::{
-    self, NOW, Recording, header, json_response, metadata, recorded_metadata, response,
+    self, NOW, header, json_response, metadata, recorded_metadata, response,
 };
 
 const ALICE: &str = "dknhv6vsaxt5";

@@ -5,15 +5,17 @@ use http::Response;
 use logto_core::{
     Error, LogtoConfig, Machine, Secret, Session, TokenTarget, UnixTime,
     error::{Advice, UsageError},
-    machine::{CompleteSignIn, ObtainToken, Obtained, ProviderKeys},
+    machine::{ObtainToken, Obtained},
     metadata::ProviderMetadata,
+    sign_in::{CompleteSignIn, ProviderKeys},
 };
+use logto_recordings::Recording;
 use serde_json::json;
 
 use crate::support::{
     SigningKey,
     provider::{
-        self, ISSUER, NOW, Recording, config, done, json_response, metadata, pending_record,
+        self, ISSUER, NOW, config, done, json_response, metadata, pending_record,
         recorded_metadata, response, resumed, sent,
     },
     signing::{claims, claims_with, claims_without, id_token, jwks_response, keys, provider_keys},

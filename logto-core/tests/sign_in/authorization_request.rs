@@ -8,6 +8,7 @@ use logto_core::{
     sign_in::PendingSignIn,
     vocabulary::{DirectSignIn, FirstScreen, Identifier, Prompt, UserScope},
 };
+use logto_recordings::Recording;
 use serde_json::json;
 use url::Url;
 
@@ -414,7 +415,7 @@ fn x24_the_recorded_requests_are_rebuilt() {
         let (built, _) = sign_in
             .start(&config, &provider::recorded_metadata(), &random(), NOW)
             .unwrap();
-        let recorded = provider::Recording::load(number).request.uri().to_string();
+        let recorded = Recording::load(number).request.uri().to_string();
         let recorded = Url::parse(&recorded).unwrap();
         assert_eq!(built.path(), recorded.path());
         assert_eq!(comparable(&built), comparable(&recorded), "{number}");

@@ -6,9 +6,9 @@ use logto_core::{
     Error, LogtoConfig, Machine, SignIn, Step, UnixTime,
     error::{Advice, OAuthErrorCode},
     jwt::AwsLcVerifier,
-    machine::{CompleteSignIn, ProviderKeys},
     metadata::ProviderMetadata,
     sign_in::{Callback, CallbackError, PendingSignIn, ResumedSignIn},
+    sign_in::{CompleteSignIn, ProviderKeys},
 };
 use proptest::prelude::*;
 use serde_json::json;

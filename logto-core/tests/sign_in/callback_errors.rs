@@ -5,6 +5,7 @@ use logto_core::{
     error::{Advice, OAuthErrorCode},
     sign_in::{Callback, CallbackError, PendingSignIn},
 };
+use logto_recordings::Recording;
 use serde_json::json;
 use url::Url;
 
@@ -100,7 +101,7 @@ fn c22_the_errors_of_a_silent_sign_in_ask_for_a_visible_one() {
         assert!(error.server().is_some());
     }
     // Logto's own answer to `prompt=none`.
-    let location = Url::parse(provider::Recording::load(65).redirect()).unwrap();
+    let location = Url::parse(Recording::load(65).redirect()).unwrap();
     let callback = Callback::from_url(&location).unwrap();
     assert_eq!(callback.state(), Some("oTtVS0L8K7SelKb4IKdEVg"));
     assert_eq!(
@@ -135,7 +136,7 @@ fn c12_the_recorded_error_redirects_are_understood() {
             "openid scope must be requested when using the nonce parameter",
         ),
     ] {
-        let recording = provider::Recording::load(number);
+        let recording = Recording::load(number);
         let sent = recording.request.uri().query().unwrap().as_bytes();
         let state = provider::parameters(sent)["state"].clone();
         let stored = json!({
@@ -162,7 +163,7 @@ fn c12_the_recorded_error_redirects_are_understood() {
         assert_eq!(error.description.as_deref(), Some(description));
     }
     // An answer in the fragment never reaches a server; the rest of the URL is no answer.
-    let location = Url::parse(provider::Recording::load(68).redirect()).unwrap();
+    let location = Url::parse(Recording::load(68).redirect()).unwrap();
     let callback = Callback::from_url(&location).unwrap();
     assert!(callback.state().is_none() && callback.error().is_none());
 }

@@ -8,16 +8,17 @@ use logto_core::{
     Error, LogtoConfig, Machine, SignIn, TokenTarget, UnixTime,
     error::Advice,
     jwt::{Algorithm, TokenError},
-    machine::{CompleteSignIn, ProviderKeys, SignedIn},
     sign_in::Callback,
+    sign_in::{CompleteSignIn, ProviderKeys, SignedIn},
 };
+use logto_recordings::Recording;
 use serde_json::{Value, json};
 
 use crate::support::{
     self, SigningKey,
     provider::{
-        self, ISSUER, NOW, Recording, config, done, json_response, metadata, pending_record,
-        random, recorded_metadata, response, resumed, sent,
+        self, ISSUER, NOW, config, done, json_response, metadata, pending_record, random,
+        recorded_metadata, response, resumed, sent,
     },
     signing::{claims, claims_with, claims_without, jwks_response, keys, provider_keys},
 };

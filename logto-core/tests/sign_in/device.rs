@@ -7,17 +7,16 @@ use http::Response;
 use logto_core::{
     Error, Exchange, LogtoConfig, Machine, Step, TokenTarget, UnixTime,
     error::{OAuthErrorCode, UsageError},
-    grants::{DeviceAuthorization, DevicePoll, DeviceSignIn, RefreshTokens},
+    grants::RefreshTokens,
     jwt::{AwsLcVerifier, KeySet, TokenError},
-    machine::{CompleteDeviceSignIn, ProviderKeys},
     session::{Session, SessionId},
+    sign_in::{CompleteSignIn, DeviceAuthorization, DevicePoll, DeviceSignIn, ProviderKeys},
     vocabulary::UserScope,
 };
+use logto_recordings::Recording;
 use serde_json::{Value, json};
 
-use crate::support::provider::{
-    self, Recording, config, form, json_response, metadata, recorded_metadata,
-};
+use crate::support::provider::{self, config, form, json_response, metadata, recorded_metadata};
 
 /// When the device flow was recorded.
 const NOW: UnixTime = UnixTime::from_secs(1_795_335_864);
@@ -139,8 +138,8 @@ fn recorded_device_sign_in_ends_in_a_session() {
     };
 
     let name = SessionId::from_random([7; 16]);
-    let mut machine =
-        CompleteDeviceSignIn::new(&config, &metadata, device, tokens, name, recorded_keys());
+    let resumed = device.resume(tokens, name);
+    let mut machine = CompleteSignIn::new(&config, &metadata, resumed, recorded_keys());
     let Step::Done(Ok(signed_in)) = machine.poll(NOW) else {
         panic!("the keys are there");
     };
@@ -189,7 +188,8 @@ fn the_key_set_is_fetched_when_there_is_none() {
     };
     let name = SessionId::from_random([7; 16]);
     let none = ProviderKeys::new(None, Arc::new(AwsLcVerifier));
-    let mut machine = CompleteDeviceSignIn::new(&config, &metadata, device, tokens, name, none);
+    let resumed = device.resume(tokens, name);
+    let mut machine = CompleteSignIn::new(&config, &metadata, resumed, none);
     let Step::Send { request, .. } = machine.poll(NOW) else {
         panic!("there is no key set");
     };
@@ -211,7 +211,8 @@ fn f5_keys_out_of_reach_fail_the_sign_in_as_trouble_that_passes() {
     };
     let none = ProviderKeys::new(None, Arc::new(AwsLcVerifier));
     let name = SessionId::from_random([7; 16]);
-    let mut machine = CompleteDeviceSignIn::new(&config, &metadata, device, tokens, name, none);
+    let resumed = device.resume(tokens, name);
+    let mut machine = CompleteSignIn::new(&config, &metadata, resumed, none);
     assert!(matches!(machine.poll(NOW), Step::Send { .. }));
     machine.handle(json_response(503, &json!({})), NOW);
     assert!(matches!(
@@ -230,8 +231,8 @@ fn an_id_token_for_another_application_is_refused() {
         panic!("approved");
     };
     let name = SessionId::from_random([7; 16]);
-    let mut machine =
-        CompleteDeviceSignIn::new(&config, &metadata, device, tokens, name, recorded_keys());
+    let resumed = device.resume(tokens, name);
+    let mut machine = CompleteSignIn::new(&config, &metadata, resumed, recorded_keys());
     assert!(matches!(
         machine.poll(NOW),
         Step::Done(Err(Error::Token(TokenError::Audience)))

@@ -10,10 +10,11 @@ use logto_core::{
     sign_in::{Callback, PendingSignIn},
     vocabulary::{FirstScreen, Prompt},
 };
+use logto_recordings::Recording;
 use serde_json::{Value, json};
 
 use crate::support::provider::{
-    self, NOW, Recording, config, form, json_response, metadata, parameters, random,
+    self, NOW, config, form, json_response, metadata, parameters, random,
 };
 
 fn push(sign_in: &SignIn, config: &LogtoConfig) -> (PushAuthorization, PendingSignIn) {

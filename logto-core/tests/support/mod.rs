@@ -1,5 +1,4 @@
-//! What the tests of the core share: an application and its provider, keys that sign, and exchanges recorded at a
-//! real Logto.
+//! What the tests of the core share: an application and its provider, and keys that sign.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -11,7 +10,7 @@ pub mod sessions;
 pub mod signing;
 pub mod token_endpoint;
 
-use std::{fs, path::PathBuf, sync::OnceLock};
+use std::sync::OnceLock;
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -196,29 +195,4 @@ pub fn jwks(keys: &[Value]) -> Vec<u8> {
 
 pub fn key_set(keys: &[Value], verifier: &dyn JwsVerifier) -> KeySet {
     KeySet::parse(&jwks(keys), verifier).unwrap()
-}
-
-/// One recorded exchange with a real Logto, by the start of its file name.
-pub fn recording(number: &str) -> Value {
-    let (_, recording) = recordings()
-        .into_iter()
-        .find(|(name, _)| name.starts_with(number))
-        .unwrap_or_else(|| panic!("no recording {number}"));
-    recording
-}
-
-/// All recorded exchanges with their file names, in order.
-pub fn recordings() -> Vec<(String, Value)> {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recordings"));
-    let mut recordings: Vec<(String, Value)> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .map(|entry| {
-            let name = entry.file_name().into_string().unwrap();
-            let recording = serde_json::from_slice(&fs::read(entry.path()).unwrap()).unwrap();
-            (name, recording)
-        })
-        .collect();
-    recordings.sort_by(|(a, _), (b, _)| a.cmp(b));
-    recordings
 }

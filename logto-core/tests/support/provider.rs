@@ -1,6 +1,6 @@
-//! An application, its provider, literal responses, and exchanges recorded at a real Logto.
+//! An application, its provider, and literal responses.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,6 +10,7 @@ use logto_core::{
     metadata::ProviderMetadata,
     sign_in::{Callback, PendingSignIn, ResumedSignIn, SIGN_IN_RANDOM_BYTES},
 };
+use logto_recordings::Recording;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
@@ -155,71 +156,6 @@ pub fn done<M: Machine>(machine: &mut M) -> M::Output {
     match machine.poll(NOW) {
         Step::Done(output) => output,
         Step::Send { request, .. } => panic!("not done: {} {}", request.method(), request.uri()),
-    }
-}
-
-/// One exchange with a real Logto 1.42.
-pub struct Recording {
-    pub request: Request<Bytes>,
-    pub response: Response<Bytes>,
-}
-
-impl Recording {
-    /// The one whose file name starts with this number.
-    pub fn load(number: u16) -> Self {
-        let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recordings"));
-        let prefix = format!("{number:03}-");
-        let file = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .find(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
-            .unwrap_or_else(|| panic!("no recording {number}"));
-        let recording: Value = serde_json::from_slice(&fs::read(file.path()).unwrap()).unwrap();
-        let (request, response) = (&recording["request"], &recording["response"]);
-
-        let mut read_request = Request::builder()
-            .method(request["method"].as_str().unwrap())
-            .uri(format!(
-                "http://localhost:3001{}",
-                request["target"].as_str().unwrap()
-            ));
-        for (name, value) in headers(request) {
-            read_request = read_request.header(name, value);
-        }
-        let status = response["status"].as_u64().unwrap();
-        let mut read_response = Response::builder().status(u16::try_from(status).unwrap());
-        for (name, value) in headers(response) {
-            read_response = read_response.header(name, value);
-        }
-        Self {
-            request: read_request.body(body(request)).unwrap(),
-            response: read_response.body(body(response)).unwrap(),
-        }
-    }
-
-    /// What the recorded server answered, as JSON.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(self.response.body()).unwrap()
-    }
-
-    pub fn redirect(&self) -> &str {
-        self.response.headers()["location"].to_str().unwrap()
-    }
-}
-
-fn headers(message: &Value) -> impl Iterator<Item = (&str, &str)> {
-    message["headers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|header| (header[0].as_str().unwrap(), header[1].as_str().unwrap()))
-}
-
-fn body(message: &Value) -> Bytes {
-    match (&message["json"], &message["body"]) {
-        (Value::Null, Value::String(text)) => Bytes::from(text.clone()),
-        (Value::Null, _) => Bytes::new(),
-        (json, _) => Bytes::from(json.to_string()),
     }
 }
 

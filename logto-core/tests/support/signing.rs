@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use logto_core::{
     jwt::{AwsLcVerifier, KeySet},
-    machine::ProviderKeys,
+    sign_in::ProviderKeys,
 };
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use logto_core::{
     Error, Exchange, LogtoConfig, Machine, Secret, TokenTarget,
     grants::{RefreshTokens, Refreshed},
     jwt::AwsLcVerifier,
-    machine::{CompleteSignIn, ProviderKeys},
+    sign_in::{CompleteSignIn, ProviderKeys},
 };
 
 use super::provider::{self, NOW, config, done, metadata, sent};

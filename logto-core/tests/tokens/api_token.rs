@@ -11,12 +11,10 @@ use logto_core::{
     api_token::{AccessTokenVerification, ApiTokenClaims, ApiTokenError, Caller},
     jwt::{Algorithm, AwsLcVerifier, KeySet, TokenError},
 };
+use logto_recordings::Recording;
 use serde_json::{Map, Value, json};
 
-use crate::support::{
-    SigningKey, VERIFIERS, base64url,
-    provider::{ISSUER, Recording},
-};
+use crate::support::{SigningKey, VERIFIERS, base64url, provider::ISSUER};
 
 const API: &str = "https://shop.example.com/api";
 const ACME: &str = "8z8fuwxwnifo";

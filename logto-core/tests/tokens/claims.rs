@@ -2,6 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use logto_core::{UnixTime, claims::*};
+use logto_recordings::Recording;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -65,7 +66,7 @@ fn g14_logto_timestamps_are_milliseconds_and_protocol_dates_seconds() {
 
 #[test]
 fn g13_recorded_userinfo_has_what_the_id_token_leaves_out() {
-    let body = recording("008-get-userinfo-with-the-opaque-access-token");
+    let body = Recording::load(8).json();
     let info: UserInfo = serde_json::from_value(body.clone()).unwrap();
 
     assert_eq!(info.sub, "dknhv6vsaxt5");
@@ -84,7 +85,7 @@ fn g13_recorded_userinfo_has_what_the_id_token_leaves_out() {
 
 #[test]
 fn g13_recorded_userinfo_with_every_scope() {
-    let body = recording("116-userinfo-with-every-scope");
+    let body = Recording::load(116).json();
     let info: UserInfo = serde_json::from_value(body.clone()).unwrap();
 
     let address = info.user.address.value().unwrap();
@@ -238,7 +239,7 @@ fn g10_unknown_claims_are_kept_and_custom_types_read_them() {
     assert_eq!(claims.user.extra["https://example.com/tenant"]["id"], 7);
     assert_eq!(Value::Object(claims.to_map()), payload);
 
-    let body = recording("116-userinfo-with-every-scope");
+    let body = Recording::load(116).json();
     let info: UserInfo = serde_json::from_value(body.clone()).unwrap();
     assert_eq!(info.custom::<Value>().unwrap(), body);
 }
@@ -440,15 +441,8 @@ fn c69_c77_sub_has_1_to_255_characters() {
     }
 }
 
-fn recording(name: &str) -> Value {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recordings");
-    let text = std::fs::read_to_string(format!("{directory}/{name}.json")).unwrap();
-    let mut recording: Value = serde_json::from_str(&text).unwrap();
-    recording["response"]["json"].take()
-}
-
 fn recorded_id_token() -> Value {
-    let body = recording("006-token-request-no-resource-parameter");
+    let body = Recording::load(6).json();
     let token = body["id_token"].as_str().unwrap();
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()

@@ -3,12 +3,11 @@
 use logto_core::jwt::{
     self, Algorithm, AwsLcVerifier, KeySet, KeySetError, MAX_ID_TOKEN_LEN, TokenError, TokenType,
 };
+use logto_recordings::Recording;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{
-    self, SigningKey, VERIFIERS, base64url, from_base64url, jwks, key_set, recording,
-};
+use crate::support::{self, SigningKey, VERIFIERS, base64url, from_base64url, jwks, key_set};
 
 /// The shared ES384 key next to one that is under test.
 fn beside_a_good_key(jwk: &Value) -> Vec<u8> {
@@ -62,17 +61,17 @@ fn changed(mut jwk: Value, changes: Value) -> Value {
 #[test]
 fn r20_logtos_own_sets_are_read() {
     for (number, kids) in [
-        ("002", &["AmApishBHd1yyIP7hoqtfnU6_82NhjHLw-pNbyCr4z8"][..]),
+        (2, &["AmApishBHd1yyIP7hoqtfnU6_82NhjHLw-pNbyCr4z8"][..]),
         (
-            "118",
+            118,
             &[
                 "0NmywcSkDaKMlXCTS48QACPQbL3XjOUCAL2XdnCaVWQ",
                 "AmApishBHd1yyIP7hoqtfnU6_82NhjHLw-pNbyCr4z8",
             ],
         ),
-        ("119", &["Oyh0GWgVzD9rT_MrwICMdlA3mhXv2Ul_ePKScWhnL-0"]),
+        (119, &["Oyh0GWgVzD9rT_MrwICMdlA3mhXv2Ul_ePKScWhnL-0"]),
     ] {
-        let body = recording(number)["response"]["json"].to_string();
+        let body = Recording::load(number).json().to_string();
         for verifier in VERIFIERS {
             let keys = KeySet::parse(body.as_bytes(), verifier).unwrap();
             assert_eq!(keys.kids().collect::<Vec<_>>(), kids, "{number}");
@@ -406,7 +405,7 @@ fn r21_t18_t19_a_newer_set_replaces_the_older_one_as_a_whole() {
 
 #[test]
 fn r34_keys_of_different_kinds_live_side_by_side() {
-    let recorded = recording("118")["response"]["json"].to_string();
+    let recorded = Recording::load(118).json().to_string();
     for verifier in VERIFIERS {
         let keys = KeySet::parse(recorded.as_bytes(), verifier).unwrap();
         let rsa = Some("0NmywcSkDaKMlXCTS48QACPQbL3XjOUCAL2XdnCaVWQ");

@@ -15,12 +15,12 @@ use logto_core::{
     logout_token::LogoutTokenVerification,
     user_info::FetchUserInfo,
 };
+use logto_recordings::{Recording, logout_request};
 use serde_json::{Value, json};
 
 use crate::support::{
     SigningKey,
     provider::{self, APP_ID, ISSUER, form, metadata},
-    recording,
 };
 
 const NOW: UnixTime = UnixTime::from_secs(1010);
@@ -139,13 +139,11 @@ fn v8_l8_recorded_tokens_are_accepted_in_their_own_place_only() {
     let issuer = "http://localhost:3001/oidc";
     let app = "q5z3x46nt51n2jydi4jkh";
     let now = UnixTime::from_secs(1_795_335_864);
-    let keys = recording("002")["response"]["json"].to_string();
+    let keys = Recording::load(2).json().to_string();
     let keys = KeySet::parse(keys.as_bytes(), &AwsLcVerifier).unwrap();
-    let answer = recording("014")["response"]["json"].clone();
-    let logout = recording("114")["request"]["body"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let answer = Recording::load(14).json();
+    let logout = logout_request().into_body();
+    let logout = std::str::from_utf8(&logout).unwrap();
     let logout = logout.strip_prefix("logout_token=").unwrap();
 
     let id_token = answer["id_token"].as_str().unwrap();

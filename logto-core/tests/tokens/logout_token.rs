@@ -7,9 +7,10 @@ use logto_core::{
     jwt::{Algorithm, AwsLcVerifier, KeySet, TokenError},
     logout_token::{self, LONGEST_LOGOUT_TOKEN_LIFETIME, LogoutToken, LogoutTokenVerification},
 };
+use logto_recordings::{Recording, logout_request};
 use serde_json::{Value, json};
 
-use crate::support::{self, SigningKey, VERIFIERS, base64url, recording};
+use crate::support::{SigningKey, VERIFIERS, base64url};
 
 const ISSUER: &str = "https://tenant.logto.app/oidc";
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -308,11 +309,9 @@ fn l6_the_form_has_exactly_one_token() {
 
 #[test]
 fn recorded_logout_token() {
-    let recording = recording("114");
-    let body = recording["request"]["body"].as_str().unwrap();
-    let token = logout_token::from_form(body.as_bytes()).unwrap();
+    let token = logout_token::from_form(logout_request().body()).unwrap();
     for verifier in VERIFIERS {
-        let keys = support::recording("002")["response"]["json"].to_string();
+        let keys = Recording::load(2).json().to_string();
         let keys = KeySet::parse(keys.as_bytes(), verifier).unwrap();
         let verification =
             LogoutTokenVerification::new("http://localhost:3001/oidc", "q5z3x46nt51n2jydi4jkh");

@@ -4,15 +4,19 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{Request, Response};
 use logto_core::{
     UnixTime,
     claims::IdTokenClaims,
     id_token::IdTokenVerification,
     jwt::{self, JwsVerifier, KeySet, MAX_TOKEN_LEN, TokenError, TokenType},
 };
+use logto_recordings::{Recording, logout_request};
 use serde_json::Value;
+use url::form_urlencoded;
 
-use crate::support::{VERIFIERS, from_base64url, recording, recordings};
+use crate::support::{VERIFIERS, from_base64url, provider::header};
 
 const ISSUER: &str = "http://localhost:3001/oidc";
 
@@ -21,25 +25,28 @@ struct Recorded {
     file: String,
     token: String,
     token_type: TokenType,
-    /// When the response was sent. Only the back-channel request of recording 114 has no response.
+    /// When the response was sent. Only the back-channel logout request has no response.
     date: Option<UnixTime>,
     /// The client that made the request.
     client_id: Option<String>,
 }
 
 fn recorded_tokens() -> Vec<Recorded> {
+    let exchanges = Recording::all();
+    let exchanges = exchanges
+        .into_iter()
+        .map(|it| (it.name, it.request, Some(it.response)));
+    let logout = ("back-channel logout".to_owned(), logout_request(), None);
     let mut found: Vec<Recorded> = Vec::new();
-    for (file, recording) in recordings() {
-        let mut tokens = Vec::new();
-        collect_tokens(&recording, &mut tokens);
-        for token in tokens {
+    for (file, request, response) in exchanges.chain([logout]) {
+        for token in tokens(&format!("{request:?} {response:?}")) {
             if found.iter().all(|known| known.token != token) {
                 found.push(Recorded {
                     file: file.clone(),
-                    token_type: token_type(&token),
-                    token,
-                    date: date(&recording),
-                    client_id: client_id(&recording["request"]),
+                    token_type: token_type(token),
+                    token: token.to_owned(),
+                    date: response.as_ref().map(date),
+                    client_id: client_id(&request),
                 });
             }
         }
@@ -47,21 +54,9 @@ fn recorded_tokens() -> Vec<Recorded> {
     found
 }
 
-fn collect_tokens(value: &Value, tokens: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => members
-            .values()
-            .for_each(|value| collect_tokens(value, tokens)),
-        Value::Array(elements) => elements
-            .iter()
-            .for_each(|value| collect_tokens(value, tokens)),
-        Value::String(text) => tokens.extend(
-            text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c))
-                .filter(|word| word.starts_with("eyJ") && word.split('.').count() == 3)
-                .map(str::to_owned),
-        ),
-        _ => {}
-    }
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c))
+        .filter(|word| word.starts_with("eyJ") && word.split('.').count() == 3)
 }
 
 fn token_type(token: &str) -> TokenType {
@@ -75,16 +70,12 @@ fn token_type(token: &str) -> TokenType {
     }
 }
 
-fn header<'a>(message: &'a Value, name: &str) -> Option<&'a str> {
-    let headers = message.get("headers")?.as_array()?;
-    headers.iter().find(|header| header[0] == name)?[1].as_str()
-}
-
 /// All recordings were made on one day.
-fn date(recording: &Value) -> Option<UnixTime> {
+fn date(response: &Response<Bytes>) -> UnixTime {
     const MIDNIGHT: i64 = 1_795_305_600;
-    let date = header(recording.get("response")?, "date").unwrap();
-    let time = date
+    let time = response.headers()["date"]
+        .to_str()
+        .unwrap()
         .strip_prefix("Sun, 22 Nov 2026 ")
         .unwrap()
         .strip_suffix(" GMT")
@@ -92,24 +83,22 @@ fn date(recording: &Value) -> Option<UnixTime> {
     let seconds = time
         .split(':')
         .fold(0, |sum, part| sum * 60 + part.parse::<i64>().unwrap());
-    Some(UnixTime::from_secs(MIDNIGHT + seconds))
+    UnixTime::from_secs(MIDNIGHT + seconds)
 }
 
-fn client_id(request: &Value) -> Option<String> {
-    if let Some(basic) = header(request, "authorization").and_then(|it| it.strip_prefix("Basic ")) {
+fn client_id(request: &Request<Bytes>) -> Option<String> {
+    let basic = header(request, "authorization").and_then(|it| it.strip_prefix("Basic "));
+    if let Some(basic) = basic {
         let credentials = String::from_utf8(STANDARD.decode(basic).unwrap()).unwrap();
         return Some(credentials.split_once(':').unwrap().0.to_owned());
     }
-    let mut parameters = request.get("body")?.as_str()?.split('&');
-    Some(
-        parameters
-            .find_map(|parameter| parameter.strip_prefix("client_id="))?
-            .to_owned(),
-    )
+    let mut parameters = form_urlencoded::parse(request.body());
+    let client_id = parameters.find(|(name, _)| name == "client_id")?;
+    Some(client_id.1.into_owned())
 }
 
-fn recorded_keys(number: &str, verifier: &dyn JwsVerifier) -> KeySet {
-    let body = recording(number)["response"]["json"].to_string();
+fn recorded_keys(number: u16, verifier: &dyn JwsVerifier) -> KeySet {
+    let body = Recording::load(number).json().to_string();
     KeySet::parse(body.as_bytes(), verifier).unwrap()
 }
 
@@ -119,9 +108,9 @@ fn every_recorded_token_verifies_with_the_keys_of_its_time() {
     for verifier in VERIFIERS {
         // The tokens were issued before the rotations of section 15: the first set has their key,
         // the second still has it, the last does not.
-        let at_first = recorded_keys("002", verifier);
-        let after_rotation = recorded_keys("118", verifier);
-        let at_the_end = recorded_keys("119", verifier);
+        let at_first = recorded_keys(2, verifier);
+        let after_rotation = recorded_keys(118, verifier);
+        let at_the_end = recorded_keys(119, verifier);
         let mut verified = BTreeMap::new();
         for Recorded {
             file,
@@ -151,7 +140,7 @@ fn every_recorded_token_verifies_with_the_keys_of_its_time() {
 #[test]
 fn every_recorded_id_token_is_accepted_for_its_client_at_its_time() {
     for verifier in VERIFIERS {
-        let keys = recorded_keys("002", verifier);
+        let keys = recorded_keys(2, verifier);
         let mut accepted = 0;
         for Recorded {
             file,
@@ -181,7 +170,7 @@ fn every_recorded_id_token_is_accepted_for_its_client_at_its_time() {
 
 #[test]
 fn c65_c66_c67_c70_every_recorded_id_token_is_refused_elsewhere_and_later() {
-    let keys = recorded_keys("002", VERIFIERS[0]);
+    let keys = recorded_keys(2, VERIFIERS[0]);
     for Recorded {
         file,
         token,
@@ -227,7 +216,7 @@ fn c65_c66_c67_c70_every_recorded_id_token_is_refused_elsewhere_and_later() {
 
 #[test]
 fn c76_every_recorded_refresh_continues_its_sign_in() {
-    let keys = recorded_keys("002", VERIFIERS[0]);
+    let keys = recorded_keys(2, VERIFIERS[0]);
     let mut sign_ins: BTreeMap<(String, Option<String>), IdTokenClaims> = BTreeMap::new();
     let mut continued = 0;
     for Recorded {

@@ -80,11 +80,14 @@ impl RedisStore {
         // Scripts are what this store consists of. A key would need the prefix, which comes later.
         let probe = redis::cmd("EVAL").arg("return 1").arg(0).take();
         let response: Result<u8, _> = connection.query(&probe).await;
-        response.map_err(refusal::classify_connecting)?;
-        Ok(Self {
-            connection,
-            prefix: PREFIX.to_owned(),
-        })
+        match response {
+            Ok(_) => Ok(Self {
+                connection,
+                prefix: PREFIX.to_owned(),
+            }),
+            Err(_) if connection.speaks_plaintext_only().await => Err(refusal::no_tls()),
+            Err(error) => Err(refusal::classify_connecting(error)),
+        }
     }
 
     /// Another beginning for all keys than `logto:`.

@@ -206,6 +206,61 @@ async fn b11_a_record_is_bound_to_its_place_its_application_and_its_key() {
 }
 
 #[tokio::test]
+async fn b11_users_are_named_by_a_keyed_hash_that_survives_a_change_of_keys() {
+    let store = OpenStore::default();
+    let config = config("https://tenant.logto.app", "app");
+    let storage = |keys| ExternalStorage::new(store.clone(), keys, &config);
+    let names = || {
+        let entries = store.entries.lock().unwrap();
+        let owners = entries.values().flat_map(|(entry, _)| {
+            [entry.subject.clone(), entry.provider_session.clone()].map(Option::unwrap)
+        });
+        owners.collect::<std::collections::BTreeSet<_>>()
+    };
+    let session = Sample::default().build().unwrap();
+    let claims = session.claims();
+    let (subject, sid) = (claims.sub.clone(), claims.sid.clone().unwrap());
+    let rotated = || {
+        ring(3)
+            .with_previous_key(SealKey::new(&[2; 32]))
+            .with_previous_key(SealKey::new(&[1; 32]))
+    };
+
+    // The same user has other names under another key, and the two kinds of names differ.
+    storage(ring(1)).create(&session, NOW).await.unwrap();
+    let first = names();
+    storage(ring(2)).create(&session, NOW).await.unwrap();
+    assert_eq!(first.len(), 2);
+    assert_eq!(names().len(), 4);
+    assert!(names().is_superset(&first));
+
+    for whose in [
+        SessionOwner::Subject(subject),
+        SessionOwner::ProviderSession(sid),
+    ] {
+        store.entries.lock().unwrap().clear();
+        for byte in 1..=3 {
+            storage(ring(byte)).create(&session, NOW).await.unwrap();
+        }
+        // Whoever has one key finds what was written under it; the ring finds all.
+        assert_eq!(storage(ring(4)).remove_all(&whose).await.unwrap(), Some(0));
+        assert_eq!(
+            storage(rotated()).remove_all(&whose).await.unwrap(),
+            Some(3)
+        );
+        assert!(store.entries.lock().unwrap().is_empty());
+    }
+
+    // A write renames.
+    let handle = storage(ring(1)).create(&session, NOW).await.unwrap();
+    let rotated = storage(rotated());
+    let stored = rotated.load(&handle, NOW).await.unwrap().unwrap();
+    let replaced = rotated.replace(&handle, stored.version, &session, NOW);
+    assert!(matches!(replaced.await.unwrap(), Replaced::Stored { .. }));
+    assert!(names().is_disjoint(&first));
+}
+
+#[tokio::test]
 async fn b11_applications_share_a_store_but_no_user() {
     let store = OpenStore::default();
     let storage = |app_id| {

@@ -6,9 +6,10 @@ use crate::common::{
         THIRD_PARTY, TRADITIONAL, VERIFIER, authorization_url, tenant,
     },
     member, query,
-    recording::Recording,
+    recording::Replay,
     refusal,
 };
+use logto_recordings::Recording;
 use logto_testkit::{App, BrowserError, BuildError, TestClock, UserConsentScopes};
 
 const SCOPE: &str = "openid offline_access profile email urn:logto:scope:organizations \

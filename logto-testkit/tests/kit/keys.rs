@@ -4,13 +4,14 @@ use crate::common::{
     json,
     lab::{Ask, Lab},
     member,
-    recording::Recording,
+    recording::Replay,
 };
 use aws_lc_rs::{
     rsa::PublicKeyComponents,
     signature::{ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use logto_recordings::Recording;
 use logto_testkit::{KeyError, KeyType};
 use serde_json::Value;
 

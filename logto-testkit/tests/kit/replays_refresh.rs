@@ -1,12 +1,14 @@
 //! The recorded refreshes, sent to the kit.
 
+use logto_recordings::Recording;
+
 use crate::common::{
     lab::{
         ACME, Ask, DEVICE, EVERYTHING, GLOBEX, INITECH, Lab, ORGANIZATIONS, SHOPPING, SHORT, SPA,
         SPA_SHORT, TRADITIONAL,
     },
     member,
-    recording::Recording,
+    recording::Replay,
     refusal,
 };
 

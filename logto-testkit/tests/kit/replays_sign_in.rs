@@ -1,11 +1,13 @@
 //! The recorded exchanges of a sign-in, sent to the kit: discovery, keys, codes, userinfo.
 
+use http::{StatusCode, header};
+use logto_recordings::Recording;
+
 use crate::common::{
     lab::{Ask, EVERYTHING, Lab, ORGANIZATIONS, SHOPPING, SPA, TRADITIONAL},
     member,
-    recording::Recording,
+    recording::Replay,
 };
-use http::{StatusCode, header};
 
 #[test]
 fn recordings_1_2_4_5_discovery_and_keys() {

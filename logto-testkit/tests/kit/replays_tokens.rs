@@ -1,15 +1,17 @@
 //! The recorded revocations, introspections, machine-to-machine tokens, token exchanges and pushed requests.
 
+use http::StatusCode;
+use logto_recordings::Recording;
+use url::Url;
+
 use crate::common::{
     lab::{
         Ask, CALLBACK, EVERYTHING, EXCHANGE, Lab, ORGANIZATIONS, SHOPPING, TRADITIONAL, VERIFIER,
     },
     member, query,
-    recording::Recording,
+    recording::Replay,
     refusal,
 };
-use http::StatusCode;
-use url::Url;
 
 struct Tokens {
     opaque: String,
@@ -35,7 +37,7 @@ fn tokens(lab: &Lab) -> Tokens {
     }
 }
 
-fn replay(lab: &Lab, number: u32, values: &[(&str, &str)]) {
+fn replay(lab: &Lab, number: u16, values: &[(&str, &str)]) {
     let recording = Recording::load(number);
     recording.assert_answered_by(&recording.replay(&lab.logto, values));
 }

@@ -4,9 +4,10 @@ use crate::common::{
     claims,
     lab::{ALWAYS_REFRESH, Ask, CALLBACK, Lab, OTHER, TRADITIONAL, authorization_url},
     member, query,
-    recording::Recording,
+    recording::Replay,
 };
 use http::{Request, StatusCode, header};
+use logto_recordings::Recording;
 use logto_testkit::{App, Browser, BrowserError, Endpoint, Logto, User};
 use url::Url;
 

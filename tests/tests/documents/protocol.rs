@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use logto_tests::recordings;
+use logto_recordings::Recording;
 use serde_json::{Map, Value};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -81,7 +81,7 @@ fn code(cell: &'static str) -> Vec<&'static str> {
 }
 
 fn discovery() -> Map<String, Value> {
-    serde_json::from_slice(recordings::load(1).response.body()).unwrap()
+    serde_json::from_slice(Recording::load(1).response.body()).unwrap()
 }
 
 /// All Rust sources below `folders` of the repository.

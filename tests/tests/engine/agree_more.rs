@@ -9,8 +9,8 @@ use logto_client::{
     clock::SystemClock,
     core::{
         api_token::{AccessTokenVerification, Caller},
-        grants::DeviceSignIn,
         introspection::OpaqueTokenVerification,
+        sign_in::DeviceSignIn,
     },
     http::ReqwestClient,
     m2m::M2mClient,

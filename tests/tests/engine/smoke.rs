@@ -2,13 +2,13 @@
 //! ground that the SDK's own scenarios stand on.
 
 use http::{StatusCode, header};
+use logto_recordings::Recording;
 use logto_tests::{
     browser::Landing,
     engine::{
         DEVICE, Engine, EngineOptions, POST_LOGOUT_REDIRECT_URI, REDIRECT_URI, SPA, TRADITIONAL,
     },
     raw::{CODE_VERIFIER, RawClient, decode_jwt},
-    recordings,
 };
 use serde_json::Value;
 use tokio::{
@@ -30,7 +30,7 @@ async fn discovery_says_what_logto_says() {
         .get(".well-known/openid-configuration", header::ACCEPT, "*/*")
         .await
         .json;
-    let recorded = recordings::load(1).response.into_body();
+    let recorded = Recording::load(1).response.into_body();
     let recorded = String::from_utf8(recorded.to_vec()).unwrap();
     let recorded = recorded.replace("http://localhost:3001/oidc", engine.issuer().as_str());
     let mut theirs: Value = serde_json::from_str(&recorded).unwrap();

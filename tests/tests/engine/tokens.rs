@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::{StatusCode, header};
+use logto_recordings::Recording;
 use logto_tests::{
     engine::{Engine, EngineOptions, KeyType, Lifetimes, M2M, SHOPPING, SPA, TRADITIONAL},
     raw::{RawClient, decode_jwt},
-    recordings,
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -179,7 +179,7 @@ async fn errors_have_the_body_that_logto_gives_them() {
     let engine = engine().await;
     let client = RawClient::new(&engine, TRADITIONAL);
     let unknown = client.refresh("nonsense", &[]).await;
-    let recorded = recordings::load(29).response;
+    let recorded = Recording::load(29).response;
     let mut recorded: Value = serde_json::from_slice(recorded.body()).unwrap();
     // The one thing that differs is the translated sentence.
     recorded["message"] = unknown.json["message"].clone();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use logto_client::{
     Error, LogtoClient, LogtoConfig, TokenTarget, WritableSession,
-    core::grants::{DeviceAuthorization, DeviceSignIn},
+    core::sign_in::{DeviceAuthorization, DeviceSignIn},
     error::DeviceEnd,
 };
 use logto_storage::MemoryStorage;

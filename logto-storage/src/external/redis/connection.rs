@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError,
     aio::MultiplexedConnection, cluster::ClusterClient, cluster_async::ClusterConnection,
 };
 use tokio::{sync::Mutex, time::timeout};
@@ -73,6 +73,30 @@ impl SharedConnection {
         timeout(CALL_TIMEOUT, attempts)
             .await
             .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+    }
+
+    /// Whether a server that was to be reached by TLS, and was not, answers without it. Redis reads a TLS
+    /// greeting as an unfinished command and waits for the rest.
+    pub(super) async fn speaks_plaintext_only(&self) -> bool {
+        let Server::Single(client) = &self.0.server else {
+            return false;
+        };
+        let ConnectionAddr::TcpTls { host, port, .. } = client.get_connection_info().addr() else {
+            return false;
+        };
+        let plaintext = ConnectionAddr::Tcp(host.clone(), *port);
+        let Ok(client) = Client::open(plaintext) else {
+            return false;
+        };
+        let ping = async {
+            let connection = Server::Single(client).connect().await?;
+            connection.query::<String>(&redis::cmd("PING")).await
+        };
+        match ping.await {
+            Ok(_) => true,
+            // It asks for a password, say.
+            Err(error) => error.code().is_some(),
+        }
     }
 
     async fn connection(&self) -> Result<(u64, Connection), RedisError> {

@@ -19,10 +19,17 @@ pub(super) fn classify(error: RedisError) -> StorageError {
 /// As [`classify`], for a new connection: a server that speaks another protocol will go on to do so.
 pub(super) fn classify_connecting(error: RedisError) -> StorageError {
     if error.kind() == ErrorKind::Parse {
-        let advice = "what listens there is no Redis server, or it expects TLS (`rediss://`)";
+        let advice = "what listens there is no Redis server";
         return StorageError::Misconfigured(format!("{error}: {advice}"));
     }
     classify(error)
+}
+
+/// A `rediss://` URL leads to a server without TLS.
+pub(super) fn no_tls() -> StorageError {
+    StorageError::Misconfigured(
+        "the server does not speak TLS on this port: use `redis://`, or its TLS port".to_owned(),
+    )
 }
 
 fn what_to_change(error: &RedisError) -> Option<&'static str> {
@@ -36,7 +43,7 @@ fn what_to_change(error: &RedisError) -> Option<&'static str> {
         ErrorKind::AuthenticationFailed => return Some(PASSWORD),
         ErrorKind::Io if is_tls_failure(error) => {
             return Some(
-                "the server does not speak TLS on this port, or its certificate is not trusted",
+                "the server does not speak TLS on this port, or its certificate is not trusted by this machine",
             );
         }
         ErrorKind::Io if io_error(error).is_some_and(is_unknown_host) => {

@@ -132,6 +132,42 @@ async fn tls_to_a_server_without_it_is_misconfigured() {
     assert_misconfigured(RedisStore::connect(&url).await, advice);
 }
 
+/// A server that speaks TLS only, with a certificate that nobody trusts.
+#[cfg(feature = "tls")]
+fn tls_server() -> RedisServer {
+    let directory = std::env::temp_dir().join(format!("logto-redis-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let [key, certificate] = ["key.pem", "certificate.pem"].map(|name| directory.join(name));
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ])
+        .args(["-subj", "/CN=localhost", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let server = RedisServer::start_tls(&key, &certificate);
+    std::fs::remove_dir_all(&directory).unwrap();
+    server
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_not_trusted_is_misconfigured() {
+    let server = tls_server();
+    let url = format!("rediss://:secret@{}/", server.address);
+    assert_misconfigured(RedisStore::connect(&url).await, "not trusted");
+}
+
 #[tokio::test]
 async fn an_unknown_host_is_misconfigured() {
     let outcome = RedisStore::connect("redis://:secret@no-such-host.invalid/").await;

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -21,9 +21,7 @@ impl RedisServer {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let name = format!("logto-redis-{}-{}", std::process::id(), address.port());
-        let directory = std::env::temp_dir().join(name);
-        fs::create_dir_all(&directory).unwrap();
+        let directory = directory_of(address);
         let process = spawn(address, &directory, options);
         let server = Self {
             address,
@@ -32,6 +30,46 @@ impl RedisServer {
         };
         server.wait_until_it_answers();
         server
+    }
+
+    /// A server that speaks TLS only.
+    #[cfg(feature = "tls")]
+    pub(super) fn start_tls(key: &Path, certificate: &Path) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let port = address.port().to_string();
+        let [key, certificate] = [key, certificate].map(|path| path.to_str().unwrap());
+        let directory = directory_of(address);
+        let process = spawn(
+            address,
+            &directory,
+            &[
+                "--port",
+                "0",
+                "--tls-port",
+                &port,
+                "--tls-key-file",
+                key,
+                "--tls-cert-file",
+                certificate,
+                "--tls-auth-clients",
+                "no",
+                "--tls-ca-cert-file",
+                certificate,
+            ],
+        );
+        for _ in 0..400 {
+            if TcpStream::connect(address).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        Self {
+            address,
+            directory,
+            process,
+        }
     }
 
     pub(super) fn url(&self) -> String {
@@ -115,7 +153,14 @@ impl Drop for RedisServer {
     }
 }
 
-fn spawn(address: SocketAddr, directory: &PathBuf, options: &[&str]) -> Child {
+fn directory_of(address: SocketAddr) -> PathBuf {
+    let name = format!("logto-redis-{}-{}", std::process::id(), address.port());
+    let directory = std::env::temp_dir().join(name);
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+fn spawn(address: SocketAddr, directory: &Path, options: &[&str]) -> Child {
     Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--save", "", "--port"])
         .arg(address.port().to_string())

@@ -1,7 +1,6 @@
 //! What the kit's tests share: the lab whose exchanges were recorded, and the comparison with them.
 
 pub(crate) mod lab;
-pub(crate) mod ordered;
 pub(crate) mod recording;
 
 use bytes::Bytes;

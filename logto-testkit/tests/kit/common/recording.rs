@@ -2,11 +2,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{HeaderMap, Request, Response, header};
+use logto_recordings::{Recording, ordered::Node};
 use logto_testkit::Logto;
 use url::form_urlencoded;
-
-use super::ordered::Node;
 
 /// Members whose values differ from run to run; strings must still have the recorded length.
 const RANDOM: [&str; 17] = [
@@ -43,145 +42,109 @@ const HEADERS: [&str; 9] = [
     "location",
 ];
 
-pub(crate) struct Recording {
-    pub(crate) name: String,
-    whole: Node,
+/// A recorded exchange, done again with the kit.
+pub(crate) trait Replay {
+    /// A parameter of the recorded body.
+    fn param(&self, name: &str) -> Option<String>;
+
+    /// Sends the recorded request, with the values that the kit itself made up in place of the recorded ones:
+    /// parameters by name, the token of `Authorization: Bearer` as `bearer`.
+    fn replay(&self, logto: &Logto, values: &[(&str, &str)]) -> Response<Bytes>;
+
+    /// Panics unless the response is what Logto sent, but for what is random.
+    fn assert_answered_by(&self, response: &Response<Bytes>);
+
+    /// As [`Self::assert_answered_by`] for an error page, whose `state` is the request's own.
+    fn assert_error_page(&self, response: &Response<Bytes>);
 }
 
-impl Recording {
-    pub(crate) fn load(number: u32) -> Self {
-        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recordings");
-        let prefix = format!("{number:03}-");
-        let mut files = std::fs::read_dir(directory)
-            .expect("the recordings")
-            .map(Result::unwrap);
-        let file = files
-            .find(|file| file.file_name().to_string_lossy().starts_with(&prefix))
-            .unwrap_or_else(|| panic!("no recording {number}"));
-        let text = std::fs::read_to_string(file.path()).expect("a readable recording");
-        Self {
-            name: file.file_name().to_string_lossy().into_owned(),
-            whole: serde_json::from_str(&text).expect("JSON"),
-        }
-    }
-
-    fn request(&self, name: &str) -> &Node {
-        self.whole
-            .get("request")
-            .and_then(|request| request.get(name))
-            .expect(name)
-    }
-
-    fn response(&self, name: &str) -> Option<&Node> {
-        self.whole
-            .get("response")
-            .and_then(|response| response.get(name))
-    }
-
-    /// A parameter of the recorded body.
-    pub(crate) fn param(&self, name: &str) -> Option<String> {
-        let body = self.request("body").text().expect("a form");
-        let mut pairs = form_urlencoded::parse(body.as_bytes());
+impl Replay for Recording {
+    fn param(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(self.request.body());
         pairs
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
     }
 
-    /// Sends the recorded request, with the values that the kit itself made up in place of the recorded ones:
-    /// parameters by name, the token of `Authorization: Bearer` as `bearer`.
-    pub(crate) fn replay(&self, logto: &Logto, values: &[(&str, &str)]) -> Response<Bytes> {
+    fn replay(&self, logto: &Logto, values: &[(&str, &str)]) -> Response<Bytes> {
         let value = |name: &str| {
             values
                 .iter()
                 .find(|(key, _)| *key == name)
                 .map(|(_, value)| *value)
         };
+        let target = self.request.uri().path_and_query().expect("a target");
         let mut request = Request::builder()
-            .method(self.request("method").text().expect("a method"))
-            .uri(self.request("target").text().expect("a target"));
-        for pair in self.request("headers").items() {
-            let [name, recorded] = pair.items() else {
-                panic!("a header")
-            };
-            let (name, recorded) = (name.text().unwrap(), recorded.text().unwrap());
+            .method(self.request.method())
+            .uri(target.as_str());
+        for (name, recorded) in self.request.headers() {
+            let recorded = recorded.to_str().expect("a recorded header is text");
             let sent = match (recorded.starts_with("Bearer "), value("bearer")) {
                 (true, Some(token)) => format!("Bearer {token}"),
                 _ => recorded.to_owned(),
             };
-            let sent = match (name, value("if-none-match")) {
+            let sent = match (name.as_str(), value("if-none-match")) {
                 ("if-none-match", Some(tag)) => tag.to_owned(),
                 _ => sent,
             };
             request = request.header(name, sent);
         }
-        let mut body = String::new();
-        if let Some(recorded) = self
-            .whole
-            .get("request")
-            .and_then(|request| request.get("body"))
-        {
-            let mut form = form_urlencoded::Serializer::new(String::new());
-            for (name, recorded) in form_urlencoded::parse(recorded.text().unwrap().as_bytes()) {
-                form.append_pair(&name, value(&name).unwrap_or(&recorded));
-            }
-            body = form.finish();
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        for (name, recorded) in form_urlencoded::parse(self.request.body()) {
+            form.append_pair(&name, value(&name).unwrap_or(&recorded));
         }
-        logto.handle(request.body(Bytes::from(body)).expect("a request"))
+        logto.handle(request.body(Bytes::from(form.finish())).expect("a request"))
     }
 
-    /// Panics unless the response is what Logto sent, but for what is random.
-    pub(crate) fn assert_answered_by(&self, response: &Response<Bytes>) {
+    fn assert_answered_by(&self, response: &Response<Bytes>) {
         let name = &self.name;
         let body = String::from_utf8_lossy(response.body());
-        let recorded = self.response("status").and_then(Node::number);
-        assert_eq!(
-            Some(u64::from(response.status().as_u16())),
-            recorded,
-            "{name}: {body}"
-        );
-        self.assert_headers(response);
-        if let Some(recorded) = self.response("json") {
+        assert_eq!(response.status(), self.response.status(), "{name}: {body}");
+        assert_headers(self, response);
+        if is_json(self.response.headers()) {
             let sent: Node = serde_json::from_slice(response.body())
                 .unwrap_or_else(|error| panic!("{name}: {error}: {body}"));
-            compare(name, "", recorded, &sent);
-        } else if let Some(recorded) = self.response("body").and_then(Node::text) {
-            assert_eq!(body, recorded, "{name}");
+            compare(name, "", &ordered(&self.response), &sent);
         } else {
-            assert_eq!(body, "", "{name}");
+            assert_eq!(response.body(), self.response.body(), "{name}: {body}");
         }
     }
 
-    /// As [`Self::assert_answered_by`] for an error page, whose `state` is the request's own.
-    pub(crate) fn assert_error_page(&self, response: &Response<Bytes>) {
+    fn assert_error_page(&self, response: &Response<Bytes>) {
         self.assert_answered_by(response);
-        let sent: Node = serde_json::from_slice(response.body()).unwrap();
-        let recorded = self.response("json").expect("JSON");
+        let (sent, recorded) = (ordered(response), ordered(&self.response));
         assert_eq!(sent.get("state"), recorded.get("state"), "{}", self.name);
     }
+}
 
-    fn assert_headers(&self, response: &Response<Bytes>) {
-        let name = &self.name;
-        let recorded = self.response("headers").expect("headers").items();
-        for header in HEADERS {
-            let recorded = recorded.iter().find_map(|pair| match pair.items() {
-                [key, value] if key.text() == Some(header) => value.text(),
-                _ => None,
-            });
-            let sent = response
-                .headers()
-                .get(header)
-                .map(|value| value.to_str().unwrap());
-            assert_eq!(sent, recorded, "{name}: header {header}");
-        }
-        let recorded = recorded
-            .iter()
-            .any(|pair| pair.items()[0].text() == Some("etag"));
-        if recorded && response.status().is_success() {
-            assert!(
-                response.headers().contains_key(header::ETAG),
-                "{name}: no etag"
-            );
-        }
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.to_str().unwrap().contains("json"))
+}
+
+fn ordered(response: &Response<Bytes>) -> Node {
+    serde_json::from_slice(response.body()).unwrap()
+}
+
+fn assert_headers(recording: &Recording, response: &Response<Bytes>) {
+    let name = &recording.name;
+    let recorded = recording.response.headers();
+    for header in HEADERS {
+        let of = |headers: &HeaderMap| {
+            let value = headers.get(header);
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(
+            of(response.headers()),
+            of(recorded),
+            "{name}: header {header}"
+        );
+    }
+    if recorded.contains_key(header::ETAG) && response.status().is_success() {
+        assert!(
+            response.headers().contains_key(header::ETAG),
+            "{name}: no etag"
+        );
     }
 }
 

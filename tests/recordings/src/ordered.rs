@@ -1,17 +1,25 @@
-//! JSON with the order of its members, which `serde_json::Value` forgets.
+//! JSON with the order of its members, which [`serde_json::Value`] forgets.
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{
+    de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor},
+    ser::{Serialize, Serializer},
+};
 use serde_json::Value;
 
+/// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Node {
+pub enum Node {
+    /// Anything but an object or an array.
     Leaf(Value),
+    /// The members in their order.
     Object(Vec<(String, Self)>),
+    /// The elements.
     Array(Vec<Self>),
 }
 
 impl Node {
-    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+    /// The member of an object with this name.
+    pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Object(members) => members
                 .iter()
@@ -21,31 +29,39 @@ impl Node {
         }
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// The text of a string.
+    pub fn text(&self) -> Option<&str> {
         match self {
             Self::Leaf(value) => value.as_str(),
             _ => None,
         }
     }
 
-    pub(crate) fn number(&self) -> Option<u64> {
+    /// The value of a number that is not negative.
+    pub fn number(&self) -> Option<u64> {
         match self {
             Self::Leaf(value) => value.as_u64(),
             _ => None,
         }
     }
 
-    pub(crate) fn names(&self) -> Vec<&str> {
+    /// The names of an object's members, in their order.
+    pub fn names(&self) -> Vec<&str> {
         match self {
             Self::Object(members) => members.iter().map(|(name, _)| name.as_str()).collect(),
             _ => Vec::new(),
         }
     }
+}
 
-    pub(crate) fn items(&self) -> &[Self] {
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Array(items) => items,
-            _ => &[],
+            Self::Leaf(value) => value.serialize(serializer),
+            Self::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, node)| (name, node)))
+            }
+            Self::Array(elements) => serializer.collect_seq(elements),
         }
     }
 }

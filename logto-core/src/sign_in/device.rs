@@ -8,14 +8,20 @@ use http::{Request, Response};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::RedeemedTokens;
+use super::{
+    ResumedSignIn, ReturnTo,
+    complete::{Expected, State},
+    requested::{Additions, Requested},
+};
 use crate::{
-    config::{LogtoConfig, Requested},
+    config::LogtoConfig,
     error::{Endpoint, Error, OAuthErrorCode, UsageError},
     exchange::{self, Exchange},
+    grants::UnverifiedTokens,
     metadata::ProviderMetadata,
     oauth::ClientEndpoint,
     secret::Secret,
+    session::SessionId,
     time::UnixTime,
     vocabulary::Prompt,
 };
@@ -36,12 +42,12 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 /// the device flow.
 ///
 /// ```
-/// # use logto_core::{grants::*, metadata::ProviderMetadata, *};
+/// # use logto_core::{grants::UnverifiedTokens, metadata::ProviderMetadata, sign_in::*, *};
 /// # fn sign_in(
 /// #     config: &LogtoConfig, metadata: &ProviderMetadata,
 /// #     send: impl Fn(http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes>,
 /// #     wait_until: impl Fn(UnixTime) -> UnixTime, now: UnixTime,
-/// # ) -> Result<Option<RedeemedTokens>, Error> {
+/// # ) -> Result<Option<UnverifiedTokens>, Error> {
 /// let authorize = DeviceSignIn::new().start(config, metadata, now)?;
 /// let response = send(authorize.request());
 /// let mut device = authorize.accept(response, now)?;
@@ -59,12 +65,11 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 /// # }
 /// ```
 ///
-/// [`CompleteDeviceSignIn`](crate::machine::CompleteDeviceSignIn) makes a session of the tokens.
+/// [`DeviceAuthorization::resume`] takes the tokens; [`CompleteSignIn`](super::CompleteSignIn) makes a
+/// session of them.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceSignIn {
-    scopes: Vec<String>,
-    resources: Vec<String>,
-    prompts: Option<Vec<Prompt>>,
+    additions: Additions,
 }
 
 /// Asks for a device code and a user code.
@@ -72,6 +77,7 @@ pub struct DeviceSignIn {
 pub struct AuthorizeDevice {
     endpoint: ClientEndpoint,
     config: LogtoConfig,
+    issuer: String,
     requested: Requested,
     prompts: Vec<Prompt>,
     requested_at: UnixTime,
@@ -92,7 +98,9 @@ pub struct DeviceAuthorization {
     pub verification_uri_complete: Option<Url>,
     /// When both codes end. Logto's live for ten minutes.
     pub expires_at: UnixTime,
-    pub(crate) requested: Requested,
+    issuer: String,
+    client_id: String,
+    requested: Requested,
     device_code: Secret,
     interval: Duration,
     next_poll: UnixTime,
@@ -120,7 +128,7 @@ pub enum DevicePoll {
     /// The user, or the server, said no.
     Denied,
     /// The user said yes. The device code is spent; the ID token is not verified yet.
-    Approved(RedeemedTokens),
+    Approved(UnverifiedTokens),
 }
 
 impl DeviceSignIn {
@@ -132,21 +140,21 @@ impl DeviceSignIn {
     /// Scopes in addition to the configured ones.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self.additions.add_scopes(scopes);
         self
     }
 
     /// API resources in addition to the configured ones.
     #[must_use]
     pub fn resources<S: Into<String>>(mut self, resources: impl IntoIterator<Item = S>) -> Self {
-        self.resources.extend(resources.into_iter().map(Into::into));
+        self.additions.add_resources(resources);
         self
     }
 
     /// Other prompts than the configured ones. Logto gives no refresh token without `consent`.
     #[must_use]
     pub fn prompt(mut self, prompts: impl IntoIterator<Item = Prompt>) -> Self {
-        self.prompts = Some(prompts.into_iter().collect());
+        self.additions.set_prompts(prompts);
         self
     }
 
@@ -166,11 +174,9 @@ impl DeviceSignIn {
                 config,
             ),
             config: config.clone(),
-            requested: config.requested(&self.scopes, &self.resources)?,
-            prompts: self
-                .prompts
-                .clone()
-                .unwrap_or_else(|| config.prompts().to_vec()),
+            issuer: metadata.issuer().to_owned(),
+            requested: self.additions.merge(config)?,
+            prompts: self.additions.prompts(config)?.to_vec(),
             requested_at: now,
         })
     }
@@ -248,6 +254,8 @@ impl AuthorizeDevice {
                 .filter(|code| !code.is_empty())
                 .map(Secret::from)
                 .ok_or("`device_code` is missing or not a string")?,
+            issuer: self.issuer,
+            client_id: self.config.app_id().to_owned(),
             requested: self.requested,
             interval,
             next_poll: now.plus(interval),
@@ -278,6 +286,26 @@ impl DeviceAuthorization {
             device_code: self.device_code.clone(),
             requested_scopes: self.requested.scopes.iter().cloned().collect(),
             requested_at: now,
+        }
+    }
+
+    /// Resumes the sign-in with the `tokens` of [`DevicePoll::Approved`]. `session_id` is made of fresh
+    /// random bytes.
+    pub fn resume(self, tokens: UnverifiedTokens, session_id: SessionId) -> ResumedSignIn {
+        ResumedSignIn {
+            state: State::Verify(tokens),
+            expected: Expected {
+                issuer: self.issuer,
+                client_id: self.client_id,
+                nonce: None,
+                max_age: None,
+                acr_values: Vec::new(),
+                session_id,
+                scopes: self.requested.scopes,
+                resources: self.requested.resources,
+            },
+            return_to: ReturnTo::root(),
+            app_state: None,
         }
     }
 
@@ -327,7 +355,7 @@ impl Exchange for PollDevice {
     /// The usual ones, for everything that is not an answer of the user or a reason to wait.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<DevicePoll, Error> {
         let tokens =
-            RedeemedTokens::read(&response, &self.requested_scopes, self.requested_at, now);
+            UnverifiedTokens::read(&response, &self.requested_scopes, self.requested_at, now);
         match tokens {
             Ok(tokens) => Ok(DevicePoll::Approved(tokens)),
             Err(Error::Server(error)) => match error.error {

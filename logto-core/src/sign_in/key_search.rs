@@ -29,14 +29,14 @@ impl ProviderKeys {
 
 /// Verifies one token with at most one fetch of the key set.
 #[derive(Debug)]
-pub(super) struct KeySearch {
+pub(crate) struct KeySearch {
     keys: ProviderKeys,
     fetch: FetchKeys,
     fetched: Option<Arc<KeySet>>,
 }
 
 impl KeySearch {
-    pub(super) fn new(metadata: &ProviderMetadata, keys: ProviderKeys) -> Self {
+    pub(crate) fn new(metadata: &ProviderMetadata, keys: ProviderKeys) -> Self {
         let fetch = FetchKeys::new(metadata, Arc::clone(&keys.verifier));
         Self {
             keys,
@@ -46,7 +46,7 @@ impl KeySearch {
     }
 
     /// The answer of `verify`, or `None` when the key set has to be fetched first.
-    pub(super) fn attempt<T>(
+    pub(crate) fn attempt<T>(
         &self,
         verify: impl FnOnce(&KeySet) -> Result<T, TokenError>,
     ) -> Option<Result<T, TokenError>> {
@@ -57,11 +57,11 @@ impl KeySearch {
         }
     }
 
-    pub(super) fn fetch<T>(&self) -> Step<T> {
+    pub(crate) fn fetch<T>(&self) -> Step<T> {
         Step::send(&self.fetch)
     }
 
-    pub(super) fn accept(&mut self, response: Response<Bytes>, now: UnixTime) -> Result<(), Error> {
+    pub(crate) fn accept(&mut self, response: Response<Bytes>, now: UnixTime) -> Result<(), Error> {
         if let FetchedKeys::New { keys, .. } = self.fetch.clone().accept(response, now)? {
             self.fetched = Some(keys);
         }
@@ -69,7 +69,7 @@ impl KeySearch {
     }
 
     /// The set that was fetched, for the cache it should replace.
-    pub(super) fn take_fetched(&mut self) -> Option<Arc<KeySet>> {
+    pub(crate) fn take_fetched(&mut self) -> Option<Arc<KeySet>> {
         self.fetched.take()
     }
 }
