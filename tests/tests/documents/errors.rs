@@ -169,6 +169,7 @@ const SERVER: &str = include_str!("../../../logto-core/src/error/server.rs");
 const USAGE: &str = include_str!("../../../logto-core/src/error/usage.rs");
 const CLIENT: &str = include_str!("../../../logto-client/src/error.rs");
 const STORAGE: &str = include_str!("../../../logto-client/src/storage.rs");
+const REFRESH: &str = include_str!("../../../logto-core/src/refresh/step.rs");
 
 /// The variants of the enum that begins with `start`, each with what follows `separator`.
 fn variants(source: &str, start: &str, separator: &str) -> Vec<(String, String)> {
@@ -246,7 +247,7 @@ fn every_variant_in_the_source_has_a_row() {
     add("Callback", CALLBACK, "CallbackError");
     add("Usage", USAGE, "UsageError");
     add("Storage", STORAGE, "StorageError");
-    add("SessionEnded", CLIENT, "SessionEnd");
+    add("SessionEnded", REFRESH, "SessionEnd");
     add("Device", CLIENT, "DeviceEnd");
     add("Request", CLIENT, "RequestError");
     for (variant, _) in variants(SERVER, "oauth_error_codes! {", " = \"") {
