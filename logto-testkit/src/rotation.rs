@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn fact_52_a_confidential_token_rotates_from_70_percent_on() {
+    fn a_confidential_token_rotates_from_70_percent_on() {
         let token = Lifetime::starting(START, TTL);
         assert_eq!(token.successor(CONFIDENTIAL, after(69_999)), None);
         assert_eq!(
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn fact_67_a_public_token_rotates_at_every_use_and_never_lives_longer() {
+    fn a_public_token_rotates_at_every_use_and_never_lives_longer() {
         let token = Lifetime::starting(START, TTL);
         let successor = token.successor(PUBLIC, after(10_000));
         assert_eq!(
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn fact_64_without_rotation_a_token_never_changes() {
+    fn without_rotation_a_token_never_changes() {
         let token = Lifetime::starting(START, TTL);
         let policy = Policy {
             rotate: false,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn fact_53_54_a_consumed_token_is_usable_for_three_seconds() {
+    fn a_consumed_token_is_usable_for_three_seconds() {
         let token = Lifetime {
             consumed_at: Some(after(1_000)),
             ..Lifetime::starting(START, TTL)

@@ -109,7 +109,7 @@ impl Suite {
     }
 
     pub(super) async fn sessions_end_when_idle(&self) -> Result<(), Violation> {
-        let rule = "a session ends when nobody uses it (B5)";
+        let rule = "a session ends when nobody uses it";
         let idle = self.promises.lifetimes.idle;
         let session = Sample {
             created_at: NOW,
@@ -151,7 +151,7 @@ impl Suite {
     }
 
     pub(super) async fn sessions_end_for_good(&self) -> Result<(), Violation> {
-        let rule = "a session ends some time after the sign-in, used or not (B5)";
+        let rule = "a session ends some time after the sign-in, used or not";
         let Lifetimes { idle, absolute } = self.promises.lifetimes;
         let session = Sample {
             created_at: NOW,

@@ -40,7 +40,7 @@ impl Suite {
     }
 
     pub(super) async fn every_handle_is_new(&self) -> Result<(), Violation> {
-        let rule = "every session begins under a handle that nobody knew (B10)";
+        let rule = "every session begins under a handle that nobody knew";
         let session = Sample::default().build().or_violated(rule)?;
         let mut handles = HashSet::new();
         for _ in 0..50 {

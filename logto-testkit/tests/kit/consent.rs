@@ -51,7 +51,7 @@ fn recording_115_a_third_party_exchanges_its_code() {
 }
 
 #[test]
-fn fact_159_to_161_a_third_party_gets_what_it_may_ask_for_and_the_user_consented_to() {
+fn a_third_party_gets_what_it_may_ask_for_and_the_user_consented_to() {
     let lab = Lab::new();
     let token = lab.refresh_token(&ask());
     let acme = organization_token(&lab, &token, ACME);

@@ -1,4 +1,4 @@
-//! Facts 1, 2, 6 and 164: signing keys and their rotation.
+//! Signing keys and their rotation.
 
 use crate::common::{
     json,
@@ -58,7 +58,7 @@ fn id_token(lab: &Lab) -> String {
 }
 
 #[test]
-fn fact_6_an_id_token_is_signed_by_the_published_key() {
+fn an_id_token_is_signed_by_the_published_key() {
     let lab = Lab::new();
     let token = id_token(&lab);
     assert_eq!(header(&token)["alg"], "ES384");
@@ -67,7 +67,7 @@ fn fact_6_an_id_token_is_signed_by_the_published_key() {
 }
 
 #[test]
-fn fact_164_and_recording_118_rotation_to_rsa() {
+fn recording_118_rotation_to_rsa() {
     let lab = Lab::new();
     let before = id_token(&lab);
     lab.logto.rotate_keys(KeyType::Rsa).unwrap();

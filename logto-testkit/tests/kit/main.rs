@@ -1,4 +1,4 @@
-//! The kit's own tests: against recordings of a real Logto, against the facts observed on it, and against
+//! The kit's own tests: against recordings of a real Logto, against what was observed on it, and against
 //! the promises of the kit's documentation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -182,7 +182,7 @@ fn a_denied_and_an_expired_device_are_told() {
 
 /// Permissions are the user's own and those of their organizations, within what was granted.
 #[test]
-fn fact_23_to_29_permissions_by_user_and_organization() {
+fn permissions_by_user_and_organization() {
     let lab = Lab::new();
     let (both, read) = ("read:products write:products", "read:products");
     for (user, resource, organization, scope) in [

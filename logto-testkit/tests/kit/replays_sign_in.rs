@@ -79,7 +79,7 @@ fn recording_116_userinfo_with_every_scope() {
 }
 
 #[test]
-fn fact_162_the_id_token_leaves_out_what_is_large() {
+fn the_id_token_leaves_out_what_is_large() {
     let lab = Lab::new();
     let ask = Ask {
         scope: "openid profile email phone address custom_data identities roles \
@@ -100,7 +100,6 @@ fn fact_162_the_id_token_leaves_out_what_is_large() {
     }
 }
 
-/// Facts 45 to 58 and 68 to 82.
 #[test]
 fn recordings_45_and_46_a_wrong_verifier_does_not_burn_the_code() {
     let lab = Lab::new();
@@ -211,7 +210,7 @@ fn recording_117_a_preflight() {
 }
 
 #[test]
-fn fact_42_to_49_offline_access_needs_consent() {
+fn offline_access_needs_consent() {
     use crate::common::lab::{ALWAYS_REFRESH, NATIVE};
     let lab = Lab::new();
     let offline = "openid offline_access";
@@ -242,7 +241,7 @@ fn fact_42_to_49_offline_access_needs_consent() {
 }
 
 #[test]
-fn fact_30_unknown_scopes_are_dropped() {
+fn unknown_scopes_are_dropped() {
     let lab = Lab::new();
     let body = lab.sign_in(&Ask {
         scope: "openid profile nosuchscope",
@@ -252,7 +251,7 @@ fn fact_30_unknown_scopes_are_dropped() {
 }
 
 #[test]
-fn fact_80_a_json_body_is_read_too() {
+fn a_json_body_is_read_too() {
     let lab = Lab::new();
     let body = serde_json::json!({
         "grant_type": "refresh_token",

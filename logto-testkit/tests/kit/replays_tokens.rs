@@ -54,7 +54,7 @@ fn recordings_72_to_77_introspection() {
     replay(&lab, 77, &[("token", &tokens.opaque)]);
 }
 
-/// Fact 110: an opaque access token takes the refresh token with it.
+/// An opaque access token takes the refresh token with it.
 #[test]
 fn recordings_78_to_80_revoking_an_access_token() {
     let lab = Lab::new();

@@ -1,4 +1,4 @@
-//! Facts 51 to 67: how refresh tokens rotate, replay and end, with the clock in hand.
+//! How refresh tokens rotate, replay and end, with the clock in hand.
 
 use crate::common::{
     lab::{
@@ -29,7 +29,7 @@ fn refreshed(lab: &Lab, client: Client, token: &str) -> Option<String> {
 }
 
 #[test]
-fn fact_51_52_a_confidential_app_keeps_its_token_until_70_percent() {
+fn a_confidential_app_keeps_its_token_until_70_percent() {
     let lab = Lab::new();
     let token = sign_in(&lab, SHORT);
     for _ in 0..3 {
@@ -52,7 +52,7 @@ fn fact_51_52_a_confidential_app_keeps_its_token_until_70_percent() {
 }
 
 #[test]
-fn fact_53_replay_within_three_seconds_forks() {
+fn replay_within_three_seconds_forks() {
     let lab = Lab::new();
     let token = sign_in(&lab, SHORT);
     lab.wait(14_000);
@@ -65,7 +65,7 @@ fn fact_53_replay_within_three_seconds_forks() {
 }
 
 #[test]
-fn fact_53_every_replay_starts_the_three_seconds_anew() {
+fn every_replay_starts_the_three_seconds_anew() {
     let lab = Lab::new();
     let token = sign_in(&lab, SPA);
     for _ in 0..10 {
@@ -77,7 +77,7 @@ fn fact_53_every_replay_starts_the_three_seconds_anew() {
 }
 
 #[test]
-fn fact_54_55_a_late_replay_ends_the_grant_of_a_confidential_app() {
+fn a_late_replay_ends_the_grant_of_a_confidential_app() {
     let lab = Lab::new();
     let token = sign_in(&lab, SHORT);
     lab.wait(14_000);
@@ -90,7 +90,7 @@ fn fact_54_55_a_late_replay_ends_the_grant_of_a_confidential_app() {
 }
 
 #[test]
-fn fact_56_to_61_a_public_app_rotates_at_every_refresh() {
+fn a_public_app_rotates_at_every_refresh() {
     let lab = Lab::new();
     for client in [SPA, NATIVE] {
         let token = sign_in(&lab, client);
@@ -108,7 +108,7 @@ fn fact_56_to_61_a_public_app_rotates_at_every_refresh() {
 }
 
 #[test]
-fn fact_62_parallel_refreshes_all_succeed() {
+fn parallel_refreshes_all_succeed() {
     let lab = Lab::new();
     let token = sign_in(&lab, SPA);
     let tokens: Vec<_> = std::thread::scope(|scope| {
@@ -125,7 +125,7 @@ fn fact_62_parallel_refreshes_all_succeed() {
 }
 
 #[test]
-fn fact_63_an_expired_token_is_refused_and_ends_nothing_else() {
+fn an_expired_token_is_refused_and_ends_nothing_else() {
     let lab = Lab::new();
     let token = sign_in(&lab, SHORT);
     lab.wait(14_000);
@@ -136,7 +136,7 @@ fn fact_63_an_expired_token_is_refused_and_ends_nothing_else() {
 }
 
 #[test]
-fn fact_64_65_without_rotation_the_token_stays_to_its_end() {
+fn without_rotation_the_token_stays_to_its_end() {
     let lab = Lab::new();
     let token = sign_in(&lab, NO_ROTATION);
     lab.wait(19_999);
@@ -146,7 +146,7 @@ fn fact_64_65_without_rotation_the_token_stays_to_its_end() {
 }
 
 #[test]
-fn fact_67_a_public_apps_session_has_a_fixed_end() {
+fn a_public_apps_session_has_a_fixed_end() {
     let lab = Lab::new();
     let token = sign_in(&lab, SPA_SHORT);
     lab.wait(10_000);
@@ -169,7 +169,7 @@ fn a_grant_ends_after_180_days_however_often_it_was_refreshed() {
     assert_eq!(refreshed(&lab, TRADITIONAL, &token), None);
 }
 
-/// Facts 31 and 40 need an organization scope or membership; neither denial spends the token.
+/// A user who is no member, or a session without the scope for organizations: neither denial spends the token.
 #[test]
 fn organization_denials_come_before_the_rotation_and_unknown_targets_after() {
     let lab = Lab::new();

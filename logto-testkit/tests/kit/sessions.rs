@@ -32,7 +32,7 @@ fn end_session(parameters: &[(&str, &str)]) -> Url {
 }
 
 #[test]
-fn fact_4_the_callback_carries_code_state_and_issuer() {
+fn the_callback_carries_code_state_and_issuer() {
     let lab = Lab::new();
     let callback = lab
         .logto
@@ -51,7 +51,7 @@ fn fact_4_the_callback_carries_code_state_and_issuer() {
 }
 
 #[test]
-fn fact_96_to_98_a_session_answers_what_it_was_granted() {
+fn a_session_answers_what_it_was_granted() {
     let lab = Lab::new();
     let browser = lab.logto.browser();
     assert_eq!(
@@ -82,7 +82,7 @@ fn fact_96_to_98_a_session_answers_what_it_was_granted() {
 }
 
 #[test]
-fn fact_99_prompt_login_shows_the_page_in_spite_of_a_session() {
+fn prompt_login_shows_the_page_in_spite_of_a_session() {
     let lab = Lab::new();
     let browser = lab.logto.browser();
     browser
@@ -152,7 +152,7 @@ fn prompt_login_tells_its_time_and_acr_values_tell_nothing() {
 }
 
 #[test]
-fn fact_100_form_post() {
+fn an_answer_by_form_post_is_a_page_with_a_form() {
     let lab = Lab::new();
     let ask = Ask {
         extra: &[("response_mode", "form_post")],
@@ -233,7 +233,7 @@ fn a_duplicated_state_is_an_error_without_state() {
 }
 
 #[test]
-fn fact_115_a_revoked_grant_leaves_the_session_but_not_the_consent() {
+fn a_revoked_grant_leaves_the_session_but_not_the_consent() {
     let lab = Lab::new();
     let browser = lab.logto.browser();
     let ask = Ask::default();
@@ -245,7 +245,7 @@ fn fact_115_a_revoked_grant_leaves_the_session_but_not_the_consent() {
 }
 
 #[test]
-fn fact_148_to_151_sign_out_ends_the_session_and_spares_offline_access() {
+fn sign_out_ends_the_session_and_spares_offline_access() {
     let lab = Lab::new();
     let browser = lab.logto.browser();
     let ask = Ask::default();
@@ -293,7 +293,7 @@ fn fact_148_to_151_sign_out_ends_the_session_and_spares_offline_access() {
 }
 
 #[test]
-fn fact_152_to_156_where_a_sign_out_ends() {
+fn where_a_sign_out_ends() {
     let lab = Lab::new();
     let home = ("post_logout_redirect_uri", "http://localhost:4000/");
     let client = ("client_id", TRADITIONAL.0);
@@ -343,7 +343,7 @@ fn fact_152_to_156_where_a_sign_out_ends() {
 }
 
 #[test]
-fn fact_148_the_form_submits_itself_and_needs_the_browser_it_was_made_for() {
+fn the_form_submits_itself_and_needs_the_browser_it_was_made_for() {
     let lab = Lab::new();
     let ask = Ask::default();
     let begin = |session: &str| {
@@ -377,7 +377,7 @@ fn fact_148_the_form_submits_itself_and_needs_the_browser_it_was_made_for() {
 }
 
 #[test]
-fn fact_157_back_channel_logout_tells_every_app_of_the_session() {
+fn back_channel_logout_tells_every_app_of_the_session() {
     let clock = logto_testkit::TestClock::at_unix_seconds(1_800_000_000);
     let uri = "http://127.0.0.1:4010/backchannel";
     let app = |id: &str| App::traditional(id, "secret").redirect_uri(CALLBACK);
@@ -423,7 +423,7 @@ fn fact_157_back_channel_logout_tells_every_app_of_the_session() {
 }
 
 #[test]
-fn fact_157_the_sid_of_the_id_token_is_the_logout_tokens() {
+fn the_sid_of_the_id_token_is_the_logout_tokens() {
     let uri = "http://127.0.0.1:4010/backchannel";
     let Some(secret) = TRADITIONAL.1 else {
         panic!("a secret")

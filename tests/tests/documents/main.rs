@@ -3,3 +3,5 @@
 
 mod errors;
 mod protocol;
+mod repository;
+mod requirements;

@@ -1,16 +1,13 @@
 //! `docs/protocol.md` is complete and true: every entry of a real Logto's discovery document has a row,
 //! every row an entry, and what rows point to exists.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use logto_recordings::Recording;
 use serde_json::{Map, Value};
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+use crate::repository::{code, sources, test_names};
+
 const TABLE: &str = include_str!("../../../docs/protocol.md");
 /// The table of what is no list in the discovery document.
 const SCALARS: &str = "Endpoints and statements";
@@ -75,33 +72,8 @@ fn row(line: &'static str) -> Row {
     }
 }
 
-/// What stands between backticks.
-fn code(cell: &'static str) -> Vec<&'static str> {
-    cell.split('`').skip(1).step_by(2).collect()
-}
-
 fn discovery() -> Map<String, Value> {
     serde_json::from_slice(Recording::load(1).response.body()).unwrap()
-}
-
-/// All Rust sources below `folders` of the repository.
-fn sources(folders: &[&str]) -> String {
-    fn collect(folder: &Path, text: &mut String) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy();
-            if path.is_dir() && !["node_modules", "target", "recordings"].contains(&&*name) {
-                collect(&path, text);
-            } else if name.ends_with(".rs") {
-                text.push_str(&fs::read_to_string(&path).unwrap());
-            }
-        }
-    }
-    let mut text = String::new();
-    for folder in folders {
-        collect(&PathBuf::from(ROOT).join(folder), &mut text);
-    }
-    text
 }
 
 fn words(text: &str) -> BTreeSet<&str> {
@@ -171,29 +143,21 @@ fn every_row_says_what_we_have_and_names_a_path_and_a_test() {
 
 #[test]
 fn every_test_that_a_row_names_exists() {
-    let sources = sources(&[
-        "logto-core",
-        "logto-client",
-        "logto-storage",
-        "logto-testkit/tests",
-        "tests/tests",
-        "examples",
-    ]);
-    // `rows!` makes a test for each provider of a function whose name it is given with `=>`.
-    let is_test = |name: &str| {
-        let declared = [format!("fn {name}()"), format!("    {name} =>")];
-        declared.iter().any(|declared| sources.contains(declared))
-    };
+    let tests = test_names();
     for row in sections().values().flatten() {
         for test in &row.tests {
-            assert!(is_test(test), "{}: there is no test {test}", row.entry);
+            assert!(
+                tests.contains(*test),
+                "{}: there is no test {test}",
+                row.entry
+            );
         }
     }
 }
 
 #[test]
 fn every_path_that_a_row_names_exists() {
-    let (core, client) = (sources(&["logto-core/src"]), sources(&["logto-client/src"]));
+    let (core, client) = (sources("logto-core/src"), sources("logto-client/src"));
     let (core, client) = (words(&core), words(&client));
     for row in sections().values().flatten() {
         for path in &row.paths {

@@ -1,4 +1,4 @@
-//! Sessions in several processes, on real stores and over real sockets (F36, F39, S11): each process is
+//! Sessions in several processes, on real stores and over real sockets: each process is
 //! a `session_worker`, the provider is the kit in this one.
 //!
 //! Those on SQLite and in cookies run everywhere; those of the features `redis` and `postgres` need
