@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Redis and PostgreSQL on free loopback ports, for the tests of the external stores.
+# Redis, PostgreSQL with a standby, and PgBouncer on free loopback ports, for the tests of the external stores.
 #
-#   ci/services.sh start DIRECTORY   starts both, prints the variables that the tests read as `export` lines
-#   ci/services.sh stop DIRECTORY    stops both and removes what they wrote
+#   ci/services.sh start DIRECTORY   starts them, prints the variables that the tests read as `export` lines
+#   ci/services.sh stop DIRECTORY    stops them and removes what they wrote
 set -euo pipefail
 
 start() {
@@ -10,9 +10,13 @@ start() {
     start_redis >&2
     start_redis_cluster >&2
     start_postgres >&2
+    start_standby >&2
+    start_pgbouncer >&2
     echo "export LOGTO_TEST_REDIS_URL=redis://127.0.0.1:$redis_port/"
     echo "export LOGTO_TEST_REDIS_CLUSTER_URL=redis://127.0.0.1:$cluster_port/"
     echo "export LOGTO_TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:$postgres_port/postgres"
+    echo "export LOGTO_TEST_POSTGRES_STANDBY_URL=postgres://postgres@127.0.0.1:$standby_port/postgres"
+    echo "export LOGTO_TEST_PGBOUNCER_URL=postgres://postgres@127.0.0.1:$pgbouncer_port/postgres"
 }
 
 start_redis() {
@@ -54,9 +58,53 @@ start_postgres() {
         chown postgres "$directory/postgres"
     fi
     as_postgres "$(postgres_bin)/initdb" --pgdata="$data" --username=postgres --auth=trust --no-sync >/dev/null
-    as_postgres "$(postgres_bin)/pg_ctl" start --wait --silent --pgdata="$data" \
-        --log="$directory/postgres/log" \
-        --options="-p $postgres_port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+    # Everybody is let in, but two users that tests create.
+    sed --in-place '1i host all password_only 127.0.0.1/32 scram-sha-256\nhostnossl all tls_only 127.0.0.1/32 reject' \
+        "$data/pg_hba.conf"
+    run_postgres "$data" "$postgres_port"
+}
+
+# A replica of the above, which takes no writes.
+start_standby() {
+    standby_port=$(free_port)
+    local data=$directory/postgres/standby
+    as_postgres "$(postgres_bin)/pg_basebackup" --host=127.0.0.1 --port="$postgres_port" --username=postgres \
+        --pgdata="$data" --write-recovery-conf --checkpoint=fast --no-sync
+    run_postgres "$data" "$standby_port"
+}
+
+run_postgres() {
+    local data=$1 port=$2
+    as_postgres "$(postgres_bin)/pg_ctl" start --wait --silent --pgdata="$data" --log="$data.log" \
+        --options="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=300"
+}
+
+# Lends a server connection for one transaction; there are fewer of them than clients.
+start_pgbouncer() {
+    pgbouncer_port=$(free_port)
+    local configuration=$directory/postgres/pgbouncer.ini
+    echo '"postgres" ""' >"$directory/postgres/userlist.txt"
+    cat >"$configuration" <<-END
+	[databases]
+	* = host=127.0.0.1 port=$postgres_port
+	[pgbouncer]
+	listen_addr = 127.0.0.1
+	listen_port = $pgbouncer_port
+	unix_socket_dir =
+	auth_type = trust
+	auth_file = $directory/postgres/userlist.txt
+	pool_mode = transaction
+	default_pool_size = 3
+	max_client_conn = 300
+	logfile = $directory/postgres/pgbouncer.log
+	pidfile = $directory/postgres/pgbouncer.pid
+	END
+    as_postgres "$(command -v pgbouncer || echo /usr/sbin/pgbouncer)" --daemon --quiet "$configuration"
+    until_true answers "$pgbouncer_port"
+}
+
+answers() {
+    (: <"/dev/tcp/127.0.0.1/$1")
 }
 
 stop() {
@@ -65,9 +113,14 @@ stop() {
             kill "$(cat "$directory/$redis/pid")" || true
         fi
     done
-    if [ -e "$directory/postgres/data/postmaster.pid" ]; then
-        as_postgres "$(postgres_bin)/pg_ctl" stop --mode=immediate --silent --pgdata="$directory/postgres/data" || true
+    if [ -s "$directory/postgres/pgbouncer.pid" ]; then
+        kill "$(cat "$directory/postgres/pgbouncer.pid")" || true
     fi
+    for data in standby data; do
+        if [ -e "$directory/postgres/$data/postmaster.pid" ]; then
+            as_postgres "$(postgres_bin)/pg_ctl" stop --mode=immediate --silent --pgdata="$directory/postgres/$data" || true
+        fi
+    done
     rm -rf "$directory"
 }
 
@@ -83,7 +136,7 @@ as_postgres() {
 # Debian keeps these programs out of the PATH.
 postgres_bin() {
     if command -v pg_ctl >/dev/null; then
-        dirname "$(command -v pg_ctl)"
+        dirname "$(readlink --canonicalize "$(command -v pg_ctl)")"
     else
         printf '%s\n' /usr/lib/postgresql/*/bin | sort --version-sort | tail --lines=1
     fi

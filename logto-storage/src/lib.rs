@@ -22,7 +22,7 @@ mod memory;
 mod record;
 
 #[cfg(feature = "postgres")]
-pub use self::external::postgres::PostgresStore;
+pub use self::external::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
 pub use self::external::redis::RedisStore;
 #[cfg(feature = "sqlite")]

@@ -1,5 +1,9 @@
 //! PostgreSQL.
 
+mod connections;
+mod options;
+mod refusal;
+
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
@@ -7,61 +11,176 @@ use logto_client::{
     key_value::{Entry, Found, KeyValueStore},
     storage::{SessionOwner, StorageError},
 };
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::{Executor, FromRow, postgres::Postgres};
 
-use super::sql;
+use self::connections::{Connections, Isolation};
+pub use self::options::PostgresOptions;
+use super::sql::{self, Database, Row, Statement, Texts};
 
 /// A [`KeyValueStore`] in a table `logto_sessions` of a PostgreSQL database, version 9.5 or later.
 ///
-/// Ten connections are shared by all calls. A call that takes longer than five seconds fails. Expired
+/// The table is created by [`migrate`](Self::migrate), or by a migration of yours from
+/// [`SCHEMA`](Self::SCHEMA). The role of the application needs
+/// `GRANT SELECT, INSERT, UPDATE, DELETE ON logto_sessions`, and no more once the table is there. Expired
 /// entries are deleted whenever new ones come in.
+///
+/// Up to ten connections are shared by all calls; [`PostgresOptions`] changes that, and serves behind
+/// PgBouncer. A connection that failed is closed. When the server shuts down, or is a standby after a
+/// failover, the call is tried once more on a new connection. A server that refuses connections fails a
+/// call at once, and no call takes longer than five seconds.
 #[derive(Clone)]
 pub struct PostgresStore {
-    pool: PgPool,
+    connections: Connections,
 }
 
 impl PostgresStore {
-    /// Connects to a database, `postgres://user:password@host[:port]/database[?sslmode=…]`.
+    /// Connects to a database with the default [`PostgresOptions`].
     ///
     /// # Errors
-    /// [`StorageError::Misconfigured`] for a URL that cannot be used, [`StorageError::Unavailable`] when
-    /// the server does not answer.
+    /// As [`PostgresOptions::connect`].
     pub async fn connect(url: &str) -> Result<Self, StorageError> {
-        let options = PgPoolOptions::new()
-            .max_connections(10)
-            .acquire_timeout(sql::TIMEOUT);
-        options
-            .connect(url)
-            .await
-            .map(|pool| Self { pool })
-            .map_err(sql::refused)
+        PostgresOptions::new(url).connect().await
     }
 
-    /// Creates the table and its indexes where they are missing. Run it at every start, or give
-    /// [`PostgresStore::SCHEMA`] to a migration tool of yours.
+    async fn over(connections: Connections) -> Result<Self, StorageError> {
+        let probe = connections.call(Isolation::Statement, &(), |connection, ()| {
+            Box::pin(async move { connection.execute("SELECT 1").await.map(|_| ()) })
+        });
+        probe.await.map_err(refusal::classify_connecting)?;
+        Ok(Self { connections })
+    }
+
+    /// Creates the table and its indexes where they are missing, in one transaction. A role that may not
+    /// create tables may run this at every start, too: where everything is there, it only checks that the
+    /// role may use the table.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when the server does not answer or the user may not create tables.
+    /// [`StorageError::Misconfigured`] when the role lacks rights, and which;
+    /// [`StorageError::Unavailable`] when the server does not respond.
     pub async fn migrate(&self) -> Result<(), StorageError> {
-        sql::within(sqlx::raw_sql(Self::SCHEMA).execute(&self.pool))
-            .await
-            .map(|_| ())
+        if !self.is_true(IS_MIGRATED).await? {
+            let create = self
+                .connections
+                .call(Isolation::Transaction, &(), |connection, ()| {
+                    let schema = sqlx::raw_sql(Self::SCHEMA);
+                    Box::pin(async move { connection.execute(schema).await.map(|_| ()) })
+                });
+            create.await.map_err(refusal::classify)?;
+        }
+        if self.is_true(IS_USABLE).await? {
+            Ok(())
+        } else {
+            Err(StorageError::Misconfigured(RIGHTS.to_owned()))
+        }
     }
 
-    /// The table, as SQL that may be run any number of times.
+    async fn is_true(&self, question: &'static str) -> Result<bool, StorageError> {
+        let statement = (Statement::new(question), self.is_persistent());
+        let answer = self.connections.call(
+            Isolation::Statement,
+            &statement,
+            |connection, (statement, persistent)| {
+                let query = statement.query::<Postgres>().persistent(*persistent);
+                Box::pin(async move {
+                    let row = connection.fetch_one(query).await?;
+                    <(bool,)>::from_row(&row).map(|(answer,)| answer)
+                })
+            },
+        );
+        answer.await.map_err(refusal::classify)
+    }
+
+    /// Whether statements may be prepared under a name, to be used again on the same connection.
+    fn is_persistent(&self) -> bool {
+        !self.connections.transaction_pooling()
+    }
+
+    /// The table, as SQL for one transaction that may be run any number of times.
     pub const SCHEMA: &'static str = include_str!("postgres.sql");
 }
 
-sql::sql_key_value_store!(
-    PostgresStore,
-    now = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
-    lock = " FOR UPDATE SKIP LOCKED"
-);
+/// Looks only: `CREATE ... IF NOT EXISTS` needs the right to create also when there is nothing to do.
+const IS_MIGRATED: &str = "SELECT to_regclass('logto_sessions') IS NOT NULL
+    AND to_regclass('logto_sessions_subject') IS NOT NULL
+    AND to_regclass('logto_sessions_provider_session') IS NOT NULL
+    AND to_regclass('logto_sessions_expires_at') IS NOT NULL";
+
+const IS_USABLE: &str = "SELECT has_table_privilege('logto_sessions', 'SELECT')
+    AND has_table_privilege('logto_sessions', 'INSERT')
+    AND has_table_privilege('logto_sessions', 'UPDATE')
+    AND has_table_privilege('logto_sessions', 'DELETE')";
+
+const RIGHTS: &str = "let the owner of the schema run `PostgresStore::SCHEMA`, and `GRANT SELECT, INSERT, UPDATE, DELETE ON logto_sessions` to the role of the URL";
+
+#[async_trait]
+impl Database for PostgresStore {
+    const TEXTS: Texts = sql::texts!(
+        now = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+        lock = " FOR UPDATE SKIP LOCKED"
+    );
+
+    async fn row(&self, statement: Statement) -> Result<Option<Row>, StorageError> {
+        let statement = (statement, self.is_persistent());
+        let row = self.connections.call(
+            Isolation::Statement,
+            &statement,
+            |connection, (statement, persistent)| {
+                let query = statement.query::<Postgres>().persistent(*persistent);
+                Box::pin(async move {
+                    let row = connection.fetch_optional(query).await?;
+                    row.map(|row| Row::from_row(&row)).transpose()
+                })
+            },
+        );
+        row.await.map_err(refusal::classify)
+    }
+
+    async fn execute(&self, statement: Statement) -> Result<u64, StorageError> {
+        let statement = (statement, self.is_persistent());
+        let changed = self.connections.call(
+            Isolation::Statement,
+            &statement,
+            |connection, (statement, persistent)| {
+                let query = statement.query::<Postgres>().persistent(*persistent);
+                Box::pin(async move {
+                    let done = connection.execute(query).await?;
+                    Ok(done.rows_affected())
+                })
+            },
+        );
+        changed.await.map_err(refusal::classify)
+    }
+}
+
+#[async_trait]
+impl KeyValueStore for PostgresStore {
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+        sql::get(self, key).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        entry: Entry,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        sql::put(self, key, expected, entry, ttl).await
+    }
+
+    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
+        sql::delete(self, key, expected).await
+    }
+
+    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
+        sql::delete_all(self, owner).await
+    }
+}
 
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
-            .field("connections", &self.pool.size())
+            .field("connections", &self.connections.len())
             .finish()
     }
 }

@@ -1,126 +1,214 @@
-//! What the SQL stores share: the statements, which differ in nothing but how the time is asked for.
+//! What the SQL stores share: statements as values, which differ in nothing but how the time is asked for.
 
 use std::{future::Future, time::Duration};
 
+use async_trait::async_trait;
 use logto_client::{
     key_value::{Entry, Found},
-    storage::StorageError,
+    storage::{SessionOwner, StorageError},
 };
+use sqlx::{Encode, Type, query::Query};
 
-use super::unavailable;
+/// How long a call may take, waiting for a connection included.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Implements [`KeyValueStore`](logto_client::key_value::KeyValueStore) for a store with a `pool`. `$now` is the time of
-/// the database in milliseconds, `$lock` keeps two purges from waiting for each other.
-macro_rules! sql_key_value_store {
-    ($store:ty, now = $now:literal, lock = $lock:literal) => {
-        #[async_trait]
-        impl KeyValueStore for $store {
-            async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
-                let statement = concat!(
-                    "SELECT version, value, subject, provider_session, expires_at - ",
-                    $now,
-                    " FROM logto_sessions WHERE key = $1 AND expires_at > ",
-                    $now
-                );
-                let query = sqlx::query_as(statement).bind(key);
-                let row: Option<sql::Row> = sql::within(query.fetch_optional(&self.pool)).await?;
-                Ok(row.map(sql::found))
-            }
+/// A database with the table `logto_sessions`.
+#[async_trait]
+pub(super) trait Database: Send + Sync {
+    /// The statements in its dialect.
+    const TEXTS: Texts;
 
-            async fn put(
-                &self,
-                key: &str,
-                expected: Option<u64>,
-                entry: Entry,
-                ttl: Duration,
-            ) -> Result<bool, StorageError> {
-                const INSERT: &str = concat!(
-                    "INSERT INTO logto_sessions ",
-                    "(key, version, value, subject, provider_session, expires_at) ",
-                    "VALUES ($1, $2, $3, $4, $5, ", $now, " + $6) ",
-                    "ON CONFLICT (key) DO UPDATE SET version = excluded.version, ",
-                    "value = excluded.value, subject = excluded.subject, ",
-                    "provider_session = excluded.provider_session, ",
-                    "expires_at = excluded.expires_at ",
-                    "WHERE logto_sessions.expires_at <= ", $now
-                );
-                const UPDATE: &str = concat!(
-                    "UPDATE logto_sessions SET version = $2, value = $3, subject = $4, ",
-                    "provider_session = $5, expires_at = ", $now, " + $6 ",
-                    "WHERE key = $1 AND version = $7 AND expires_at > ", $now
-                );
-                let query = sqlx::query(if expected.is_some() { UPDATE } else { INSERT })
-                    .bind(key)
-                    .bind(sql::signed(entry.version))
-                    .bind(entry.value)
-                    .bind(entry.subject)
-                    .bind(entry.provider_session)
-                    .bind(sql::milliseconds(ttl));
-                let query = match expected {
-                    Some(version) => query.bind(sql::signed(version)),
-                    None => query,
-                };
-                let written = sql::within(query.execute(&self.pool)).await?.rows_affected() == 1;
-                if written && expected.is_none() {
-                    self.purge().await;
-                }
-                Ok(written)
-            }
+    /// Runs a statement that reads.
+    async fn row(&self, statement: Statement) -> Result<Option<Row>, StorageError>;
 
-            async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
-                let query = sqlx::query(
-                    "DELETE FROM logto_sessions WHERE key = $1 AND version = COALESCE($2, version)",
-                );
-                let query = query.bind(key).bind(expected.map(sql::signed));
-                sql::within(query.execute(&self.pool)).await.map(|_| ())
-            }
+    /// Runs a statement that writes, and returns how many rows it changed.
+    async fn execute(&self, statement: Statement) -> Result<u64, StorageError>;
+}
 
-            async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {
-                let (statement, name) = match whose {
-                    SessionOwner::Subject(name) => (
-                        concat!(
-                            "DELETE FROM logto_sessions WHERE subject = $1 AND expires_at > ",
-                            $now
-                        ),
-                        name,
-                    ),
-                    SessionOwner::ProviderSession(name) => (
-                        concat!(
-                            "DELETE FROM logto_sessions WHERE provider_session = $1 AND expires_at > ",
-                            $now
-                        ),
-                        name,
-                    ),
-                };
-                let query = sqlx::query(statement).bind(name);
-                Ok(sql::within(query.execute(&self.pool)).await?.rows_affected())
-            }
-        }
+/// The text of each statement.
+pub(super) struct Texts {
+    pub(super) get: &'static str,
+    pub(super) insert: &'static str,
+    pub(super) update: &'static str,
+    pub(super) delete: &'static str,
+    pub(super) delete_by_subject: &'static str,
+    pub(super) delete_by_provider_session: &'static str,
+    pub(super) purge: &'static str,
+}
 
-        impl $store {
-            /// Deletes a few entries whose time is over: more than one comes in, so that they never
-            /// pile up. Whether it worked does not concern the caller.
-            async fn purge(&self) {
-                let query = sqlx::query(concat!(
-                    "DELETE FROM logto_sessions WHERE key IN ",
-                    "(SELECT key FROM logto_sessions WHERE expires_at <= ",
-                    $now,
-                    " LIMIT 10",
-                    $lock,
-                    ")"
-                ));
-                let _ = sql::within(query.execute(&self.pool)).await;
-            }
+/// The [`Texts`] of a dialect. `$now` is the time of the database in milliseconds, `$lock` keeps two purges
+/// from waiting for each other.
+macro_rules! texts {
+    (now = $now:literal, lock = $lock:literal) => {
+        sql::Texts {
+            get: concat!(
+                "SELECT version, value, subject, provider_session, expires_at - ",
+                $now,
+                " FROM logto_sessions WHERE key = $1 AND expires_at > ",
+                $now
+            ),
+            insert: concat!(
+                "INSERT INTO logto_sessions ",
+                "(key, version, value, subject, provider_session, expires_at) ",
+                "VALUES ($1, $2, $3, $4, $5, ",
+                $now,
+                " + $6) ON CONFLICT (key) DO UPDATE SET version = excluded.version, ",
+                "value = excluded.value, subject = excluded.subject, ",
+                "provider_session = excluded.provider_session, ",
+                "expires_at = excluded.expires_at WHERE logto_sessions.expires_at <= ",
+                $now
+            ),
+            update: concat!(
+                "UPDATE logto_sessions SET version = $2, value = $3, subject = $4, ",
+                "provider_session = $5, expires_at = ",
+                $now,
+                " + $6 WHERE key = $1 AND version = $7 AND expires_at > ",
+                $now
+            ),
+            delete: "DELETE FROM logto_sessions WHERE key = $1 AND version = COALESCE($2, version)",
+            delete_by_subject: concat!(
+                "DELETE FROM logto_sessions WHERE subject = $1 AND expires_at > ",
+                $now
+            ),
+            delete_by_provider_session: concat!(
+                "DELETE FROM logto_sessions WHERE provider_session = $1 AND expires_at > ",
+                $now
+            ),
+            purge: concat!(
+                "DELETE FROM logto_sessions WHERE key IN ",
+                "(SELECT key FROM logto_sessions WHERE expires_at <= ",
+                $now,
+                " LIMIT 10",
+                $lock,
+                ")"
+            ),
         }
     };
 }
 
-pub(super) use sql_key_value_store;
+pub(super) use texts;
+
+pub(super) async fn get<D: Database>(
+    database: &D,
+    key: &str,
+) -> Result<Option<Found>, StorageError> {
+    let statement = Statement::new(D::TEXTS.get).text(Some(key));
+    Ok(database.row(statement).await?.map(found))
+}
+
+pub(super) async fn put<D: Database>(
+    database: &D,
+    key: &str,
+    expected: Option<u64>,
+    entry: Entry,
+    ttl: Duration,
+) -> Result<bool, StorageError> {
+    let text = match expected {
+        Some(_) => D::TEXTS.update,
+        None => D::TEXTS.insert,
+    };
+    let mut statement = Statement::new(text)
+        .text(Some(key))
+        .number(Some(signed(entry.version)))
+        .bytes(entry.value)
+        .text(entry.subject.as_deref())
+        .text(entry.provider_session.as_deref())
+        .number(Some(milliseconds(ttl)));
+    if let Some(version) = expected {
+        statement = statement.number(Some(signed(version)));
+    }
+    let written = database.execute(statement).await? == 1;
+    if written && expected.is_none() {
+        // More expired entries go than new ones come, so that they never pile up. Whether it works does
+        // not concern the caller.
+        let _ = database.execute(Statement::new(D::TEXTS.purge)).await;
+    }
+    Ok(written)
+}
+
+pub(super) async fn delete<D: Database>(
+    database: &D,
+    key: &str,
+    expected: Option<u64>,
+) -> Result<(), StorageError> {
+    let statement = Statement::new(D::TEXTS.delete)
+        .text(Some(key))
+        .number(expected.map(signed));
+    database.execute(statement).await.map(|_| ())
+}
+
+pub(super) async fn delete_all<D: Database>(
+    database: &D,
+    owner: &SessionOwner,
+) -> Result<u64, StorageError> {
+    let (text, name) = match owner {
+        SessionOwner::Subject(name) => (D::TEXTS.delete_by_subject, name),
+        SessionOwner::ProviderSession(name) => (D::TEXTS.delete_by_provider_session, name),
+    };
+    database
+        .execute(Statement::new(text).text(Some(name)))
+        .await
+}
+
+/// A statement with its arguments: a value, so that it can be run again on another connection.
+pub(super) struct Statement {
+    text: &'static str,
+    arguments: Vec<Argument>,
+}
+
+enum Argument {
+    Text(Option<String>),
+    Number(Option<i64>),
+    Bytes(Vec<u8>),
+}
+
+impl Statement {
+    pub(super) fn new(text: &'static str) -> Self {
+        Self {
+            text,
+            arguments: Vec::new(),
+        }
+    }
+
+    fn text(self, text: Option<&str>) -> Self {
+        self.with(Argument::Text(text.map(str::to_owned)))
+    }
+
+    fn number(self, number: Option<i64>) -> Self {
+        self.with(Argument::Number(number))
+    }
+
+    fn bytes(self, bytes: Vec<u8>) -> Self {
+        self.with(Argument::Bytes(bytes))
+    }
+
+    fn with(mut self, argument: Argument) -> Self {
+        self.arguments.push(argument);
+        self
+    }
+
+    pub(super) fn query<'q, D>(&'q self) -> Query<'q, D, D::Arguments<'q>>
+    where
+        D: sqlx::Database,
+        Option<&'q str>: Encode<'q, D> + Type<D>,
+        Option<i64>: Encode<'q, D> + Type<D>,
+        &'q [u8]: Encode<'q, D> + Type<D>,
+    {
+        let query = sqlx::query(self.text);
+        self.arguments
+            .iter()
+            .fold(query, |query, argument| match argument {
+                Argument::Text(text) => query.bind(text.as_deref()),
+                Argument::Number(number) => query.bind(*number),
+                Argument::Bytes(bytes) => query.bind(bytes.as_slice()),
+            })
+    }
+}
 
 /// Version, value, subject, session at the provider, milliseconds to live.
 pub(super) type Row = (i64, Vec<u8>, Option<String>, Option<String>, i64);
 
-pub(super) fn found((version, value, subject, provider_session, ttl): Row) -> Found {
+fn found((version, value, subject, provider_session, ttl): Row) -> Found {
     Found {
         entry: Entry {
             version: u64::from_be_bytes(version.to_be_bytes()),
@@ -133,34 +221,28 @@ pub(super) fn found((version, value, subject, provider_session, ttl): Row) -> Fo
 }
 
 /// SQL has no unsigned numbers: the same 64 bits, read as a signed one.
-pub(super) fn signed(version: u64) -> i64 {
+fn signed(version: u64) -> i64 {
     i64::from_be_bytes(version.to_be_bytes())
 }
 
-pub(super) fn milliseconds(ttl: Duration) -> i64 {
+fn milliseconds(ttl: Duration) -> i64 {
     i64::try_from(ttl.as_millis())
         .unwrap_or(i64::MAX)
         .min(LONGEST_TTL_MS)
 }
 
-/// The answer of a query, if it comes in time.
-pub(super) async fn within<T>(
-    query: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, StorageError> {
-    match tokio::time::timeout(TIMEOUT, query).await {
-        Ok(answer) => answer.map_err(unavailable),
-        Err(elapsed) => Err(unavailable(elapsed)),
+/// The result of a call, if it comes in time.
+pub(super) async fn in_time<T>(
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Ok(result) => result,
+        Err(_) => {
+            let late = format!("no response within {} seconds", TIMEOUT.as_secs());
+            Err(std::io::Error::new(std::io::ErrorKind::TimedOut, late).into())
+        }
     }
 }
-
-pub(super) fn refused(error: sqlx::Error) -> StorageError {
-    match error {
-        sqlx::Error::Configuration(reason) => StorageError::Misconfigured(reason.to_string()),
-        error => unavailable(error),
-    }
-}
-
-pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A thousand years: no sum with the present overflows.
 const LONGEST_TTL_MS: i64 = 1_000 * 366 * 24 * 3_600 * 1_000;

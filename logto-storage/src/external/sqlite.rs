@@ -7,11 +7,18 @@ use logto_client::{
     key_value::{Entry, Found, KeyValueStore},
     storage::{SessionOwner, StorageError},
 };
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+use sqlx::{
+    FromRow,
+    sqlite::{
+        Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+        SqliteSynchronous,
+    },
 };
 
-use super::sql;
+use super::{
+    sql::{self, Database, Row, Statement, Texts},
+    unavailable,
+};
 
 /// A [`KeyValueStore`] in a table `logto_sessions` of an SQLite file, for the processes of one machine.
 ///
@@ -42,7 +49,7 @@ impl SqliteStore {
             loop {
                 match options.clone().connect_with(file.clone()).await {
                     Err(error) if is_locked(&error) => tokio::time::sleep(PAUSE).await,
-                    outcome => return outcome.map_err(sql::refused),
+                    outcome => return outcome.map_err(unavailable),
                 }
             }
         };
@@ -58,9 +65,8 @@ impl SqliteStore {
     /// # Errors
     /// [`StorageError::Unavailable`] when the file cannot be written.
     pub async fn migrate(&self) -> Result<(), StorageError> {
-        sql::within(sqlx::raw_sql(Self::SCHEMA).execute(&self.pool))
-            .await
-            .map(|_| ())
+        let schema = sqlx::raw_sql(Self::SCHEMA).execute(&self.pool);
+        sql::in_time(schema).await.map(|_| ()).map_err(unavailable)
     }
 
     /// The table, as SQL that may be run any number of times.
@@ -80,11 +86,57 @@ fn is_locked(error: &sqlx::Error) -> bool {
         .is_some_and(|code| code & 0xFF == SQLITE_BUSY)
 }
 
-sql::sql_key_value_store!(
-    SqliteStore,
-    now = "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-    lock = ""
-);
+#[async_trait]
+impl Database for SqliteStore {
+    const TEXTS: Texts = sql::texts!(
+        now = "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+        lock = ""
+    );
+
+    async fn row(&self, statement: Statement) -> Result<Option<Row>, StorageError> {
+        let row = async {
+            let row = statement
+                .query::<Sqlite>()
+                .fetch_optional(&self.pool)
+                .await?;
+            row.map(|row| Row::from_row(&row)).transpose()
+        };
+        sql::in_time(row).await.map_err(unavailable)
+    }
+
+    async fn execute(&self, statement: Statement) -> Result<u64, StorageError> {
+        let changed = async {
+            let done = statement.query::<Sqlite>().execute(&self.pool).await?;
+            Ok(done.rows_affected())
+        };
+        sql::in_time(changed).await.map_err(unavailable)
+    }
+}
+
+#[async_trait]
+impl KeyValueStore for SqliteStore {
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+        sql::get(self, key).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        entry: Entry,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        sql::put(self, key, expected, entry, ttl).await
+    }
+
+    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
+        sql::delete(self, key, expected).await
+    }
+
+    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
+        sql::delete_all(self, owner).await
+    }
+}
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,11 @@
-//! PostgreSQL: needs `LOGTO_TEST_POSTGRES_URL`.
+//! PostgreSQL: needs `LOGTO_TEST_POSTGRES_URL` and `LOGTO_TEST_POSTGRES_STANDBY_URL`, where `ci/services.sh` has set up
+//! two users, and `psql`.
+
+mod database;
+mod failover;
+mod migration;
+mod misconfigured;
+mod pooling;
 
 use logto_client::storage::StorageError;
 use logto_storage::PostgresStore;

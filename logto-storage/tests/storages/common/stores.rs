@@ -34,7 +34,7 @@ pub(crate) fn server(variable: &str) -> String {
 }
 
 /// Text that no earlier run has used.
-fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     let mut bytes = [0_u8; 8];
     OsEntropy.fill(&mut bytes).unwrap();
     format!("{name}-{:016x}", u64::from_be_bytes(bytes))

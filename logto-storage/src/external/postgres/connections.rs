@@ -1,0 +1,188 @@
+//! Connections to PostgreSQL.
+//!
+//! A connection goes back to the others only after a call that succeeded. One that failed, was given up,
+//! or turned out to lead to a server that does not take writes any more, is closed, whatever it was; so no
+//! open transaction and no dead line waits for the next call.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use deadpool::managed::{self, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
+use futures_util::future::BoxFuture;
+use sqlx::{
+    ConnectOptions, Connection as _, Executor,
+    postgres::{PgConnectOptions, PgConnection},
+};
+
+use super::super::sql;
+
+/// Firewalls forget a connection after some minutes without traffic, and say nothing.
+const MAX_IDLE: Duration = Duration::from_secs(180);
+/// Old connections make way, so that load balancing reaches all servers.
+const MAX_AGE: Duration = Duration::from_secs(1_800);
+/// How long a connection that was idle may take to show that it still works.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// A call is tried once more, on a new connection.
+const ATTEMPTS: u32 = 2;
+
+#[derive(Clone)]
+pub(super) struct Connections {
+    pool: Pool<Connector>,
+    transaction_pooling: bool,
+}
+
+/// What a call does with a connection, given its arguments.
+pub(super) type Action<A, T> =
+    for<'c> fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Result<T, sqlx::Error>>;
+
+/// Whether a call needs a transaction of its own. Behind a pooler in transaction mode all do.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Isolation {
+    Statement,
+    Transaction,
+}
+
+impl Connections {
+    pub(super) fn new(
+        options: PgConnectOptions,
+        max: usize,
+        transaction_pooling: bool,
+    ) -> Result<Self, managed::BuildError> {
+        let connector = Connector {
+            options,
+            generation: AtomicU64::new(0),
+        };
+        Pool::builder(connector)
+            .max_size(max)
+            .build()
+            .map(|pool| Self {
+                pool,
+                transaction_pooling,
+            })
+    }
+
+    /// How many connections there are.
+    pub(super) fn len(&self) -> usize {
+        self.pool.status().size
+    }
+
+    pub(super) fn transaction_pooling(&self) -> bool {
+        self.transaction_pooling
+    }
+
+    /// Runs a call, and once more on a new connection if the first attempt certainly had no effect.
+    pub(super) async fn call<A, T>(
+        &self,
+        isolation: Isolation,
+        arguments: &A,
+        action: Action<A, T>,
+    ) -> Result<T, sqlx::Error> {
+        let attempts = async {
+            let mut attempt = 1;
+            loop {
+                match self.attempt(isolation, arguments, action).await {
+                    Err(error) if attempt < ATTEMPTS && had_no_effect(&error) => {
+                        self.pool.manager().distrust();
+                        attempt += 1;
+                    }
+                    result => return result,
+                }
+            }
+        };
+        sql::in_time(attempts).await
+    }
+
+    async fn attempt<A, T>(
+        &self,
+        isolation: Isolation,
+        arguments: &A,
+        action: Action<A, T>,
+    ) -> Result<T, sqlx::Error> {
+        let mut connection: Object<Connector> =
+            self.pool.get().await.map_err(|error| match error {
+                PoolError::Backend(error) => error,
+                error => sqlx::Error::AnyDriverError(Box::new(error)),
+            })?;
+        let Connection { raw, is_clean, .. } = &mut *connection;
+        *is_clean = false;
+        let result = if self.transaction_pooling || isolation == Isolation::Transaction {
+            raw.execute("BEGIN").await?;
+            let result = action(raw, arguments).await?;
+            raw.execute("COMMIT").await?;
+            result
+        } else {
+            action(raw, arguments).await?
+        };
+        *is_clean = true;
+        Ok(result)
+    }
+}
+
+struct Connector {
+    options: PgConnectOptions,
+    /// Connections of an earlier generation are closed instead of used.
+    generation: AtomicU64,
+}
+
+impl Connector {
+    /// All connections lead to the same server, by the same way: what one suffers from, the others do.
+    fn distrust(&self) {
+        self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+}
+
+struct Connection {
+    raw: PgConnection,
+    generation: u64,
+    /// Nothing is under way on it, and nothing has failed.
+    is_clean: bool,
+}
+
+impl managed::Manager for Connector {
+    type Type = Connection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<Connection, sqlx::Error> {
+        // Read first: a connection that is made while the others are given up may be like them.
+        let generation = self.generation();
+        Ok(Connection {
+            raw: self.options.connect().await?,
+            generation,
+            is_clean: true,
+        })
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut Connection,
+        metrics: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
+        let is_trusted = connection.is_clean && connection.generation == self.generation();
+        if !is_trusted || metrics.last_used() > MAX_IDLE || metrics.age() > MAX_AGE {
+            return Err(RecycleError::message("used up"));
+        }
+        match tokio::time::timeout(PING_TIMEOUT, connection.raw.ping()).await {
+            Ok(pong) => Ok(pong?),
+            Err(_) => {
+                self.distrust();
+                Err(RecycleError::message("no response"))
+            }
+        }
+    }
+}
+
+/// Whether the server says that it did nothing, and another connection, or another attempt, may do better.
+fn had_no_effect(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| NO_EFFECT.contains(&&*code))
+}
+
+/// SQLSTATEs: read-only transaction (a standby), the server shuts down, crashed, starts; serialization
+/// failure, deadlock.
+const NO_EFFECT: [&str; 6] = ["25006", "57P01", "57P02", "57P03", "40001", "40P01"];
