@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use logto_core::{
-    config::{ClientAuthentication, ConfigError},
-    jwt::JwsVerifier,
-};
+use logto_core::{config::ClientAuthentication, error::ConfigError, jwt::JwsVerifier};
 
 use crate::{
     clock::{Clock, SystemClock},

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::Request;
 use logto_core::{
-    LogtoConfig, UnixTime, client_assertion,
-    config::{ClientAuthentication, ConfigError},
+    LogtoConfig, UnixTime, client_authentication, config::ClientAuthentication, error::ConfigError,
 };
 
 use crate::{
@@ -60,7 +59,7 @@ impl Credentials {
         match self.configs.get(which) {
             Some(config) => {
                 let random = random(entropy)?;
-                Ok(client_assertion::authenticate(
+                Ok(client_authentication::authenticate(
                     request, config, now, &random,
                 )?)
             }

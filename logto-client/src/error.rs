@@ -3,11 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 pub use logto_core::error::Advice;
-use logto_core::{
-    error::{Endpoint, OAuthErrorCode, ServerError},
-    jwt::TokenError,
-    sign_in::CallbackError,
-};
+use logto_core::error::{CallbackError, Endpoint, OAuthErrorCode, ServerError, TokenError};
 
 pub use logto_core::refresh::SessionEnd;
 

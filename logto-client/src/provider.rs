@@ -13,12 +13,13 @@ use futures_util::{
 };
 use http::{HeaderValue, Request, Response};
 use logto_core::{
-    Exchange, LogtoConfig, Machine, Secret, Step, UnixTime, client_assertion,
+    Exchange, LogtoConfig, Machine, Secret, Step, UnixTime, client_authentication,
+    discovery::{Discover, FetchKeys, FetchedKeys},
     error::Endpoint,
     freshness::FreshnessPolicy,
     introspection::{Introspect, Introspection},
-    jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet},
-    metadata::{Discover, ProviderMetadata},
+    jwt::{JwsVerifier, KeySet},
+    metadata::ProviderMetadata,
     refresh::Moment,
     revocation::RevokeRefreshToken,
     sign_in::ProviderKeys,
@@ -172,7 +173,7 @@ impl Provider {
             let response = self
                 .send_proven(permit, patience, endpoint, request)
                 .await?;
-            if !client_assertion::is_refused(&response) {
+            if !client_authentication::is_refused(&response) {
                 return Ok(response);
             }
             proof = self.credentials.after(proof);

@@ -9,9 +9,9 @@ use logto_core::{
     LogtoConfig, Secret,
     api_token::{AccessTokenVerification, ApiTokenClaims, ApiTokenError},
     bearer::{self, Challenge},
-    error::OAuthErrorCode,
+    error::{OAuthErrorCode, TokenError},
     introspection::{Introspection, OpaqueTokenVerification},
-    jwt::{KeySet, MAX_TOKEN_LEN, TokenError, TokenType, UnverifiedJwt},
+    jwt::{KeySet, MAX_TOKEN_LEN, TokenType, UnverifiedJwt},
 };
 use sha2::{Digest, Sha256};
 

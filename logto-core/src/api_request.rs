@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, Request, header};
 use serde_json::Value;
 use url::Url;
 
-use crate::{error::UsageError, oauth, secret::Secret};
+use crate::{error::UsageError, exchange, secret::Secret};
 
 /// A request to `root`, followed by the segments of a path, with a bearer token.
 ///
@@ -18,7 +18,7 @@ pub(crate) fn request(
     query: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Result<Request<Bytes>, UsageError> {
-    let mut request = oauth::bearer_request(&url(root, segments, query)?, access_token.expose());
+    let mut request = exchange::get_with_token(&url(root, segments, query)?, access_token.expose());
     *request.method_mut() = method;
     if let Some(body) = body {
         *request.body_mut() = Bytes::from(body.to_string());

@@ -7,7 +7,8 @@ use subtle::ConstantTimeEq;
 use crate::{
     claims::{IdTokenClaims, protocol},
     config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
-    jwt::{Algorithm, Decoded, KeySet, MAX_ID_TOKEN_LEN, TokenError, TokenType, Validity},
+    error::TokenError,
+    jwt::{Algorithm, Decoded, KeySet, MAX_ID_TOKEN_LEN, TokenType, Validity},
     time::UnixTime,
 };
 
@@ -15,7 +16,7 @@ use crate::{
 /// ([OpenID Connect Core 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
 ///
 /// ```
-/// # use logto_core::{UnixTime, id_token::IdTokenVerification, jwt::{KeySet, TokenError}};
+/// # use logto_core::{UnixTime, id_token::IdTokenVerification, error::TokenError, jwt::KeySet};
 /// # fn accept(id_token: &str, keys: &KeySet, nonce: &str, now: UnixTime) -> Result<(), TokenError> {
 /// let claims = IdTokenVerification::new("https://tenant.logto.app/oidc", "client id")
 ///     .nonce(nonce)

@@ -10,12 +10,11 @@ use serde_json::{Map, Value};
 use crate::{
     api_token::{ApiTokenClaims, ApiTokenError},
     claims::protocol,
+    client_authentication::ClientEndpoint,
     config::{DEFAULT_CLOCK_SKEW, LogtoConfig, MAX_CLOCK_SKEW},
-    error::{Endpoint, Error, UsageError},
+    error::{Endpoint, Error, TokenError, UsageError},
     exchange::{self, Exchange},
-    jwt::TokenError,
     metadata::ProviderMetadata,
-    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
 };

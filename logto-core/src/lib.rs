@@ -8,7 +8,7 @@
 //! | to | start with |
 //! |---|---|
 //! | configure an application | [`LogtoConfig`] |
-//! | find the provider's endpoints and keys | [`Discover`](metadata::Discover), [`FetchKeys`](jwt::FetchKeys) |
+//! | find the provider's endpoints and keys | [`Discover`](discovery::Discover), [`FetchKeys`](discovery::FetchKeys) |
 //! | sign a user in | [`SignIn`], [`PendingSignIn`](sign_in::PendingSignIn), [`CompleteSignIn`](sign_in::CompleteSignIn) |
 //! | keep the request out of the URL | [`SignIn::start_pushed`], [`PushAuthorization`](pushed_authorization::PushAuthorization) |
 //! | sign in on a device without a browser | [`DeviceSignIn`](sign_in::DeviceSignIn), [`CompleteSignIn`](sign_in::CompleteSignIn) |
@@ -72,7 +72,7 @@
 //!
 //! # HTTP
 //!
-//! Send a request as it is, except that [`client_assertion::authenticate`] has its word first where an
+//! Send a request as it is, except that [`client_authentication::authenticate`] has its word first where an
 //! application proves itself with signed assertions. Follow no redirects; hand over every status, also
 //! errors; stop reading a body, after decompression, at [`exchange::MAX_BODY`]; end the call after a
 //! total deadline. A request to the token endpoint whose answer was lost must not be repeated blindly.
@@ -89,7 +89,9 @@ pub mod api_token;
 pub mod bearer;
 pub mod claims;
 pub mod client_assertion;
+pub mod client_authentication;
 pub mod config;
+pub mod discovery;
 pub mod error;
 pub mod exchange;
 pub mod freshness;
@@ -115,7 +117,6 @@ pub mod webhook;
 
 mod api_request;
 mod json;
-mod oauth;
 mod retry_after;
 mod secret;
 mod time;

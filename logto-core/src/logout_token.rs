@@ -9,7 +9,8 @@ use url::form_urlencoded;
 use crate::{
     claims::protocol,
     config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
-    jwt::{KeySet, MAX_TOKEN_LEN, TokenError, TokenType, UnverifiedJwt, Validity},
+    error::TokenError,
+    jwt::{KeySet, MAX_TOKEN_LEN, TokenType, UnverifiedJwt, Validity},
     secret::Secret,
     time::UnixTime,
 };

@@ -1,18 +1,13 @@
 //! The provider's discovery document
 //! ([OpenID Connect Discovery 1.0](https://openid.net/specs/openid-connect-discovery-1_0.html)).
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
     config::LogtoConfig,
-    error::{Endpoint, Error, UsageError, sanitized},
-    exchange::{self, Exchange},
-    oauth,
-    time::UnixTime,
+    error::{Endpoint, UsageError, sanitized},
 };
 
 /// What a provider says about itself. Only values whose issuer was checked exist.
@@ -40,7 +35,7 @@ struct Known {
 
 impl ProviderMetadata {
     /// Reads a discovery document and checks that it is the configured issuer's. For metadata that
-    /// is shipped with an application; [`Discover`] fetches it.
+    /// is shipped with an application; [`Discover`](crate::discovery::Discover) fetches it.
     ///
     /// # Errors
     /// A text saying which rule the document breaks.
@@ -157,43 +152,5 @@ impl ProviderMetadata {
     /// The whole document, for members that have no accessor.
     pub fn document(&self) -> &Map<String, Value> {
         &self.document
-    }
-}
-
-/// Fetches the discovery document.
-///
-/// The algorithms that a document lists are not obeyed: which ones are acceptable is decided in
-/// [`crate::jwt`], and Logto's list changes whenever its keys do.
-#[derive(Clone, Debug)]
-pub struct Discover {
-    config: LogtoConfig,
-}
-
-impl Discover {
-    /// For the provider of this configuration.
-    pub fn new(config: &LogtoConfig) -> Self {
-        Self {
-            config: config.clone(),
-        }
-    }
-}
-
-impl Exchange for Discover {
-    const ENDPOINT: Endpoint = Endpoint::Discovery;
-
-    type Output = ProviderMetadata;
-
-    fn request(&self) -> Request<Bytes> {
-        oauth::get_request(self.config.discovery_url())
-    }
-
-    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<ProviderMetadata, Error> {
-        if response.status() == StatusCode::NOT_FOUND {
-            let problem = "nothing is there; check the endpoint, its path and a custom domain";
-            return Err(exchange::unusable(Self::ENDPOINT, &response, problem).into());
-        }
-        let document = exchange::json_object(Self::ENDPOINT, &response, now)?;
-        ProviderMetadata::from_document(&self.config, document)
-            .map_err(|problem| exchange::unusable(Self::ENDPOINT, &response, problem).into())
     }
 }

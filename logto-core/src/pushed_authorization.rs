@@ -8,11 +8,11 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
+    client_authentication::ClientEndpoint,
     config::LogtoConfig,
     error::{Endpoint, Error, UsageError},
     exchange::{self, Exchange},
     metadata::ProviderMetadata,
-    oauth::ClientEndpoint,
     time::UnixTime,
 };
 

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::{
+    client_authentication::ClientEndpoint,
     config::LogtoConfig,
     error::{Endpoint, Error, OAuthErrorCode, UsageError},
     exchange::{self, Exchange},
     metadata::ProviderMetadata,
-    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
 };

@@ -10,7 +10,6 @@ use crate::{
     error::{Endpoint, Error, UsageError},
     exchange::{self, Exchange},
     metadata::ProviderMetadata,
-    oauth,
     secret::Secret,
     time::UnixTime,
     tokens::AccessToken,
@@ -49,7 +48,7 @@ impl Exchange for FetchUserInfo {
     type Output = UserInfo;
 
     fn request(&self) -> Request<Bytes> {
-        oauth::bearer_request(&self.endpoint, self.access_token.expose())
+        exchange::get_with_token(&self.endpoint, self.access_token.expose())
     }
 
     /// # Errors

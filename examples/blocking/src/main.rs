@@ -10,10 +10,10 @@ use logto_client::{
     clock::{Clock as _, SystemClock},
     core::{
         Exchange, LogtoConfig, Machine, SignIn, Step, TokenTarget, UnixTime,
+        discovery::Discover,
         exchange::MAX_BODY,
         jwt::AwsLcVerifier,
         machine::{ObtainToken, Obtained},
-        metadata::Discover,
         revocation::RevokeRefreshToken,
         sign_in::{Callback, CompleteSignIn, ProviderKeys, SIGN_IN_RANDOM_BYTES, SignedIn},
         sign_out::SignOut,

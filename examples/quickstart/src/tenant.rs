@@ -9,10 +9,7 @@ use logto::{
         entropy::{Entropy as _, OsEntropy},
         seal::SealKey,
     },
-    core::{
-        config::{ConfigError, LogtoConfigBuilder},
-        vocabulary::UserScope,
-    },
+    core::{config::LogtoConfigBuilder, error::ConfigError, vocabulary::UserScope},
 };
 use logto_testkit::{App, Logto, LogtoBuilder, Server, demo};
 use tokio::net::TcpListener;

@@ -1,7 +1,7 @@
 //! Hearing from the provider that a user has signed out elsewhere.
 
 use logto_core::{
-    jwt::TokenError,
+    error::TokenError,
     logout_token::{self, LogoutToken, LogoutTokenVerification},
 };
 

@@ -13,10 +13,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use logto_core::{
     AccessToken, LogtoConfig, Session, SignIn, TokenTarget,
+    error::CallbackError,
     metadata::ProviderMetadata,
     refresh::{Demand, Ending, Persist},
     session::SessionDelta,
-    sign_in::{Callback, CallbackError, CompleteSignIn, PendingSignIn, SignedIn},
+    sign_in::{Callback, CompleteSignIn, PendingSignIn, SignedIn},
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};

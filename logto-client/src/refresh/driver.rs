@@ -12,9 +12,9 @@ use futures_util::{
 };
 use logto_core::{
     Exchange, Secret, Session,
-    error::Endpoint,
+    error::{Endpoint, TokenError},
     grants::RefreshTokens,
-    jwt::{KeySet, TokenError},
+    jwt::KeySet,
     refresh::{
         Action, Attempt, Event, IdTokenCheck, Knowledge, LeaseGrant, NEWEST_FOR, Notice,
         SessionJob, Step, TokenStatus,

@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
-use logto_core::{
-    SignIn,
-    sign_in::{Callback, CallbackError},
-};
+use logto_core::{SignIn, error::CallbackError, sign_in::Callback};
 
 use super::{
     pending::{PendingCookies, PendingError},

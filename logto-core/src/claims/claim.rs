@@ -1,11 +1,10 @@
 //! One claim, and the unit of Logto's timestamps.
 
-use std::{collections::BTreeMap, ops::Deref};
+use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{Address, Identity, OrganizationData, SsoIdentity};
 use crate::time::UnixTime;
 
 /// A claim that may be missing, or be there as `null`, or have a value.
@@ -142,25 +141,19 @@ impl ClaimValue for Map<String, Value> {
     }
 }
 
-/// Types that are read as serde reads them.
+/// Implements [`ClaimValue`] for types that are read as serde reads them.
 macro_rules! deserialized {
     ($($type:ty),+) => {
-        $(impl ClaimValue for $type {
-            fn from_json(json: Value) -> Result<Self, Value> {
-                Self::deserialize(&json).map_err(|_| json)
+        $(impl $crate::claims::claim::ClaimValue for $type {
+            fn from_json(json: serde_json::Value) -> Result<Self, serde_json::Value> {
+                serde::Deserialize::deserialize(&json).map_err(|_| json)
             }
         })+
     };
 }
+pub(super) use deserialized;
 
-deserialized!(
-    bool,
-    UnixMillis,
-    Address,
-    Vec<OrganizationData>,
-    Vec<SsoIdentity>,
-    BTreeMap<String, Identity>
-);
+deserialized!(bool, UnixMillis);
 
 /// A moment in **milliseconds** since 1970-01-01T00:00:00Z, the unit of Logto's `created_at` and
 /// `updated_at`. The dates of the protocol itself are seconds: [`UnixTime`].

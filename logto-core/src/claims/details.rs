@@ -1,11 +1,11 @@
 //! The claims that are objects.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Claim;
+use super::claim::{Claim, deserialized};
 
 /// The postal address of the `address` claim
 /// ([OpenID Connect Core 5.1.1](https://openid.net/specs/openid-connect-core-1_0.html#AddressClaim)).
@@ -131,3 +131,10 @@ impl fmt::Debug for SsoIdentity {
         f.debug_struct("SsoIdentity").finish_non_exhaustive()
     }
 }
+
+deserialized!(
+    Address,
+    Vec<OrganizationData>,
+    Vec<SsoIdentity>,
+    BTreeMap<String, Identity>
+);

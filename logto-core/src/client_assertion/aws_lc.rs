@@ -14,10 +14,8 @@ use aws_lc_rs::{
 };
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 
-use crate::{
-    config::{ClientAssertionSigner, SigningError},
-    jwt::Algorithm,
-};
+use super::ClientAssertionSigner;
+use crate::{error::SigningError, jwt::Algorithm};
 
 /// A private key for `private_key_jwt`, in this process.
 ///

@@ -3,10 +3,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    ClientAuthentication, ConfigError, ConfigProblem, DEFAULT_CALLBACK_PATH, DEFAULT_CLOCK_SKEW,
-    DEFAULT_EXPIRY_LEEWAY, LogtoConfig, MAX_CLOCK_SKEW, Settings, rules,
+    ClientAuthentication, DEFAULT_CALLBACK_PATH, DEFAULT_CLOCK_SKEW, DEFAULT_EXPIRY_LEEWAY,
+    LogtoConfig, MAX_CLOCK_SKEW, Settings, rules,
 };
 use crate::{
+    error::{ConfigError, ConfigProblem},
     secret::Secret,
     vocabulary::{DEFAULT_SCOPES, Prompt, ReservedResource, UserScope},
 };

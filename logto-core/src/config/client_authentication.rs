@@ -1,9 +1,13 @@
 //! How an application proves who it is.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use super::{ConfigError, ConfigProblem, LogtoConfig, Settings, rules};
-use crate::{jwt::Algorithm, secret::Secret};
+use super::{LogtoConfig, Settings, rules};
+use crate::{
+    client_assertion::ClientAssertionSigner,
+    error::{ConfigError, ConfigProblem},
+    secret::Secret,
+};
 
 /// HS256 needs a key as long as its hash, in bytes
 /// ([RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
@@ -15,7 +19,7 @@ const SHORTEST_HS256_SECRET: usize = 32;
 ///
 /// Logto advertises all five methods and gives its own applications the first three. The last two are
 /// made anew for every request, right before it is sent:
-/// [`authenticate`](crate::client_assertion::authenticate).
+/// [`authenticate`](crate::client_authentication::authenticate).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientAuthentication {
@@ -32,32 +36,6 @@ pub enum ClientAuthentication {
     /// public half.
     PrivateKeyJwt(Arc<dyn ClientAssertionSigner>),
 }
-
-/// A private key that signs client assertions
-/// ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523)).
-///
-/// `AwsLcSigner` (feature `aws-lc`) is built in; a key in a security module needs these three methods.
-pub trait ClientAssertionSigner: fmt::Debug + Send + Sync {
-    /// The algorithm of the signatures. Logto accepts ES256, RS256, PS256 and EdDSA.
-    fn algorithm(&self) -> Algorithm;
-
-    /// The name of the key, by which the provider finds the public half; needed where it knows
-    /// several.
-    fn key_id(&self) -> Option<&str>;
-
-    /// The signature of `message` in the form of
-    /// [RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3): for ECDSA the two
-    /// numbers one after the other, not ASN.1.
-    ///
-    /// # Errors
-    /// When the key cannot be used now.
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError>;
-}
-
-/// A client assertion could not be signed. The text says why and holds nothing of the key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the client assertion could not be signed: {0}")]
-pub struct SigningError(pub String);
 
 impl ClientAuthentication {
     pub(super) fn check(&self) -> Result<(), ConfigProblem> {
@@ -97,7 +75,7 @@ impl LogtoConfig {
     /// Logto accepts every secret of an application until it expires or is deleted, so add the new
     /// one there first, hand it over here, and delete the old one last. Both are only needed when
     /// the order cannot be kept: then send a request that was answered with `invalid_client` once
-    /// more, [authenticated](crate::client_assertion::authenticate) with the other configuration.
+    /// more, [authenticated](crate::client_authentication::authenticate) with the other configuration.
     ///
     /// # Errors
     /// [`ConfigError`] when the secret cannot be used.

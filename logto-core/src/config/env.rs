@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use super::{ConfigError, ConfigProblem, LogtoConfigBuilder, builder::Given};
+use super::{LogtoConfigBuilder, builder::Given};
+use crate::error::{ConfigError, ConfigProblem};
 
 const ENDPOINT: &str = "LOGTO_ENDPOINT";
 const APP_ID: &str = "LOGTO_APP_ID";
@@ -44,7 +45,7 @@ impl LogtoConfigBuilder {
     /// })?
     /// .build()?;
     /// # assert_eq!(config.app_id(), "my-app-id");
-    /// # Ok::<(), logto_core::config::ConfigError>(())
+    /// # Ok::<(), logto_core::error::ConfigError>(())
     /// ```
     ///
     /// # Errors

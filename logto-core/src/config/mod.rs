@@ -3,19 +3,17 @@
 mod builder;
 mod client_authentication;
 mod env;
-mod error;
 pub(crate) mod rules;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use url::{Origin, Url};
 
-pub use self::{
-    builder::LogtoConfigBuilder,
-    client_authentication::{ClientAssertionSigner, ClientAuthentication, SigningError},
+pub use self::{builder::LogtoConfigBuilder, client_authentication::ClientAuthentication};
+use crate::{
     error::{ConfigError, ConfigProblem},
+    vocabulary::Prompt,
 };
-use crate::vocabulary::Prompt;
 
 /// The tolerated difference between our clock and the provider's, unless configured.
 pub const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(60);
@@ -44,7 +42,7 @@ pub const DEFAULT_CALLBACK_PATH: &str = "/callback";
 ///
 /// assert_eq!(config.issuer(), "https://tenant.logto.app/oidc");
 /// assert_eq!(config.redirect_uri()?.as_str(), "https://shop.example.com/callback");
-/// # Ok::<(), logto_core::config::ConfigError>(())
+/// # Ok::<(), logto_core::error::ConfigError>(())
 /// ```
 #[derive(Clone)]
 pub struct LogtoConfig {

@@ -2,7 +2,7 @@
 
 use url::{Host, Origin, Url};
 
-use super::ConfigProblem;
+use crate::error::ConfigProblem;
 
 /// Whether `url` is https, or http where that is acceptable.
 pub(super) fn is_allowed_transport(url: &Url, allow_http: bool) -> bool {

@@ -2,6 +2,7 @@
 
 mod advice;
 mod callback;
+mod config;
 mod server;
 mod token;
 mod usage;
@@ -12,6 +13,7 @@ pub(crate) use self::callback::MAX_CALLBACK_LENGTH;
 pub use self::{
     advice::Advice,
     callback::CallbackError,
+    config::{ConfigError, ConfigProblem, SigningError},
     server::{OAuthErrorCode, ServerError},
     token::TokenError,
     usage::UsageError,

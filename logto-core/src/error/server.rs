@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Advice, Endpoint};
+use serde_json::{Map, Value};
+
+use super::{Advice, Endpoint, sanitized};
 
 /// An OAuth error object: the server's verdict on a request, or on a sign-in when it came through the
 /// browser ([RFC 6749 sections 4.1.2.1 and 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
@@ -31,6 +33,33 @@ pub struct ServerError {
 }
 
 impl ServerError {
+    /// Reads an OAuth error object with Logto's additions; `None` without an `error`, or with an empty one.
+    pub(crate) fn from_members(
+        endpoint: Endpoint,
+        status: Option<u16>,
+        object: &Map<String, Value>,
+    ) -> Option<Self> {
+        let text = |name: &str, limit| {
+            object
+                .get(name)
+                .and_then(Value::as_str)
+                .map(|text| sanitized(text, limit))
+        };
+        let error = object
+            .get("error")
+            .and_then(Value::as_str)
+            .filter(|error| !error.is_empty())?;
+        Some(Self {
+            endpoint,
+            status,
+            error: OAuthErrorCode::from(error),
+            description: text("error_description", 2048),
+            uri: text("error_uri", 2048),
+            logto_code: text("code", 128),
+            message: text("message", 2048),
+        })
+    }
+
     pub(super) fn advice(&self) -> Advice {
         use OAuthErrorCode as Code;
         match self.error {
@@ -151,4 +180,25 @@ fn error_code(text: &str) -> String {
             _ => '\u{FFFD}',
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c43_logtos_extra_error_members_are_exposed_and_not_confused_with_a_code() {
+        let object = serde_json::from_str(
+            r#"{"code":"oidc.invalid_grant","message":"Grant request is invalid.","error":"invalid_grant",
+                "error_description":"grant request is invalid","error_uri":"https://openid.sh/debug/invalid_grant","extra":1}"#,
+        )
+        .unwrap();
+        let error = ServerError::from_members(Endpoint::Token, Some(400), &object).unwrap();
+        assert_eq!(error.error, OAuthErrorCode::InvalidGrant);
+        assert_eq!(error.logto_code.as_deref(), Some("oidc.invalid_grant"));
+        assert_eq!(
+            error.to_string(),
+            "token endpoint answered invalid_grant: grant request is invalid"
+        );
+    }
 }

@@ -1,7 +1,6 @@
 //! What configuration, metadata or session cannot give.
 
-use super::{Advice, Endpoint};
-use crate::config::{ConfigError, SigningError};
+use super::{Advice, ConfigError, Endpoint, SigningError};
 
 /// A request that configuration, metadata or session cannot satisfy; no network call was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

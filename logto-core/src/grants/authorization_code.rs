@@ -9,11 +9,11 @@ use url::Url;
 
 use super::TokenResponse;
 use crate::{
+    client_authentication::ClientEndpoint,
     config::LogtoConfig,
     error::{Endpoint, Error},
     exchange::Exchange,
     metadata::ProviderMetadata,
-    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},

@@ -6,11 +6,11 @@ use http::{Request, Response};
 
 use super::{TokenResponse, target_parameters};
 use crate::{
+    client_authentication::ClientEndpoint,
     config::LogtoConfig,
     error::{Endpoint, Error, UsageError},
     exchange::Exchange,
     metadata::ProviderMetadata,
-    oauth::ClientEndpoint,
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},
 };

@@ -7,11 +7,11 @@ use http::{Request, Response};
 
 use super::{TokenResponse, target_parameters};
 use crate::{
+    client_authentication::ClientEndpoint,
     config::LogtoConfig,
     error::{Endpoint, Error, ResponseError},
     exchange::Exchange,
     metadata::ProviderMetadata,
-    oauth::ClientEndpoint,
     secret::Secret,
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},

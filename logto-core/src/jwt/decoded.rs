@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::{
-    KeySet, MAX_ID_TOKEN_LEN, TokenError, TokenType,
+    KeySet, MAX_ID_TOKEN_LEN, TokenType,
     header::{Compact, Header, decode, malformed, members},
 };
+use crate::error::TokenError;
 use crate::json::{self, Members};
 
 /// A token of the right type, decoded. Anybody may have written it.

@@ -3,7 +3,8 @@
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::{Algorithm, TokenError};
+use super::Algorithm;
+use crate::error::TokenError;
 use crate::json::{self, JsonError, Lookup, Members};
 
 /// What the header of a token says that this library acts upon. Keys that a header brings along or

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Algorithm, TokenError,
+    Algorithm,
     jwk::Jwk,
     verifier::{JwsVerifier, VerifyingKey},
 };
+use crate::error::TokenError;
 use crate::json;
 
 /// The keys that a provider signs with at the moment

@@ -13,7 +13,6 @@ mod algorithm;
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
 mod decoded;
-mod fetch;
 mod header;
 mod jwk;
 mod keys;
@@ -27,13 +26,14 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
+use crate::error::TokenError;
+
 #[cfg(feature = "aws-lc")]
 pub use self::aws_lc::AwsLcVerifier;
 #[cfg(feature = "rust-crypto")]
 pub use self::rust_crypto::RustCryptoVerifier;
 pub use self::{
     algorithm::Algorithm,
-    fetch::{FetchKeys, FetchedKeys},
     header::Header,
     keys::{KeySet, KeySetError},
     verifier::{Curve, JwsVerifier, PublicKey, VerifyingKey},
@@ -42,7 +42,6 @@ pub(crate) use self::{
     decoded::{Decoded, unverified_claims, unverified_payload},
     validity::Validity,
 };
-pub use crate::error::TokenError;
 
 /// The longest access token or logout token that is read, in bytes. Such tokens travel in an HTTP
 /// header or form, where servers stop earlier than that.

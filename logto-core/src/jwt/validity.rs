@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::TokenError;
+use crate::error::TokenError;
 use crate::time::UnixTime;
 
 /// The dates of a token ([RFC 7519 section 4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1)).

@@ -8,11 +8,11 @@ use http::Response;
 use crate::{
     claims::IdTokenClaims,
     config::LogtoConfig,
-    error::{Error, UsageError},
+    error::{Error, TokenError, UsageError},
     exchange::{Exchange, Machine, Step},
     grants::{RefreshTokens, Refreshed},
     id_token::IdTokenVerification,
-    jwt::{KeySet, TokenError},
+    jwt::KeySet,
     metadata::ProviderMetadata,
     secret::Secret,
     session::{Plan, Session, SessionDelta, VerifiedIdToken},

@@ -3,13 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    claims::IdTokenClaims,
-    config::LogtoConfig,
-    id_token::IdTokenVerification,
-    jwt::{KeySet, TokenError},
-    secret::Secret,
-    session::VerifiedIdToken,
-    time::UnixTime,
+    claims::IdTokenClaims, config::LogtoConfig, error::TokenError, id_token::IdTokenVerification,
+    jwt::KeySet, secret::Secret, session::VerifiedIdToken, time::UnixTime,
 };
 
 /// An ID token from a refresh and what it has to continue

@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{IdTokenCheck, TokenStatus};
 use crate::{
-    error::Error,
+    error::{Error, TokenError},
     grants::{RefreshTokens, Refreshed},
-    jwt::TokenError,
     metadata::ProviderMetadata,
     secret::Secret,
     session::{Session, SessionDelta, VerifiedIdToken},

@@ -8,7 +8,6 @@ use url::{Url, form_urlencoded};
 
 use crate::{
     error::{CallbackError, Endpoint, MAX_CALLBACK_LENGTH, ServerError},
-    oauth,
     secret::Secret,
 };
 
@@ -83,7 +82,7 @@ impl Callback {
             state: state.filter(given),
             iss: iss.filter(given),
             code: code.map(Secret::new),
-            error: oauth::server_error(Endpoint::Authorization, None, &error),
+            error: ServerError::from_members(Endpoint::Authorization, None, &error),
         })
     }
 

@@ -14,12 +14,12 @@ use super::{
     requested::{Additions, Requested},
 };
 use crate::{
+    client_authentication::ClientEndpoint,
     config::LogtoConfig,
     error::{Endpoint, Error, OAuthErrorCode, UsageError},
     exchange::{self, Exchange},
     grants::UnverifiedTokens,
     metadata::ProviderMetadata,
-    oauth::ClientEndpoint,
     secret::Secret,
     session::SessionId,
     time::UnixTime,

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::{
-    error::Error,
+    discovery::{FetchKeys, FetchedKeys},
+    error::{Error, TokenError},
     exchange::{Exchange, Step},
-    jwt::{FetchKeys, FetchedKeys, JwsVerifier, KeySet, TokenError},
+    jwt::{JwsVerifier, KeySet},
     metadata::ProviderMetadata,
     time::UnixTime,
 };

@@ -9,6 +9,7 @@
 //!
 //! Both lead to a [`ResumedSignIn`], which [`CompleteSignIn`] turns into a session.
 
+mod authorization_request;
 mod callback;
 mod complete;
 mod device;
@@ -28,4 +29,3 @@ pub use self::{
     return_to::ReturnTo,
     start::{SIGN_IN_RANDOM_BYTES, SignIn},
 };
-pub use crate::error::CallbackError;

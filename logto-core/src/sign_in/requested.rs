@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    config::{ConfigProblem, LogtoConfig, rules},
-    error::UsageError,
+    config::{LogtoConfig, rules},
+    error::{ConfigProblem, UsageError},
     vocabulary::{Prompt, ReservedResource, ReservedScope, UserScope},
 };
 

@@ -10,13 +10,13 @@ use url::Url;
 
 use super::{
     PendingSignIn, ReturnTo,
+    authorization_request::AuthorizationRequest,
     requested::{Additions, Requested, invalid},
 };
 use crate::{
     config::LogtoConfig,
     error::UsageError,
     metadata::ProviderMetadata,
-    oauth::AuthorizationRequest,
     pushed_authorization::PushAuthorization,
     secret::Secret,
     session::SessionId,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use logto_core::{
     Secret,
     config::*,
+    error::{ConfigError, ConfigProblem},
     vocabulary::{Prompt, ReservedResource, UserScope},
 };
 use proptest::prelude::*;

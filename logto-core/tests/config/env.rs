@@ -2,7 +2,10 @@
 
 use std::ffi::OsString;
 
-use logto_core::config::*;
+use logto_core::{
+    config::*,
+    error::{ConfigError, ConfigProblem},
+};
 
 const ENDPOINT: &str = "https://tenant.logto.app";
 

@@ -1,6 +1,6 @@
 //! Configured addresses: the endpoint, the issuer, the base URL and what is built from them.
 
-use logto_core::config::*;
+use logto_core::{config::*, error::ConfigProblem};
 use proptest::prelude::*;
 use url::Url;
 

@@ -15,14 +15,14 @@ use bytes::Bytes;
 use http::Request;
 use logto_core::{
     Exchange, LogtoConfig, Secret, TokenTarget, UnixTime,
-    client_assertion::{
-        ASSERTION_LIFETIME, AwsLcSigner, PrivateKeyError, authenticate, is_refused,
-    },
-    config::{ClientAssertionSigner, ClientAuthentication, ConfigProblem, SigningError},
-    error::{Advice, Endpoint, UsageError},
+    client_assertion::{ASSERTION_LIFETIME, AwsLcSigner, ClientAssertionSigner, PrivateKeyError},
+    client_authentication::{authenticate, is_refused},
+    config::ClientAuthentication,
+    discovery::FetchKeys,
+    error::{Advice, ConfigProblem, Endpoint, SigningError, UsageError},
     grants::{ClientCredentials, ExchangeToken, RefreshTokens, TypedToken},
     introspection::Introspect,
-    jwt::{Algorithm, AwsLcVerifier, Curve, FetchKeys, JwsVerifier, PublicKey},
+    jwt::{Algorithm, AwsLcVerifier, Curve, JwsVerifier, PublicKey},
     revocation::RevokeRefreshToken,
     sign_in::{DeviceSignIn, SignIn},
 };

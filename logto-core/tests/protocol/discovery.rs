@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::Response;
 use logto_core::{
     Error, Exchange, LogtoConfig,
+    discovery::{Discover, FetchKeys},
     error::{Advice, Endpoint},
-    jwt::{AwsLcVerifier, FetchKeys},
-    metadata::{Discover, ProviderMetadata},
+    jwt::AwsLcVerifier,
+    metadata::ProviderMetadata,
 };
 use logto_recordings::Recording;
 use proptest::prelude::*;

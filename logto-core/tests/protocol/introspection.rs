@@ -6,9 +6,8 @@ use http::StatusCode;
 use logto_core::{
     Error, Exchange, LogtoConfig, Secret, UnixTime,
     api_token::{ApiTokenError, Caller},
-    error::{Advice, Endpoint, OAuthErrorCode, UsageError},
+    error::{Advice, Endpoint, OAuthErrorCode, TokenError, UsageError},
     introspection::{Introspect, Introspection, OpaqueTokenVerification},
-    jwt::TokenError,
 };
 use logto_recordings::Recording;
 use serde_json::{Value, json};

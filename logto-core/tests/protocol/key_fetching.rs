@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::{Method, Response};
 use logto_core::{
     Exchange, UnixTime,
+    discovery::{Discover, FetchKeys, FetchedKeys},
     error::Advice,
     freshness::{Freshness, FreshnessPolicy, Lookup},
-    jwt::{AwsLcVerifier, FetchKeys, FetchedKeys},
-    metadata::{Discover, ProviderMetadata},
+    jwt::AwsLcVerifier,
+    metadata::ProviderMetadata,
 };
 use logto_recordings::Recording;
 use proptest::prelude::*;

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use logto_core::{
     Error, LogtoConfig, Machine, SignIn, Step, UnixTime,
-    error::{Advice, OAuthErrorCode},
+    error::{Advice, CallbackError, OAuthErrorCode},
     jwt::AwsLcVerifier,
     metadata::ProviderMetadata,
-    sign_in::{Callback, CallbackError, PendingSignIn, ResumedSignIn},
-    sign_in::{CompleteSignIn, ProviderKeys},
+    sign_in::{Callback, CompleteSignIn, PendingSignIn, ProviderKeys, ResumedSignIn},
 };
 use proptest::prelude::*;
 use serde_json::json;

@@ -2,8 +2,8 @@
 
 use logto_core::{
     Error, SignIn,
-    error::{Advice, OAuthErrorCode},
-    sign_in::{Callback, CallbackError, PendingSignIn},
+    error::{Advice, CallbackError, OAuthErrorCode},
+    sign_in::{Callback, PendingSignIn},
 };
 use logto_recordings::Recording;
 use serde_json::json;

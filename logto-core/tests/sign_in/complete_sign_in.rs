@@ -6,10 +6,9 @@ use bytes::Bytes;
 use http::Response;
 use logto_core::{
     Error, LogtoConfig, Machine, SignIn, TokenTarget, UnixTime,
-    error::Advice,
-    jwt::{Algorithm, TokenError},
-    sign_in::Callback,
-    sign_in::{CompleteSignIn, ProviderKeys, SignedIn},
+    error::{Advice, TokenError},
+    jwt::Algorithm,
+    sign_in::{Callback, CompleteSignIn, ProviderKeys, SignedIn},
 };
 use logto_recordings::Recording;
 use serde_json::{Value, json};

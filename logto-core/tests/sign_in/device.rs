@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::Response;
 use logto_core::{
     Error, Exchange, LogtoConfig, Machine, Step, TokenTarget, UnixTime,
-    error::{OAuthErrorCode, UsageError},
+    error::{OAuthErrorCode, TokenError, UsageError},
     grants::RefreshTokens,
-    jwt::{AwsLcVerifier, KeySet, TokenError},
+    jwt::{AwsLcVerifier, KeySet},
     session::{Session, SessionId},
     sign_in::{CompleteSignIn, DeviceAuthorization, DevicePoll, DeviceSignIn, ProviderKeys},
     vocabulary::UserScope,

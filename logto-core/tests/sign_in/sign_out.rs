@@ -2,8 +2,8 @@
 
 use logto_core::{
     LogtoConfig, Secret,
-    error::{Endpoint, UsageError},
-    sign_in::{Callback, CallbackError},
+    error::{CallbackError, Endpoint, UsageError},
+    sign_in::Callback,
     sign_out::SignOut,
 };
 use serde_json::json;

@@ -9,7 +9,8 @@ use http::StatusCode;
 use logto_core::{
     UnixTime,
     api_token::{AccessTokenVerification, ApiTokenClaims, ApiTokenError, Caller},
-    jwt::{Algorithm, AwsLcVerifier, KeySet, TokenError},
+    error::TokenError,
+    jwt::{Algorithm, AwsLcVerifier, KeySet},
 };
 use logto_recordings::Recording;
 use serde_json::{Map, Value, json};

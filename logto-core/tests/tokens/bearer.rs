@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use logto_core::{
     api_token::ApiTokenError,
     bearer::{self, BearerError, Challenge},
-    jwt::TokenError,
+    error::TokenError,
 };
 
 fn headers(values: &[&[u8]]) -> HeaderMap {

@@ -11,8 +11,9 @@ use std::time::Duration;
 use logto_core::{
     UnixTime,
     claims::IdTokenClaims,
+    error::TokenError,
     id_token::IdTokenVerification,
-    jwt::{Algorithm, AwsLcVerifier, TokenError},
+    jwt::{Algorithm, AwsLcVerifier},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

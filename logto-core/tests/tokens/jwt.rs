@@ -4,9 +4,12 @@ mod header;
 mod serialization;
 mod signature;
 
-use logto_core::jwt::{
-    self, Algorithm, AwsLcVerifier, KeySet, MAX_ID_TOKEN_LEN, TokenError, TokenType, UnverifiedJwt,
-    VerifiedJwt,
+use logto_core::{
+    error::TokenError,
+    jwt::{
+        self, Algorithm, AwsLcVerifier, KeySet, MAX_ID_TOKEN_LEN, TokenType, UnverifiedJwt,
+        VerifiedJwt,
+    },
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,7 +1,8 @@
 //! A provider's key set: which keys are used, and which are left out.
 
-use logto_core::jwt::{
-    self, Algorithm, AwsLcVerifier, KeySet, KeySetError, MAX_ID_TOKEN_LEN, TokenError, TokenType,
+use logto_core::{
+    error::TokenError,
+    jwt::{self, Algorithm, AwsLcVerifier, KeySet, KeySetError, MAX_ID_TOKEN_LEN, TokenType},
 };
 use logto_recordings::Recording;
 use proptest::prelude::*;

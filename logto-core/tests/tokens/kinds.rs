@@ -7,8 +7,10 @@ use http::Request;
 use logto_core::{
     Exchange, LogtoConfig, TokenTarget, UnixTime,
     api_token::AccessTokenVerification,
-    client_assertion::authenticate,
-    config::{ClientAssertionSigner, ClientAuthentication, SigningError},
+    client_assertion::ClientAssertionSigner,
+    client_authentication::authenticate,
+    config::ClientAuthentication,
+    error::SigningError,
     grants::ClientCredentials,
     id_token::IdTokenVerification,
     jwt::{Algorithm, AwsLcVerifier, KeySet},

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use logto_core::{
     UnixTime,
-    jwt::{Algorithm, AwsLcVerifier, KeySet, TokenError},
+    error::TokenError,
+    jwt::{Algorithm, AwsLcVerifier, KeySet},
     logout_token::{self, LONGEST_LOGOUT_TOKEN_LIFETIME, LogoutToken, LogoutTokenVerification},
 };
 use logto_recordings::{Recording, logout_request};

@@ -9,8 +9,9 @@ use http::{Request, Response};
 use logto_core::{
     UnixTime,
     claims::IdTokenClaims,
+    error::TokenError,
     id_token::IdTokenVerification,
-    jwt::{self, JwsVerifier, KeySet, MAX_TOKEN_LEN, TokenError, TokenType},
+    jwt::{self, JwsVerifier, KeySet, MAX_TOKEN_LEN, TokenType},
 };
 use logto_recordings::{Recording, logout_request};
 use serde_json::Value;

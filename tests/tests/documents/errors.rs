@@ -12,11 +12,8 @@ use logto_client::{
     Error,
     core::{
         Exchange, LogtoConfig, UnixTime,
-        config::SigningError,
-        error::{Endpoint, OAuthErrorCode, UsageError},
-        jwt::TokenError,
-        metadata::Discover,
-        sign_in::CallbackError,
+        discovery::Discover,
+        error::{CallbackError, Endpoint, OAuthErrorCode, SigningError, TokenError, UsageError},
     },
     entropy::EntropyError,
     error::{Advice, DeviceEnd, RequestError, SessionEnd},

@@ -7,11 +7,8 @@ use http::Request;
 use logto_client::{
     LogtoConfig, TokenTarget, UnixTime,
     core::{
-        client_assertion::{self, AwsLcSigner},
-        config::ClientAuthentication,
-        exchange::Exchange,
-        grants::ClientCredentials,
-        introspection::OpaqueTokenVerification,
+        client_assertion::AwsLcSigner, client_authentication, config::ClientAuthentication,
+        exchange::Exchange, grants::ClientCredentials, introspection::OpaqueTokenVerification,
         jwt::Algorithm,
     },
     http::{HttpClient, ReqwestClient},
@@ -106,7 +103,7 @@ async fn send(
     random: [u8; 16],
 ) -> String {
     let request = request(provider, config, at).await;
-    let request = client_assertion::authenticate(request, prover, at, &random).unwrap();
+    let request = client_authentication::authenticate(request, prover, at, &random).unwrap();
     let response = ReqwestClient::new().unwrap().send(request).await.unwrap();
     let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
     let error = body["error"].as_str().unwrap_or_default();

@@ -9,7 +9,7 @@ use super::{
     },
     Refresh,
 };
-use crate::{grants::Refreshed, jwt::TokenError, session::VerifiedIdToken};
+use crate::{error::TokenError, grants::Refreshed, session::VerifiedIdToken};
 
 impl<F: Clone> Refresh<F> {
     pub(super) fn answered(

@@ -1,6 +1,6 @@
 //! From whom, about whom, for whom.
 
-use logto_core::jwt::TokenError;
+use logto_core::error::TokenError;
 use serde_json::json;
 
 use super::{CLIENT, ISSUER, check, claims_with, error, verification};

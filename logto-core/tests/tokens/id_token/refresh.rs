@@ -1,6 +1,6 @@
 //! The ID token of a refresh.
 
-use logto_core::{UnixTime, id_token::IdTokenVerification, jwt::TokenError};
+use logto_core::{UnixTime, error::TokenError, id_token::IdTokenVerification};
 use serde_json::json;
 
 use super::{

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use logto_core::{
     UnixTime,
+    error::TokenError,
     id_token::IdTokenVerification,
-    jwt::{Algorithm, AwsLcVerifier, TokenError},
+    jwt::{Algorithm, AwsLcVerifier},
 };
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use logto_core::{UnixTime, jwt::TokenError};
+use logto_core::{UnixTime, error::TokenError};
 use serde_json::json;
 
 use super::{NOW, SKEW, check, check_at, claims_with, error, now, verification};

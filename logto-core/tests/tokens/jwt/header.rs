@@ -1,7 +1,10 @@
 //! What a header may say.
 
 use aws_lc_rs::hmac;
-use logto_core::jwt::{self, Algorithm, AwsLcVerifier, MAX_TOKEN_LEN, TokenError, TokenType};
+use logto_core::{
+    error::TokenError,
+    jwt::{self, Algorithm, AwsLcVerifier, MAX_TOKEN_LEN, TokenType},
+};
 use serde_json::json;
 
 use super::{assert_malformed, claims, es384_keys, verify, verify_with};

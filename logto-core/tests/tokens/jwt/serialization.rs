@@ -1,6 +1,9 @@
 //! The three parts and their encoding.
 
-use logto_core::jwt::{self, MAX_ID_TOKEN_LEN, MAX_TOKEN_LEN, TokenError, TokenType};
+use logto_core::{
+    error::TokenError,
+    jwt::{self, MAX_ID_TOKEN_LEN, MAX_TOKEN_LEN, TokenType},
+};
 use serde_json::json;
 
 use super::{assert_malformed, claims, es384_keys, verify};

@@ -1,6 +1,9 @@
 //! The key and the signature.
 
-use logto_core::jwt::{Algorithm, AwsLcVerifier, TokenError};
+use logto_core::{
+    error::TokenError,
+    jwt::{Algorithm, AwsLcVerifier},
+};
 use serde_json::{Value, json};
 
 use super::{assert_malformed, claims, verify, verify_with};

@@ -1,4 +1,4 @@
-//! Fetching a provider's key set.
+//! Fetching what a provider says about itself: its metadata and its keys.
 
 use std::sync::Arc;
 
@@ -6,14 +6,52 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use url::Url;
 
-use super::{JwsVerifier, KeySet};
 use crate::{
+    config::LogtoConfig,
     error::{Endpoint, Error},
     exchange::{self, Exchange},
+    jwt::{JwsVerifier, KeySet},
     metadata::ProviderMetadata,
-    oauth,
     time::UnixTime,
 };
+
+/// Fetches the discovery document.
+///
+/// The algorithms that a document lists are not obeyed: which ones are acceptable is decided in
+/// [`crate::jwt`], and Logto's list changes whenever its keys do.
+#[derive(Clone, Debug)]
+pub struct Discover {
+    config: LogtoConfig,
+}
+
+impl Discover {
+    /// For the provider of this configuration.
+    pub fn new(config: &LogtoConfig) -> Self {
+        Self {
+            config: config.clone(),
+        }
+    }
+}
+
+impl Exchange for Discover {
+    const ENDPOINT: Endpoint = Endpoint::Discovery;
+
+    type Output = ProviderMetadata;
+
+    fn request(&self) -> Request<Bytes> {
+        exchange::get(self.config.discovery_url())
+    }
+
+    fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<ProviderMetadata, Error> {
+        if response.status() == StatusCode::NOT_FOUND {
+            let problem = "nothing is there; check the endpoint, its path and a custom domain";
+            return Err(exchange::unusable(Self::ENDPOINT, &response, problem).into());
+        }
+        let document = exchange::json_object(Self::ENDPOINT, &response, now)?;
+        ProviderMetadata::from_document(&self.config, document)
+            .map_err(|problem| exchange::unusable(Self::ENDPOINT, &response, problem).into())
+    }
+}
 
 /// Fetches the key set that the metadata points to.
 #[derive(Clone, Debug)]
@@ -62,7 +100,7 @@ impl Exchange for FetchKeys {
     type Output = FetchedKeys;
 
     fn request(&self) -> Request<Bytes> {
-        let mut request = oauth::get_request(&self.uri);
+        let mut request = exchange::get(&self.uri);
         if let Some(etag) = &self.etag {
             request
                 .headers_mut()

@@ -17,7 +17,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) const fn new(field: &'static str, problem: ConfigProblem) -> Self {
+    pub(crate) const fn new(field: &'static str, problem: ConfigProblem) -> Self {
         Self {
             field,
             variable: None,
@@ -94,3 +94,8 @@ pub enum ConfigProblem {
         maximum: Duration,
     },
 }
+
+/// A client assertion could not be signed. The text says why and holds nothing of the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the client assertion could not be signed: {0}")]
+pub struct SigningError(pub String);

@@ -1,0 +1,52 @@
+//! Why an API refuses a token.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+
+use crate::error::TokenError;
+
+/// Why an API refuses a token.
+///
+/// [`Challenge`](crate::bearer::Challenge) makes the response of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiTokenError {
+    /// The token is not good: 401. When [`TokenError::is_key_not_found`], it is worth fetching the
+    /// provider's keys before that is believed.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The token is for another organization, for none where one is needed, or for one where none
+    /// may be: 403.
+    #[error("the token is not for this organization")]
+    Organization,
+    /// The token lacks a scope: 403.
+    #[error("the token lacks scopes; needed are: {}", scope(.required))]
+    InsufficientScope {
+        /// All that are needed.
+        required: BTreeSet<String>,
+    },
+}
+
+impl ApiTokenError {
+    /// Whether a newer key set could change the outcome.
+    pub fn is_key_not_found(&self) -> bool {
+        matches!(self, Self::Token(error) if error.is_key_not_found())
+    }
+
+    /// 401 or 403.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::Organization | Self::InsufficientScope { .. } => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+pub(crate) fn scope(scopes: &BTreeSet<String>) -> String {
+    scopes
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,147 @@
+//! What every response of a provider is checked for.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::MAX_BODY;
+use crate::{
+    error::{Endpoint, Error, OAuthErrorCode, ResponseError, ServerError, Unavailable, sanitized},
+    json, retry_after,
+    time::UnixTime,
+};
+
+/// Reads a response of which the protocol demands success and a JSON object
+/// ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
+pub(crate) fn json_object(
+    endpoint: Endpoint,
+    response: &Response<Bytes>,
+    now: UnixTime,
+) -> Result<Map<String, Value>, Error> {
+    json_response(endpoint, response, now)?;
+    json::parse_object(response.body())
+        .map_err(|error| unusable(endpoint, response, error.to_string()).into())
+}
+
+/// Whether `body` is one JSON object, as every successful response of the token endpoint is. Anything
+/// else under a successful status comes from a proxy, or was cut off on the way: it does not say what
+/// the provider did with the request.
+pub fn is_json_object(body: &[u8]) -> bool {
+    json::parse_object(body).is_ok()
+}
+
+/// A duration as the protocol writes it: a number of seconds, not negative.
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
+    Duration::try_from_secs_f64(value.as_f64()?).ok()
+}
+
+/// Demands success and a JSON content type.
+pub(crate) fn json_response(
+    endpoint: Endpoint,
+    response: &Response<Bytes>,
+    now: UnixTime,
+) -> Result<(), Error> {
+    success(endpoint, response, now)?;
+    if has_json_content_type(response.headers()) {
+        return Ok(());
+    }
+    // A captive portal or a proxy's page, not the provider: this passes.
+    Err(unavailable(endpoint, response, now).into())
+}
+
+/// Demands a 2xx status; turns anything else into the error that it stands for.
+pub(crate) fn success(
+    endpoint: Endpoint,
+    response: &Response<Bytes>,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let status = response.status();
+    let too_long = response.body().len() > MAX_BODY;
+    if status.is_success() {
+        let problem = || format!("longer than {MAX_BODY} bytes");
+        return match too_long {
+            true => Err(unusable(endpoint, response, problem()).into()),
+            false => Ok(()),
+        };
+    }
+    if too_long || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(unavailable(endpoint, response, now).into());
+    }
+    if status.is_redirection() {
+        let problem = "a redirect, which is not followed".to_owned();
+        return Err(unusable(endpoint, response, problem).into());
+    }
+    let verdict = json::parse_object(response.body())
+        .ok()
+        .and_then(|object| ServerError::from_members(endpoint, Some(status.as_u16()), &object))
+        .or_else(|| bearer_error(endpoint, response));
+    Err(match verdict {
+        Some(error) => error.into(),
+        None => unavailable(endpoint, response, now).into(),
+    })
+}
+
+/// A successful response whose body cannot be used, and why.
+pub(crate) fn unusable(
+    endpoint: Endpoint,
+    response: &Response<Bytes>,
+    problem: impl Into<String>,
+) -> ResponseError {
+    ResponseError {
+        endpoint,
+        status: response.status().as_u16(),
+        length: response.body().len(),
+        problem: problem.into(),
+    }
+}
+
+fn unavailable(endpoint: Endpoint, response: &Response<Bytes>, now: UnixTime) -> Unavailable {
+    Unavailable {
+        endpoint,
+        status: response.status().as_u16(),
+        retry_after: retry_after::parse(response.headers(), now),
+    }
+}
+
+/// `application/json` and its relatives, such as `application/jwk-set+json`.
+fn has_json_content_type(headers: &HeaderMap) -> bool {
+    let Some(value) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return false;
+    };
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The error of a `WWW-Authenticate: Bearer` challenge that came without a JSON body
+/// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
+fn bearer_error(endpoint: Endpoint, response: &Response<Bytes>) -> Option<ServerError> {
+    let challenge = response
+        .headers()
+        .get(header::WWW_AUTHENTICATE)?
+        .to_str()
+        .ok()?;
+    let parameter = |name: &str| {
+        let (_, rest) = challenge.split_once(&format!("{name}=\""))?;
+        rest.split_once('"').map(|(value, _)| value)
+    };
+    Some(ServerError {
+        endpoint,
+        status: Some(response.status().as_u16()),
+        error: OAuthErrorCode::from(parameter("error").filter(|error| !error.is_empty())?),
+        description: parameter("error_description").map(|text| sanitized(text, 2048)),
+        uri: None,
+        logto_code: None,
+        message: None,
+    })
+}
