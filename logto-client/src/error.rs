@@ -70,6 +70,10 @@ pub enum RequestError {
     /// user caused it.
     #[error("another site may have caused this request")]
     CrossSite,
+    /// It would start a sign-in that no user could go through: a prefetch, a frame of another site, or
+    /// something that a script or a page fetches.
+    #[error("only a page that a user opens starts a sign-in")]
+    NotANavigation,
     /// It came by a method that this route does not take.
     #[error("this route does not take the method of the request")]
     MethodNotAllowed,
@@ -106,6 +110,7 @@ impl Error {
             },
             Self::SessionEnded(_) => "session_ended",
             Self::Request(RequestError::CrossSite) => "cross_site_request",
+            Self::Request(RequestError::NotANavigation) => "not_a_navigation",
             Self::Request(RequestError::MethodNotAllowed) => "method_not_allowed",
             Self::Device(DeviceEnd::Denied) => "access_denied",
             Self::Device(DeviceEnd::Expired) => "expired_token",

@@ -68,6 +68,14 @@ pub enum Event {
         /// The error, as text. It may name hosts and users of a storage.
         detail: String,
     },
+    /// The headers of a response are longer than the response limit of the cookies, although everything
+    /// was left out that can be. A proxy with smaller buffers answers 502 to it.
+    ResponseTooLarge {
+        /// Bytes that the headers take.
+        size: usize,
+        /// Bytes that they should take at most.
+        limit: usize,
+    },
     /// The provider's metadata or keys could not be fetched; the cached ones are used for up to a day.
     /// Reported once for each attempt, not for each request that needs them. The pauses between attempts
     /// grow up to a minute.
@@ -144,6 +152,9 @@ impl Observer for DefaultObserver {
                 } else {
                     tracing::debug!(target: "logto", code, status, detail, "request refused");
                 }
+            }
+            Event::ResponseTooLarge { size, limit } => {
+                tracing::warn!(target: "logto", size, limit, "response headers exceed the limit");
             }
             Event::NotRemoved { reason } => {
                 tracing::error!(target: "logto", reason, "signed-out session not removed");

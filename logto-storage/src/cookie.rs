@@ -33,7 +33,7 @@ use crate::{
 /// again.
 ///
 /// If even the ID token is too long, the user's organizations are left out of it, with the roles and the
-/// data there: with the default budget of 8 KiB from some 300 organizations on. The claims of the session
+/// data there: with the default budget of 7 KiB from some 250 organizations on. The claims of the session
 /// then do not know of any, and
 /// [`WritableSession::organizations`](logto_client::WritableSession::organizations) and `user_info` ask
 /// for them; raise the budget or keep sessions on the server to spare that. What still does not fit is

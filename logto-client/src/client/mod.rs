@@ -12,12 +12,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use logto_core::{
-    AccessToken, LogtoConfig, Session, SignIn, TokenTarget,
+    AccessToken, LogtoConfig, Session, SignIn, TokenTarget, UnixTime,
     error::CallbackError,
     metadata::ProviderMetadata,
     refresh::{Demand, Ending, Persist},
     session::SessionDelta,
-    sign_in::{Callback, CompleteSignIn, PendingSignIn, SignedIn},
+    sign_in::{Callback, CompleteSignIn, PendingSignIn, SIGN_IN_RANDOM_BYTES, SignedIn},
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -149,6 +149,17 @@ impl LogtoClient {
         Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
     }
 
+    /// The sign-in of a start that the web layer made: the same whenever it is asked.
+    pub(crate) async fn start_sign_in(
+        &self,
+        sign_in: &SignIn,
+        random: &[u8; SIGN_IN_RANDOM_BYTES],
+        at: UnixTime,
+    ) -> Result<(Url, PendingSignIn), Error> {
+        let metadata = self.metadata().await?;
+        Ok(sign_in.start(self.config(), &metadata, random, at)?)
+    }
+
     /// As [`sign_in`](Self::sign_in), but the parameters go to the provider directly
     /// ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)): the URL only names them. The browser has
     /// to be there within a minute.
@@ -227,6 +238,13 @@ impl LogtoClient {
             .boxed()
         });
         flight.await
+    }
+
+    /// Whether this process has sent the code of the callback with this `state` to the provider.
+    pub(crate) fn has_redeemed(&self, state: &str) -> bool {
+        let state: [u8; 32] = Sha256::digest(state).into();
+        let now = self.inner.provider.now();
+        self.inner.common.redeemed.get(&state, now).is_some()
     }
 
     /// Runs a sign-in to its end, stores the session, and removes those that it replaces.

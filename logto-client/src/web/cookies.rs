@@ -6,12 +6,13 @@
 //! |---|---|
 //! | `<name>` | the session's handle, when it fits into one cookie |
 //! | `<name>.0`, `<name>.1`, … | the same handle in pieces, when it does not |
-//! | `<name>.tx.<id>` | a sign-in that waits for its callback, one cookie each |
+//! | `<name>.browser` | what binds the sign-ins under way to this browser |
 //!
 //! Browsers drop a cookie of more than 4,096 bytes without a word, so no `Set-Cookie` is longer, its
 //! attributes included. Every piece says how many there are and which write it comes from: a value is
 //! read whole or not at all, never mixed from two writes. All cookies together keep within a budget,
-//! because proxies refuse requests with long headers.
+//! because proxies refuse requests with long headers, and the cookies of one response within a limit,
+//! because they refuse those too.
 //!
 //! ```
 //! use http::{HeaderMap, header};
@@ -36,15 +37,13 @@
 mod options;
 mod request_cookies;
 
-use std::cmp::Reverse;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
 pub use self::{
-    options::{CookieConfigError, CookieOptions, DEFAULT_BUDGET, SameSite},
-    request_cookies::{PendingId, RequestCookies},
+    options::{CookieConfigError, CookieOptions, DEFAULT_BUDGET, DEFAULT_RESPONSE_LIMIT, SameSite},
+    request_cookies::RequestCookies,
 };
 
 /// Reads and writes the cookies of one application. Made by [`CookieOptions::build`].
@@ -52,10 +51,11 @@ pub use self::{
 pub struct CookieCodec {
     name: String,
     attributes: String,
-    pending_attributes: String,
+    browser_attributes: String,
     max_age: String,
     budget: usize,
-    pending_limit: usize,
+    response_limit: usize,
+    made_for_frames: bool,
 }
 
 impl CookieCodec {
@@ -86,8 +86,7 @@ impl CookieCodec {
     }
 
     /// The `Set-Cookie` values that make the browser carry `value` and no older one: append them all
-    /// to the response. What is left of a longer value, or of the other form, is deleted; so are
-    /// pending sign-ins that no longer fit beside it.
+    /// to the response. What is left of a longer value, or of the other form, is deleted.
     ///
     /// # Errors
     /// [`CookieError`] when the value is too long or cannot stand in a cookie. The browser then keeps
@@ -124,18 +123,10 @@ impl CookieCodec {
         {
             headers.extend(self.delete(&self.chunk_name(index)));
         }
-
-        let mut total = size;
-        for (id, value) in request_cookies.all_pending() {
-            total = total.saturating_add(self.pending_len(id, value));
-            if total > self.budget {
-                headers.extend(self.delete_pending(id));
-            }
-        }
         Ok(headers)
     }
 
-    /// The `Set-Cookie` values that delete every trace of a session that the request request_cookies.
+    /// The `Set-Cookie` values that delete every trace of a session that the request carries.
     pub fn clear(&self, request_cookies: &RequestCookies<'_>) -> Vec<HeaderValue> {
         let single = request_cookies.has_single().then(|| self.name.clone());
         let chunks = request_cookies
@@ -148,60 +139,42 @@ impl CookieCodec {
             .collect()
     }
 
-    /// The `Set-Cookie` values that make the browser carry a pending sign-in for an hour, beside the
-    /// others.
-    ///
-    /// When there would be more than the limit, or more bytes than the budget, the oldest are deleted.
-    /// `began` says when one began, from inside its sealed value; those that it does not know go
-    /// first.
-    ///
-    /// # Errors
-    /// [`CookieError`] when the value does not fit or cannot stand in a cookie.
-    pub fn write_pending<T: Ord>(
-        &self,
-        request_cookies: &RequestCookies<'_>,
-        id: &PendingId,
-        value: &str,
-        mut began: impl FnMut(&str) -> Option<T>,
-    ) -> Result<Vec<HeaderValue>, CookieError> {
-        check(value)?;
-        let mut total = request_cookies
-            .session_len(&self.name)
-            .saturating_add(self.pending_len(id, value));
-        if total > self.budget {
-            return Err(CookieError::TooLarge {
-                size: total,
-                limit: self.budget,
-            });
-        }
-        let mut headers = vec![self.set_pending(id, value)?];
-
-        let mut others: Vec<_> = request_cookies
-            .all_pending()
-            .filter(|(other, _)| *other != id)
-            .collect();
-        others.sort_by_cached_key(|(_, value)| Reverse(began(value)));
-        for (newer, (other, value)) in others.into_iter().enumerate() {
-            total = total.saturating_add(self.pending_len(other, value));
-            if total > self.budget || newer.saturating_add(1) >= self.pending_limit {
-                headers.extend(self.delete_pending(other));
-            }
-        }
-        Ok(headers)
+    /// Bytes that the headers of one response may take; see [`CookieOptions::response_limit`].
+    pub const fn response_limit(&self) -> usize {
+        self.response_limit
     }
 
-    /// The `Set-Cookie` values that delete a pending sign-in, if the request request_cookies it.
-    pub fn clear_pending(
+    /// Whether the cookies are sent from frames of other sites ([`SameSite::None`]).
+    pub const fn allows_frames(&self) -> bool {
+        self.made_for_frames
+    }
+
+    /// The name of the cookie that binds sign-ins to a browser: what its sealed value is bound to.
+    pub(super) fn browser_name(&self) -> String {
+        format!("{}{BROWSER_SUFFIX}", self.name)
+    }
+
+    /// The `Set-Cookie` value that makes the browser carry `value` for an hour, as long as Logto waits for
+    /// the user.
+    pub(super) fn set_browser(&self, value: &str) -> Result<HeaderValue, CookieError> {
+        let name = self.browser_name();
+        let attributes = &self.browser_attributes;
+        header(&format!("{name}={value}{attributes}{BROWSER_MAX_AGE}"))
+            .ok_or(CookieError::InvalidValue)
+    }
+
+    /// The `Set-Cookie` value that deletes it, if the request carries one. Sign-ins under way in other tabs
+    /// then have to be started again.
+    pub(super) fn clear_browser(
         &self,
         request_cookies: &RequestCookies<'_>,
-        id: &PendingId,
-    ) -> Vec<HeaderValue> {
-        let is_there = request_cookies.all_pending().any(|(other, _)| other == id);
-        is_there
-            .then(|| self.delete_pending(id))
-            .flatten()
-            .into_iter()
-            .collect()
+    ) -> Option<HeaderValue> {
+        let name = self.browser_name();
+        let attributes = &self.browser_attributes;
+        match request_cookies.has_browser() {
+            true => header(&format!("{name}={attributes}{DELETED}")),
+            false => None,
+        }
     }
 
     fn set(&self, name: &str, value: &str) -> Result<HeaderValue, CookieError> {
@@ -216,48 +189,15 @@ impl CookieCodec {
         header(&format!("{name}={}{DELETED}", self.attributes))
     }
 
-    fn set_pending(&self, id: &PendingId, value: &str) -> Result<HeaderValue, CookieError> {
-        let name = self.pending_name(id);
-        let cookie = format!("{name}={value}{}{PENDING_MAX_AGE}", self.pending_attributes);
-        if cookie.len() > COOKIE_LIMIT {
-            return Err(CookieError::TooLarge {
-                size: cookie.len(),
-                limit: COOKIE_LIMIT,
-            });
-        }
-        header(&cookie).ok_or(CookieError::InvalidValue)
-    }
-
-    fn delete_pending(&self, id: &PendingId) -> Option<HeaderValue> {
-        header(&format!(
-            "{}={}{DELETED}",
-            self.pending_name(id),
-            self.pending_attributes
-        ))
-    }
-
     fn chunk_name(&self, index: usize) -> String {
         format!("{}.{index}", self.name)
     }
 
-    fn pending_name(&self, id: &PendingId) -> String {
-        format!("{}.tx.{id}", self.name)
-    }
-
-    /// Bytes that a pending sign-in takes in a `Cookie` header, beside others.
-    fn pending_len(&self, id: &PendingId, value: &str) -> usize {
-        sum([
-            self.name.len(),
-            ".tx.".len(),
-            id.as_str().len(),
-            "=; ".len(),
-            value.len(),
-        ])
-    }
-
     /// Bytes of the budget that a session may take, so that a sign-in always has room beside it.
-    const fn session_budget(&self) -> usize {
-        self.budget.saturating_sub(PENDING_RESERVE)
+    fn session_budget(&self) -> usize {
+        let browser = sum([self.name.len(), BROWSER_SUFFIX.len(), "=; ".len()]);
+        self.budget
+            .saturating_sub(browser.saturating_add(MAX_BROWSER_LEN))
     }
 
     /// Bytes that a value of this length takes in a `Cookie` header.
@@ -318,10 +258,11 @@ pub enum CookieError {
 /// What browsers keep of a cookie, name, value and attributes together.
 const COOKIE_LIMIT: usize = 4_096;
 
-/// Room that sessions leave for a pending sign-in.
-const PENDING_RESERVE: usize = 1_536;
+const BROWSER_SUFFIX: &str = ".browser";
+const BROWSER_MAX_AGE: &str = "; Max-Age=3600";
+/// The longest value of the browser's cookie: a sealed id and eight fingerprints.
+const MAX_BROWSER_LEN: usize = 168;
 
-const PENDING_MAX_AGE: &str = "; Max-Age=3600";
 const DELETED: &str = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// The index in the name and, in the value, generation and count, at their longest.

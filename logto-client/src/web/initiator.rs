@@ -10,6 +10,10 @@ use crate::error::{Error, RequestError};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// Destinations of a navigation that is not a whole window.
+const FRAMES: [&[u8]; 5] = [b"iframe", b"frame", b"embed", b"object", b"fencedframe"];
 
 /// Headers by which browsers of all ages mark a request that they make before the user has asked for the
 /// page, and words in them.
@@ -41,18 +45,31 @@ pub(super) fn check_own(headers: &HeaderMap, base_url: Option<&Url>) -> Result<(
     }
 }
 
+/// Refuses to start a sign-in where no user could go through it.
+///
+/// Each start would send the browser to Logto and back for nothing, and a page of another site could make
+/// it do so as often as it likes. An application that is `made_for_frames` is started by frames of others.
+pub(super) fn check_start(headers: &HeaderMap, made_for_frames: bool) -> Result<(), Error> {
+    let is_navigation = value(headers, SEC_FETCH_MODE).is_none_or(|mode| mode == b"navigate");
+    let is_in_frame = value(headers, SEC_FETCH_DEST).is_some_and(|dest| FRAMES.contains(&dest));
+    let is_foreign = value(headers, SEC_FETCH_SITE).is_some_and(|site| site == b"cross-site");
+    if !is_navigation || is_speculative(headers) || (is_in_frame && is_foreign && !made_for_frames)
+    {
+        return Err(RequestError::NotANavigation.into());
+    }
+    Ok(())
+}
+
 /// Whether a person waits for a page, so that a redirect makes sense: a script that gets one sees the
 /// page behind it and no error.
-pub(super) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
-    if method != Method::GET {
-        return false;
-    }
-    match value(headers, SEC_FETCH_MODE) {
-        Some(mode) => mode == b"navigate",
-        None => value(headers, header::ACCEPT)
-            .and_then(|accept| std::str::from_utf8(accept).ok())
-            .is_some_and(|accept| accept.contains("text/html")),
-    }
+pub(super) fn is_navigation(method: &Method, headers: &HeaderMap, made_for_frames: bool) -> bool {
+    let is_page = || {
+        value(headers, SEC_FETCH_MODE).is_some()
+            || value(headers, header::ACCEPT)
+                .and_then(|accept| std::str::from_utf8(accept).ok())
+                .is_some_and(|accept| accept.contains("text/html"))
+    };
+    method == Method::GET && check_start(headers, made_for_frames).is_ok() && is_page()
 }
 
 /// Whether the browser only prepares for what the user may do next.
@@ -172,5 +189,64 @@ mod tests {
             &[("origin", "http://localhost:3001")]
         ));
         assert!(!is_own(None, &[("origin", "https://app.example")]));
+    }
+
+    #[test]
+    fn only_what_a_user_waits_for_starts_a_sign_in() {
+        let fetch = |site: &'static str, mode: &'static str, dest: &'static str| {
+            vec![
+                ("sec-fetch-site", site),
+                ("sec-fetch-mode", mode),
+                ("sec-fetch-dest", dest),
+            ]
+        };
+        let navigation = |more: &[(&'static str, &'static str)]| {
+            let mut pairs = fetch("none", "navigate", "document");
+            pairs.extend_from_slice(more);
+            pairs
+        };
+        for (pairs, starts, starts_in_frames) in [
+            (vec![], true, true),
+            (fetch("none", "navigate", "document"), true, true),
+            (fetch("same-origin", "navigate", "document"), true, true),
+            (fetch("cross-site", "navigate", "document"), true, true),
+            (fetch("same-origin", "navigate", "iframe"), true, true),
+            (fetch("same-site", "navigate", "iframe"), true, true),
+            (fetch("cross-site", "navigate", "iframe"), false, true),
+            (fetch("cross-site", "navigate", "frame"), false, true),
+            (fetch("cross-site", "navigate", "embed"), false, true),
+            (fetch("cross-site", "navigate", "object"), false, true),
+            (fetch("cross-site", "navigate", "fencedframe"), false, true),
+            (fetch("same-origin", "cors", "empty"), false, false),
+            (fetch("same-origin", "no-cors", "image"), false, false),
+            (fetch("cross-site", "no-cors", "script"), false, false),
+            (fetch("same-origin", "same-origin", "empty"), false, false),
+            (fetch("cross-site", "websocket", "websocket"), false, false),
+            (navigation(&[("sec-purpose", "prefetch")]), false, false),
+            (
+                navigation(&[("sec-purpose", "prefetch;prerender")]),
+                false,
+                false,
+            ),
+            (
+                navigation(&[("sec-purpose", "prefetch;anonymous-client-ip")]),
+                false,
+                false,
+            ),
+            (navigation(&[("purpose", "prefetch")]), false, false),
+            (navigation(&[("x-purpose", "preview")]), false, false),
+            (navigation(&[("x-moz", "prefetch")]), false, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            assert_eq!(check_start(&headers, false).is_ok(), starts, "{pairs:?}");
+            assert_eq!(
+                check_start(&headers, true).is_ok(),
+                starts_in_frames,
+                "{pairs:?}"
+            );
+        }
     }
 }

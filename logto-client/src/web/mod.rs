@@ -18,16 +18,17 @@
 
 pub mod cookies;
 
+mod browser;
 mod initiator;
 mod location;
-mod pending;
 mod public_description;
 mod respond;
 mod routes;
 mod sign_in;
 mod sign_out;
+mod start;
 
 pub use public_description::public_description;
 pub use routes::{Guarded, LogtoWeb};
-pub use sign_in::CallbackAnswer;
+pub use sign_in::{CallbackAnswer, CallbackOutcome};
 pub use sign_out::SignOutAnswer;

@@ -34,6 +34,7 @@ pub fn public_description(error: &Error) -> &'static str {
         "cross_site_request" => {
             "Another site may have caused this request. Use the application's page."
         }
+        "not_a_navigation" => "Open the address in a window of its own to sign in.",
         "method_not_allowed" => "This address does not take requests of this method.",
         "session_too_large" => "The session is too large to be stored.",
         "storage_unavailable" => "Sessions cannot be read or stored now. Try again later.",

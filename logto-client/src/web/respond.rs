@@ -36,6 +36,27 @@ pub(super) fn see_other(location: &str) -> Response<Bytes> {
     response
 }
 
+/// Bytes of the headers of such a redirect, with one cookie.
+pub(super) fn see_other_len(location: &str, set_cookie: &HeaderValue) -> usize {
+    let empty = headers_len(see_other("").headers());
+    let set_cookie = header_len(header::SET_COOKIE.as_str().len(), set_cookie.len());
+    empty
+        .saturating_add(location.len())
+        .saturating_add(set_cookie)
+}
+
+/// Bytes that these headers take in a response.
+pub(super) fn headers_len(headers: &HeaderMap) -> usize {
+    headers
+        .iter()
+        .map(|(name, value)| header_len(name.as_str().len(), value.len()))
+        .fold(0, usize::saturating_add)
+}
+
+const fn header_len(name: usize, value: usize) -> usize {
+    name.saturating_add(value).saturating_add(": \r\n".len())
+}
+
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, value: &Value) -> Response<Bytes> {
     let mut response = private(status);

@@ -8,7 +8,7 @@ use logto_core::{TokenTarget, error::UsageError};
 use serde_json::{Value, json};
 
 use super::{
-    cookies::{CookieCodec, RequestCookies},
+    cookies::{CookieCodec, CookieError, RequestCookies},
     initiator, location, respond,
 };
 use crate::{
@@ -133,7 +133,7 @@ impl LogtoWeb {
     pub async fn require(&self, parts: &Parts, sign_in_path: &str) -> Guarded {
         match self.session(&parts.headers).await {
             Ok(Some(session)) => Guarded::Session(session),
-            Ok(None) if initiator::is_navigation(&parts.method, &parts.headers) => {
+            Ok(None) if self.is_navigation(parts) => {
                 let base_url = self.client.config().base_url();
                 let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
                 Guarded::Answer(respond::see_other(&location::with_return_to(
@@ -196,6 +196,11 @@ impl LogtoWeb {
         respond::refusal(error)
     }
 
+    fn is_navigation(&self, parts: &Parts) -> bool {
+        let made_for_frames = self.cookies.allows_frames();
+        initiator::is_navigation(&parts.method, &parts.headers, made_for_frames)
+    }
+
     pub(super) fn tell_failed(&self, error: &Error) {
         self.client.observer().on_event(&Event::RequestFailed {
             code: error.code().to_owned(),
@@ -209,9 +214,13 @@ impl LogtoWeb {
         request_cookies: &RequestCookies<'_>,
         handle: &Handle,
     ) -> Result<Vec<HeaderValue>, Error> {
-        self.cookies
-            .write(request_cookies, handle.expose())
-            .map_err(|error| StorageError::Misconfigured(error.to_string()).into())
+        Ok(self.cookies.write(request_cookies, handle.expose())?)
+    }
+}
+
+impl From<CookieError> for Error {
+    fn from(error: CookieError) -> Self {
+        StorageError::Misconfigured(error.to_string()).into()
     }
 }
 
@@ -221,7 +230,7 @@ pub(super) fn handles(request_cookies: &RequestCookies<'_>) -> Vec<Handle> {
     candidates.map(Handle::new).collect()
 }
 
-pub(super) fn append(headers: &mut HeaderMap, set_cookies: Vec<HeaderValue>) {
+pub(super) fn append(headers: &mut HeaderMap, set_cookies: impl IntoIterator<Item = HeaderValue>) {
     for value in set_cookies {
         headers.append(header::SET_COOKIE, value);
     }

@@ -1,52 +1,140 @@
 //! To Logto and back.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
-use logto_core::{SignIn, error::CallbackError, sign_in::Callback};
+use logto_core::{
+    SignIn,
+    error::{Advice, CallbackError, UsageError},
+    sign_in::{Callback, PendingSignIn, ReturnTo},
+};
+use url::Url;
 
 use super::{
-    pending::{PendingCookies, PendingError},
-    respond,
+    browser::Browser,
+    cookies::RequestCookies,
+    initiator, respond,
     routes::{LogtoWeb, append, handles},
+    start::Start,
 };
 use crate::{
     client::CompletedSignIn,
+    entropy::random,
     error::{Error, RequestError},
-    seal::SealError,
-    storage::StorageError,
+    event::Event,
+    seal::{Purpose, SealContext, SealError},
 };
+
+/// The longest URL that is sent to Logto. Servers refuse request lines beyond 8 KiB.
+const MAX_URL_LENGTH: usize = 8_000;
 
 /// What became of a callback.
 #[derive(Debug)]
 #[must_use]
 pub struct CallbackAnswer {
-    /// The completed sign-in, or why there is none.
-    pub outcome: Result<CompletedSignIn, Error>,
-    /// What the response has to carry, either way: it makes the browser forget the pending sign-in,
-    /// and know the new session.
+    /// How the sign-in ended, or why it failed.
+    pub outcome: Result<CallbackOutcome, Error>,
+    /// What the response has to carry, either way: it makes the browser remember that this callback is
+    /// answered, and know the new session.
     pub headers: HeaderMap,
+}
+
+/// How a callback ended that is no error.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "taken apart as soon as it is there"
+)]
+#[non_exhaustive]
+pub enum CallbackOutcome {
+    /// The user is signed in.
+    SignedIn(CompletedSignIn),
+    /// The same sign-in starts again at this URL of Logto, once, because it cannot be completed as it was
+    /// started: another tab took the browser's cookie at the same moment, or the application was
+    /// configured anew meanwhile. The user's session at Logto usually makes it invisible.
+    StartsAgain(Url),
 }
 
 impl LogtoWeb {
     /// Starts a sign-in: a redirect to Logto, with a cookie for the way back.
     ///
+    /// The sign-in is sealed into the `state` of the URL. What makes the response longer than
+    /// [`response_limit`](super::cookies::CookieOptions::response_limit) is left out: the query of the
+    /// place to come back to, then that place.
+    ///
     /// # Errors
-    /// As [`LogtoClient::sign_in`]; [`Error::Storage`] when the pending sign-in does not fit into a
-    /// cookie, because `app_state` is too large.
+    /// As [`LogtoClient::sign_in`](crate::LogtoClient::sign_in). [`UsageError::InvalidParameter`] when
+    /// `app_state` is too large for a URL. [`RequestError::NotANavigation`] for a prefetch, for a frame
+    /// of another site (unless the cookies are made for frames) and for what a script fetches: no user
+    /// could go through a sign-in there.
     pub async fn sign_in(
         &self,
         headers: &HeaderMap,
         sign_in: &SignIn,
     ) -> Result<Response<Bytes>, Error> {
-        let (url, pending) = self.client.sign_in(sign_in).await?;
-        let set_cookies = self.pending().keep(
-            &self.cookies.read(headers),
-            &pending,
-            &**self.client.entropy(),
-        )?;
+        initiator::check_start(headers, self.cookies.allows_frames())?;
+        let request_cookies = self.cookies.read(headers);
+        let browser = match self.browsers(&request_cookies).into_iter().next() {
+            Some(browser) => browser,
+            None => match request_cookies.candidates().first() {
+                Some(session) => Browser::of_session(session),
+                None => Browser::new(&**self.client.entropy())?,
+            },
+        };
+        let (url, set_cookie) = self.start(&browser, sign_in, 0).await?;
         let mut response = respond::see_other(url.as_str());
-        append(response.headers_mut(), set_cookies);
+        append(response.headers_mut(), [set_cookie]);
         Ok(response)
+    }
+
+    async fn start(
+        &self,
+        browser: &Browser,
+        sign_in: &SignIn,
+        restarts: u8,
+    ) -> Result<(Url, HeaderValue), Error> {
+        let config = self.client.config();
+        let mut start = Start {
+            browser: browser.id(),
+            seed: random(&**self.client.entropy())?,
+            at: self.client.clock().now(),
+            restarts,
+            is_current: true,
+            sign_in: sign_in.clone(),
+        };
+        let set_cookie = self.browser_cookie(browser)?;
+        let destination = sign_in.destination(config);
+        let destination = match config.base_url().map(ReturnTo::base) {
+            Some(base) if base == destination => "",
+            _ => destination.as_str(),
+        };
+        let path = destination.split('?').next().unwrap_or_default();
+        let limit = self.cookies.response_limit();
+        let mut size = 0;
+        for return_to in [destination, path, ""] {
+            start.sign_in = sign_in.clone().return_to(return_to);
+            let state = self.seal_start(&start)?;
+            // With the one-time token, which is not kept.
+            let sign_in = start.sign_in.clone().state(state);
+            let (url, _) = self
+                .client
+                .start_sign_in(&sign_in, &start.random(), start.at)
+                .await?;
+            size = respond::see_other_len(url.as_str(), &set_cookie);
+            if size <= limit {
+                return Ok((url, set_cookie));
+            }
+            if return_to.is_empty() && url.as_str().len() <= MAX_URL_LENGTH {
+                self.client
+                    .observer()
+                    .on_event(&Event::ResponseTooLarge { size, limit });
+                return Ok((url, set_cookie));
+            }
+        }
+        Err(UsageError::InvalidParameter(format!(
+            "the sign-in takes {size} bytes in a URL; keep less in app_state"
+        ))
+        .into())
     }
 
     /// Completes a sign-in, from the query of a GET or the form of a POST; other methods are answered with
@@ -72,7 +160,7 @@ impl LogtoWeb {
         parts: &Parts,
         body: &Bytes,
         answer: &mut HeaderMap,
-    ) -> Result<CompletedSignIn, Error> {
+    ) -> Result<CallbackOutcome, Error> {
         // A HEAD or OPTIONS that redeemed the code would burn the sign-in for the GET that follows it.
         let callback = match parts.method {
             Method::GET => Callback::from_query(parts.uri.query().unwrap_or_default()),
@@ -82,26 +170,115 @@ impl LogtoWeb {
                 return Err(RequestError::MethodNotAllowed.into());
             }
         }?;
-        let now = self.client.clock().now();
+        let state = callback.state().unwrap_or_default().to_owned();
         let request_cookies = self.cookies.read(&parts.headers);
-        let (pending, forget) = self.pending().take(&request_cookies, &callback, now);
-        append(answer, forget);
+        let browsers = self.browsers(&request_cookies);
+        let start = self.open_start(&state);
+        let start = start.ok_or(CallbackError::NoPendingSignIn)?;
+        let own = browsers
+            .iter()
+            .find(|browser| browser.id().is(&start.browser));
+        let Some(mut browser) = own.cloned() else {
+            // Either another tab took the cookie at the same moment, or somebody was sent the callback of
+            // somebody else. Both are told to start again; that lets nobody in as somebody else. What the
+            // application remembers of the first start stays there, as it may be an attacker's.
+            return match browsers.first() {
+                Some(browser) if !start.sign_in.has_app_state() => {
+                    self.start_again(browser, &start, answer).await
+                }
+                _ => Err(CallbackError::NoPendingSignIn.into()),
+            };
+        };
+        if browser.has_answered(&state) {
+            return Err(CallbackError::NoPendingSignIn.into());
+        }
+        if !start.is_current {
+            return self.start_again(&browser, &start, answer).await;
+        }
+        let sign_in = start.sign_in.clone().state(state.clone());
+        let (_, pending) = self
+            .client
+            .start_sign_in(&sign_in, &start.random(), start.at)
+            .await?;
+        let previous = handles(&request_cookies);
         let completed = self
             .client
-            .complete_sign_in(pending, callback, &handles(&request_cookies))
-            .await?;
+            .complete_sign_in(Some(pending), callback, &previous)
+            .await;
+        let is_over = |error: &Error| {
+            !matches!(error.advice(), Advice::Retry { .. }) || self.client.has_redeemed(&state)
+        };
+        if completed.as_ref().err().is_none_or(is_over) {
+            browser.answer(&state);
+            append(answer, [self.browser_cookie(&browser)?]);
+        }
+        let completed = completed?;
         append(
             answer,
             self.write(&request_cookies, &completed.session.handle())?,
         );
-        Ok(completed)
+        Ok(CallbackOutcome::SignedIn(completed))
     }
 
-    fn pending(&self) -> PendingCookies<'_> {
-        PendingCookies {
-            codec: &self.cookies,
-            keys: &self.keys,
-            config: self.client.config(),
+    async fn start_again(
+        &self,
+        browser: &Browser,
+        start: &Start,
+        answer: &mut HeaderMap,
+    ) -> Result<CallbackOutcome, Error> {
+        let age = self.client.clock().now().since(start.at);
+        if start.restarts > 0 || age >= PendingSignIn::LIFETIME {
+            return Err(CallbackError::NoPendingSignIn.into());
+        }
+        let restarts = start.restarts.saturating_add(1);
+        let (url, set_cookie) = self.start(browser, &start.sign_in, restarts).await?;
+        append(answer, [set_cookie]);
+        Ok(CallbackOutcome::StartsAgain(url))
+    }
+
+    /// The browsers that the cookies name: one, unless a parent domain sets another.
+    fn browsers(&self, request_cookies: &RequestCookies<'_>) -> Vec<Browser> {
+        let name = self.cookies.browser_name();
+        let open = |value: &&str| {
+            let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
+            Browser::from_bytes(&self.keys.open(&self.context(&name), &sealed)?)
+        };
+        request_cookies.browsers().iter().filter_map(open).collect()
+    }
+
+    fn browser_cookie(&self, browser: &Browser) -> Result<HeaderValue, Error> {
+        let name = self.cookies.browser_name();
+        let value = self.seal(&name, &browser.to_bytes())?;
+        Ok(self.cookies.set_browser(&value)?)
+    }
+
+    fn seal_start(&self, start: &Start) -> Result<String, Error> {
+        let bytes = start.encode(self.client.config());
+        let bytes = bytes.map_err(|error| UsageError::InvalidParameter(error.to_string()))?;
+        Ok(self.seal(self.cookies.name(), &bytes)?)
+    }
+
+    fn open_start(&self, state: &str) -> Option<Start> {
+        let sealed = URL_SAFE_NO_PAD.decode(state).ok()?;
+        let bytes = self
+            .keys
+            .open(&self.context(self.cookies.name()), &sealed)?;
+        Start::decode(&bytes, self.client.config())
+    }
+
+    fn seal(&self, name: &str, bytes: &[u8]) -> Result<String, SealError> {
+        let entropy = &**self.client.entropy();
+        let sealed = self.keys.seal(&self.context(name), bytes, entropy)?;
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    fn context<'a>(&'a self, name: &'a str) -> SealContext<'a> {
+        let config = self.client.config();
+        SealContext {
+            purpose: Purpose::PendingSignIn,
+            name,
+            issuer: config.issuer(),
+            app_id: config.app_id(),
         }
     }
 }
@@ -110,7 +287,8 @@ impl CallbackAnswer {
     /// The whole response: a redirect to where the user wanted to go, or the error.
     pub fn into_response(self) -> Response<Bytes> {
         let mut response = match &self.outcome {
-            Ok(completed) => respond::see_other(&completed.return_to),
+            Ok(CallbackOutcome::SignedIn(completed)) => respond::see_other(&completed.return_to),
+            Ok(CallbackOutcome::StartsAgain(url)) => respond::see_other(url.as_str()),
             Err(error) => respond::refusal(error),
         };
         response.headers_mut().remove(header::VARY);
@@ -137,11 +315,11 @@ impl CallbackAnswer {
     }
 }
 
-impl From<PendingError> for Error {
-    fn from(error: PendingError) -> Self {
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
         match error {
-            PendingError::Seal(SealError::Entropy(error)) => error.into(),
-            other => StorageError::Misconfigured(other.to_string()).into(),
+            SealError::Entropy(error) => error.into(),
+            SealError::TooLong => UsageError::InvalidParameter(error.to_string()).into(),
         }
     }
 }

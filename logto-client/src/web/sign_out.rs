@@ -89,6 +89,7 @@ impl LogtoWeb {
         };
         let mut headers = HeaderMap::new();
         append(&mut headers, self.cookies.clear(request_cookies));
+        append(&mut headers, self.cookies.clear_browser(request_cookies));
         SignOutAnswer {
             outcome,
             location: location.unwrap_or_else(home),

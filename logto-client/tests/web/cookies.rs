@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderMap, HeaderValue, header};
 use logto_client::web::cookies::{
-    CookieCodec, CookieConfigError, CookieError, CookieOptions, DEFAULT_BUDGET, PendingId, SameSite,
+    CookieCodec, CookieConfigError, CookieError, CookieOptions, DEFAULT_BUDGET, SameSite,
 };
 use proptest::prelude::*;
 use url::Url;
@@ -153,11 +153,15 @@ fn b1_attributes_are_safe_by_default_and_follow_the_options() {
         ),
         (
             options("http://localhost:3000"),
-            "logto_app=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=15552000",
+            "logto_app-3000=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=15552000",
+        ),
+        (
+            options(https).same_site(SameSite::None).partitioned(),
+            "__Host-logto_app=v; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=15552000",
         ),
         (
             options("https://localhost:3000"),
-            "__Host-logto_app=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=15552000",
+            "__Host-logto_app-3000=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=15552000",
         ),
     ] {
         let set = options
@@ -168,6 +172,37 @@ fn b1_attributes_are_safe_by_default_and_follow_the_options() {
         assert_eq!(strings(&set), [expected]);
         assert!(set[0].is_sensitive());
     }
+}
+
+#[test]
+fn b9_applications_that_share_a_host_do_not_share_names() {
+    let name = |base_url: &str| options(base_url).build().unwrap().name().to_owned();
+    for (base_url, expected) in [
+        ("https://app.example.com", "__Host-logto_app"),
+        ("https://app.example.com/", "__Host-logto_app"),
+        // Browsers reach another port by another address, and one name can be moved behind a proxy.
+        ("https://app.example.com:8443", "__Host-logto_app"),
+        ("http://localhost", "logto_app"),
+        ("http://localhost:3000", "logto_app-3000"),
+        ("http://localhost:3001", "logto_app-3001"),
+        ("http://127.0.0.1:3000", "logto_app-3000"),
+        ("http://[::1]:3000", "logto_app-3000"),
+        ("https://app.localhost:3000", "__Host-logto_app-3000"),
+    ] {
+        assert_eq!(name(base_url), expected, "{base_url}");
+    }
+    let paths = ["", "/shop", "/shop/eu", "/SHOP", "/shop%2Feu", "/shop2"];
+    let names: std::collections::BTreeSet<String> = paths
+        .iter()
+        .map(|path| name(&format!("https://app.example.com{path}")))
+        .collect();
+    assert_eq!(names.len(), paths.len(), "{names:?}");
+    assert_eq!(
+        name("https://app.example.com/shop"),
+        name("https://app.example.com/shop/")
+    );
+    let named = options("http://localhost:3000/shop").name("mine").build();
+    assert_eq!(named.unwrap().name(), "mine");
 }
 
 #[test]
@@ -238,7 +273,15 @@ fn b1_options_that_browsers_would_refuse_are_refused() {
         ),
         (https().budget(4_095), Error::BudgetOutOfRange(4_095)),
         (https().budget(65_537), Error::BudgetOutOfRange(65_537)),
-        (https().pending_limit(0), Error::NoPendingSignIn),
+        (
+            https().response_limit(2_047),
+            Error::ResponseLimitOutOfRange(2_047),
+        ),
+        (
+            https().response_limit(65_537),
+            Error::ResponseLimitOutOfRange(65_537),
+        ),
+        (https().partitioned(), Error::PartitionedNeedsSameSiteNone),
         (
             https().max_age(Duration::from_millis(999)),
             Error::ZeroMaxAge,
@@ -594,171 +637,6 @@ fn b7_two_responses_that_cross_never_mix() {
     }
 }
 
-fn start_sign_in(browser: &mut Browser, codec: &CookieCodec, state: &str, began: u32, size: usize) {
-    let value = format!("{began:06}{}", value_of(size));
-    let headers = browser.request();
-    let carried = codec.read(&headers);
-    let began = |value: &str| value.get(..6)?.parse::<u32>().ok();
-    let set = codec
-        .write_pending(&carried, &PendingId::of_state(state), &value, began)
-        .unwrap();
-    browser.receive(&set);
-}
-
-fn is_pending(browser: &Browser, codec: &CookieCodec, state: &str) -> bool {
-    let headers = browser.request();
-    codec
-        .read(&headers)
-        .pending(&PendingId::of_state(state))
-        .len()
-        == 1
-}
-
-#[test]
-fn c19_pending_sign_ins_stand_side_by_side_and_are_finished_in_any_order() {
-    let codec = codec();
-    let mut browser = Browser::default();
-    for (began, state) in ["a", "b", "c"].into_iter().enumerate() {
-        start_sign_in(
-            &mut browser,
-            &codec,
-            state,
-            u32::try_from(began).unwrap(),
-            500,
-        );
-    }
-    for (state, left) in [("b", 2), ("c", 1), ("a", 0)] {
-        assert!(is_pending(&browser, &codec, state));
-        let headers = browser.request();
-        let cleared = codec.clear_pending(&codec.read(&headers), &PendingId::of_state(state));
-        browser.receive(&cleared);
-        assert!(!is_pending(&browser, &codec, state));
-        assert_eq!(browser.0.len(), left);
-    }
-    let nothing = codec.clear_pending(&Default::default(), &PendingId::of_state("a"));
-    assert!(nothing.is_empty());
-}
-
-#[test]
-fn c19_a_flood_of_sign_ins_keeps_the_newest_within_the_budget() {
-    for (size, kept) in [(500, 5), (3_000, 2)] {
-        let codec = codec();
-        let mut browser = Browser::default();
-        for began in 0..200 {
-            start_sign_in(&mut browser, &codec, &format!("state {began}"), began, size);
-            assert!(browser.carried_len() <= DEFAULT_BUDGET);
-        }
-        assert_eq!(browser.0.len(), kept);
-        for began in 200 - u32::try_from(kept).unwrap()..200 {
-            assert!(
-                is_pending(&browser, &codec, &format!("state {began}")),
-                "{began}"
-            );
-        }
-    }
-}
-
-#[test]
-fn c19_a_full_session_still_leaves_room_to_sign_in() {
-    let codec = codec();
-    let mut browser = Browser::default();
-    let session = value_of(codec.capacity());
-    browser.write(&codec, &session);
-    for began in 0..10 {
-        start_sign_in(
-            &mut browser,
-            &codec,
-            &format!("state {began}"),
-            began,
-            1_200,
-        );
-        assert!(
-            browser.carried_len() <= DEFAULT_BUDGET,
-            "{}",
-            browser.carried_len()
-        );
-        assert!(is_pending(&browser, &codec, &format!("state {began}")));
-    }
-    assert_eq!(browser.value(&codec), Some(session));
-}
-
-#[test]
-fn c19_a_session_that_is_written_pushes_pending_sign_ins_out_of_the_budget() {
-    let codec = codec();
-    let mut browser = Browser::default();
-    for began in 0..5 {
-        start_sign_in(
-            &mut browser,
-            &codec,
-            &format!("state {began}"),
-            began,
-            1_000,
-        );
-    }
-    browser.write(&codec, &value_of(codec.capacity()));
-    assert!(browser.carried_len() <= DEFAULT_BUDGET);
-}
-
-#[test]
-fn c19_pending_sign_ins_that_nobody_can_read_go_first() {
-    let codec = codec();
-    let mut browser = Browser::default();
-    for junk in 0..4 {
-        let name = format!("{NAME}.tx.{}", PendingId::of_state(&format!("junk {junk}")));
-        browser.0.insert(name, "unreadable".to_owned());
-    }
-    for began in 0..5 {
-        start_sign_in(&mut browser, &codec, &format!("state {began}"), began, 100);
-    }
-    assert!((0..5).all(|began| is_pending(&browser, &codec, &format!("state {began}"))));
-}
-
-#[test]
-fn c19_a_pending_sign_in_has_its_own_cookie_attributes() {
-    let id = PendingId::of_state("state");
-    let write = |options: CookieOptions| {
-        let set = options
-            .build()
-            .unwrap()
-            .write_pending(&Default::default(), &id, "v", |_| None::<u8>);
-        strings(&set.unwrap())
-            .remove(0)
-            .split_once('=')
-            .unwrap()
-            .1
-            .to_owned()
-    };
-    let https = || options("https://app.example.com");
-    let lax = "v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=3600";
-    assert_eq!(write(https()), lax);
-    assert_eq!(
-        write(https().same_site(SameSite::Strict)),
-        lax,
-        "the callback comes from another site"
-    );
-    let none = "v; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=3600";
-    assert_eq!(write(https().cross_site_callback()), none);
-    assert_eq!(id.as_str().len(), 16);
-    assert_ne!(id, PendingId::of_state("State"));
-}
-
-#[test]
-fn c19_a_pending_sign_in_of_more_than_a_cookie_is_refused() {
-    let write = |value: &str| {
-        let id = PendingId::of_state("state");
-        codec().write_pending(&Default::default(), &id, value, |_| None::<u8>)
-    };
-    assert!(matches!(
-        write(&value_of(4_090)),
-        Err(CookieError::TooLarge { limit: 4_096, .. })
-    ));
-    assert!(matches!(
-        write(&value_of(9_000)),
-        Err(CookieError::TooLarge { .. })
-    ));
-    assert!(matches!(write("a b"), Err(CookieError::InvalidValue)));
-}
-
 #[test]
 fn b18_carried_cookies_do_not_show_their_values() {
     let headers = request(&[&format!(
@@ -800,7 +678,6 @@ proptest! {
         prop_assert!(carried.candidates().iter().all(|value| !value.is_empty()));
         prop_assert!(codec.write(&carried, "v").is_ok());
         let _ = codec.clear(&carried);
-        let _ = codec.write_pending(&carried, &PendingId::of_state("s"), "v", |_| None::<u8>);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod authorization_request;
 mod callback;
 mod complete;
 mod device;
+mod kept;
 mod key_search;
 mod pending;
 mod requested;

@@ -11,10 +11,10 @@ use crate::{
 /// What one sign-in asks for besides what is configured.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Additions {
-    scopes: Vec<String>,
-    resources: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) resources: Vec<String>,
     /// Instead of the configured ones.
-    prompts: Option<Vec<Prompt>>,
+    pub(super) prompts: Option<Vec<Prompt>>,
 }
 
 /// What one sign-in asks for: scopes and resources each once, the configured ones first.

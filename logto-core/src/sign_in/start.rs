@@ -4,13 +4,14 @@
 use std::{fmt, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
 use super::{
     PendingSignIn, ReturnTo,
     authorization_request::AuthorizationRequest,
+    kept::Kept,
     requested::{Additions, Requested, invalid},
 };
 use crate::{
@@ -60,24 +61,29 @@ const OWN_PARAMETERS: [&str; 25] = [
 ///
 /// What is not said here comes from the [`LogtoConfig`]. The response type is always `code`, the
 /// challenge always S256; `state` and `nonce` are always there.
-#[derive(Clone, Default)]
+///
+/// It serializes to what was said, so that the same sign-in can be started again. A one-time token and a
+/// Google credential are left out: each is good for one use. So is the [`state`](Self::state).
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(into = "Kept", try_from = "Kept")]
 pub struct SignIn {
-    redirect_uri: Option<Url>,
-    return_to: Option<String>,
-    app_state: Option<Value>,
-    additions: Additions,
-    first_screen: Option<FirstScreen>,
-    identifiers: Vec<Identifier>,
-    login_hint: Option<String>,
-    direct_sign_in: Option<DirectSignIn>,
-    one_time_token: Option<Secret>,
-    ui_locales: Vec<String>,
-    organization_id: Option<String>,
-    google_one_tap_credential: Option<Secret>,
-    max_age: Option<Duration>,
-    acr_values: Vec<String>,
-    form_post: bool,
-    extra: Vec<(String, String)>,
+    pub(super) redirect_uri: Option<Url>,
+    pub(super) return_to: Option<String>,
+    pub(super) app_state: Option<Value>,
+    pub(super) additions: Additions,
+    pub(super) first_screen: Option<FirstScreen>,
+    pub(super) identifiers: Vec<Identifier>,
+    pub(super) login_hint: Option<String>,
+    pub(super) direct_sign_in: Option<DirectSignIn>,
+    pub(super) one_time_token: Option<Secret>,
+    pub(super) ui_locales: Vec<String>,
+    pub(super) organization_id: Option<String>,
+    pub(super) google_one_tap_credential: Option<Secret>,
+    pub(super) max_age: Option<Duration>,
+    pub(super) acr_values: Vec<String>,
+    pub(super) form_post: bool,
+    pub(super) extra: Vec<(String, String)>,
+    pub(super) state: Option<Secret>,
 }
 
 impl SignIn {
@@ -112,8 +118,8 @@ impl SignIn {
         self
     }
 
-    /// State of the application that comes back with the callback. It travels in the pending sign-in,
-    /// not in the URL; mind that this is usually a cookie.
+    /// State of the application that comes back with the callback, as a part of the pending sign-in. The
+    /// web layer seals that into the `state` of the URL: keep it below a kilobyte.
     ///
     /// # Errors
     /// [`UsageError::InvalidParameter`] when it cannot be written as JSON.
@@ -122,6 +128,19 @@ impl SignIn {
             .map_err(|error| invalid(format!("app_state: {error}")))?;
         self.app_state = Some(value);
         Ok(self)
+    }
+
+    /// Whether there is an [`app_state`](Self::app_state).
+    pub fn has_app_state(&self) -> bool {
+        self.app_state.is_some()
+    }
+
+    /// Another `state` than a random one: for a program that seals what it needs at the callback into the
+    /// `state` itself. It has to be unguessable, different at every start, and bound to this browser.
+    #[must_use]
+    pub fn state(mut self, state: impl Into<Secret>) -> Self {
+        self.state = Some(state.into());
+        self
     }
 
     /// Scopes in addition to the configured ones.
@@ -206,7 +225,7 @@ impl SignIn {
     /// carry an `auth_time` that says so.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
-        self.max_age = Some(max_age);
+        self.max_age = Some(Duration::from_secs(max_age.as_secs()));
         self
     }
 
@@ -331,7 +350,7 @@ impl SignIn {
                 Some(redirect_uri) => redirect_uri.clone(),
                 None => config.redirect_uri()?.clone(),
             },
-            state: text(state),
+            state: self.state.clone().unwrap_or_else(|| text(state)),
             nonce: text(nonce),
             code_verifier: text(verifier),
             session_id: SessionId::from_random(session_id),
@@ -345,7 +364,9 @@ impl SignIn {
         })
     }
 
-    fn destination(&self, config: &LogtoConfig) -> ReturnTo {
+    /// Where the sign-in leads: [`return_to`](Self::return_to) if it is a path of the application, else the
+    /// base URL.
+    pub fn destination(&self, config: &LogtoConfig) -> ReturnTo {
         match (config.base_url(), &self.return_to) {
             (Some(base_url), Some(path)) => ReturnTo::within(base_url, path),
             (Some(base_url), None) => ReturnTo::base(base_url),

@@ -118,9 +118,47 @@ fn x24_every_parameter_has_the_servers_name_and_form() {
         ),
     ];
     for (sign_in, rest) in table {
-        let (url, _) = start(&sign_in, &config()).unwrap();
+        let (url, pending) = start(&sign_in, &config()).unwrap();
         assert_eq!(url.as_str(), format!("{BASE}{rest}"));
+
+        // Written down and read again it asks for the same, but for what is good for one use.
+        let written = serde_json::to_string(&sign_in).unwrap();
+        let again: SignIn = serde_json::from_str(&written).unwrap();
+        let (url, again) = start(&again, &config()).unwrap();
+        let is_secret = |(name, _): &(String, String)| {
+            !["one_time_token", "google_one_tap_credential"].contains(&name.as_str())
+        };
+        let expected = Url::parse(&format!("{BASE}{rest}")).unwrap();
+        let expected: Vec<_> = pairs(&expected).into_iter().filter(is_secret).collect();
+        assert_eq!(pairs(&url), expected);
+        assert_eq!(again, pending);
     }
+}
+
+#[test]
+fn a_sign_in_that_is_written_down_takes_little_room_and_holds_nothing_that_is_good_once() {
+    let written = |sign_in: &SignIn| serde_json::to_string(sign_in).unwrap();
+    assert_eq!(written(&SignIn::new()), "{}");
+    assert_eq!(written(&SignIn::new().return_to("/a")), r#"{"r":"/a"}"#);
+    assert_eq!(written(&SignIn::silent()), r#"{"p":["none"]}"#);
+    let secrets = SignIn::new()
+        .one_time_token("once")
+        .google_one_tap_credential("credential")
+        .state("state");
+    assert_eq!(written(&secrets), "{}");
+    for unknown in [r#"{"p":["dance"]}"#, r#"{"d":"github"}"#, r#"{"f":"x"}"#] {
+        assert!(
+            serde_json::from_str::<SignIn>(unknown).is_err(),
+            "{unknown}"
+        );
+    }
+}
+
+#[test]
+fn a_state_of_the_program_takes_the_place_of_the_random_one() {
+    let (url, pending) = start(&SignIn::new().state("sealed-by-the-program"), &config()).unwrap();
+    assert_eq!(values(&url, "state"), ["sealed-by-the-program"]);
+    assert_eq!(pending.state().expose(), "sealed-by-the-program");
 }
 
 #[test]

@@ -73,8 +73,21 @@ impl Place {
         self.browser.click("button[type=submit]").await;
     }
 
-    /// The quickstart's cookies.
+    /// The quickstart's cookies, but for the one that binds sign-ins to the browser, which outlives them.
     pub(crate) async fn cookies(&self) -> Vec<Cookie> {
+        let mut cookies = self.all_cookies().await;
+        cookies.retain(|cookie| !cookie.name.ends_with(".browser"));
+        cookies
+    }
+
+    /// The name of the session's cookie. Ports share cookies, so the port is in it.
+    pub(crate) fn name(&self) -> String {
+        let port = self.site.url("/").port().unwrap_or_default();
+        format!("logto_traditional-{port}")
+    }
+
+    /// All cookies of the quickstart.
+    pub(crate) async fn all_cookies(&self) -> Vec<Cookie> {
         self.browser.cookies(self.site.host()).await
     }
 }

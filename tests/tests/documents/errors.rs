@@ -138,7 +138,11 @@ fn samples() -> Vec<(String, Error)> {
     for end in [DeviceEnd::Denied, DeviceEnd::Expired] {
         add(&format!("Device({})", variant(&end)), Error::Device(end));
     }
-    for error in [RequestError::CrossSite, RequestError::MethodNotAllowed] {
+    for error in [
+        RequestError::CrossSite,
+        RequestError::NotANavigation,
+        RequestError::MethodNotAllowed,
+    ] {
         add(
             &format!("Request({})", variant(&error)),
             Error::Request(error),

@@ -102,23 +102,6 @@ async fn v31_a_callback_that_lacks_or_changes_a_parameter_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn v31_the_pending_sign_in_of_another_tab_does_not_help() {
-    for place in PLACES {
-        let stage = Stage::empty(Kind::Young, place).await;
-        let (back, name, _) = on_the_way_back(&stage).await;
-        stage.alice.start_sign_in(stage.web(0)).await;
-        let (_, other) = stage
-            .alice
-            .cookies()
-            .into_iter()
-            .find(|(other, _)| *other != name)
-            .unwrap();
-        stage.alice.plant(&name, &other);
-        is_refused(&stage, &back, "the value of another sign-in").await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn v31_b2_a_session_cookie_is_no_pending_sign_in() {
     let stage = Stage::empty(Kind::Young, Place::Cookies).await;
     stage.alice.sign_in(stage.web(0), "alice").await;

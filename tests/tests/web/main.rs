@@ -11,5 +11,6 @@ mod routes;
 mod several_sessions;
 mod sign_out;
 mod silent;
+mod tabs;
 mod third_party;
 mod webhooks;

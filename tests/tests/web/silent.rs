@@ -6,7 +6,7 @@ use logto_client::{
     SignIn, TokenTarget,
     seal::{KeyRing, SealKey},
     web::{
-        CallbackAnswer, LogtoWeb,
+        CallbackAnswer, CallbackOutcome, LogtoWeb,
         cookies::{CookieCodec, CookieOptions},
     },
 };
@@ -101,7 +101,10 @@ async fn c22_a_session_at_logto_signs_in_without_a_question() {
     silent.sign_in().await;
     let answer = silent.answer().await;
     assert!(!answer.needs_interaction());
-    assert_eq!(answer.outcome.unwrap().session.claims().sub, "user-alice");
+    let CallbackOutcome::SignedIn(completed) = answer.outcome.unwrap() else {
+        panic!("it is completed")
+    };
+    assert_eq!(completed.session.claims().sub, "user-alice");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,13 +2,21 @@
 
 use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
 use super::CookieCodec;
 
 /// Bytes that all cookies of the application may take in a `Cookie` header, unless
-/// [`CookieOptions::budget`] says otherwise. Common proxies refuse a header line of more.
-pub const DEFAULT_BUDGET: usize = 8_192;
+/// [`CookieOptions::budget`] says otherwise. Common proxies refuse a header line of 8 KiB or more, and
+/// there are other cookies.
+pub const DEFAULT_BUDGET: usize = 7_168;
+
+/// Bytes that the headers of one response may take when the cookies are written, unless
+/// [`CookieOptions::response_limit`] says otherwise. nginx takes 4 KiB with its defaults, and servers and
+/// proxies add headers of their own.
+pub const DEFAULT_RESPONSE_LIMIT: usize = 3_584;
 
 /// Options for a [`CookieCodec`].
 ///
@@ -25,7 +33,8 @@ pub struct CookieOptions {
     domain: Option<String>,
     max_age: Option<Duration>,
     budget: usize,
-    pending_limit: usize,
+    response_limit: usize,
+    partitioned: bool,
 }
 
 impl CookieOptions {
@@ -35,37 +44,53 @@ impl CookieOptions {
     /// the cookies are neither `Secure` nor prefixed, on any other host [`build`](Self::build) refuses.
     /// Behind a proxy that ends TLS, give the URL that the browser sees.
     ///
-    /// The name is `logto_` and the application's id, so that applications on one host do not meet.
+    /// The name is `logto_` and the application's id, and on a loopback host the port: cookies are not
+    /// separated by port, and two checkouts of one application would sign each other out. A base URL with
+    /// a path adds six characters that stand for it. So applications on one host do not meet.
     pub fn new(base_url: &Url, app_id: &str) -> Self {
         Self {
             base_url: base_url.clone(),
-            name: format!("logto_{app_id}"),
+            name: default_name(base_url, app_id),
             same_site: SameSite::Lax,
             cross_site_callback: false,
             domain: None,
             max_age: Some(DEFAULT_MAX_AGE),
             budget: DEFAULT_BUDGET,
-            pending_limit: DEFAULT_PENDING_LIMIT,
+            response_limit: DEFAULT_RESPONSE_LIMIT,
+            partitioned: false,
         }
     }
 
-    /// Another name, without prefix: up to 64 letters, digits, `-` and `_`.
+    /// Another name, without prefix: up to 64 letters, digits, `-` and `_`. It is used as it is, without
+    /// port and path.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Another `SameSite` for the session. The pending sign-ins stay as they are, because the callback
-    /// is a navigation from another site.
+    /// Another `SameSite` for the session. With [`SameSite::None`] the cookie that binds sign-ins to the
+    /// browser has it too, so that a sign-in within a frame finds its way back. With `Strict` that cookie
+    /// stays `Lax`, because the callback is a navigation from another site.
     #[must_use]
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
 
-    /// Lets pending sign-ins come back with a cross-site POST, as `response_mode=form_post` needs:
-    /// their cookies get `SameSite=None`.
+    /// Keeps the cookies of a frame apart for each site that embeds the application (`Partitioned`,
+    /// [CHIPS](https://developer.mozilla.org/en-US/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies)):
+    /// browsers that block the cookies of other sites take these all the same. It goes with
+    /// [`SameSite::None`]. A user then signs in once below each site; the sign-in has to take place in
+    /// the frame, as a window of its own has other cookies.
+    #[must_use]
+    pub fn partitioned(mut self) -> Self {
+        self.partitioned = true;
+        self
+    }
+
+    /// Lets sign-ins come back with a cross-site POST, as `response_mode=form_post` needs: the cookie that
+    /// binds them to the browser gets `SameSite=None`.
     #[must_use]
     pub fn cross_site_callback(mut self) -> Self {
         self.cross_site_callback = true;
@@ -96,17 +121,19 @@ impl CookieOptions {
     }
 
     /// How many bytes all cookies of the application may take in a `Cookie` header: 4,096 to 65,536,
-    /// [`DEFAULT_BUDGET`] unless it is changed. 1,536 of them are kept free for pending sign-ins.
+    /// [`DEFAULT_BUDGET`] unless it is changed.
     #[must_use]
     pub fn budget(mut self, bytes: usize) -> Self {
         self.budget = bytes;
         self
     }
 
-    /// How many sign-ins may wait for their callback in one browser; 5 unless it is changed.
+    /// How many bytes the headers of one response may take, as far as they are known when the cookies are
+    /// written: 2,048 to 65,536, [`DEFAULT_RESPONSE_LIMIT`] unless it is changed. Raise it only together
+    /// with the buffers of every proxy in front, such as nginx's `proxy_buffer_size`.
     #[must_use]
-    pub fn pending_limit(mut self, limit: usize) -> Self {
-        self.pending_limit = limit;
+    pub fn response_limit(mut self, bytes: usize) -> Self {
+        self.response_limit = bytes;
         self
     }
 
@@ -124,8 +151,13 @@ impl CookieOptions {
         if !(MIN_BUDGET..=MAX_BUDGET).contains(&self.budget) {
             return Err(CookieConfigError::BudgetOutOfRange(self.budget));
         }
-        if self.pending_limit == 0 {
-            return Err(CookieConfigError::NoPendingSignIn);
+        if !(MIN_RESPONSE_LIMIT..=MAX_BUDGET).contains(&self.response_limit) {
+            return Err(CookieConfigError::ResponseLimitOutOfRange(
+                self.response_limit,
+            ));
+        }
+        if self.partitioned && self.same_site != SameSite::None {
+            return Err(CookieConfigError::PartitionedNeedsSameSiteNone);
         }
         let max_age = match self.max_age.map(|age| age.min(LONGEST_MAX_AGE).as_secs()) {
             Some(0) => return Err(CookieConfigError::ZeroMaxAge),
@@ -139,38 +171,38 @@ impl CookieOptions {
             (true, Some(_)) => "__Secure-",
         };
         let secure = if secure { "; Secure" } else { "" };
+        let partitioned = if self.partitioned {
+            "; Partitioned"
+        } else {
+            ""
+        };
         let domain = domain.map_or_else(String::new, |domain| format!("; Domain={domain}"));
         let attributes = |same_site: SameSite| {
             format!(
-                "; Path=/{secure}; HttpOnly; SameSite={}{domain}",
+                "; Path=/{secure}; HttpOnly; SameSite={}{domain}{partitioned}",
                 same_site.as_str()
             )
         };
-        let callback = if self.cross_site_callback {
-            SameSite::None
-        } else {
-            SameSite::Lax
+        let made_for_frames = self.same_site == SameSite::None;
+        let callback = match made_for_frames || self.cross_site_callback {
+            true => SameSite::None,
+            false => SameSite::Lax,
         };
         Ok(CookieCodec {
             name: format!("{prefix}{}", self.name),
             attributes: attributes(self.same_site),
-            pending_attributes: attributes(callback),
+            browser_attributes: attributes(callback),
             max_age,
             budget: self.budget,
-            pending_limit: self.pending_limit,
+            response_limit: self.response_limit,
+            made_for_frames,
         })
     }
 
     fn is_secure(&self) -> Result<bool, CookieConfigError> {
-        let loopback = match self.base_url.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
         match self.base_url.scheme() {
             "https" => Ok(true),
-            "http" if loopback => Ok(false),
+            "http" if is_loopback(&self.base_url) => Ok(false),
             _ => Err(CookieConfigError::InsecureBaseUrl(
                 self.base_url.to_string(),
             )),
@@ -207,6 +239,29 @@ impl CookieOptions {
         } else {
             Err(refused())
         }
+    }
+}
+
+fn default_name(base_url: &Url, app_id: &str) -> String {
+    let mut name = format!("logto_{app_id}");
+    if let (true, Some(port)) = (is_loopback(base_url), base_url.port()) {
+        name.push_str(&format!("-{port}"));
+    }
+    let path = base_url.path().trim_end_matches('/');
+    if !path.is_empty() {
+        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(path));
+        name.push('-');
+        name.extend(digest.chars().take(6));
+    }
+    name
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -257,17 +312,20 @@ pub enum CookieConfigError {
     /// The budget is not between 4,096 and 65,536 bytes.
     #[error("a cookie budget of {0} bytes is not between 4,096 and 65,536")]
     BudgetOutOfRange(usize),
-    /// No pending sign-in is allowed, so nobody could sign in.
-    #[error("at least one pending sign-in must be allowed")]
-    NoPendingSignIn,
+    /// The response limit is not between 2,048 and 65,536 bytes.
+    #[error("a response limit of {0} bytes is not between 2,048 and 65,536")]
+    ResponseLimitOutOfRange(usize),
+    /// `Partitioned` without `SameSite=None`.
+    #[error("partitioned cookies are for frames of other sites; set SameSite::None as well")]
+    PartitionedNeedsSameSiteNone,
     /// The cookie would be deleted as soon as it is set.
     #[error("Max-Age must be at least a second")]
     ZeroMaxAge,
 }
 
-const DEFAULT_PENDING_LIMIT: usize = 5;
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 /// Browsers keep no cookie longer.
 const LONGEST_MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const MIN_BUDGET: usize = 4_096;
 const MAX_BUDGET: usize = 65_536;
+const MIN_RESPONSE_LIMIT: usize = 2_048;

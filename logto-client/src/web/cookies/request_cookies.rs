@@ -6,10 +6,8 @@ use std::{
     fmt,
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, header};
 use memchr::memchr;
-use sha2::{Digest, Sha256};
 
 use super::GENERATION_LEN;
 
@@ -21,7 +19,7 @@ use super::GENERATION_LEN;
 pub struct RequestCookies<'h> {
     single: Vec<&'h str>,
     chunks: Vec<(usize, &'h str)>,
-    pending: Vec<(PendingId, &'h str)>,
+    browsers: Vec<&'h str>,
 }
 
 impl<'h> RequestCookies<'h> {
@@ -53,8 +51,8 @@ impl<'h> RequestCookies<'h> {
                 None if suffix.is_empty() => request_cookies.single.push(value),
                 None => {}
                 Some(rest) => {
-                    if let Some(id) = rest.strip_prefix("tx.").and_then(PendingId::parse) {
-                        request_cookies.pending.push((id, value));
+                    if rest == "browser" {
+                        request_cookies.browsers.push(value);
                     } else if let Some(index) = small_number(rest) {
                         request_cookies.chunks.push((index, value));
                     }
@@ -76,7 +74,7 @@ impl<'h> RequestCookies<'h> {
         single
             .map(|value| Cow::Borrowed(*value))
             .chain(self.whole_chunked().into_iter().map(Cow::Owned))
-            .take(MOST_CANDIDATES)
+            .take(MAX_CANDIDATES)
             .collect()
     }
 
@@ -85,27 +83,19 @@ impl<'h> RequestCookies<'h> {
         self.has_single() || !self.chunks.is_empty()
     }
 
-    /// The values of the pending sign-in of this id; the caller takes the one that opens. Four are
-    /// given at most.
-    pub fn pending(&self, id: &PendingId) -> Vec<&'h str> {
+    /// The values that may say which browser this is; the caller takes those that open. Four are given at
+    /// most.
+    pub(crate) fn browsers(&self) -> Vec<&'h str> {
         let mut seen = BTreeSet::new();
-        let of_this_id = self.pending.iter().filter(|(other, _)| other == id);
-        of_this_id
-            .map(|(_, value)| *value)
+        let values = self.browsers.iter().copied();
+        values
             .filter(|value| !value.is_empty() && seen.insert(*value))
-            .take(MOST_CANDIDATES)
+            .take(MAX_CANDIDATES)
             .collect()
     }
 
-    /// All pending sign-ins, each id once, with the first value that it carries.
-    pub fn all_pending(&self) -> impl Iterator<Item = (&PendingId, &'h str)> {
-        let first: BTreeMap<&PendingId, &'h str> = self
-            .pending
-            .iter()
-            .rev()
-            .map(|(id, value)| (id, *value))
-            .collect();
-        first.into_iter()
+    pub(super) fn has_browser(&self) -> bool {
+        !self.browsers.is_empty()
     }
 
     pub(super) fn has_single(&self) -> bool {
@@ -116,23 +106,6 @@ impl<'h> RequestCookies<'h> {
     pub(super) fn chunk_indices(&self) -> impl Iterator<Item = usize> + use<> {
         let indices: BTreeSet<usize> = self.chunks.iter().map(|(index, _)| *index).collect();
         indices.into_iter()
-    }
-
-    /// Bytes that the session takes in the `Cookie` header.
-    pub(super) fn session_len(&self, name: &str) -> usize {
-        let single = self.single.iter().map(|value| ["=; ".len(), value.len()]);
-        let chunks = self
-            .chunks
-            .iter()
-            .map(|(_, value)| [".00=; ".len(), value.len()]);
-        single
-            .chain(chunks)
-            .flatten()
-            .fold(0, usize::saturating_add)
-            .saturating_add(
-                name.len()
-                    .saturating_mul(self.single.len().saturating_add(self.chunks.len())),
-            )
     }
 
     /// The values of which every piece is there, with one content each.
@@ -166,40 +139,8 @@ impl fmt::Debug for RequestCookies<'_> {
         f.debug_struct("RequestCookies")
             .field("single", &self.single.len())
             .field("chunks", &self.chunks.len())
-            .field("pending", &self.pending.len())
+            .field("browsers", &self.browsers.len())
             .finish()
-    }
-}
-
-/// What tells one pending sign-in from another in the name of its cookie: 96 bits of the SHA-256 of its
-/// `state`. The callback brings the state and so finds its cookie; the name tells nobody the state.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PendingId(String);
-
-impl PendingId {
-    /// The id of the sign-in with this `state`.
-    pub fn of_state(state: &str) -> Self {
-        let digest = Sha256::digest(state);
-        Self(URL_SAFE_NO_PAD.encode(digest.get(..12).unwrap_or_default()))
-    }
-
-    /// The id as it stands in the cookie's name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn parse(id: &str) -> Option<Self> {
-        let is_ours = id.len() == 16
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        is_ours.then(|| Self(id.to_owned()))
-    }
-}
-
-impl fmt::Display for PendingId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -244,7 +185,7 @@ fn split(bytes: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
 }
 
 /// How many values a request is granted to be tried: each may cost a look into a store.
-const MOST_CANDIDATES: usize = 4;
+const MAX_CANDIDATES: usize = 4;
 
 /// A number below 100 in the one way to write it.
 fn small_number(digits: &str) -> Option<usize> {
