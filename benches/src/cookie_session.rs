@@ -182,7 +182,7 @@ impl Tokens {
     /// The headers of a request that carries the session in the SDK's cookies.
     pub fn carried(&self) -> HeaderMap {
         let (storage, codec) = (storage(), cookie_options().build().expect("cookies"));
-        let handle =
+        let (handle, _) =
             at_once(storage.create(&self.session(), UnixTime::from_secs(NOW))).expect("it fits");
         let set_cookies = codec
             .write(&codec.read(&HeaderMap::new()), handle.expose())

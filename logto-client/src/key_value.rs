@@ -42,12 +42,13 @@ pub trait KeyValueStore: fmt::Debug + Send + Sync {
         ttl: Duration,
     ) -> Result<bool, StorageError>;
 
-    /// Deletes the entry of `key`; with a version, only if that is the current one, in one atomic step.
-    /// Deleting an entry that does not exist is not an error.
+    /// Deletes the entries of `keys`, in this order where the store cannot delete them in one step. With a
+    /// version, deletes only entries whose current version it is; comparing and deleting is one atomic step
+    /// for each entry. Deleting an entry that does not exist is not an error.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the store does not respond.
-    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError>;
+    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError>;
 
     /// Deletes all entries of an owner, as [`Entry::is_of`] tells, and returns how many there were.
     ///
@@ -72,8 +73,8 @@ impl<T: KeyValueStore + ?Sized> KeyValueStore for Arc<T> {
         (**self).put(key, expected, entry, ttl).await
     }
 
-    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
-        (**self).delete(key, expected).await
+    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
+        (**self).delete(keys, expected).await
     }
 
     async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {

@@ -92,11 +92,16 @@ pub trait SessionReader: fmt::Debug + Send + Sync {
 /// once. A storage decides how long a session may stay idle and how long it may live at all.
 #[async_trait]
 pub trait SessionStorage: SessionReader {
-    /// Stores a new session under a handle that nobody knew before.
+    /// Stores a new session. Returns a handle that nobody knew before, and the version to replace the
+    /// session by.
     ///
     /// # Errors
     /// When it cannot be stored: [`StorageError::TooLarge`] or [`StorageError::Unavailable`].
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError>;
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError>;
 
     /// Writes `session` if the stored version is still `expected`.
     ///
@@ -110,7 +115,8 @@ pub trait SessionStorage: SessionReader {
         now: UnixTime,
     ) -> Result<Replaced, StorageError>;
 
-    /// Removes a session; removing what is not there is success.
+    /// Removes a session, and with it its lease, whoever holds that. Removing a session that does not
+    /// exist is not an error.
     ///
     /// # Errors
     /// When the storage cannot be asked.
@@ -180,7 +186,11 @@ impl<T: SessionReader + ?Sized> SessionReader for Arc<T> {
 
 #[async_trait]
 impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError> {
         (**self).create(session, now).await
     }
 

@@ -89,7 +89,8 @@ where
     suite.the_end_of_time().await?;
     suite.leases_exclude_each_other().await?;
     suite.leases_end_and_are_taken_over().await?;
-    suite.renewed_leases_stay().await
+    suite.renewed_leases_stay().await?;
+    suite.leases_end_with_their_sessions().await
 }
 
 /// When everything here happens.
@@ -104,7 +105,8 @@ struct Suite {
 
 impl Suite {
     async fn create(&self, rule: &'static str, session: &Session) -> Result<Handle, Violation> {
-        self.one.create(session, NOW).await.or_violated(rule)
+        let (handle, _) = self.one.create(session, NOW).await.or_violated(rule)?;
+        Ok(handle)
     }
 
     async fn load(

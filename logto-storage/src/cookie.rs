@@ -132,11 +132,16 @@ impl CookieStorage {
         }
     }
 
-    fn seal(&self, session: &Session, version: u64, now: UnixTime) -> Result<Handle, StorageError> {
+    fn seal(
+        &self,
+        session: &Session,
+        version: Version,
+        now: UnixTime,
+    ) -> Result<Handle, StorageError> {
         let expiry = Expiry::of(session, self.lifetimes, now);
         let record = self.fitted(
             Record {
-                version,
+                version: version.0,
                 expiry,
                 session: session.clone(),
             },
@@ -221,8 +226,13 @@ impl SessionReader for CookieStorage {
 
 #[async_trait]
 impl SessionStorage for CookieStorage {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
-        self.seal(session, 1, now)
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError> {
+        let version = Version(1);
+        Ok((self.seal(session, version, now)?, version))
     }
 
     /// Answers a new handle. The old one, if somebody kept it, goes on to open until it expires.
@@ -239,12 +249,9 @@ impl SessionStorage for CookieStorage {
         if Version(record.version) != expected {
             return Ok(Replaced::Conflict(stored(record)));
         }
-        let version = record.version.saturating_add(1);
+        let version = Version(record.version.saturating_add(1));
         let handle = self.seal(session, version, now)?;
-        Ok(Replaced::Stored {
-            handle,
-            version: Version(version),
-        })
+        Ok(Replaced::Stored { handle, version })
     }
 
     /// Does nothing: the caller deletes the cookies.

@@ -1,5 +1,7 @@
 //! Sessions in a store that several processes share.
 
+mod recent;
+
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "redis")]
@@ -25,6 +27,7 @@ use logto_client::{
 use logto_core::{LogtoConfig, Session, UnixTime};
 use sha2::{Digest, Sha256};
 
+use self::recent::Recent;
 use crate::{
     Lifetimes,
     lifetimes::Expiry,
@@ -81,9 +84,11 @@ use crate::{
 ///             is_expected
 ///         }))
 ///     }
-///     async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
-///         let is_meant = |at: &str, version| at == key && expected.is_none_or(|it| it == version);
-///         Ok(self.with(|map| map.retain(|at, (current, _)| !is_meant(at, current.version))))
+///     async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
+///         let is_meant = |key: &str, version| {
+///             keys.contains(&key) && expected.is_none_or(|expected| expected == version)
+///         };
+///         Ok(self.with(|map| map.retain(|key, (current, _)| !is_meant(key, current.version))))
 ///     }
 ///     async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
 ///         Ok(self.with(|map| {
@@ -114,6 +119,7 @@ pub struct ExternalStorage {
     app_id: String,
     lifetimes: Lifetimes,
     entropy: Arc<dyn Entropy>,
+    recent: Arc<Recent>,
 }
 
 impl ExternalStorage {
@@ -127,6 +133,7 @@ impl ExternalStorage {
             app_id: config.app_id().to_owned(),
             lifetimes: Lifetimes::default(),
             entropy: Arc::new(OsEntropy),
+            recent: Arc::default(),
         }
     }
 
@@ -155,7 +162,17 @@ impl ExternalStorage {
 
     async fn find(&self, key: &str, now: UnixTime) -> Result<Option<Record>, StorageError> {
         let found = self.store.get(key).await?;
-        Ok(found.and_then(|found| self.open(key, &found.entry, now)))
+        let record = found.and_then(|found| self.open(key, &found.entry, now));
+        match &record {
+            Some(record) => self.note(key, record),
+            None => self.recent.forget(key),
+        }
+        Ok(record)
+    }
+
+    fn note(&self, key: &str, record: &Record) {
+        let version = Version(record.version);
+        self.recent.note(key, version, record.expiry);
     }
 
     fn open(&self, key: &str, entry: &Entry, now: UnixTime) -> Option<Record> {
@@ -196,7 +213,11 @@ impl ExternalStorage {
         };
         let ends = record.expiry.idle.min(record.expiry.absolute);
         let ttl = ends.since(now).clamp(SHORTEST_TTL, LONGEST_TTL);
-        self.store.put(key, expected, entry, ttl).await
+        let is_written = self.store.put(key, expected, entry, ttl).await?;
+        if is_written {
+            self.note(key, record);
+        }
+        Ok(is_written)
     }
 
     /// Begins the idle time of a session that was read anew, if enough of it has passed. It is no harm
@@ -234,7 +255,11 @@ impl SessionReader for ExternalStorage {
 
 #[async_trait]
 impl SessionStorage for ExternalStorage {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError> {
         let mut id = [0; 32];
         self.entropy.fill(&mut id).map_err(unavailable)?;
         let handle = Handle::new(URL_SAFE_NO_PAD.encode(id));
@@ -245,7 +270,7 @@ impl SessionStorage for ExternalStorage {
             session: session.clone(),
         };
         if self.put(&key_of(&handle), None, &record, now).await? {
-            Ok(handle)
+            Ok((handle, Version(record.version)))
         } else {
             Err(StorageError::Unavailable(
                 "the store says that a new random id is taken".into(),
@@ -261,27 +286,25 @@ impl SessionStorage for ExternalStorage {
         now: UnixTime,
     ) -> Result<Replaced, StorageError> {
         let key = key_of(handle);
-        let Some(current) = self.find(&key, now).await? else {
-            return Ok(Replaced::Gone);
+        let record = Record {
+            version: expected.0.saturating_add(1),
+            expiry: Expiry::of(session, self.lifetimes, now),
+            session: session.clone(),
         };
-        if current.version == expected.0 {
-            let version = expected.0.saturating_add(1);
-            let expiry = Expiry::of(session, self.lifetimes, now);
-            let record = Record {
-                version,
-                expiry,
-                session: session.clone(),
-            };
-            if self.put(&key, Some(expected.0), &record, now).await? {
-                return Ok(Replaced::Stored {
-                    handle: handle.clone(),
-                    version: Version(version),
-                });
+        if !self.recent.is_alive(&key, expected, now) {
+            match self.find(&key, now).await? {
+                Some(current) if current.version == expected.0 => {}
+                Some(current) => return Ok(Replaced::Conflict(stored(current))),
+                None => return Ok(Replaced::Gone),
             }
-        } else {
-            return Ok(Replaced::Conflict(stored(current)));
         }
-        // Somebody was faster, just now.
+        if self.put(&key, Some(expected.0), &record, now).await? {
+            return Ok(Replaced::Stored {
+                handle: handle.clone(),
+                version: Version(record.version),
+            });
+        }
+        // Another process was faster.
         Ok(match self.find(&key, now).await? {
             Some(current) => Replaced::Conflict(stored(current)),
             None => Replaced::Gone,
@@ -289,7 +312,9 @@ impl SessionStorage for ExternalStorage {
     }
 
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.store.delete(&key_of(handle), None).await
+        let key = key_of(handle);
+        self.recent.forget(&key);
+        self.store.delete(&[&key, &lease_key(handle)], None).await
     }
 
     async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {

@@ -168,7 +168,11 @@ impl<S: SessionReader> SessionReader for FaultyStorage<S> {
 
 #[async_trait]
 impl<S: SessionStorage> SessionStorage for FaultyStorage<S> {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError> {
         self.run(Operation::Create, self.inner.create(session, now))
             .await
     }

@@ -87,6 +87,10 @@ impl MemoryStorage {
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Default for MemoryStorage {
@@ -108,7 +112,11 @@ impl SessionReader for MemoryStorage {
 
 #[async_trait]
 impl SessionStorage for MemoryStorage {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError> {
         let mut id = [0; 32];
         self.entropy
             .fill(&mut id)
@@ -119,8 +127,9 @@ impl SessionStorage for MemoryStorage {
         let mut sessions = self.sessions();
         sessions.remove_expired(now);
         while sessions.entries.len() >= self.capacity && sessions.remove_longest_unused() {}
-        sessions.insert(Key::of(&handle), session.clone(), Version(1), expiry);
-        Ok(handle)
+        let version = Version(1);
+        sessions.insert(Key::of(&handle), session.clone(), version, expiry);
+        Ok((handle, version))
     }
 
     async fn replace(
@@ -151,13 +160,14 @@ impl SessionStorage for MemoryStorage {
     }
 
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.sessions().remove(&Key::of(handle));
+        let key = Key::of(handle);
+        self.sessions().remove(&key);
+        self.leases().granted.remove(&key);
         Ok(())
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(leases.grant(Key::of(handle), ttl))
+        Ok(self.leases().grant(Key::of(handle), ttl))
     }
 
     async fn renew(
@@ -166,13 +176,11 @@ impl SessionStorage for MemoryStorage {
         lease: &Lease,
         ttl: Duration,
     ) -> Result<bool, StorageError> {
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(leases.prolong(&Key::of(handle), lease, ttl))
+        Ok(self.leases().prolong(&Key::of(handle), lease, ttl))
     }
 
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.end(&Key::of(handle), &lease);
+        self.leases().end(&Key::of(handle), &lease);
         Ok(())
     }
 

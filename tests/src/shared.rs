@@ -47,7 +47,11 @@ impl SessionReader for SharedStore {
 
 #[async_trait]
 impl SessionStorage for SharedStore {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError> {
         sleep(LATENCY).await;
         self.0.create(session, now).await
     }
@@ -142,7 +146,11 @@ impl SessionReader for Locked {
 
 #[async_trait]
 impl SessionStorage for Locked {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError> {
         self.inner.create(session, now).await
     }
 
@@ -228,9 +236,11 @@ impl KeyValueStore for MapStore {
         Ok(written.await)
     }
 
-    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
-        let is_meant = |at: &str, version| at == key && expected.is_none_or(|it| it == version);
-        self.with(|entries| entries.retain(|at, (entry, _)| !is_meant(at, entry.version)))
+    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
+        let is_meant = |key: &str, version| {
+            keys.contains(&key) && expected.is_none_or(|expected| expected == version)
+        };
+        self.with(|entries| entries.retain(|key, (entry, _)| !is_meant(key, entry.version)))
             .await;
         Ok(())
     }

@@ -33,7 +33,7 @@ use crate::{
     provider::Provider,
     refresh::{LoadedSession, Refresher},
     session::{Cached, ReadOnlySession, WritableSession},
-    storage::{Handle, SessionStorage, Version},
+    storage::{Handle, SessionStorage},
 };
 
 pub use self::{
@@ -179,10 +179,7 @@ impl LogtoClient {
     /// Stores a new session.
     async fn admit(&self, session: Session) -> Result<WritableSession, Error> {
         let now = self.inner.provider.now();
-        let handle = self.inner.storage.create(&session, now).await?;
-        // Without the version the first write finds it out.
-        let stored = self.inner.storage.load(&handle, now).await.ok().flatten();
-        let version = stored.map_or(Version(0), |stored| stored.version);
+        let (handle, version) = self.inner.storage.create(&session, now).await?;
         Ok(self.writable(
             None,
             LoadedSession {

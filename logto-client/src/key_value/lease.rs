@@ -70,7 +70,7 @@ impl Lease {
     /// [`StorageError::Unavailable`] when the store does not respond.
     pub async fn release(self, store: &dyn KeyValueStore, key: &str) -> Result<(), StorageError> {
         match self.version() {
-            Some(version) => store.delete(key, Some(version)).await,
+            Some(version) => store.delete(&[key], Some(version)).await,
             None => Ok(()),
         }
     }

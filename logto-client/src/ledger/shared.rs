@@ -260,7 +260,7 @@ mod tests {
             Ok(is_expected)
         }
 
-        async fn delete(&self, _: &str, _: Option<u64>) -> Result<(), StorageError> {
+        async fn delete(&self, _: &[&str], _: Option<u64>) -> Result<(), StorageError> {
             self.check()
         }
 

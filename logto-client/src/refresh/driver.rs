@@ -283,7 +283,13 @@ impl Driver<'_> {
     async fn remove(&self) -> Event<Error> {
         let (handle, _) = self.position();
         match self.refresher.storage.remove(&handle).await {
-            Ok(()) => Event::Removed,
+            Ok(()) => {
+                // A storage drops its lease along with the session, a ledger does not.
+                if matches!(*lock(&self.lease), Some(HeldLease::Ledger(_))) {
+                    self.release().await;
+                }
+                Event::Removed
+            }
             Err(error) => Event::Failed(error.into()),
         }
     }

@@ -190,7 +190,7 @@ impl Suite {
             }
             .build()
             .or_violated(rule)?;
-            let handle = self.one.create(&session, now).await.or_violated(rule)?;
+            let (handle, _) = self.one.create(&session, now).await.or_violated(rule)?;
             let found = self.load(rule, &handle, now).await?;
             rule.ensure(found.is_some(), format!("nothing is stored at {seconds}"))?;
         }

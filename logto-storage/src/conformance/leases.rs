@@ -120,6 +120,21 @@ impl Suite {
         )
     }
 
+    pub(super) async fn leases_end_with_their_sessions(&self) -> Result<(), Violation> {
+        let rule = "removing a session drops its lease, whoever holds it";
+        if self.promises.place != Place::Shared {
+            return Ok(());
+        }
+        let handle = self.session(rule).await?;
+        let dropped = granted(rule, &self.one, &handle, LONG).await?;
+        self.other.remove(&handle).await.or_violated(rule)?;
+        let renewed = self.one.renew(&handle, &dropped, LONG).await;
+        rule.ensure(!renewed.or_violated(rule)?, "its holder can renew it")?;
+        let next = granted(rule, &self.other, &handle, LONG).await?;
+        rule.ensure(!next.was_taken_over(), "it counts as taken over")?;
+        self.other.release(&handle, next).await.or_violated(rule)
+    }
+
     async fn session(&self, rule: &'static str) -> Result<Handle, Violation> {
         let session = Sample::default().build().or_violated(rule)?;
         self.create(rule, &session).await

@@ -25,10 +25,12 @@ impl Suite {
                 },
             ] {
                 let session = sample.build().or_violated(rule)?;
-                let handle = self.create(rule, &session).await?;
+                let created = self.one.create(&session, NOW).await;
+                let (handle, version) = created.or_violated(rule)?;
                 let stored = self.load(rule, &handle, NOW).await?;
                 let stored = stored.ok_or_else(|| rule.violated("it is not there"))?;
                 rule.ensure(stored.session == session, "it is another")?;
+                rule.ensure(stored.version == version, "its version is another")?;
                 let again = self.load(rule, &handle, NOW).await?;
                 rule.ensure(
                     again == Some(stored),

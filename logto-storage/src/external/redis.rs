@@ -191,12 +191,16 @@ impl KeyValueStore for RedisStore {
         self.run(&put).await
     }
 
-    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
-        let key = self.key(key);
-        match expected {
-            None => self.run(redis::cmd("DEL").arg(key)).await,
-            Some(version) => self.delete_if(&key, VERSION, version).await.map(|_| ()),
+    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
+        let keys: Vec<String> = keys.iter().map(|key| self.key(key)).collect();
+        let Some(version) = expected else {
+            // Where a cluster keeps them on several nodes, the connection splits it.
+            return self.run(redis::cmd("DEL").arg(&keys)).await;
+        };
+        for key in &keys {
+            self.delete_if(key, VERSION, version).await?;
         }
+        Ok(())
     }
 
     async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {

@@ -65,7 +65,7 @@ macro_rules! texts {
                 " + $6 WHERE key = $1 AND version = $7 AND expires_at > ",
                 $now
             ),
-            delete: "DELETE FROM logto_sessions WHERE key = $1 AND version = COALESCE($2, version)",
+            delete: "DELETE FROM logto_sessions WHERE key IN ($1, $2) AND version = COALESCE($3, version)",
             delete_by_subject: concat!(
                 "DELETE FROM logto_sessions WHERE subject = $1 AND expires_at > ",
                 $now
@@ -128,13 +128,19 @@ pub(super) async fn put<D: Database>(
 
 pub(super) async fn delete<D: Database>(
     database: &D,
-    key: &str,
+    keys: &[&str],
     expected: Option<u64>,
 ) -> Result<(), StorageError> {
-    let statement = Statement::new(D::TEXTS.delete)
-        .text(Some(key))
-        .number(expected.map(signed));
-    database.execute(statement).await.map(|_| ())
+    // Two at a time, a session and its lease, so that the text of the statement never changes and the
+    // database prepares it once.
+    for pair in keys.chunks(2) {
+        let statement = Statement::new(D::TEXTS.delete)
+            .text(pair.first().copied())
+            .text(pair.get(1).copied())
+            .number(expected.map(signed));
+        database.execute(statement).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn delete_all<D: Database>(

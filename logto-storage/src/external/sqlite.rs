@@ -129,8 +129,8 @@ impl KeyValueStore for SqliteStore {
         sql::put(self, key, expected, entry, ttl).await
     }
 
-    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
-        sql::delete(self, key, expected).await
+    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
+        sql::delete(self, keys, expected).await
     }
 
     async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {

@@ -123,7 +123,11 @@ impl SessionReader for Wrong {
 
 #[async_trait]
 impl SessionStorage for Wrong {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError> {
         self.memory.create(session, now).await
     }
 
@@ -146,11 +150,8 @@ impl SessionStorage for Wrong {
                 Ok(Replaced::Conflict(current))
             }
             (Fault::BringsBackTheRemoved, Replaced::Gone) => {
-                let handle = self.memory.create(session, now).await?;
-                Ok(Replaced::Stored {
-                    handle,
-                    version: Version(1),
-                })
+                let (handle, version) = self.memory.create(session, now).await?;
+                Ok(Replaced::Stored { handle, version })
             }
             (_, replaced) => Ok(replaced),
         }
@@ -243,6 +244,7 @@ enum LeaseFault {
     RenewTakesTheLostBack,
     ReleaseTakesFromOthers,
     ReleaseDoesNothing,
+    RemoveKeepsTheLease,
 }
 
 #[async_trait]
@@ -254,7 +256,11 @@ impl SessionReader for WrongLeases {
 
 #[async_trait]
 impl SessionStorage for WrongLeases {
-    async fn create(&self, session: &Session, now: UnixTime) -> Result<Handle, StorageError> {
+    async fn create(
+        &self,
+        session: &Session,
+        now: UnixTime,
+    ) -> Result<(Handle, Version), StorageError> {
         self.memory.create(session, now).await
     }
 
@@ -269,7 +275,15 @@ impl SessionStorage for WrongLeases {
     }
 
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.memory.remove(handle).await
+        if self.fault != LeaseFault::RemoveKeepsTheLease {
+            return self.memory.remove(handle).await;
+        }
+        if let Some(stored) = self.memory.load(handle, common::NOW).await? {
+            let subject = stored.session.claims().sub.clone();
+            let owner = SessionOwner::Subject(subject);
+            self.memory.remove_all(&owner).await?;
+        }
+        Ok(())
     }
 
     async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
@@ -336,6 +350,7 @@ async fn the_suite_notices_every_fault_of_leases() {
     let exclude = "one process at a time may refresh a session";
     let end = "a lease that nobody renews ends";
     let stay = "a lease that its holder renews keeps the others out";
+    let drop = "removing a session drops its lease";
     for (fault, rule) in [
         (LeaseFault::NeverEnds, end),
         (LeaseFault::EndsTooEarly, end),
@@ -346,6 +361,7 @@ async fn the_suite_notices_every_fault_of_leases() {
         (LeaseFault::RenewTakesTheLostBack, end),
         (LeaseFault::ReleaseTakesFromOthers, exclude),
         (LeaseFault::ReleaseDoesNothing, exclude),
+        (LeaseFault::RemoveKeepsTheLease, drop),
     ] {
         let storage: Arc<dyn SessionStorage> = Arc::new(WrongLeases {
             memory: memory(),

@@ -78,7 +78,7 @@ async fn through_a_browser(
 #[tokio::test]
 async fn b2_every_flipped_bit_of_a_session_cookie_is_no_session() {
     let storage = cookie_storage();
-    let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(1, 1), NOW).await.unwrap();
     assert!(opens(&storage, handle.expose()).await);
 
     let sealed = URL_SAFE_NO_PAD.decode(handle.expose()).unwrap();
@@ -109,7 +109,7 @@ async fn b2_every_flipped_bit_of_a_session_cookie_is_no_session() {
 
 #[tokio::test]
 async fn b2_a_cookie_of_another_key_name_issuer_or_application_is_no_session() {
-    let handle = cookie_storage().create(&session(1, 1), NOW).await.unwrap();
+    let (handle, _) = cookie_storage().create(&session(1, 1), NOW).await.unwrap();
     let other_name = CookieOptions::new(&Url::parse("https://app.example.com").unwrap(), "app");
     let other_name = other_name.name("other").build().unwrap();
     let ours = config(TENANT, "app");
@@ -141,7 +141,7 @@ async fn b2_a_cookie_of_another_key_name_issuer_or_application_is_no_session() {
 #[tokio::test]
 async fn b2_a_pending_sign_in_is_not_taken_for_a_session() {
     let storage = cookie_storage();
-    let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(1, 1), NOW).await.unwrap();
     let sealed = URL_SAFE_NO_PAD.decode(handle.expose()).unwrap();
     let (name, config) = (codec(8_192).name().to_owned(), config(TENANT, "app"));
     let context = |purpose| SealContext {
@@ -168,7 +168,7 @@ async fn b2_a_pending_sign_in_is_not_taken_for_a_session() {
 #[tokio::test]
 async fn b3_sessions_survive_a_change_of_keys_until_the_old_one_is_retired() {
     let storage = |ring| CookieStorage::new(ring, &config(TENANT, "app"), &codec(8_192));
-    let handle = storage(ring(1)).create(&session(1, 1), NOW).await.unwrap();
+    let (handle, _) = storage(ring(1)).create(&session(1, 1), NOW).await.unwrap();
     let rotating = storage(ring(2).with_previous_key(SealKey::new(&[1; 32])));
     let stored = rotating.load(&handle, NOW).await.unwrap().unwrap();
 
@@ -192,7 +192,7 @@ async fn b4_the_same_session_is_never_sealed_alike() {
     let storage = cookie_storage();
     let mut handles = BTreeSet::new();
     for _ in 0..100 {
-        let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+        let (handle, _) = storage.create(&session(1, 1), NOW).await.unwrap();
         assert!(handles.insert(handle.expose().to_owned()));
     }
 }
@@ -201,7 +201,7 @@ async fn b4_the_same_session_is_never_sealed_alike() {
 async fn b5_an_old_cookie_is_dead_whatever_the_browser_keeps() {
     let day = Duration::from_secs(24 * 3600);
     let storage = cookie_storage();
-    let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(1, 1), NOW).await.unwrap();
     for (after, alive) in [
         (0, true),
         (13, true),
@@ -222,7 +222,7 @@ async fn b5_no_lifetime_overflows() {
         (Duration::ZERO, Duration::MAX, false),
     ] {
         let storage = cookie_storage().lifetimes(Lifetimes { idle, absolute });
-        let handle = storage.create(&session(0, 0), NOW).await.unwrap();
+        let (handle, _) = storage.create(&session(0, 0), NOW).await.unwrap();
         let centuries = NOW.plus(Duration::from_secs(10_000_000_000));
         assert_eq!(
             storage.load(&handle, centuries).await.unwrap().is_some(),
@@ -242,7 +242,7 @@ async fn b6_s8_one_to_a_thousand_organizations_and_twelve_tokens_fit() {
         for access_tokens in [0, 1, 2, 3, 5, 8, 12] {
             let session = session(access_tokens, organizations);
             let storage = cookie_storage();
-            let handle = storage.create(&session, NOW).await.unwrap();
+            let (handle, _) = storage.create(&session, NOW).await.unwrap();
             let (found, carried) = through_a_browser(&storage, &handle, 8_192).await;
             let case = (organizations, access_tokens);
             assert!(carried <= 8_192, "{case:?}");
@@ -273,7 +273,7 @@ async fn b6_s8_one_to_a_thousand_organizations_and_twelve_tokens_fit() {
 #[tokio::test]
 async fn b6_a_session_without_its_organizations_goes_on() {
     let storage = cookie_storage();
-    let handle = storage.create(&session(3, 1_000), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(3, 1_000), NOW).await.unwrap();
     let Stored {
         session: mut shortened,
         version,
@@ -302,7 +302,7 @@ async fn b6_a_larger_budget_carries_a_thousand_organizations() {
     let config = config(TENANT, "app");
     let storage = CookieStorage::new(ring(1), &config, &codec(budget));
     let session = session(12, 1_000);
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     let (found, carried) = through_a_browser(&storage, &handle, budget).await;
     assert_eq!(found, session);
     assert!(carried <= budget);
@@ -325,7 +325,7 @@ async fn b6_access_tokens_are_left_out_longest_unused_first() {
     let sink = reports.clone();
     let storage = cookie_storage().on_overflow(move |o| sink.lock().unwrap().push(o.clone()));
     let session = session(12, 10);
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     let found = storage.load(&handle, NOW).await.unwrap().unwrap().session;
 
     let mut by_use: Vec<_> = session.access_tokens().iter().collect();
@@ -372,7 +372,7 @@ async fn b6_expired_access_tokens_go_before_the_longest_unused() {
         .unwrap();
 
     let storage = cookie_storage();
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     let found = storage.load(&handle, NOW).await.unwrap().unwrap().session;
     assert!(!found.access_tokens().contains_key(expired));
     assert!(!found.access_tokens().is_empty());
@@ -396,7 +396,7 @@ async fn b6_what_nothing_could_fetch_again_is_not_left_out() {
 async fn b18_the_storage_shows_no_key_and_no_token() {
     let storage = cookie_storage();
     let session = session(2, 2);
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     let stored = storage.load(&handle, NOW).await.unwrap().unwrap();
     let shown = format!("{storage:?} {handle:?} {stored:?}");
     let tokens = session.access_tokens().values().map(|token| &token.token);
@@ -420,7 +420,7 @@ async fn f33_a_cookie_of_a_newer_release_is_no_session_and_no_error() {
         issuer: config.issuer(),
         app_id: config.app_id(),
     };
-    let handle = storage.create(&session(1, 1), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(1, 1), NOW).await.unwrap();
     let sealed = URL_SAFE_NO_PAD.decode(handle.expose()).unwrap();
     let record = ring(1).open(&context, &sealed).unwrap();
     for (first, rest) in [
@@ -444,7 +444,7 @@ async fn f33_a_cookie_of_a_newer_release_is_no_session_and_no_error() {
 async fn a_handle_knows_its_version() {
     let storage = cookie_storage();
     let session = session(1, 1);
-    let mut handle = storage.create(&session, NOW).await.unwrap();
+    let (mut handle, _) = storage.create(&session, NOW).await.unwrap();
     for version in 1..5 {
         let stored = storage.load(&handle, NOW).await.unwrap().unwrap();
         assert_eq!(stored.version, Version(version));

@@ -77,16 +77,11 @@ impl KeyValueStore for OpenStore {
         })
     }
 
-    async fn delete(&self, key: &str, expected: Option<u64>) -> Result<(), StorageError> {
-        self.with(|entries| {
-            let is_expected = |there: &Entry| expected.is_none_or(|it| it == there.version);
-            if entries
-                .get(key)
-                .is_some_and(|(there, _)| is_expected(there))
-            {
-                entries.remove(key);
-            }
-        })
+    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
+        let is_meant = |key: &str, version| {
+            keys.contains(&key) && expected.is_none_or(|expected| expected == version)
+        };
+        self.with(|entries| entries.retain(|key, (entry, _)| !is_meant(key, entry.version)))
     }
 
     async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {
@@ -114,7 +109,7 @@ async fn b11_the_store_learns_nothing_that_could_be_used() {
     }
     .build()
     .unwrap();
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     storage
         .lease(&handle, Duration::from_secs(60))
         .await
@@ -158,7 +153,7 @@ async fn b11_the_store_learns_nothing_that_could_be_used() {
 async fn b11_a_record_is_bound_to_its_place_its_application_and_its_key() {
     let store = OpenStore::default();
     let storage = stores::storage(store.clone());
-    let mine = storage
+    let (mine, _) = storage
         .create(&Sample::default().build().unwrap(), NOW)
         .await
         .unwrap();
@@ -174,7 +169,7 @@ async fn b11_a_record_is_bound_to_its_place_its_application_and_its_key() {
         subject: "victim".to_owned(),
         ..Sample::default()
     };
-    let theirs = storage.create(&theirs.build().unwrap(), NOW).await.unwrap();
+    let (theirs, _) = storage.create(&theirs.build().unwrap(), NOW).await.unwrap();
 
     // Whoever can write to the store copies one record over another.
     let their_key = {
@@ -252,7 +247,7 @@ async fn b11_users_are_named_by_a_keyed_hash_that_survives_a_change_of_keys() {
     }
 
     // A write renames.
-    let handle = storage(ring(1)).create(&session, NOW).await.unwrap();
+    let (handle, _) = storage(ring(1)).create(&session, NOW).await.unwrap();
     let rotated = storage(rotated());
     let stored = rotated.load(&handle, NOW).await.unwrap().unwrap();
     let replaced = rotated.replace(&handle, stored.version, &session, NOW);
@@ -268,7 +263,7 @@ async fn b11_applications_share_a_store_but_no_user() {
         ExternalStorage::new(store.clone(), ring(1), &config)
     };
     let session = Sample::default().build().unwrap();
-    let handle = storage("one").create(&session, NOW).await.unwrap();
+    let (handle, _) = storage("one").create(&session, NOW).await.unwrap();
     let whose = SessionOwner::Subject(session.claims().sub.clone());
     assert_eq!(storage("other").remove_all(&whose).await.unwrap(), Some(0));
     assert!(storage("one").load(&handle, NOW).await.unwrap().is_some());
@@ -280,7 +275,7 @@ async fn f33_what_cannot_be_read_is_no_session_and_is_left_alone() {
     let store = OpenStore::default();
     let storage = stores::storage(store.clone());
     let session = Sample::default().build().unwrap();
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     let original = store
         .entries
         .lock()
@@ -331,7 +326,7 @@ async fn f41_a_flushed_store_ends_sessions_cleanly() {
     let store = OpenStore::default();
     let storage = stores::storage(store.clone());
     let session = Sample::default().build().unwrap();
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     store.entries.lock().unwrap().clear();
     assert!(storage.load(&handle, NOW).await.unwrap().is_none());
     let replaced = storage
@@ -348,7 +343,7 @@ async fn f31_a_store_that_is_down_is_an_error_and_never_nobody() {
     let store = OpenStore::default();
     let storage = stores::storage(store.clone());
     let session = Sample::default().build().unwrap();
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     *store.down.lock().unwrap() = true;
     let unavailable = |error| matches!(error, StorageError::Unavailable(_));
     assert!(unavailable(storage.load(&handle, NOW).await.unwrap_err()));
@@ -380,7 +375,7 @@ async fn b5_reading_keeps_a_session_alive_and_seldom_writes() {
     };
     let store = OpenStore::default();
     let storage = stores::storage(store.clone()).lifetimes(lifetimes);
-    let handle = storage
+    let (handle, _) = storage
         .create(&Sample::default().build().unwrap(), NOW)
         .await
         .unwrap();

@@ -14,7 +14,7 @@ async fn f30_a_write_fails_before_or_after_it_happened() {
     for (fault, written) in [(Fault::Before, Version(1)), (Fault::After, Version(2))] {
         let storage = FaultyStorage::new(MemoryStorage::new());
         let session = Sample::default().build().unwrap();
-        let handle = storage.create(&session, NOW).await.unwrap();
+        let (handle, _) = storage.create(&session, NOW).await.unwrap();
         storage.fail(Operation::Replace, 1, fault);
         storage
             .replace(&handle, Version(1), &session, NOW)
@@ -35,7 +35,7 @@ async fn f30_a_write_fails_before_or_after_it_happened() {
 async fn f31_a_store_that_is_down_fails_every_call_until_it_comes_back() {
     let storage = FaultyStorage::new(MemoryStorage::new());
     let session = Sample::default().build().unwrap();
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     storage.go_down(Fault::Before);
     for _ in 0..3 {
         storage.load(&handle, NOW).await.unwrap_err();
@@ -50,7 +50,7 @@ async fn f31_a_store_that_is_down_fails_every_call_until_it_comes_back() {
 async fn f32_a_stale_read_answers_what_was_read_before() {
     let storage = FaultyStorage::new(MemoryStorage::new());
     let session = Sample::default().build().unwrap();
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     let old = storage.load(&handle, NOW).await.unwrap();
     storage
         .replace(&handle, Version(1), &session, NOW)

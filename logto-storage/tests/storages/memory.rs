@@ -22,7 +22,7 @@ async fn is_there(storage: &MemoryStorage, handle: &Handle) -> bool {
 #[tokio::test]
 async fn b11_handles_are_256_random_bits() {
     let storage = MemoryStorage::new();
-    let handle = storage.create(&session(), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(), NOW).await.unwrap();
     assert_eq!(handle.expose().len(), 43);
 
     #[derive(Debug)]
@@ -44,7 +44,7 @@ async fn b11_handles_are_256_random_bits() {
 #[tokio::test]
 async fn b18_the_storage_shows_no_session() {
     let storage = MemoryStorage::new();
-    let handle = storage.create(&session(), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(), NOW).await.unwrap();
     let shown = format!("{storage:?}");
     assert!(
         !shown.contains(handle.expose()) && !shown.contains("3xd0sv4gw2qm"),
@@ -57,7 +57,7 @@ async fn f41_a_full_storage_ends_the_session_that_was_used_longest_ago() {
     let storage = MemoryStorage::new().capacity(3);
     let mut handles = Vec::new();
     for _ in 0..3 {
-        handles.push(storage.create(&session(), NOW).await.unwrap());
+        handles.push(storage.create(&session(), NOW).await.unwrap().0);
     }
     // The first is read, the second written: the third is now the longest unused.
     assert!(is_there(&storage, &handles[0]).await);
@@ -73,7 +73,7 @@ async fn f41_a_full_storage_ends_the_session_that_was_used_longest_ago() {
         .unwrap();
     assert!(matches!(replaced, Replaced::Stored { .. }));
 
-    let newest = storage.create(&session(), NOW).await.unwrap();
+    let (newest, _) = storage.create(&session(), NOW).await.unwrap();
     assert_eq!(storage.len(), 3);
     assert!(!is_there(&storage, &handles[2]).await);
     for handle in [&handles[0], &handles[1], &newest] {
@@ -112,7 +112,7 @@ async fn f41_expired_sessions_make_room_without_being_asked_for() {
         storage.create(&session(), NOW).await.unwrap();
     }
     let later = NOW.plus(Duration::from_secs(60));
-    let handle = storage.create(&session(), later).await.unwrap();
+    let (handle, _) = storage.create(&session(), later).await.unwrap();
     assert_eq!(storage.len(), 1);
     assert!(storage.load(&handle, later).await.unwrap().is_some());
 }
@@ -124,7 +124,7 @@ async fn b5_reading_keeps_a_session_alive_but_not_for_good() {
         absolute: Duration::from_secs(600),
     };
     let storage = MemoryStorage::new().lifetimes(lifetimes);
-    let handle = storage.create(&session(), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(), NOW).await.unwrap();
     for seconds in (0..600).step_by(59) {
         let found = storage
             .load(&handle, NOW.plus(Duration::from_secs(seconds)))
@@ -140,7 +140,7 @@ async fn b5_reading_keeps_a_session_alive_but_not_for_good() {
 #[tokio::test]
 async fn f50_a_clock_that_goes_back_ends_no_session() {
     let storage = MemoryStorage::new();
-    let handle = storage.create(&session(), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(), NOW).await.unwrap();
     let before = NOW.minus(Duration::from_secs(24 * 3600));
     assert!(storage.load(&handle, before).await.unwrap().is_some());
     let almost_idle = NOW
@@ -156,7 +156,7 @@ async fn a_new_id_token_moves_a_session_to_its_new_owner_session() {
         ..Sample::default()
     };
     let storage = MemoryStorage::new();
-    let handle = storage
+    let (handle, _) = storage
         .create(&sample("old").build().unwrap(), NOW)
         .await
         .unwrap();
@@ -179,7 +179,7 @@ async fn a_new_id_token_moves_a_session_to_its_new_owner_session() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f36_many_threads_lose_no_write() {
     let storage = Arc::new(MemoryStorage::new());
-    let handle = storage.create(&session(), NOW).await.unwrap();
+    let (handle, _) = storage.create(&session(), NOW).await.unwrap();
     let tasks: Vec<_> = (0..8)
         .map(|_| {
             let (storage, handle) = (storage.clone(), handle.clone());

@@ -42,11 +42,11 @@ async fn prefixes_keep_stores_apart() {
         version: 1,
         ..Entry::default()
     };
-    one.delete("key", None).await.unwrap();
+    one.delete(&["key"], None).await.unwrap();
     assert!(one.put("key", None, entry.clone(), ttl).await.unwrap());
     assert_eq!(other.get("key").await.unwrap(), None);
     assert_eq!(one.get("key").await.unwrap().unwrap().entry, entry);
-    one.delete("key", None).await.unwrap();
+    one.delete(&["key"], None).await.unwrap();
 }
 
 #[tokio::test]

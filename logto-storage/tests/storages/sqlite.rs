@@ -50,7 +50,7 @@ async fn b10_f34_f35_f36_a_file_keeps_the_contract() {
 async fn f39_sessions_survive_a_restart() {
     let directory = Directory::new("restart");
     let session = Sample::default().build().unwrap();
-    let handle = stores::storage(open(&directory.file()).await)
+    let (handle, _) = stores::storage(open(&directory.file()).await)
         .create(&session, NOW)
         .await
         .unwrap();

@@ -255,7 +255,7 @@ impl SessionStorage for AbortingStorage {
         &self,
         session: &logto_client::Session,
         now: UnixTime,
-    ) -> Result<Handle, StorageError> {
+    ) -> Result<(Handle, Version), StorageError> {
         self.inner.create(session, now).await
     }
 

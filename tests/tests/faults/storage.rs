@@ -334,7 +334,7 @@ impl KeyValueStore for BrokenStore {
         Err(Self::error())
     }
 
-    async fn delete(&self, _: &str, _: Option<u64>) -> Result<(), StorageError> {
+    async fn delete(&self, _: &[&str], _: Option<u64>) -> Result<(), StorageError> {
         Err(Self::error())
     }
 

@@ -10,6 +10,7 @@ mod newest;
 mod read_only;
 mod reader;
 mod rotation;
+mod round_trips;
 mod soak;
 mod stampede;
 mod store;

@@ -46,7 +46,7 @@ impl SessionReader for Broken {
 
 #[async_trait]
 impl SessionStorage for Broken {
-    async fn create(&self, _: &Session, _: UnixTime) -> Result<Handle, StorageError> {
+    async fn create(&self, _: &Session, _: UnixTime) -> Result<(Handle, Version), StorageError> {
         Err(self.error())
     }
 

@@ -123,17 +123,31 @@ async fn versions_and_values(one: &impl KeyValueStore, other: &impl KeyValueStor
         );
         assert_eq!(entry_of(other, &key).await, Some(entry(version, value)));
     }
-    other.delete(&key, Some(8)).await.unwrap();
+    other.delete(&[&key], Some(8)).await.unwrap();
     assert!(
         entry_of(one, &key).await.is_some(),
         "another version was deleted"
     );
-    other.delete(&key, Some(7)).await.unwrap();
+    other.delete(&[&key], Some(7)).await.unwrap();
     assert_eq!(entry_of(one, &key).await, None);
-    other.delete(&key, None).await.unwrap();
+    other.delete(&[&key], None).await.unwrap();
     assert!(one.put(&key, None, entry(1, b""), LONG).await.unwrap());
-    other.delete(&key, None).await.unwrap();
+    other.delete(&[&key], None).await.unwrap();
     assert_eq!(entry_of(one, &key).await, None);
+
+    let keys = [unique("first"), unique("second"), unique("third")];
+    let [first, second, third] = &keys;
+    for (key, version) in keys.iter().zip([1, 2, 1]) {
+        assert!(one.put(key, None, entry(version, b""), LONG).await.unwrap());
+    }
+    other.delete(&[second, first], Some(1)).await.unwrap();
+    assert_eq!(entry_of(one, first).await, None);
+    assert!(entry_of(one, second).await.is_some(), "another version");
+    let missing = unique("missing");
+    other.delete(&[second, &missing], None).await.unwrap();
+    assert_eq!(entry_of(one, second).await, None);
+    assert!(entry_of(one, third).await.is_some(), "nobody named it");
+    other.delete(&[third], None).await.unwrap();
 }
 
 async fn times_to_live(store: &impl KeyValueStore) {
@@ -251,7 +265,7 @@ async fn one_writer_at_a_time<S: KeyValueStore + Clone + 'static>(one: &S, other
 async fn many_processes_lose_no_write<S: KeyValueStore + Clone + 'static>(one: &S, other: &S) {
     let first = storage(one.clone());
     let session = Sample::default().build().unwrap();
-    let handle = first.create(&session, NOW).await.unwrap();
+    let (handle, _) = first.create(&session, NOW).await.unwrap();
     let writers: Vec<_> = [one, other, one, other]
         .into_iter()
         .map(|store| {

@@ -75,7 +75,7 @@ async fn after_a_failover_connections_to_the_standby_are_closed_and_the_first_wr
         let written = store.put(&key, Some(version), entry(version + 1, b"x"), TTL);
         assert!(written.await.unwrap());
     }
-    store.delete(&key, None).await.unwrap();
+    store.delete(&[&key], None).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

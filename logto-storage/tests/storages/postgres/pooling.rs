@@ -42,7 +42,7 @@ async fn behind_pgbouncer_no_call_of_many_at_once_fails() {
                 assert!(store.put(&key, Some(1), entry(2, b"y"), TTL).await.unwrap());
                 let found = store.get(&key).await.unwrap().unwrap();
                 assert_eq!(found.entry, entry(2, b"y"));
-                store.delete(&key, Some(2)).await.unwrap();
+                store.delete(&[&key], Some(2)).await.unwrap();
             })
         })
         .collect();
@@ -69,7 +69,7 @@ async fn without_being_told_of_pgbouncer_the_error_names_the_option() {
             tokio::spawn(async move {
                 match i % 2 {
                     0 => store.get("key").await.map(|_| ()),
-                    _ => store.delete("key", None).await,
+                    _ => store.delete(&["key"], None).await,
                 }
             })
         });

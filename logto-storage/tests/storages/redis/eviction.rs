@@ -27,16 +27,16 @@ async fn a_session_whose_user_index_was_evicted_does_not_survive_a_back_channel_
             };
             session.build().unwrap()
         };
-        let theirs = storage
+        let (theirs, _) = storage
             .create(&sample("alice", "first"), NOW)
             .await
             .unwrap();
         delete_index(&server, lost);
-        let later = storage
+        let (later, _) = storage
             .create(&sample("alice", "first"), NOW)
             .await
             .unwrap();
-        let bob = storage.create(&sample("bob", "second"), NOW).await.unwrap();
+        let (bob, _) = storage.create(&sample("bob", "second"), NOW).await.unwrap();
         assert!(storage.load(&later, NOW).await.unwrap().is_some());
 
         storage.remove_all(&whose).await.unwrap();
@@ -69,8 +69,11 @@ async fn a_redis_that_evicts_at_random_hides_no_session_from_a_logout() {
             provider_session: Some(format!("session-{user}")),
             ..Sample::default()
         };
-        let handle = storage.create(&session.build().unwrap(), NOW).await;
-        sessions.push((subject, handle.unwrap()));
+        let (handle, _) = storage
+            .create(&session.build().unwrap(), NOW)
+            .await
+            .unwrap();
+        sessions.push((subject, handle));
     }
     let entries = |pattern: &str| -> u32 {
         let count = format!("EVAL \"return #redis.call('KEYS', '{pattern}')\" 0");

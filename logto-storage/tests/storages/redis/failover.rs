@@ -144,7 +144,7 @@ async fn an_idle_connection_that_the_server_closed_is_made_anew_without_an_error
     server.command("CLIENT KILL TYPE normal");
     assert_eq!(version(&store, "key").await, Some(4));
     server.command("CLIENT KILL TYPE normal");
-    store.delete("key", Some(4)).await.unwrap();
+    store.delete(&["key"], Some(4)).await.unwrap();
     assert_eq!(version(&store, "key").await, None);
 }
 
@@ -156,7 +156,7 @@ async fn a_restart_that_nobody_noticed_costs_no_call() {
     let session = Sample::default().build().unwrap();
     storage.create(&session, NOW).await.unwrap();
     server.restart(&[]);
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     server.command("SAVE");
     server.restart(&[]);
     let found = storage.load(&handle, NOW).await.unwrap();
@@ -267,7 +267,7 @@ async fn sessions_and_leases_survive_lost_responses() {
     let other = stores::storage(RedisStore::connect(&server.url()).await.unwrap());
     let session = Sample::default().build().unwrap();
     switch.lose_every_second_response();
-    let handle = storage.create(&session, NOW).await.unwrap();
+    let (handle, _) = storage.create(&session, NOW).await.unwrap();
     let version = storage.load(&handle, NOW).await.unwrap().unwrap().version;
     let replaced = storage.replace(&handle, version, &session, NOW).await;
     assert!(matches!(replaced.unwrap(), Replaced::Stored { .. }));

@@ -1,0 +1,107 @@
+//! How often a store is asked.
+
+use std::{
+    mem::take,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use logto_client::{
+    LogtoClient, TokenTarget,
+    key_value::{Entry, Found, KeyValueStore},
+    seal::{KeyRing, SealKey},
+    storage::{SessionOwner, StorageError},
+};
+use logto_storage::ExternalStorage;
+use logto_testkit::demo::SHOPPING_API;
+use logto_tests::{shared::MapStore, world::World};
+
+/// A store that notes its calls. Clones are the same store.
+#[derive(Clone, Debug, Default)]
+struct CountingStore {
+    inner: MapStore,
+    calls: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl CountingStore {
+    fn note(&self, call: &'static str) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.push(call);
+    }
+
+    /// The calls since this was asked before.
+    fn calls(&self) -> Vec<&'static str> {
+        take(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl KeyValueStore for CountingStore {
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+        self.note("get");
+        self.inner.get(key).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        entry: Entry,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        self.note("put");
+        self.inner.put(key, expected, entry, ttl).await
+    }
+
+    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
+        self.note("delete");
+        self.inner.delete(keys, expected).await
+    }
+
+    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
+        self.note("delete_all");
+        self.inner.delete_all(owner).await
+    }
+}
+
+fn client(world: &World) -> (CountingStore, LogtoClient) {
+    let store = CountingStore::default();
+    let keys = KeyRing::new(SealKey::new(&[7; 32]));
+    let storage = ExternalStorage::new(store.clone(), keys, world.config());
+    (store, world.client(storage))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_that_replaces_a_session_asks_a_store_four_times() {
+    let world = World::new();
+    let (store, client) = client(&world);
+    let previous = world.sign_in(&client, "alice").await.session.handle();
+    assert_eq!(store.calls(), ["put"]);
+
+    let (pending, callback) = world.visit_logto(&client, "alice").await;
+    let completed = client.complete_sign_in(Some(pending), callback, [&previous]);
+    let new = completed.await.unwrap().session.handle();
+    // Load the previous session, create the new one, lease the previous one, remove it with its lease.
+    assert_eq!(store.calls(), ["put", "get", "put", "delete"]);
+    assert!(client.session(&previous).await.unwrap().is_none());
+    assert!(client.session(&new).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_refreshes_asks_a_store_five_times() {
+    for world in [World::new(), World::public(|app| app, |tenant| tenant)] {
+        let (store, client) = client(&world);
+        let handle = world.sign_in(&client, "alice").await.session.handle();
+        store.calls();
+        let session = client.session(&handle).await.unwrap().unwrap();
+        let shopping = TokenTarget::resource(SHOPPING_API);
+        session.access_token(&shopping).await.unwrap();
+        // Open the session; lease it, load it again, replace it, give the lease back.
+        assert_eq!(store.calls(), ["get", "put", "get", "put", "delete"]);
+        session.access_token(&shopping).await.unwrap();
+        assert!(store.calls().is_empty(), "a token in memory");
+        session.refresh_access_token(&shopping).await.unwrap();
+        assert_eq!(store.calls(), ["put", "get", "put", "delete"]);
+    }
+}
