@@ -2,11 +2,13 @@
 //! own.
 
 mod lease;
+mod turn;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+pub use self::turn::Waiter;
 use crate::storage::{SessionOwner, StorageError};
 
 /// A store of small values with versions and times to live.

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use logto_client::{
     entropy::{Entropy, OsEntropy},
-    key_value::{Entry, KeyValueStore},
+    key_value::{Entry, KeyValueStore, Waiter},
     seal::{KeyRing, Purpose, SealContext},
     storage::{
         Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
@@ -114,6 +114,7 @@ pub struct ExternalStorage {
     app_id: String,
     lifetimes: Lifetimes,
     entropy: Arc<dyn Entropy>,
+    waiter: Arc<Waiter>,
 }
 
 impl ExternalStorage {
@@ -127,6 +128,7 @@ impl ExternalStorage {
             app_id: config.app_id().to_owned(),
             lifetimes: Lifetimes::default(),
             entropy: Arc::new(OsEntropy),
+            waiter: Arc::default(),
         }
     }
 
@@ -311,7 +313,8 @@ impl SessionStorage for ExternalStorage {
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
-        Lease::take(&*self.store, &lease_key(handle), ttl, &*self.entropy).await
+        let key = lease_key(handle);
+        Lease::take(&*self.store, &key, &self.waiter, ttl, &*self.entropy).await
     }
 
     async fn renew(

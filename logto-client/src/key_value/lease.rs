@@ -9,9 +9,12 @@
 
 use std::time::Duration;
 
-use super::{Entry, KeyValueStore};
+use super::{
+    Entry, KeyValueStore,
+    turn::{Queue, Waiter, random_number},
+};
 use crate::{
-    entropy::{Entropy, random},
+    entropy::Entropy,
     storage::{Lease, StorageError},
 };
 
@@ -21,18 +24,38 @@ const LINGER: Duration = Duration::from_secs(24 * 3600);
 
 impl Lease {
     /// Takes the lease `key` in `store`, for `ttl`, if it is free or was not renewed in time. `None` means
-    /// that another holder has it.
+    /// that another holder has it, or that others wait longer. Who tries again several times a second
+    /// keeps its place among those that wait.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the store or the random source fails.
     pub async fn take(
         store: &dyn KeyValueStore,
         key: &str,
+        waiter: &Waiter,
         ttl: Duration,
         entropy: &dyn Entropy,
     ) -> Result<Option<Self>, StorageError> {
-        let token = random(entropy).map_err(|error| StorageError::Unavailable(Box::new(error)))?;
-        let version = u64::from_be_bytes(token);
+        let queue = Queue::of(store, key, waiter.id(entropy)?).await?;
+        let lease = if queue.is_our_turn() {
+            Self::take_free(store, key, ttl, entropy).await?
+        } else {
+            None
+        };
+        match lease {
+            Some(_) => queue.leave().await,
+            None => queue.stay().await,
+        }
+        Ok(lease)
+    }
+
+    async fn take_free(
+        store: &dyn KeyValueStore,
+        key: &str,
+        ttl: Duration,
+        entropy: &dyn Entropy,
+    ) -> Result<Option<Self>, StorageError> {
+        let version = random_number(entropy)?;
         let lease = Self::held_by(version.to_string());
         if put(store, key, None, version, ttl).await? {
             return Ok(Some(lease));

@@ -12,7 +12,7 @@ use sha2::Sha256;
 use super::LedgerLimits;
 use crate::{
     entropy::Entropy,
-    key_value::{Entry, KeyValueStore},
+    key_value::{Entry, KeyValueStore, Waiter},
     seal::{KeyRing, Purpose, SealContext, SealKey},
     storage::{Lease, StorageError},
 };
@@ -34,6 +34,7 @@ pub(crate) struct SharedLedger {
     app_id: String,
     ttl: Duration,
     entropy: Arc<dyn Entropy>,
+    waiter: Waiter,
 }
 
 impl SharedLedger {
@@ -49,6 +50,7 @@ impl SharedLedger {
             app_id: config.app_id().to_owned(),
             ttl: limits.lifetime.clamp(MIN_TTL, MAX_TTL),
             entropy,
+            waiter: Waiter::new(),
         }
     }
 
@@ -100,7 +102,7 @@ impl SharedLedger {
         ttl: Duration,
     ) -> Result<Option<Lease>, StorageError> {
         let Location { key, .. } = Location::of_lease(session);
-        Lease::take(&*self.store, &key, ttl, &*self.entropy).await
+        Lease::take(&*self.store, &key, &self.waiter, ttl, &*self.entropy).await
     }
 
     pub(crate) async fn renew(
