@@ -1,6 +1,8 @@
 //! SQLite.
 
-use std::{fmt, path::Path, time::Duration};
+mod refusal;
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use logto_client::{
@@ -14,11 +16,9 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
+use tokio::sync::Semaphore;
 
-use super::{
-    sql::{self, Database, Row, Statement, Texts},
-    unavailable,
-};
+use super::sql::{self, Database, Row, Statement, Texts};
 
 /// A [`KeyValueStore`] in a table `logto_sessions` of an SQLite file, for the processes of one machine.
 ///
@@ -28,13 +28,18 @@ use super::{
 #[derive(Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
+    /// SQLite has one writer at a time, and those that wait look now and then whether it is their turn.
+    /// Within a process they queue here, and one competes with the other processes.
+    write: Arc<Semaphore>,
 }
 
 impl SqliteStore {
     /// Opens a file, which is created if it is not there.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when it cannot be opened or is no database.
+    /// [`StorageError::Misconfigured`] when the path cannot be opened, is no database, or names a
+    /// database in memory (`:memory:`) or a temporary one (an empty path), which every connection has for
+    /// itself; [`StorageError::Unavailable`] when the file stays locked.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
         let file = SqliteConnectOptions::new()
             .filename(path)
@@ -49,24 +54,30 @@ impl SqliteStore {
             loop {
                 match options.clone().connect_with(file.clone()).await {
                     Err(error) if is_locked(&error) => tokio::time::sleep(PAUSE).await,
-                    outcome => return outcome.map_err(unavailable),
+                    outcome => return outcome,
                 }
             }
         };
-        match tokio::time::timeout(sql::TIMEOUT, pool).await {
-            Ok(pool) => Ok(Self { pool: pool? }),
-            Err(elapsed) => Err(StorageError::Unavailable(Box::new(elapsed))),
-        }
+        let pool = sql::in_time(pool).await.map_err(refusal::classify)?;
+        refuse_private_database(&pool).await?;
+        Ok(Self {
+            pool,
+            write: Arc::new(Semaphore::new(1)),
+        })
     }
 
     /// Creates the table and its indexes where they are missing. Run it at every start, or give
     /// [`SqliteStore::SCHEMA`] to a migration tool of yours.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when the file cannot be written.
+    /// [`StorageError::Misconfigured`] when the file may not be written, [`StorageError::Unavailable`]
+    /// when it stays locked.
     pub async fn migrate(&self) -> Result<(), StorageError> {
         let schema = sqlx::raw_sql(Self::SCHEMA).execute(&self.pool);
-        sql::in_time(schema).await.map(|_| ()).map_err(unavailable)
+        sql::in_time(schema)
+            .await
+            .map(|_| ())
+            .map_err(refusal::classify)
     }
 
     /// The table, as SQL that may be run any number of times.
@@ -80,10 +91,20 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// that SQLite does not wait by itself.
 fn is_locked(error: &sqlx::Error) -> bool {
     const SQLITE_BUSY: i32 = 5;
-    let code = error.as_database_error().and_then(|error| error.code());
-    // The lowest byte of an extended code is the primary one.
-    code.and_then(|code| code.parse::<i32>().ok())
-        .is_some_and(|code| code & 0xFF == SQLITE_BUSY)
+    refusal::primary_code(error) == Some(SQLITE_BUSY)
+}
+
+/// There are many ways to name a database in memory or a temporary one. What they have in common is that
+/// SQLite does not keep a write-ahead log for it, as it has no file that others could open.
+async fn refuse_private_database(pool: &SqlitePool) -> Result<(), StorageError> {
+    let mode = sqlx::query_as("PRAGMA journal_mode").fetch_one(pool);
+    let (mode,): (String,) = sql::in_time(mode).await.map_err(refusal::classify)?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(StorageError::Misconfigured(
+        "this is no file that several connections can share, but a database in memory or a temporary one: give the path of a file, or use `MemoryStorage`".to_owned(),
+    ))
 }
 
 #[async_trait]
@@ -101,15 +122,17 @@ impl Database for SqliteStore {
                 .await?;
             row.map(|row| Row::from_row(&row)).transpose()
         };
-        sql::in_time(row).await.map_err(unavailable)
+        sql::in_time(row).await.map_err(refusal::classify)
     }
 
     async fn execute(&self, statement: Statement) -> Result<u64, StorageError> {
         let changed = async {
+            // Nobody closes the semaphore.
+            let _turn = self.write.acquire().await;
             let done = statement.query::<Sqlite>().execute(&self.pool).await?;
             Ok(done.rows_affected())
         };
-        sql::in_time(changed).await.map_err(unavailable)
+        sql::in_time(changed).await.map_err(refusal::classify)
     }
 }
 

@@ -1,11 +1,14 @@
 //! SQLite, in files that are deleted afterwards.
 
+mod misconfigured;
+mod processes;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use logto_client::storage::{SessionReader, SessionStorage, StorageError};
+use logto_client::storage::{SessionReader, SessionStorage};
 use logto_storage::{Entry, KeyValueStore, SqliteStore, conformance::Sample};
 
 use crate::common::{NOW, stores};
@@ -79,43 +82,4 @@ async fn f41_expired_entries_make_room_as_new_ones_come_in() {
     }
     let size = std::fs::metadata(directory.file()).unwrap().len();
     assert!(size < 1_000_000, "{size} bytes for nothing");
-}
-
-#[tokio::test]
-async fn f31_a_file_that_cannot_be_used_is_unavailable() {
-    let directory = Directory::new("unusable");
-    let refused = SqliteStore::open(&directory.0).await.unwrap_err();
-    assert!(
-        matches!(refused, StorageError::Unavailable(_)),
-        "a directory: {refused:?}"
-    );
-
-    std::fs::write(
-        directory.file(),
-        "no database, but some text of more than a hundred bytes".repeat(9),
-    )
-    .unwrap();
-    let opened = SqliteStore::open(directory.file()).await;
-    let refused = match opened {
-        Ok(store) => store.migrate().await.unwrap_err(),
-        Err(error) => error,
-    };
-    assert!(
-        matches!(refused, StorageError::Unavailable(_)),
-        "{refused:?}"
-    );
-}
-
-#[tokio::test]
-async fn f31_without_its_table_a_store_is_unavailable_and_nobody_is_signed_out() {
-    let directory = Directory::new("no-table");
-    let storage = stores::storage(SqliteStore::open(directory.file()).await.unwrap());
-    let session = Sample::default().build().unwrap();
-    let refused = storage.create(&session, NOW).await.unwrap_err();
-    assert!(
-        matches!(refused, StorageError::Unavailable(_)),
-        "{refused:?}"
-    );
-    let handle = logto_client::storage::Handle::new("unknown");
-    storage.load(&handle, NOW).await.expect_err("not `None`");
 }
