@@ -1,4 +1,4 @@
-//! The real OpenID engine: npm's `oidc-provider`, configured like Logto, as a child process.
+//! The real OpenID engine: `oidc-provider` for Node.js, configured like Logto, as a child process.
 
 use std::{collections::BTreeMap, path::Path, process::Stdio, sync::Once};
 

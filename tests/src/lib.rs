@@ -1,5 +1,5 @@
-//! What the tests of the workspace share: the real OpenID engine, a browser for it, and a world for the client to
-//! run in. A helper that cannot do its job fails the test that called it.
+//! Shared by the tests of the workspace: the real OpenID engine, browsers, a simulated network and clock, and
+//! worker processes. A helper that fails makes its test fail.
 
 #![allow(clippy::expect_used, clippy::panic)]
 

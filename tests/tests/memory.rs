@@ -1,5 +1,5 @@
-//! A flood of sign-ins that nobody finishes. A binary of its own, because it looks at the
-//! memory of the whole process.
+//! Memory use under a flood of unfinished sign-ins. A binary of its own, because it measures the memory of its
+//! process.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

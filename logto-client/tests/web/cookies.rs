@@ -1,4 +1,4 @@
-//! Cookies against a browser that keeps to the rules: 4,096 bytes each, deletion by `Max-Age=0`.
+//! Cookies, tested with a browser's rules: at most 4,096 bytes each, deleted by `Max-Age=0`.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the browser carries: cookies, and what is sealed in them.
+//! Cookies, and the encryption of their contents.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cookies;

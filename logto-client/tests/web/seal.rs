@@ -1,4 +1,4 @@
-//! Sealing: what opens, and all that must not.
+//! Sealing: authenticated encryption of cookies and records.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Configuration: what is accepted, what it becomes, and which words explain a refusal.
+//! The configuration builder: valid and invalid values, and the errors for the latter.
 
 use std::time::Duration;
 

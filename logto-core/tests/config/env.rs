@@ -1,4 +1,4 @@
-//! Configuration from environment variables, through the lookup that reads them.
+//! Configuration from environment variables.
 
 use std::ffi::OsString;
 

@@ -1,4 +1,4 @@
-//! What an application configures, and the words that Logto understands.
+//! Configuration, and Logto's vocabulary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! Configured addresses: the endpoint, the issuer, the base URL and what is built from them.
+//! Configured URLs: the endpoint, the issuer, the base URL and what is derived from them.
 
 use logto_core::{config::*, error::ConfigProblem};
 use proptest::prelude::*;

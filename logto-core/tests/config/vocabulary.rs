@@ -1,4 +1,4 @@
-//! Logto's words are golden: each is compared with what the server understands.
+//! Logto's vocabulary, compared with what the server accepts.
 
 use std::{collections::BTreeSet, fmt::Debug, str::FromStr};
 

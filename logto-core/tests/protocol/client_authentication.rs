@@ -1,4 +1,4 @@
-//! How the application proves who it is.
+//! Client authentication at the token endpoint.
 
 use std::{sync::Arc, time::Duration};
 

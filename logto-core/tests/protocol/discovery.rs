@@ -1,4 +1,4 @@
-//! The discovery document and the key set: what is fetched, what is believed, and how often.
+//! The discovery document and the JWKS: fetching, validation and caching.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Opaque tokens at an API.
+//! Introspection of opaque tokens.
 
 use std::time::Duration;
 

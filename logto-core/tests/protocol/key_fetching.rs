@@ -1,4 +1,4 @@
-//! Fetching the key set, and when to fetch again.
+//! Fetching the JWKS, and when to fetch it again.
 
 use std::{sync::Arc, time::Duration};
 

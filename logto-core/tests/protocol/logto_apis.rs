@@ -1,4 +1,4 @@
-//! Requests to Logto's own APIs.
+//! Requests to Logto's Account API and Management API.
 
 use http::Method;
 use logto_core::{

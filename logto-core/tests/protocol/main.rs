@@ -1,4 +1,4 @@
-//! The exchanges with Logto's endpoints: what is sent, and what is made of every answer.
+//! Exchanges with Logto's endpoints: requests, and the interpretation of every response.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! No public type shows a secret that it holds.
+//! No public type reveals the secrets that it holds.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Tokens that stand for a user, exchanged for access tokens.
+//! Token exchange: subject tokens and personal access tokens.
 
 use logto_core::{
     AccessToken, Error, Exchange, LogtoConfig, TokenTarget,

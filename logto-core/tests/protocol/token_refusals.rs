@@ -1,4 +1,4 @@
-//! When the token endpoint says no, or cannot answer.
+//! Errors from the token endpoint.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is sent to the token endpoint for a code and for a refresh token; rebuilt from recordings.
+//! Token requests for codes and refresh tokens, compared with recordings.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

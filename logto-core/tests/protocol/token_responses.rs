@@ -1,4 +1,4 @@
-//! What is made of the token endpoint's answers, good and bad.
+//! Token responses, valid and invalid.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The session value: what it holds, how it is stored, and how it gets its tokens.
+//! The session value: contents, storage and access tokens.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! From a session to an access token, driven by hand.
+//! Obtaining an access token for a session, with the state machine driven by hand.
 
 use bytes::Bytes;
 use http::Response;

@@ -1,4 +1,4 @@
-//! Sessions and their changes, written and read again.
+//! Serialization of sessions and deltas.
 
 use logto_core::{
     Session,

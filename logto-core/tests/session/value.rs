@@ -1,4 +1,4 @@
-//! The session value: what it gives, how it changes, how it is stored.
+//! The session value: reading, planning, applying deltas, serialization.
 
 use std::{collections::BTreeSet, time::Duration};
 

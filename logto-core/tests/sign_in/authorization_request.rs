@@ -1,4 +1,4 @@
-//! The URL that starts a sign-in.
+//! The authorization URL.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the browser comes back with, and what is refused.
+//! Callbacks, valid and invalid.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Callbacks that bring the provider's error.
+//! Callbacks that carry an error from the provider.
 
 use logto_core::{
     Error, SignIn,

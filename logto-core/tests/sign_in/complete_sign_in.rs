@@ -1,4 +1,4 @@
-//! From a checked callback to a session, driven by hand.
+//! Completing a sign-in, with the state machine driven by hand.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Signing in on a device without a browser.
+//! The device flow.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Sign-ins, from the request to the claims of the user, and signing out.
+//! Sign-in, from the authorization request to the claims of the user, and sign-out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]

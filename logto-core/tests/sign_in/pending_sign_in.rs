@@ -1,4 +1,4 @@
-//! What is drawn at random for a sign-in, and what is kept until its callback.
+//! Pending sign-ins: random values, and what is stored until the callback.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Sign-ins whose parameters go to the provider directly.
+//! Pushed authorization requests.
 
 use std::{collections::BTreeSet, time::Duration};
 

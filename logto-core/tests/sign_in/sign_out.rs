@@ -1,4 +1,4 @@
-//! The URL that ends the user's session at the provider.
+//! The end-session URL.
 
 use logto_core::{
     LogtoConfig, Secret,

@@ -1,4 +1,4 @@
-//! Sign-ins that somebody else starts.
+//! Third-party-initiated sign-ins.
 
 use logto_core::{LogtoConfig, error::UsageError, third_party_login::ThirdPartyLogin};
 use url::form_urlencoded;

@@ -1,4 +1,4 @@
-//! What the tests of the core share: an application and its provider, and keys that sign.
+//! Shared by the tests of the core: an application, a provider, and signing keys.
 #![allow(
     dead_code,
     unreachable_pub,

@@ -1,4 +1,4 @@
-//! Stored sessions and changes, in which a test can change what it likes.
+//! Stored sessions and deltas that a test can modify.
 
 use std::sync::OnceLock;
 

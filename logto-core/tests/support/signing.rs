@@ -1,4 +1,4 @@
-//! A provider that signs: its keys and what its ID tokens say.
+//! A provider's keys, and claims of its ID tokens.
 
 use std::sync::Arc;
 

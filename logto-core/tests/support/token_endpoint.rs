@@ -1,4 +1,4 @@
-//! The exchanges with the token endpoint, answered with anything.
+//! Exchanges with the token endpoint and arbitrary responses.
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The access token that an API is called with.
+//! Access tokens at a resource server.
 
 use std::{
     collections::BTreeSet,

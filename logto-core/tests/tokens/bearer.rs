@@ -1,4 +1,4 @@
-//! Bearer tokens in requests, and the answers to bad ones.
+//! Bearer tokens in requests, and challenges.
 
 use http::{HeaderMap, HeaderValue};
 use logto_core::{

@@ -1,4 +1,4 @@
-//! Claims: real ones from recordings, and everything a server might send instead.
+//! Claims: recorded ones, and unexpected ones.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use logto_core::{UnixTime, claims::*};

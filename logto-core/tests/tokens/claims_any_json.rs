@@ -1,4 +1,4 @@
-//! Whatever JSON a server sends as claims, nothing panics and nothing is lost.
+//! Arbitrary JSON as claims: no panic, nothing lost.
 
 use logto_core::claims::*;
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! What an ID token has to say: OpenID Connect Core 3.1.3.7 and 12.2, with the poison values of the
-//! OpenID Foundation's conformance suite.
+//! ID tokens: OpenID Connect Core §3.1.3.7 and §12.2, with the invalid values of the OpenID Foundation's
+//! conformance suite.
 
 mod parties;
 mod refresh;

@@ -1,4 +1,4 @@
-//! One signed token: its serialization, its header, its signature.
+//! JWTs: serialization, header and signature.
 
 mod header;
 mod serialization;

@@ -1,4 +1,4 @@
-//! A provider's key set: which keys are used, and which are left out.
+//! JWKS: usable and ignored keys.
 
 use logto_core::{
     error::TokenError,

@@ -1,4 +1,4 @@
-//! Tokens of one kind in the place of another.
+//! Token confusion: a token of one kind in place of another.
 
 use std::sync::Arc;
 

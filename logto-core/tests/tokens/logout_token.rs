@@ -1,4 +1,4 @@
-//! Back-channel logout.
+//! Logout tokens of the back-channel logout.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Signed tokens: how they are written, who signed them, what they say, and where each kind is accepted.
+//! Signed tokens: parsing, signatures, claims, and the token kinds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/mod.rs"]

@@ -1,5 +1,4 @@
-//! Every token that a real Logto 1.42 issued while it was recorded, verified with the keys it
-//! published then.
+//! Every token in the recordings of a real Logto 1.42, verified with the keys of that time.
 
 use std::{collections::BTreeMap, time::Duration};
 

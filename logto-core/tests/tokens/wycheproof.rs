@@ -1,4 +1,4 @@
-//! Project Wycheproof's signatures, through key set and verifier.
+//! The signature vectors of Project Wycheproof, verified through a JWKS.
 
 use logto_core::jwt::{Algorithm, JwsVerifier};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Shared by the tests of the storages.
 #![allow(dead_code, reason = "no test file needs all of it")]
 
 pub(crate) mod stores;

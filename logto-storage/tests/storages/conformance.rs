@@ -1,4 +1,4 @@
-//! Our storages keep the contract, and the suite notices who does not.
+//! The conformance suite: our storages pass it, and broken ones fail.
 
 use std::{sync::Arc, time::Duration};
 

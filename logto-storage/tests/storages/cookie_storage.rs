@@ -1,4 +1,4 @@
-//! Sessions in cookies: what opens, what fits, what is left out.
+//! `CookieStorage`: sealing, size limits, and what is dropped to fit.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

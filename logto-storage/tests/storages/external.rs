@@ -1,4 +1,4 @@
-//! Sessions in a store: what it gets to see, and what it may do.
+//! `ExternalStorage`: what the store sees, and what it can do.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! The storage that fails on demand fails as it was told.
+//! `FaultyStorage` fails as instructed.
 
 use logto_client::storage::{Replaced, SessionReader, SessionStorage, Version};
 use logto_storage::{

@@ -1,4 +1,4 @@
-//! Sessions in memory: room, ends, and owners.
+//! `MemoryStorage`: capacity, lifetimes and owners.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How applications prove who they are, at every endpoint where they have to.
+//! Client authentication at every endpoint that requires it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Third-party applications: what they may ask for, and what users let them do.
+//! Third-party applications and the user's consent.
 
 use crate::common::{
     lab::{

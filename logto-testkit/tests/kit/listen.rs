@@ -1,4 +1,4 @@
-//! The provider on real sockets: the sign-in page, and faults as a client meets them.
+//! The provider on real sockets: the sign-in page, and faults on the wire.
 
 use std::{num::NonZeroU32, time::Duration};
 

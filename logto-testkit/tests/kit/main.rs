@@ -1,5 +1,4 @@
-//! The kit's own tests: against recordings of a real Logto, against what was observed on it, and against
-//! the promises of the kit's documentation.
+//! The test provider, compared with recordings and observations of a real Logto, and with its documentation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

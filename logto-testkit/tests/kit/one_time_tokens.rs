@@ -1,4 +1,4 @@
-//! Sign-ins by a one-time token: the way of a magic link.
+//! Sign-ins with a one-time token (magic links).
 
 use logto_testkit::{Browser, BrowserError, Logto};
 use url::Url;

@@ -1,4 +1,4 @@
-//! The pages that people see, as a browser that knows no script does: links, forms and cookies.
+//! The HTML pages, used without scripts: links, forms and cookies.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The recorded refreshes, sent to the kit.
+//! Replays of the recorded refreshes.
 
 use logto_recordings::Recording;
 

@@ -1,4 +1,4 @@
-//! The recorded exchanges of a sign-in, sent to the kit: discovery, keys, codes, userinfo.
+//! Replays of recorded sign-ins: discovery, keys, codes, userinfo.
 
 use http::{StatusCode, header};
 use logto_recordings::Recording;

@@ -1,4 +1,4 @@
-//! The recorded revocations, introspections, machine-to-machine tokens, token exchanges and pushed requests.
+//! Replays of recorded revocations, introspections, machine-to-machine tokens, token exchanges and pushed requests.
 
 use http::StatusCode;
 use logto_recordings::Recording;

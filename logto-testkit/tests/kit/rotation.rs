@@ -1,4 +1,4 @@
-//! How refresh tokens rotate, replay and end, with the clock in hand.
+//! Rotation, replay and expiry of refresh tokens, with a manual clock.
 
 use crate::common::{
     lab::{

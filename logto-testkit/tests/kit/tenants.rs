@@ -1,4 +1,4 @@
-//! Tenants that can and cannot be.
+//! Valid and invalid tenants.
 
 use bytes::Bytes;
 use http::Request;

@@ -1,4 +1,4 @@
-//! Requests to the Account API and the Management API, from the tokens that they take to their answers.
+//! Requests to the Account API and the Management API, including their tokens.
 
 use http::{Method, StatusCode};
 use logto_client::{

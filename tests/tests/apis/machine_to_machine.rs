@@ -1,4 +1,4 @@
-//! Acting for the application itself.
+//! Machine-to-machine tokens.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Calling APIs without a user: the application for itself, and the APIs of Logto.
+//! Calling APIs: machine-to-machine tokens, and Logto's own APIs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod logto_apis;

@@ -1,4 +1,4 @@
-//! A callback that arrives as a form, which a page of the engine sends by itself.
+//! Callbacks by `form_post`.
 
 use axum::{
     Router,

@@ -1,4 +1,4 @@
-//! Back, forward and sign-ins that are not finished.
+//! The back and forward buttons, and sign-ins that are not completed.
 
 use quickstart::args::StorageKind;
 

@@ -1,4 +1,4 @@
-//! A user of many organizations. The engine knows none, the test kit does.
+//! A user with many organizations, at the test provider: the engine has no organizations.
 
 use logto::{
     LogtoConfig, ReqwestClient,

@@ -1,4 +1,4 @@
-//! A browser, an application, and the engine that it signs its users in at.
+//! A browser, an application and the engine.
 
 use logto::{
     LogtoConfig, ReqwestClient,

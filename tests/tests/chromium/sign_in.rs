@@ -1,4 +1,4 @@
-//! To the engine and back.
+//! Signing in at the engine.
 
 use logto_tests::chromium::Chromium;
 use quickstart::args::StorageKind;

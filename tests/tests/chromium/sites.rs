@@ -1,4 +1,4 @@
-//! What other sites can do with a session.
+//! Requests from other sites.
 
 use http::{Method, StatusCode};
 use quickstart::args::StorageKind;

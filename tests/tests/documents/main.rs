@@ -1,4 +1,4 @@
-//! Documents that say something about the code say the truth.
+//! The tables in `docs` match the code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod errors;

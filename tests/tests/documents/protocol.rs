@@ -1,5 +1,5 @@
-//! `docs/protocol.md` is complete and true: every entry of a real Logto's discovery document has a row,
-//! every row an entry, and what rows point to exists.
+//! `docs/protocol.md` is complete and correct: it has a row for every entry of a real Logto's discovery document,
+//! and everything that a row refers to exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 

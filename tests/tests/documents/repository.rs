@@ -1,4 +1,4 @@
-//! What the repository holds: its sources, and the names of its tests.
+//! Sources and test names of the repository.
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,5 @@
-//! `docs/requirements.md` and the tests belong together: every id in the name of a test has a row, and every row
-//! names a test that has its id.
+//! `docs/requirements.md` and the tests match: every id in a test name has a row, and every row names a test that
+//! carries its id.
 
 use std::collections::{BTreeMap, BTreeSet};
 

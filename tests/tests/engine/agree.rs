@@ -1,5 +1,5 @@
-//! One table of scenarios, run by the SDK against the test kit and against the real engine. Each row
-//! says what must come out; the kit is a faithful double as long as both do.
+//! A table of scenarios that run against the test provider and against the real engine. Each row states the
+//! expected result; both must produce it.
 
 use std::time::Duration;
 

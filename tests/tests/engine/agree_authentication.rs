@@ -1,4 +1,4 @@
-//! How and when the user was authenticated: the same requests to the test kit and to the real engine.
+//! Time and class of the authentication, at the test provider and at the real engine.
 
 use std::time::Duration;
 

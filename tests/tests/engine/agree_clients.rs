@@ -1,4 +1,4 @@
-//! How an application proves who it is, by the SDK against the test kit and against the real engine.
+//! Client authentication, at the test provider and at the real engine.
 
 use std::{sync::Arc, time::Duration};
 

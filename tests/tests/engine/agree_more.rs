@@ -1,4 +1,4 @@
-//! The rest of the protocol, run by the SDK against the test kit and against the real engine.
+//! The rest of the protocol, at the test provider and at the real engine.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The OpenID engine inside Logto, run for real, and the test kit: both behave alike.
+//! The real OpenID engine, and scenarios that run against it and against the test provider with equal results.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod agree;

@@ -1,5 +1,5 @@
-//! The engine signs in and out as Logto does. These tests hold no requirement of the SDK: they hold the
-//! ground that the SDK's own scenarios stand on.
+//! The engine signs in and out like Logto. These tests cover no requirement of the SDK; they validate the engine
+//! that other tests rely on.
 
 use http::{StatusCode, header};
 use logto_recordings::Recording;

@@ -1,4 +1,4 @@
-//! The engine's token, revocation and introspection endpoints behave as Logto's do: see `engine_smoke.rs`.
+//! The engine's token, revocation and introspection endpoints behave like Logto's; see `smoke.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Faults on the way: a code that never left, a caller that goes away, a token that waits.
+//! Faults on the client side: unsent codes, cancelled callers, tokens used late.
 
 use std::{
     pin::pin,

@@ -1,5 +1,4 @@
-//! The contract of `HttpClient`, held by the adapter for reqwest against a server that misbehaves on a
-//! real socket.
+//! The contract of `HttpClient`, checked for reqwest against a misbehaving server on a real socket.
 
 use std::{io::Write, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Faults of the network, the provider, the storage and the clock: what passes, what refuses one request, what ends a session.
+//! Faults of network, provider, storage and clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod flow;

@@ -1,4 +1,4 @@
-//! A session storage in trouble: nobody is signed out by it, and no refresh token gets lost.
+//! A failing session storage: no sign-out, no lost refresh token.
 
 use std::{sync::Arc, time::Duration};
 

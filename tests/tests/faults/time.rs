@@ -1,4 +1,4 @@
-//! Clocks that jump or disagree, and lifetimes at the ends of what there is.
+//! Clock jumps, clock skew, and extreme lifetimes.
 
 use std::time::{Duration, UNIX_EPOCH};
 

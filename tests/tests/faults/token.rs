@@ -1,4 +1,4 @@
-//! The token endpoint in trouble: what passes, what refuses one request, what ends a session.
+//! A failing token endpoint: temporary failures, refused requests, ended sessions.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,4 @@
-//! Processes that share no sessions: the browser carries them, and each process sees only its own
-//! requests.
+//! Processes that share no storage: sessions in cookies.
 
 use std::time::Duration;
 

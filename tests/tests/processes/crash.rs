@@ -1,4 +1,4 @@
-//! Processes that end in the midst of a refresh, and the sessions that they leave behind.
+//! Processes that are killed during a refresh.
 
 use std::time::Duration;
 

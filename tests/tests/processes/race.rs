@@ -1,4 +1,4 @@
-//! Two, five and eight processes that want the same thing at the same time.
+//! Two, five and eight processes that refresh at the same time.
 
 use std::{collections::HashSet, time::Duration};
 

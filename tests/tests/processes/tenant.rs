@@ -1,4 +1,4 @@
-//! A provider on a port, a user who is signed in, and the processes that serve her.
+//! A provider on a port, a signed-in user, and the processes of the application.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,4 +1,4 @@
-//! An API of the world, and how it answers.
+//! A protected API.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A hundred thousand tokens with made-up key ids.
+//! A hundred thousand tokens with unknown key ids.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 

@@ -1,4 +1,4 @@
-//! Several issuers: no key of one serves for another.
+//! Several issuers, each with its own keys.
 
 use http::Request;
 use logto_client::{

@@ -1,4 +1,4 @@
-//! The key set: fetched once, renewed in the background, replaced as a whole.
+//! The JWKS: fetched once, renewed in the background, replaced as a whole.
 
 use std::{
     sync::{

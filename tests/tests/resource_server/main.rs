@@ -1,4 +1,4 @@
-//! Protecting an API with `ResourceServer`, against tokens and keys of the test kit.
+//! `ResourceServer`, with tokens and keys of the test provider.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

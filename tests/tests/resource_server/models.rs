@@ -1,4 +1,4 @@
-//! The three permission models, with tokens as the provider issues them.
+//! Logto's three permission models.
 
 use logto_client::{
     LogtoConfig, TokenTarget,

@@ -1,4 +1,4 @@
-//! Opaque tokens, by introspection.
+//! Opaque tokens and introspection.
 
 use std::time::Duration;
 

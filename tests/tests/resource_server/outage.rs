@@ -1,4 +1,4 @@
-//! The provider is down, or nearly so.
+//! The provider is down or slow.
 
 use std::time::Duration;
 

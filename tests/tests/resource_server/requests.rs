@@ -1,4 +1,4 @@
-//! Where a token is looked for, and what the answer says when there is none.
+//! Where a token is expected, and the response without one.
 
 use http::{HeaderMap, HeaderValue, Request, header};
 use logto_testkit::Endpoint;

@@ -1,4 +1,4 @@
-//! Tokens that are well signed and wrong, and tokens that are not.
+//! Invalid tokens, with valid signatures and without.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use logto_testkit::demo::SHOPPING_API;

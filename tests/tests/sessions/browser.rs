@@ -1,4 +1,4 @@
-//! Two tabs, a sign-in that is not finished, cookies that do not fit, and what signing out leaves.
+//! Several tabs, uncompleted sign-ins, oversized cookies, and what remains after a sign-out.
 
 use std::time::Duration;
 

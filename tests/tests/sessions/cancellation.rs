@@ -1,5 +1,5 @@
-//! Callers that go away: a sign-out, a callback and, on a runtime that carries nothing on, a refresh,
-//! each dropped after every number of polls.
+//! Cancelled callers: a sign-out, a callback and, without a runtime that continues them, a refresh, each dropped
+//! after every possible number of polls.
 
 use std::{
     pin::{Pin, pin},

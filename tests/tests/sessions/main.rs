@@ -1,4 +1,4 @@
-//! Sessions through everything that happens to them: rotation, parallel requests, old cookies, callers that go away.
+//! Sessions over time: rotation, parallel requests, old cookies, cancelled callers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod browser;

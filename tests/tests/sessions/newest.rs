@@ -1,5 +1,5 @@
-//! Sessions in cookies, served by processes that share nothing: before a process spends a refresh token
-//! that another may have spent, it asks Logto whether it still is the newest (F36).
+//! Sessions in cookies and processes that share nothing: before a process spends a refresh token that another
+//! process may have spent, it asks Logto about it.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Places that can set no cookie: they look and spend nothing; and if they must fetch a token all the
-//! same, nothing is lost by it.
+//! Code that cannot set cookies: read-only sessions spend nothing, and explicit refreshes lose nothing.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A session through rotations of its refresh token: one request after the other, many at once, many
-//! that still carry the old cookie. Nothing is lost, nothing fails, nothing is fetched twice.
+//! Rotation of the refresh token under sequential and parallel requests, and with old cookies: nothing is lost,
+//! refused or fetched twice.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Many cycles of sign-in, refresh and sign-out, and the end of the process meanwhile.
+//! Many cycles of sign-in, refresh and sign-out, and shutdown under load.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Many at once: one session, many sessions, many users.
+//! Concurrency: one session, many sessions, many users.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

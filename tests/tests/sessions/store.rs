@@ -1,4 +1,4 @@
-//! Two processes on one store.
+//! Two processes with a shared store.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Hearing from Logto that a user has signed out elsewhere.
+//! Back-channel logout.
 
 use std::{sync::Arc, time::Duration};
 

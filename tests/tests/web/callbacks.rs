@@ -1,4 +1,4 @@
-//! A sign-in of which a part is missing or wrong is refused; no check is ever skipped.
+//! Callbacks with missing or modified parts are refused.
 
 use http::StatusCode;
 use logto_tests::{

@@ -1,4 +1,4 @@
-//! Signing in on a device without a browser, through the client.
+//! The device flow, through the client.
 
 use std::time::Duration;
 

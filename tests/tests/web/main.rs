@@ -1,4 +1,4 @@
-//! What a browser and Logto meet at an application: sign-in, callbacks, sign-out, devices and webhooks.
+//! The web layer: sign-in, callbacks, sign-out, logout from Logto, devices and webhooks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod back_channel_logout;

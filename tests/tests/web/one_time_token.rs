@@ -1,4 +1,4 @@
-//! A magic link: the application's landing page starts a sign-in with the link's token.
+//! Magic links: a landing page starts a sign-in with a one-time token.
 
 use logto_client::SignIn;
 use logto_storage::MemoryStorage;

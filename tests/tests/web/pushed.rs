@@ -1,4 +1,4 @@
-//! Pushed authorization requests (RFC 9126), through the client.
+//! Pushed authorization requests, through the client.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The web edge as a browser meets it: callbacks, cookies, and what other sites may cause.
+//! The routes: callbacks, cookies, and requests from other sites.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};

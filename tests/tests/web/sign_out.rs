@@ -1,4 +1,4 @@
-//! Signing out: here first, then at Logto, and the way back.
+//! Sign-out: locally, then at Logto, and the return.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Silent sign-in: what comes of `prompt=none` is typed, and none of it ends a session.
+//! Silent sign-in with `prompt=none`.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, header};

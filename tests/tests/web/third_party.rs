@@ -1,5 +1,4 @@
-//! The application is somebody else's: what it gets is a matter of consent, and without it nobody is signed
-//! out.
+//! Third-party applications: access depends on the user's consent, and a lack of consent signs nobody out.
 
 use logto_client::{LogtoClient, SignIn, TokenTarget, core::sign_in::Callback, error::Advice};
 use logto_storage::MemoryStorage;

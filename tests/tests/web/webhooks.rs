@@ -1,4 +1,4 @@
-//! An application's webhook endpoint, tested with the deliveries of the kit.
+//! An application's webhook endpoint, with deliveries of the test provider.
 
 use http::StatusCode;
 use logto::core::{

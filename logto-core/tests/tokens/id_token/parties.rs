@@ -1,4 +1,4 @@
-//! From whom, about whom, for whom.
+//! Issuer, subject and audience.
 
 use logto_core::error::TokenError;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The ID token of a refresh.
+//! Refreshed ID tokens.
 
 use logto_core::{UnixTime, error::TokenError, id_token::IdTokenVerification};
 use serde_json::json;

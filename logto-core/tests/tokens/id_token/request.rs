@@ -1,4 +1,4 @@
-//! What the authorization request asked for, and the access token of the same response.
+//! Claims that depend on the authorization request and on the access token.
 
 use std::time::Duration;
 

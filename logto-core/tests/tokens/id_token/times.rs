@@ -1,4 +1,4 @@
-//! From when until when.
+//! Issue and expiry times.
 
 use std::time::Duration;
 

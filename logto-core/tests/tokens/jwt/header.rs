@@ -1,4 +1,4 @@
-//! What a header may say.
+//! JWT headers.
 
 use aws_lc_rs::hmac;
 use logto_core::{

@@ -1,4 +1,4 @@
-//! The three parts and their encoding.
+//! The compact serialization.
 
 use logto_core::{
     error::TokenError,

@@ -1,4 +1,4 @@
-//! The key and the signature.
+//! Keys and signatures.
 
 use logto_core::{
     error::TokenError,

@@ -1,4 +1,4 @@
-//! What every key-value store has to do, checked on real time.
+//! Requirements on every key-value store, checked in real time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{

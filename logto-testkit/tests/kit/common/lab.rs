@@ -1,4 +1,4 @@
-//! The tenant whose exchanges were recorded, with its ids and secrets, and a client's side of the protocol.
+//! The recorded tenant with its ids and secrets, and requests of its clients.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the kit's tests share: the lab whose exchanges were recorded, and the comparison with them.
+//! Shared by the tests of the test provider: the recorded tenant, and the comparison with recordings.
 
 pub(crate) mod lab;
 pub(crate) mod recording;

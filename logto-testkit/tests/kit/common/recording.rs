@@ -1,4 +1,4 @@
-//! A recorded exchange with a real Logto: sent again to the kit, and compared.
+//! Replays a recorded exchange and compares the response.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
