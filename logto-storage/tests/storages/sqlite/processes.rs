@@ -68,7 +68,7 @@ async fn writes_all_the_time() {
                             .unwrap()
                     );
                     assert!(store.get(&key).await.unwrap().is_some());
-                    store.delete(&key, Some(2)).await.unwrap();
+                    store.delete(&[&key], Some(2)).await.unwrap();
                 }
             })
         })
