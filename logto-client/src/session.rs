@@ -110,7 +110,7 @@ impl WritableSession {
     /// stored.
     ///
     /// # Errors
-    /// See [`Error::reach`]: trouble that passes and a refused request leave the session as it was.
+    /// See [`Error::advice`]: a failure that passes and a refused request leave the session as it was.
     pub async fn access_token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
         self.token(target, Demand::Usable).await
     }
