@@ -9,6 +9,7 @@ mod id_token_check;
 mod job;
 mod lease;
 mod machine;
+mod moment;
 mod outcome;
 mod retry_budget;
 mod state;
@@ -24,10 +25,9 @@ pub use self::{
     job::{Demand, Persist, RefreshJob},
     lease::LEASE_TTL,
     machine::Refresh,
+    moment::Moment,
     outcome::{RefreshError, RefreshOutcome},
     retry_budget::RetryBudget,
-    step::{
-        Action, Attempt, Event, Knowledge, LeaseGrant, Moment, Notice, SessionEnd, SessionJob, Step,
-    },
+    step::{Action, Attempt, Event, Knowledge, LeaseGrant, Notice, SessionEnd, SessionJob, Step},
     token_status::{NEWEST_FOR, SUPERSEDED_FOR, Spend, TokenStatus},
 };

@@ -3,6 +3,7 @@
 mod administer;
 mod api_answers;
 mod authorization_request;
+mod authorize;
 mod browser;
 mod builder;
 mod callback;

@@ -1,11 +1,7 @@
-//! The application: a client, its cookies, and the routes.
+//! The application: a client and its cookies.
 
 use std::error::Error;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
 use logto::{
     LogtoClient, LogtoConfig,
     client::{
@@ -17,7 +13,7 @@ use logto::{
 };
 use logto_testkit::Logto;
 
-use crate::{args::StorageKind, device::Device, routes, storage};
+use crate::{args::StorageKind, device::Device, storage};
 
 /// What every route can reach. Clones are cheap and share everything.
 #[derive(Clone, Debug)]
@@ -112,41 +108,5 @@ impl App {
     /// Where the sessions live.
     pub fn storage(&self) -> StorageKind {
         self.storage
-    }
-
-    /// The routes.
-    pub fn router(self) -> Router {
-        Router::new()
-            .route("/", get(routes::home::page))
-            .route("/style.css", get(routes::home::style))
-            .route("/fresh.js", get(routes::home::script))
-            .route("/sign-in", get(routes::sign_in::start))
-            .route(
-                "/callback",
-                get(routes::sign_in::callback).post(routes::sign_in::callback),
-            )
-            .route(
-                "/sign-out",
-                get(routes::sign_out::everywhere).post(routes::sign_out::everywhere),
-            )
-            .route("/sign-out/local", post(routes::sign_out::here))
-            .route("/user", get(routes::user::claims))
-            .route("/user-info", get(routes::user::user_info))
-            .route(
-                "/token",
-                get(routes::token::usable)
-                    .post(routes::token::anew)
-                    .delete(routes::token::forget),
-            )
-            .route("/token/read-only", get(routes::token::read_only))
-            .route("/organizations", get(routes::organizations::tokens))
-            .route("/machine-token", get(routes::machine::token))
-            .route(
-                "/device",
-                get(routes::device::progress).post(routes::device::start),
-            )
-            .route("/device/approve", post(routes::device::approve))
-            .route("/backchannel-logout", post(routes::sign_out::back_channel))
-            .with_state(self)
     }
 }

@@ -2,26 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{IdTokenCheck, TokenStatus};
+use super::{IdTokenCheck, Moment, TokenStatus};
 use crate::{
     error::{Error, TokenError},
     grants::{RefreshTokens, Refreshed},
     metadata::ProviderMetadata,
     secret::Secret,
     session::{Session, SessionDelta, VerifiedIdToken},
-    time::UnixTime,
     tokens::TokenTarget,
 };
-
-/// The time, by two clocks. Tokens end by the wall clock, which may be set back or forward; how long
-/// something took is measured by the other one, which never goes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Moment {
-    /// Time of day.
-    pub wall: UnixTime,
-    /// Time since some fixed moment in this process.
-    pub monotonic: Duration,
-}
 
 /// A job on one session: obtaining a token, ending the session, or changing what is stored.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use url::Url;
 
@@ -12,7 +12,7 @@ use crate::vocabulary::{DirectSignIn, UnknownWord};
 /// The members that were set, under names of one or two letters: this travels in URLs and cookies.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Kept {
+struct Kept {
     #[serde(rename = "u", skip_serializing_if = "Option::is_none")]
     redirect_uri: Option<Url>,
     #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
@@ -45,6 +45,18 @@ pub(super) struct Kept {
     form_post: bool,
     #[serde(rename = "x", skip_serializing_if = "Vec::is_empty")]
     extra: Vec<(String, String)>,
+}
+
+impl Serialize for SignIn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Kept::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SignIn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(Kept::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
 }
 
 impl From<SignIn> for Kept {

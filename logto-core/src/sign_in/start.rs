@@ -4,14 +4,13 @@
 use std::{fmt, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
 use super::{
     PendingSignIn, ReturnTo,
     authorization_request::AuthorizationRequest,
-    kept::Kept,
     requested::{Additions, Requested, invalid},
 };
 use crate::{
@@ -64,8 +63,7 @@ const OWN_PARAMETERS: [&str; 25] = [
 ///
 /// It serializes to what was said, so that the same sign-in can be started again. A one-time token and a
 /// Google credential are left out: each is good for one use. So is the [`state`](Self::state).
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(into = "Kept", try_from = "Kept")]
+#[derive(Clone, Default)]
 pub struct SignIn {
     pub(super) redirect_uri: Option<Url>,
     pub(super) return_to: Option<String>,

@@ -6,16 +6,15 @@ use url::Url;
 use super::{Browser, BrowserError, FormPost, error_page};
 use crate::{
     authorization_request::AuthorizationRequest,
-    callback::{Callback, ResponseMode},
-    context::Context,
-    endpoints::authorization::{
-        consent,
-        decision::{self, Decision},
-        grant,
+    authorize::{
+        consent, grant,
         one_time_token::{self, Refused},
         refusal::Refusal,
         session,
     },
+    callback::{Callback, ResponseMode},
+    context::Context,
+    endpoints::authorization::decision::{self, Decision},
     error::OAuthError,
     interactions::Errand,
     journal::{Endpoint, RequestRecord},

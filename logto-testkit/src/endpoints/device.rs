@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::authorization::{grant, request};
 use crate::{
+    authorize::{grant, request},
     client_auth,
     context::Context,
     devices::{Device, Progress},

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::authorization::{refusal::Refusal, request};
 use crate::{
+    authorize::{refusal::Refusal, request},
     client_auth,
     context::Context,
     error::{OAuthError, Outcome},

@@ -1,7 +1,5 @@
 //! Who may do what: the scopes that a token can carry.
 
-use std::collections::HashMap;
-
 use super::{App, ORGANIZATIONS_RESOURCE, Organization, Tenant, User};
 
 impl Tenant {
@@ -128,14 +126,4 @@ fn extend<'a>(scopes: &mut Vec<String>, more: impl Iterator<Item = &'a String>) 
             scopes.push(scope.clone());
         }
     }
-}
-
-/// Adds permissions of an API resource to those that somebody has.
-pub(super) fn add<S: Into<String>>(
-    resources: &mut HashMap<String, Vec<String>>,
-    resource: impl Into<String>,
-    scopes: impl IntoIterator<Item = S>,
-) {
-    let of_resource = resources.entry(resource.into()).or_default();
-    of_resource.extend(scopes.into_iter().map(Into::into));
 }

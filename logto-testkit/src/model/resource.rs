@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 /// An API resource: the audience of access tokens and the permissions (scopes) it knows.
 #[derive(Clone, Debug)]
@@ -31,4 +31,14 @@ impl Resource {
         self.access_token_ttl = ttl;
         self
     }
+}
+
+/// Adds permissions of an API resource to those that somebody has.
+pub(super) fn add_permissions<S: Into<String>>(
+    resources: &mut HashMap<String, Vec<String>>,
+    resource: impl Into<String>,
+    scopes: impl IntoIterator<Item = S>,
+) {
+    let of_resource = resources.entry(resource.into()).or_default();
+    of_resource.extend(scopes.into_iter().map(Into::into));
 }

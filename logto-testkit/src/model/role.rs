@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::permissions;
+use super::resource::add_permissions;
 
 /// A role of the tenant, given to users or to machine-to-machine applications: permissions of API resources.
 ///
@@ -31,7 +31,7 @@ impl Role {
         resource: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) -> Self {
-        permissions::add(&mut self.resources, resource, scopes);
+        add_permissions(&mut self.resources, resource, scopes);
         self
     }
 }
@@ -77,7 +77,7 @@ impl OrganizationRole {
         resource: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) -> Self {
-        permissions::add(&mut self.resources, resource, scopes);
+        add_permissions(&mut self.resources, resource, scopes);
         self
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::permissions;
+use super::resource::add_permissions;
 
 /// What a third-party application may ask users for
 /// ([Logto's page on permissions](https://docs.logto.io/integrate-logto/third-party-applications/permission-management)).
@@ -46,7 +46,7 @@ impl UserConsentScopes {
         resource: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) -> Self {
-        permissions::add(&mut self.resources, resource, scopes);
+        add_permissions(&mut self.resources, resource, scopes);
         self
     }
 
@@ -65,7 +65,7 @@ impl UserConsentScopes {
         resource: impl Into<String>,
         scopes: impl IntoIterator<Item = S>,
     ) -> Self {
-        permissions::add(&mut self.organization_resources, resource, scopes);
+        add_permissions(&mut self.organization_resources, resource, scopes);
         self
     }
 

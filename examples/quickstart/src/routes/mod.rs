@@ -1,24 +1,57 @@
 //! One function for each address.
 
-pub(crate) mod device;
-pub(crate) mod home;
-pub(crate) mod machine;
-pub(crate) mod organizations;
-pub(crate) mod sign_in;
-pub(crate) mod sign_out;
-pub(crate) mod token;
-pub(crate) mod user;
+mod device;
+mod home;
+mod machine;
+mod organizations;
+mod sign_in;
+mod sign_out;
+mod token;
+mod user;
 
 use std::collections::BTreeSet;
 
 use axum::{
-    Json,
+    Json, Router,
     extract::{Query, rejection::QueryRejection},
     response::{IntoResponse, Response},
+    routing::{get, post},
 };
 use http::StatusCode;
 use logto::{AccessToken, TokenTarget};
 use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+
+impl App {
+    /// The routes.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/", get(home::page))
+            .route("/style.css", get(home::style))
+            .route("/fresh.js", get(home::script))
+            .route("/sign-in", get(sign_in::start))
+            .route("/callback", get(sign_in::callback).post(sign_in::callback))
+            .route(
+                "/sign-out",
+                get(sign_out::everywhere).post(sign_out::everywhere),
+            )
+            .route("/sign-out/local", post(sign_out::here))
+            .route("/user", get(user::claims))
+            .route("/user-info", get(user::user_info))
+            .route(
+                "/token",
+                get(token::usable).post(token::anew).delete(token::forget),
+            )
+            .route("/token/read-only", get(token::read_only))
+            .route("/organizations", get(organizations::tokens))
+            .route("/machine-token", get(machine::token))
+            .route("/device", get(device::progress).post(device::start))
+            .route("/device/approve", post(device::approve))
+            .route("/backchannel-logout", post(sign_out::back_channel))
+            .with_state(self)
+    }
+}
 
 /// A query whose rejection the handler sees.
 type MaybeQuery<T> = Result<Query<T>, QueryRejection>;

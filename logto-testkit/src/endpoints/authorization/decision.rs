@@ -1,8 +1,9 @@
 //! What an authorization request leads to.
 
-use super::{super::pushed, consent, grant, one_time_token, refusal::Refusal, request};
+use super::super::pushed;
 use crate::{
     authorization_request::{AuthorizationRequest, Prompt},
+    authorize::{consent, grant, one_time_token, refusal::Refusal, request},
     callback::Callback,
     context::Context,
     error::OAuthError,

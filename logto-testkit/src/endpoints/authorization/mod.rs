@@ -1,12 +1,6 @@
 //! `GET` and `POST /oidc/auth`.
 
-pub(crate) mod consent;
 pub(crate) mod decision;
-pub(crate) mod grant;
-pub(crate) mod one_time_token;
-pub(crate) mod refusal;
-pub(crate) mod request;
-pub(crate) mod session;
 
 use bytes::Bytes;
 use http::{Method, Response};
@@ -15,6 +9,7 @@ use self::decision::Decision;
 use super::pages::flow;
 use crate::{
     authorization_request::AuthorizationRequest,
+    authorize::{consent, session},
     context::{Context, SignInMode},
     interactions::Errand,
     reply,

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use http::{Method, Response};
 
-use super::{super::authorization::consent, flow};
+use super::flow;
 use crate::{
+    authorize::consent,
     context::Context,
     error::OAuthError,
     interactions::Errand,

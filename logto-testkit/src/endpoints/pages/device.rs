@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 
-use super::{super::authorization::consent, flow};
+use super::flow;
 use crate::{
+    authorize::consent,
     context::Context,
     devices::Progress,
     interactions::Errand,

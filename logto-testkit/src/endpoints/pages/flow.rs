@@ -6,12 +6,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header::SET_COOKIE};
 use url::form_urlencoded;
 
-use super::super::{
-    authorization::{consent, grant},
-    device,
-};
+use super::super::device;
 use crate::{
     authorization_request::Hints,
+    authorize::{consent, grant},
     context::Context,
     error::OAuthError,
     interactions::{Errand, INTERACTION_TTL},

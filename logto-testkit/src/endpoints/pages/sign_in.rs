@@ -3,14 +3,12 @@
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 
-use super::{
-    super::authorization::{
+use super::flow;
+use crate::{
+    authorize::{
         one_time_token::{self, Refused},
         session,
     },
-    flow,
-};
-use crate::{
     context::Context,
     interactions::Errand,
     page::{self, SignInPage},

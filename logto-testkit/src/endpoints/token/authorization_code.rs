@@ -5,8 +5,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::issue::{self, Target};
 use crate::{
+    authorize::request::check_format,
     context::Context,
-    endpoints::authorization::request::check_format,
     error::{OAuthError, Outcome},
     json::Members,
     model::{App, AppKind},

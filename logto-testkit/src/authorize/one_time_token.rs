@@ -17,7 +17,7 @@ pub(crate) enum Refused {
 
 /// Whether the token says who signs in, and not the session. A token that has signed in the session's own user
 /// says nothing more: they reload the page.
-pub(super) fn overrules(
+pub(crate) fn overrules(
     cx: &Context<'_>,
     request: &AuthorizationRequest,
     session: &Session,

@@ -94,7 +94,7 @@ fn is_third_party(cx: &Context<'_>, wanted: &Wanted) -> bool {
 }
 
 /// Why a request with `prompt=none` cannot be answered from this session.
-pub(super) fn missing(cx: &Context<'_>, wanted: &Wanted, session: &Session) -> Option<OAuthError> {
+pub(crate) fn missing(cx: &Context<'_>, wanted: &Wanted, session: &Session) -> Option<OAuthError> {
     let store = &cx.state.store;
     let app = session.apps.get(&wanted.client_id);
     let grant = app.and_then(|app| store.grant(&app.grant_id, cx.now));

@@ -71,7 +71,7 @@ pub(crate) fn authorize(
 }
 
 /// The permissions of each named API resource that were asked for and that the user can give to the application.
-pub(super) fn resource_grants(
+pub(crate) fn resource_grants(
     cx: &Context<'_>,
     wanted: &Wanted,
     user_id: &str,
