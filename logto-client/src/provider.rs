@@ -1,5 +1,5 @@
-//! The provider as the client knows it: metadata and keys, each cached with one flight, and the way to
-//! its endpoints.
+//! The provider as the client knows it: metadata and keys, each fetched once for all callers and cached, and the
+//! way to its endpoints.
 
 use std::{
     sync::{Arc, Mutex},
@@ -361,18 +361,18 @@ impl Provider {
         }
         let provider = Arc::clone(self);
         let fetch = move || provider.fetch_keys();
-        let (flight, was_asked_for) =
+        let (fetched, was_asked_for) =
             match self
                 .cache
                 .keys
                 .get_for_unknown_key(&self.clock, &*self.runtime, fetch)
             {
-                UnknownKey::Joined(flight) => (flight, false),
-                UnknownKey::Started(flight) => (flight, true),
+                UnknownKey::Joined(fetched) => (fetched, false),
+                UnknownKey::Started(fetched) => (fetched, true),
                 UnknownKey::Refused(None) => return Ok(None),
                 UnknownKey::Refused(Some(error)) => return Err(error),
             };
-        Ok(Some((flight.await?.keys, was_asked_for)))
+        Ok(Some((fetched.await?.keys, was_asked_for)))
     }
 
     /// Takes over a key set that a machine fetched.

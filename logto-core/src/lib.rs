@@ -2,7 +2,7 @@
 //!
 //! Nothing in here opens a socket, asks for the time or makes randomness. A protocol step is an
 //! [`Exchange`]: a request to send and the meaning of its answer. A job of several steps is a
-//! [`Machine`]. Who sends the requests, and where sessions are kept, is somebody else's business;
+//! [`Machine`], or a [`SessionJob`](refresh::SessionJob) if it has a session to keep. Who sends the requests, and where sessions are kept, is somebody else's business;
 //! usually that of `logto-client`.
 //!
 //! | to | start with |
@@ -14,7 +14,7 @@
 //! | sign in on a device without a browser | [`DeviceSignIn`](sign_in::DeviceSignIn), [`CompleteSignIn`](sign_in::CompleteSignIn) |
 //! | let a portal start the sign-in | [`ThirdPartyLogin`](third_party_login::ThirdPartyLogin) |
 //! | know the user | [`Session::claims`], [`FetchUserInfo`](user_info::FetchUserInfo) |
-//! | get access tokens | [`TokenTarget`], [`Session::plan`], [`ObtainToken`](machine::ObtainToken) |
+//! | get access tokens | [`TokenTarget`], [`Session::usable_token`], [`Refresh`](refresh::Refresh) |
 //! | act for the application itself | [`ClientCredentials`](grants::ClientCredentials) |
 //! | act for a user who is not here | [`ExchangeToken`](grants::ExchangeToken) |
 //! | prove who the application is without a secret | [`client_assertion`] |
@@ -100,7 +100,6 @@ pub mod id_token;
 pub mod introspection;
 pub mod jwt;
 pub mod logout_token;
-pub mod machine;
 pub mod management_api;
 pub mod metadata;
 pub mod pushed_authorization;

@@ -32,8 +32,9 @@ use crate::{
 /// Everything that is kept for one signed-in user of one application.
 ///
 /// A session is a plain value. It is made by [`CompleteSignIn`](crate::sign_in::CompleteSignIn),
-/// asked with [`plan`](Self::plan) and changed by [`apply`](Self::apply) with a [`SessionDelta`]. It
-/// serializes to everything it holds, tokens in clear: seal it before it leaves the process.
+/// asked with [`usable_token`](Self::usable_token), refreshed by [`Refresh`](crate::refresh::Refresh) and
+/// changed by [`apply`](Self::apply) with a [`SessionDelta`]. It serializes to everything it holds, tokens
+/// in clear: seal it before it leaves the process.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "SessionParts", into = "SessionParts")]
 pub struct Session {
@@ -71,17 +72,6 @@ impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId([redacted])")
     }
-}
-
-/// What a session can do about a token that is asked for.
-#[derive(Debug)]
-#[non_exhaustive]
-#[allow(clippy::large_enum_variant, reason = "a plan is carried out at once")]
-pub enum Plan<'a> {
-    /// The session holds it and it lives long enough.
-    Use(&'a AccessToken),
-    /// It has to be fetched: run this exchange.
-    Refresh(RefreshTokens),
 }
 
 impl Session {
@@ -202,32 +192,15 @@ impl Session {
             .filter(|token| token.is_usable(now, config.expiry_leeway()))
     }
 
-    /// What to do about a token for `target`.
+    /// The exchange that fetches a token for `target`, whether or not the session holds one.
+    ///
+    /// This is one request. A [`Refresh`](crate::refresh::Refresh) also loses nothing when the response is
+    /// late, lost or unusable.
     ///
     /// # Errors
     /// [`UsageError`] when the server would refuse: the resource or scope was never asked for, the
     /// organizations scope is missing, there is no refresh token. Found out here, it costs no refresh
     /// token; Logto rotates before it refuses.
-    pub fn plan(
-        &self,
-        config: &LogtoConfig,
-        metadata: &ProviderMetadata,
-        target: &TokenTarget,
-        now: UnixTime,
-    ) -> Result<Plan<'_>, UsageError> {
-        self.may_ask_for(target)?;
-        match self.usable_token(config, target, now) {
-            Some(token) => Ok(Plan::Use(token)),
-            None => self
-                .refresh(config, metadata, target, now)
-                .map(Plan::Refresh),
-        }
-    }
-
-    /// The exchange that fetches a token for `target`, whether or not the session holds one.
-    ///
-    /// # Errors
-    /// As [`plan`](Self::plan).
     pub fn refresh(
         &self,
         config: &LogtoConfig,
@@ -253,7 +226,7 @@ impl Session {
     /// Whether the provider can be asked for a token for `target`.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan).
+    /// As [`refresh`](Self::refresh), but for the refresh token.
     pub(crate) fn may_ask_for(&self, target: &TokenTarget) -> Result<(), UsageError> {
         if let Some(resource) = target.resource_indicator() {
             if !self.requested_resources.contains(resource) {

@@ -2,18 +2,22 @@
 //!
 //! `cargo run -p blocking` plays it against an embedded Logto.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, thread::sleep, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use logto_client::{
     clock::{Clock as _, SystemClock},
     core::{
-        Exchange, LogtoConfig, Machine, SignIn, Step, TokenTarget, UnixTime,
-        discovery::Discover,
+        Exchange, LogtoConfig, Machine, Session, SignIn, Step, TokenTarget, UnixTime,
+        discovery::{Discover, FetchKeys, FetchedKeys},
         exchange::MAX_BODY,
-        jwt::AwsLcVerifier,
-        machine::{ObtainToken, Obtained},
+        jwt::{AwsLcVerifier, KeySet},
+        metadata::ProviderMetadata,
+        refresh::{
+            self, Action, Demand, Event, Knowledge, LeaseGrant, Moment, Persist, Refresh,
+            RefreshJob, RefreshOutcome, SessionJob,
+        },
         revocation::RevokeRefreshToken,
         sign_in::{Callback, CompleteSignIn, ProviderKeys, SIGN_IN_RANDOM_BYTES, SignedIn},
         sign_out::SignOut,
@@ -36,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .scope("read:products")
         .build()?;
     let driver = Driver::new();
-    let metadata = driver.exchange(Discover::new(&config))?;
+    let metadata = Arc::new(driver.exchange(Discover::new(&config))?);
     println!("found {}", metadata.issuer());
 
     // To Logto: the URL goes to the browser, `pending` waits in a sealed cookie.
@@ -48,21 +52,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     // And back: the callback is checked, its code redeemed, the ID token verified.
     let callback = Callback::from_url(&callback_url)?;
     let resumed = pending.resume(callback, &config, &metadata, driver.now())?;
-    let verifier = Arc::new(AwsLcVerifier);
-    let keys = ProviderKeys::new(None, verifier.clone());
+    let keys = ProviderKeys::new(None, Arc::new(AwsLcVerifier));
     let machine = CompleteSignIn::new(&config, &metadata, resumed, keys);
-    let SignedIn {
-        mut session, keys, ..
-    } = driver.drive(machine)??;
+    let SignedIn { session, keys, .. } = driver.drive(machine)??;
     println!("signed in {}", session.claims().sub);
 
-    // A token for an API. The delta is kept before the token is judged: it may hold the only copy of
-    // a new refresh token.
+    // A token for an API. The session is kept whether or not there is a token: it may hold the only copy
+    // of a new refresh token.
     let target = TokenTarget::resource(demo::SHOPPING_API);
-    let keys = ProviderKeys::new(keys, verifier);
-    let machine = ObtainToken::new(&config, &metadata, &session, &target, keys, driver.now())?;
-    let Obtained { token, delta, .. } = driver.drive(machine)?;
-    session.apply(&delta);
+    let mut surroundings = Surroundings {
+        driver: &driver,
+        metadata: Arc::clone(&metadata),
+        keys: keys.ok_or("the sign-in has fetched them")?,
+        stored: Arc::new(session),
+    };
+    let RefreshOutcome { token, session, .. } = surroundings.refresh(RefreshJob {
+        config: config.clone(),
+        target: target.clone(),
+        demand: Demand::Usable,
+        persist: Persist::Storage,
+        // There is no other process that could refresh this session.
+        is_exclusive: true,
+    })?;
     println!("token for {target}: {:?}", token?.scopes);
 
     let target = TokenTarget::user_info();
@@ -113,6 +124,13 @@ impl Driver {
         self.clock.now()
     }
 
+    fn moment(&self) -> Moment {
+        Moment {
+            wall: self.clock.now(),
+            monotonic: self.clock.monotonic(),
+        }
+    }
+
     fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output, Box<dyn Error>> {
         let response = self.send(exchange.request())?;
         Ok(exchange.accept(response, self.now())?)
@@ -135,6 +153,108 @@ impl Driver {
         let (head, mut body) = response.into_parts();
         let body = body.with_config().limit(MAX_BODY as u64).read_to_vec()?;
         Ok(Response::from_parts(head, body.into()))
+    }
+}
+
+/// What a refresh needs around it: a way to the provider, its metadata and keys, and a place for the
+/// session. This one has a single session in memory. An application with several processes also has leases,
+/// and a ledger of what each refresh token led to.
+struct Surroundings<'a> {
+    driver: &'a Driver,
+    metadata: Arc<ProviderMetadata>,
+    keys: Arc<KeySet>,
+    stored: Arc<Session>,
+}
+
+impl Surroundings<'_> {
+    /// Obtains an access token for the stored session.
+    fn refresh(&mut self, job: RefreshJob) -> Result<RefreshOutcome<String>, Box<dyn Error>> {
+        let session = Arc::clone(&self.stored);
+        let mut refresh = Refresh::new(job, session, false, self.driver.moment());
+        loop {
+            match refresh.poll(self.driver.moment()) {
+                refresh::Step::Perform(action) => {
+                    if let Some(event) = self.perform(action)? {
+                        refresh.handle(event, self.driver.moment());
+                    }
+                }
+                // Each action has ended before the next poll, so only the time is left to wait for.
+                refresh::Step::Wait { until } => {
+                    let until =
+                        until.ok_or("the refresh waits for an action that was not performed")?;
+                    sleep(until.saturating_sub(self.driver.clock.monotonic()));
+                    refresh.handle(Event::Time, self.driver.moment());
+                }
+                refresh::Step::Done(outcome) => return Ok(outcome),
+            }
+        }
+    }
+
+    /// Performs one action and says what came of it; `None` if nothing answers it.
+    fn perform(&mut self, action: Action<String>) -> Result<Option<Event<String>>, Box<dyn Error>> {
+        Ok(Some(match action {
+            Action::Recall { .. } => Event::Recalled(Knowledge::default()),
+            Action::Lease { .. } => Event::Leased(LeaseGrant::default()),
+            Action::Release => Event::Released,
+            Action::Load => Event::Loaded(Arc::clone(&self.stored)),
+            Action::Prepare => Event::Prepared(Arc::clone(&self.metadata)),
+            Action::Send {
+                exchange, start_by, ..
+            } => {
+                let sent_at = self.driver.clock.monotonic();
+                if start_by.is_some_and(|start_by| sent_at >= start_by) {
+                    return Ok(Some(Event::TooLate));
+                }
+                match self.driver.send(exchange.request()) {
+                    Ok(response) => Event::Response {
+                        answer: exchange.accept(response, self.driver.now()),
+                        sent_at,
+                    },
+                    // Only a request that certainly did not leave may be sent again at leisure.
+                    Err(error @ (ureq::Error::ConnectionFailed | ureq::Error::HostNotFound)) => {
+                        Event::NotSent(error.to_string())
+                    }
+                    Err(error) => Event::Lost {
+                        failure: error.to_string(),
+                        sent_at,
+                    },
+                }
+            }
+            Action::BackOff { attempt } => {
+                sleep(Duration::from_millis(100) * attempt);
+                Event::BackedOff
+            }
+            Action::Judge(check) => Event::Judged(check.verify(&self.keys, self.driver.now())),
+            Action::FetchKeys => self.fetch_keys(),
+            Action::Record { .. } => Event::Recorded { has_ended: false },
+            Action::Store { session } => {
+                self.stored = session;
+                Event::Stored
+            }
+            Action::Remove => Event::Removed,
+            Action::Tell(notice) => {
+                println!("{notice:?}");
+                return Ok(None);
+            }
+            // What this process knows for a while is of use where it serves more than one request.
+            Action::Note { .. } | Action::Remember { .. } | Action::MarkEnded(_) => {
+                return Ok(None);
+            }
+            action => return Err(format!("nothing here can do this: {action:?}").into()),
+        }))
+    }
+
+    fn fetch_keys(&mut self) -> Event<String> {
+        let exchange = FetchKeys::new(&self.metadata, Arc::new(AwsLcVerifier));
+        match self.driver.exchange(exchange) {
+            Ok(fetched) => {
+                if let FetchedKeys::New { keys, .. } = fetched {
+                    self.keys = keys;
+                }
+                Event::KeysFetched
+            }
+            Err(error) => Event::Failed(error.to_string()),
+        }
     }
 }
 

@@ -221,8 +221,8 @@ impl LogtoClient {
         let common = &self.inner.common;
         let client = self.clone();
         // The same callback twice at once, as a double click makes it, is one sign-in; later it is none.
-        // Once redeemed, a code is redeemed: the flight lands even if the browser has gone.
-        let flight = common.sign_ins.join(&*provider.runtime, state, || {
+        // A code is redeemed once, so the sign-in completes even if the browser has gone.
+        let completed = common.sign_ins.join(&*provider.runtime, state, || {
             let now = provider.now();
             let until = now.plus(PendingSignIn::LIFETIME);
             let is_first = common.redeemed.insert(state, (), until, now);
@@ -234,7 +234,7 @@ impl LogtoClient {
             }
             .boxed()
         });
-        flight.await
+        completed.await
     }
 
     /// Whether this process has sent the code of the callback with this `state` to the provider.

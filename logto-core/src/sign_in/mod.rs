@@ -20,7 +20,6 @@ mod requested;
 mod return_to;
 mod start;
 
-pub(crate) use self::key_search::KeySearch;
 pub use self::{
     callback::Callback,
     complete::{CompleteSignIn, ResumedSignIn, SignedIn},

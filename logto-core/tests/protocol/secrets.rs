@@ -14,7 +14,7 @@ use logto_core::{
     id_token::IdTokenVerification,
     introspection::{Introspect, Introspection},
     jwt::{self, AwsLcVerifier, TokenType, UnverifiedJwt},
-    machine::ObtainToken,
+    refresh::{Demand, Event},
     revocation::RevokeRefreshToken,
     session::SessionId,
     sign_in::{Callback, CompleteSignIn, DevicePoll, DeviceSignIn, PendingSignIn, ProviderKeys},
@@ -26,6 +26,7 @@ use serde_json::json;
 use crate::support::{
     SigningKey,
     provider::{self, ISSUER, NOW, done, json_response, metadata, sent},
+    refreshing::{Refreshing, job},
 };
 
 const APP_SECRET: &str = "hidden-app-secret-of-more-than-32-bytes";
@@ -213,30 +214,39 @@ fn b18_the_session_and_its_tokens() {
     assert_hidden("IdTokenClaims", session.claims());
     assert_hidden("UserClaims", &session.claims().user);
     let (config, metadata) = (config(), metadata());
-    for target in [
-        TokenTarget::user_info(),
-        TokenTarget::resource("https://api.example.com"),
-    ] {
-        let plan = session.plan(&config, &metadata, &target, NOW).unwrap();
-        assert_hidden("Plan", &plan);
-    }
     let target = TokenTarget::resource("https://api.example.com");
-    let mut machine = ObtainToken::new(&config, &metadata, &session, &target, keys(), NOW).unwrap();
-    assert_hidden("ObtainToken before", &machine);
-    assert_hidden("Step", &machine.poll(NOW));
+    let keys = SigningKey::es384().key_set(&AwsLcVerifier);
+    let refresh = |target: &TokenTarget, keys| {
+        let job = job(config.clone(), target, Demand::Usable);
+        Refreshing::of(job, metadata.clone(), &session, keys, NOW)
+    };
+    let mut at_hand = refresh(&TokenTarget::user_info(), None);
+    assert_hidden("RefreshOutcome", &at_hand.done());
+    let mut refreshing = refresh(&target, Some(keys));
+    assert_hidden("Refresh before", refreshing.refresh());
+    assert_hidden("Step", &refreshing.poll(NOW));
     let mut rotated = json!({
         "access_token": "hidden-second-access-token",
         "token_type": "Bearer",
         "refresh_token": "hidden-second-refresh-token",
     });
     rotated["id_token"] = json!(session.id_token().unwrap().expose());
-    machine.handle(json_response(200, &rotated), NOW);
-    assert_hidden("ObtainToken within", &machine);
-    assert_hidden("SessionDelta", &machine.rotated().unwrap());
-    let obtained = done(&mut machine);
-    assert!(obtained.token.is_ok());
-    assert_hidden("VerifiedIdToken", &obtained.delta.id_token);
-    assert_hidden("Obtained", &obtained);
+    // Without its key the ID token waits while the rest is recorded.
+    let mut without_keys = refresh(&target, None);
+    without_keys.respond(json_response(200, &rotated), NOW);
+    assert_hidden("Refresh within", without_keys.refresh());
+    assert_hidden("SessionDelta", &without_keys.recorded());
+    refreshing.respond(json_response(200, &rotated), NOW);
+    let outcome = refreshing.done();
+    assert!(outcome.token.is_ok());
+    assert_hidden("VerifiedIdToken", &outcome.delta.id_token.as_ref().unwrap());
+    assert_hidden("RefreshOutcome", &outcome);
+    for action in outcome.actions.into_iter().chain(without_keys.actions) {
+        assert_hidden("Action", &action);
+    }
+    let stored = || Arc::new(session.clone());
+    assert_hidden("Event::Loaded", &Event::<()>::Loaded(stored()));
+    assert_hidden("Event::Conflict", &Event::<()>::Conflict(stored()));
 
     let refresh = || {
         let spent = Secret::from("hidden-refresh-token");
@@ -246,6 +256,11 @@ fn b18_the_session_and_its_tokens() {
     assert_hidden("RefreshTokens", &refresh());
     let refreshed = refresh().accept(json_response(200, &rotated), NOW).unwrap();
     assert_hidden("Refreshed", &refreshed);
+    let event = Event::<()>::Response {
+        answer: Ok(refreshed),
+        sent_at: Duration::ZERO,
+    };
+    assert_hidden("Event::Response", &event);
 }
 
 #[test]

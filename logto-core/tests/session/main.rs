@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod obtain_token;
+mod recorded_refresh;
+mod refresh;
 mod stored;
 mod value;

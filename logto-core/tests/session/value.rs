@@ -3,15 +3,17 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use logto_core::{
-    AccessToken, Error, Exchange, LogtoConfig, Secret, Session, TokenTarget, UnixTime,
+    AccessToken, Error, LogtoConfig, Secret, Session, TokenTarget, UnixTime,
     error::{Advice, UsageError},
-    session::{Plan, SessionDelta},
+    refresh::Demand,
+    session::SessionDelta,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{
     provider::{self, NOW, builder, config, metadata},
+    refreshing::{Refreshing, job},
     sessions::{API, at, delta, id_token, record, session, session_with, token_record},
 };
 
@@ -23,20 +25,27 @@ fn token(token: &str, scopes: &[&str], expires_in: i64) -> AccessToken {
     serde_json::from_value(token_record(token, scopes, expires_in)).unwrap()
 }
 
+/// A refresh of `session` that begins at `now`.
+fn refreshing(session: &Session, target: &TokenTarget, now: UnixTime) -> Refreshing {
+    let job = job(config(), target, Demand::Usable);
+    Refreshing::of(job, metadata(), session, None, now)
+}
+
 /// `use` with the token, `refresh` with the request's parameters, or the error's code.
 fn planned(session: &Session, target: &TokenTarget, now: UnixTime) -> String {
-    match session.plan(&config(), &metadata(), target, now) {
-        Ok(Plan::Use(token)) => format!("use {}", token.token.expose()),
-        Ok(Plan::Refresh(refresh)) => {
-            let form = provider::form(&refresh.request());
-            let named = ["resource", "organization_id", "scope"]
-                .iter()
-                .filter_map(|name| form.get(*name).map(|value| format!(" {name}={value}")));
-            format!("refresh{}", named.collect::<String>())
-        }
-        Ok(other) => panic!("{other:?}"),
-        Err(error) => Error::from(error).code().to_owned(),
-    }
+    let mut refreshing = refreshing(session, target, now);
+    let Some(request) = refreshing.request() else {
+        let outcome = refreshing.done();
+        return match &outcome.token {
+            Ok(token) => format!("use {}", token.token.expose()),
+            Err(_) => outcome.error().code().to_owned(),
+        };
+    };
+    let form = provider::form(&request);
+    let named = ["resource", "organization_id", "scope"]
+        .iter()
+        .filter_map(|name| form.get(*name).map(|value| format!(" {name}={value}")));
+    format!("refresh{}", named.collect::<String>())
 }
 
 #[test]
@@ -325,7 +334,7 @@ proptest! {
         prop_assert!(now.plus(duration) >= now && now.minus(duration) <= now);
         prop_assert_eq!(now.since(then).is_zero(), now <= then);
         let session = session();
-        let _ = session.plan(&config(), &metadata(), &api(), now);
+        let _ = refreshing(&session, &api(), now).request();
         let _ = session.usable_token(&config(), &TokenTarget::user_info(), now);
     }
 

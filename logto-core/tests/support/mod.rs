@@ -6,6 +6,7 @@
 )]
 
 pub mod provider;
+pub mod refreshing;
 pub mod sessions;
 pub mod signing;
 pub mod token_endpoint;

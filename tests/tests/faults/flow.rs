@@ -77,7 +77,7 @@ async fn f38_a_caller_that_goes_away_at_any_moment_loses_nothing() {
     }
     assert!(
         dropped_in_flight > 3,
-        "the test has to hit the flight: {dropped_in_flight}"
+        "the test has to drop a request in flight: {dropped_in_flight}"
     );
 }
 

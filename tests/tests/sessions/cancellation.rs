@@ -165,6 +165,6 @@ async fn f38_without_a_runtime_the_next_caller_finishes_the_refresh() {
     }
     assert!(
         dropped_in_flight > 1,
-        "the test has to hit the flight: {dropped_in_flight}"
+        "the test has to drop a request in flight: {dropped_in_flight}"
     );
 }

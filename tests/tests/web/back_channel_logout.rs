@@ -421,14 +421,14 @@ async fn f42_a_logout_wins_over_a_refresh_in_flight() {
         });
         world.network.set_latency(Duration::from_millis(1_500));
         let refreshing = session.clone();
-        let flight = tokio::spawn(async move {
+        let refresh = tokio::spawn(async move {
             refreshing
                 .refresh_access_token(&TokenTarget::resource(SHOPPING_API))
                 .await
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(application.hear(&token).await.status(), 200);
-        let error = flight.await.unwrap().unwrap_err();
+        let error = refresh.await.unwrap().unwrap_err();
         assert_eq!(error.code(), "session_ended");
         assert!(
             !application.is_alive(&session).await,

@@ -1,0 +1,186 @@
+//! The actions that keep a session: in the storage, in the ledgers, and under a lease.
+
+use std::{sync::Arc, time::Duration};
+
+use logto_core::{
+    Secret, Session, TokenTarget,
+    refresh::{Event, Knowledge, LeaseGrant},
+    session::SessionDelta,
+};
+
+use super::Driver;
+use crate::{
+    error::Error,
+    ledger,
+    single_flight::lock,
+    storage::{Handle, Lease, Replaced, StorageError},
+};
+
+/// A lease with the place that granted it.
+pub(super) enum HeldLease {
+    Storage(Handle, Lease),
+    Ledger(Lease),
+}
+
+/// Storage and ledgers.
+impl Driver<'_> {
+    pub(super) async fn load(&self) -> Event<Error> {
+        let (handle, _) = self.position();
+        let now = self.refresher.provider.now();
+        match self.refresher.storage.load(&handle, now).await {
+            Ok(Some(stored)) => {
+                lock(&self.position).1 = stored.version;
+                Event::Loaded(Arc::new(stored.session))
+            }
+            Ok(None) => Event::Gone,
+            Err(error) => Event::Failed(error.into()),
+        }
+    }
+
+    pub(super) async fn recall(
+        &self,
+        refresh_token: Secret,
+        missing: Option<TokenTarget>,
+    ) -> Event<Error> {
+        let (memory, now) = (&self.refresher.memory, self.refresher.provider.now());
+        let id = self.subject.id();
+        let refusal = |target| memory.refusals.get(&(id.clone(), target), now);
+        let mut knowledge = Knowledge {
+            deltas: memory.ledger.successors(&refresh_token, now),
+            has_ended: memory.session_has_ended(&self.subject, now),
+            status: memory
+                .statuses
+                .get(&ledger::fingerprint(&refresh_token), now),
+            refusal: refusal(None).or_else(|| refusal(missing.clone())),
+        };
+        if let Some(shared) = &self.refresher.shared_ledger {
+            let mut news = Vec::from_iter(shared.successor(&refresh_token).await);
+            if let Some(target) = &missing {
+                news.extend(shared.access_token(id, target).await);
+            }
+            for delta in &news {
+                memory.ledger.record(&refresh_token, delta, now);
+            }
+            knowledge.deltas.extend(news);
+        }
+        Event::Recalled(knowledge)
+    }
+
+    pub(super) async fn record(&self, spent: Secret, delta: SessionDelta) -> Event<Error> {
+        let (memory, provider) = (&self.refresher.memory, &self.refresher.provider);
+        memory.ledger.record(&spent, &delta, provider.now());
+        for target in &delta.forgotten {
+            memory.ledger.forget_token(&spent, target);
+        }
+        if let Some(shared) = &self.refresher.shared_ledger {
+            let id = self.subject.id();
+            shared.record(id, &spent, &delta).await;
+            for target in &delta.forgotten {
+                shared.forget_access_token(id, target).await;
+            }
+        }
+        Event::Recorded {
+            has_ended: memory.overtakes(&self.subject, provider.now()),
+        }
+    }
+
+    pub(super) async fn store(&self, session: Arc<Session>) -> Event<Error> {
+        let (handle, version) = self.position();
+        let now = self.refresher.provider.now();
+        let storage = &self.refresher.storage;
+        match storage.replace(&handle, version, &session, now).await {
+            Ok(Replaced::Stored { handle, version }) => {
+                *lock(&self.position) = (handle, version);
+                Event::Stored
+            }
+            Ok(Replaced::Conflict(stored)) => {
+                lock(&self.position).1 = stored.version;
+                Event::Conflict(Arc::new(stored.session))
+            }
+            Ok(Replaced::Gone) => Event::Gone,
+            Err(error) => Event::StoreFailed {
+                is_transient: matches!(error, StorageError::Unavailable(_)),
+                failure: error.into(),
+            },
+        }
+    }
+
+    pub(super) async fn remove(&self) -> Event<Error> {
+        let (handle, _) = self.position();
+        match self.refresher.storage.remove(&handle).await {
+            Ok(()) => {
+                // A storage drops its lease along with the session, a ledger does not.
+                if matches!(*lock(&self.lease), Some(HeldLease::Ledger(_))) {
+                    self.release().await;
+                }
+                Event::Removed
+            }
+            Err(error) => Event::Failed(error.into()),
+        }
+    }
+}
+
+/// Leases, of the storage or, where that has none to share, of the shared ledger.
+impl Driver<'_> {
+    pub(super) async fn take_lease(&self, ttl: Duration) -> Event<Error> {
+        let (handle, _) = self.position();
+        let lease = match self.refresher.storage.lease(&handle, ttl).await {
+            Ok(Some(lease)) => lease,
+            Ok(None) => return Event::Busy,
+            Err(error) => return Event::Failed(error.into()),
+        };
+        if let (None, Some(ledger)) = (lease.token(), &self.refresher.shared_ledger) {
+            match ledger.lease(self.subject.id(), ttl).await {
+                Ok(Some(lease)) => return self.leased(HeldLease::Ledger(lease)),
+                Ok(None) => return Event::Busy,
+                // A ledger that fails is as good as none.
+                Err(_) => {}
+            }
+        }
+        self.leased(HeldLease::Storage(handle, lease))
+    }
+
+    fn leased(&self, held: HeldLease) -> Event<Error> {
+        let (HeldLease::Storage(_, lease) | HeldLease::Ledger(lease)) = &held;
+        let is_shared = lease.token().is_some();
+        let grant = LeaseGrant {
+            is_shared,
+            is_exclusive: is_shared && matches!(held, HeldLease::Ledger(_)),
+            was_taken_over: lease.was_taken_over(),
+        };
+        *lock(&self.lease) = Some(held);
+        Event::Leased(grant)
+    }
+
+    pub(super) async fn renew(&self, ttl: Duration) -> Event<Error> {
+        let Some(held) = lock(&self.lease).take() else {
+            return Event::Renewed(None);
+        };
+        let renewed = match (&held, &self.refresher.shared_ledger) {
+            (HeldLease::Storage(handle, lease), _) => {
+                self.refresher.storage.renew(handle, lease, ttl).await.ok()
+            }
+            (HeldLease::Ledger(lease), Some(ledger)) => {
+                ledger.renew(self.subject.id(), lease, ttl).await.ok()
+            }
+            (HeldLease::Ledger(_), None) => None,
+        };
+        *lock(&self.lease) = Some(held);
+        Event::Renewed(renewed)
+    }
+
+    /// Gives the lease back. One that cannot be given back ends with its time.
+    pub(super) async fn release(&self) -> Event<Error> {
+        let held = lock(&self.lease).take();
+        let _ = match (held, &self.refresher.shared_ledger) {
+            (Some(HeldLease::Storage(handle, lease)), _) => {
+                self.refresher.storage.release(&handle, lease).await
+            }
+            (Some(HeldLease::Ledger(lease)), Some(ledger)) => {
+                ledger.release(self.subject.id(), lease).await
+            }
+            (Some(HeldLease::Ledger(_)) | None, _) => Ok(()),
+        };
+        Event::Released
+    }
+}

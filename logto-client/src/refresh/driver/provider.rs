@@ -1,0 +1,145 @@
+//! The actions that talk to the provider.
+
+use std::time::Duration;
+
+use logto_core::{
+    Exchange, Secret,
+    error::Endpoint,
+    grants::RefreshTokens,
+    jwt::TokenError,
+    refresh::{Attempt, Event, IdTokenCheck},
+};
+
+use super::Driver;
+use crate::{
+    cooldown::Admitted, error::Error, http::TransportError, provider::Patience, single_flight::lock,
+};
+
+impl Driver<'_> {
+    pub(super) async fn prepare(&self) -> Event<Error> {
+        let provider = &self.refresher.provider;
+        let prepared = async {
+            let metadata = provider.metadata().await?;
+            // Before the refresh token is spent, so that a failure costs nothing.
+            provider.keys().await?;
+            Ok(metadata)
+        };
+        prepared.await.map_or_else(Event::Failed, Event::Prepared)
+    }
+
+    pub(super) async fn ask(&self, token: Secret) -> Event<Error> {
+        match self.refresher.provider.introspect(token).await {
+            Ok(introspection) if introspection.active => Event::Active,
+            Ok(_) => Event::Inactive,
+            Err(error) if error.advice().is_retry() => {
+                let now = self.refresher.provider.now();
+                self.refresher.memory.cooldown.learn(&error, now);
+                Event::Failed(error)
+            }
+            Err(_) => Event::Unanswered,
+        }
+    }
+
+    pub(super) async fn send(
+        &self,
+        exchange: RefreshTokens,
+        attempt: Attempt,
+        start_by: Option<Duration>,
+    ) -> Event<Error> {
+        let provider = &self.refresher.provider;
+        let admitted = match self.admit(attempt) {
+            Ok(admitted) => admitted,
+            Err(error) => return Event::Withheld(error),
+        };
+        let sent = async {
+            let mut permit = self.permit.lock().await;
+            let permit = match &mut *permit {
+                Some(permit) => permit,
+                none => match provider.permit(Endpoint::Token).await {
+                    Ok(permit) => none.insert(permit),
+                    Err(error) => return Event::NotSent(error),
+                },
+            };
+            let sent_at = provider.clock.monotonic();
+            if start_by.is_some_and(|start_by| sent_at >= start_by) {
+                return Event::TooLate;
+            }
+            let request = exchange.request();
+            let response = provider
+                .send_from(permit, Patience::Listen, Endpoint::Token, request)
+                .await;
+            match response {
+                Ok(response) => Event::Response {
+                    answer: exchange.accept(response, provider.now()),
+                    sent_at,
+                },
+                Err(
+                    error @ Error::Transport {
+                        source: TransportError::NotSent(_),
+                        ..
+                    },
+                ) => Event::NotSent(error),
+                Err(error @ Error::Transport { .. }) => Event::Lost {
+                    failure: error,
+                    sent_at,
+                },
+                // Something is missing here, so nothing was sent.
+                Err(error) => Event::Withheld(Some(error)),
+            }
+        };
+        let event = sent.await;
+        if let Event::Response { answer, .. } = &event {
+            let (now, cooldown) = (provider.now(), &self.refresher.memory.cooldown);
+            let error = answer
+                .as_ref()
+                .err()
+                .map(|error| Error::from(error.clone()));
+            match (admitted, &error) {
+                (Some(admitted), error) => admitted.answered(error.as_ref(), now),
+                (None, Some(error)) => cooldown.learn(error, now),
+                (None, None) => {}
+            }
+        }
+        event
+    }
+
+    /// Whether this attempt may be made now.
+    fn admit(&self, attempt: Attempt) -> Result<Option<Admitted<'_>>, Option<Error>> {
+        let memory = &self.refresher.memory;
+        match attempt {
+            Attempt::First => {
+                lock(&memory.retries).deposit();
+                let now = self.refresher.provider.now();
+                memory.cooldown.admit(now).map(Some).map_err(Some)
+            }
+            Attempt::Reconnect => match lock(&memory.retries).withdraw() {
+                true => Ok(None),
+                false => Err(None),
+            },
+            // It may save a session. What the provider asked for after the first attempt is respected by
+            // everybody who comes later.
+            Attempt::Replay => Ok(None),
+        }
+    }
+
+    pub(super) fn judge(&self, check: &IdTokenCheck) -> Event<Error> {
+        let provider = &self.refresher.provider;
+        let keys = provider.cached_keys();
+        let judged = match &keys {
+            Some(keys) => check.verify(keys, provider.now()),
+            None => Err(TokenError::KeyNotFound { kid: None }),
+        };
+        *lock(&self.judged_with) = keys;
+        Event::Judged(judged)
+    }
+
+    pub(super) async fn fetch_keys(&self) -> Event<Error> {
+        let provider = &self.refresher.provider;
+        let known = lock(&self.judged_with).clone();
+        let fetched = match known {
+            Some(known) => provider.keys_newer_than(&known).await.map(drop),
+            None => provider.keys().await.map(drop),
+        };
+        fetched.map_or_else(Event::Failed, |()| Event::KeysFetched)
+    }
+}
