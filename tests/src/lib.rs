@@ -7,6 +7,7 @@ pub mod browser;
 #[cfg(feature = "chromium")]
 pub mod chromium;
 pub mod engine;
+pub mod mortal;
 pub mod provider;
 pub mod raw;
 pub mod shared;

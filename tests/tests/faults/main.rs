@@ -3,6 +3,8 @@
 
 mod flow;
 mod http_contract;
+mod late;
+mod replay;
 mod storage;
 mod time;
 mod token;

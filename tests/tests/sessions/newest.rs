@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use logto_client::{
-    Error, LogtoClient, LogtoClientBuilder, TokenTarget, error::SessionEnd, event::Event,
+    Error, LogtoClient, LogtoClientBuilder, TokenTarget,
+    error::{Advice, SessionEnd},
+    event::Event,
     storage::Handle,
 };
 use logto_storage::MemoryStorage;
@@ -15,7 +17,7 @@ use logto_testkit::{
 use logto_tests::{
     shared::MapStore,
     stage::cookie_storage,
-    world::{Mishap, World},
+    world::{Mishap, World, refresh_token_of},
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -111,6 +113,68 @@ async fn f36_the_same_old_cookie_again_later_is_no_session() {
     );
     assert_eq!(replaced.world.token_calls(), 0);
     replaced.assert_alive().await;
+}
+
+/// Either the opaque access token of the grant is not active any more, so that nobody else can have a newer
+/// refresh token; or the refresh token is active, and is refused all the same.
+#[tokio::test(start_paused = true)]
+async fn f13_f36_a_grant_that_has_ended_ends_the_session_at_once() {
+    type Ending = fn(&World, &str);
+    // How the grant ends, and the requests until both processes know: for tokens, and questions.
+    let endings: [(&str, Ending, (usize, usize)); 2] = [
+        (
+            "revoked",
+            |world, refresh_token| assert!(world.logto.revoke_grant(refresh_token)),
+            (0, 4),
+        ),
+        (
+            "suspended",
+            |world, _| assert!(world.logto.suspend_user("alice")),
+            (2, 2),
+        ),
+    ];
+    for (name, ending, requests) in endings {
+        let world = public_world();
+        let (one, other) = (process(&world), process(&world));
+        let alice = world.sign_in(&one, "alice").await.session;
+        let handle = alice.handle();
+        ending(&world, &refresh_token_of(alice.snapshot()));
+        world.logto.reset_counts();
+        for client in [&one, &other] {
+            let session = client.session(&handle).await.unwrap().unwrap();
+            let error = session.access_token(&shopping()).await.unwrap_err();
+            let refused = SessionEnd::RefreshTokenRefused;
+            assert_eq!(error.to_string(), Error::SessionEnded(refused).to_string());
+            assert_eq!(error.advice(), Advice::SignInAgain, "{name}");
+            assert!(client.session(&handle).await.unwrap().is_none(), "{name}");
+        }
+        assert_eq!((world.token_calls(), questions(&world)), requests, "{name}");
+        assert_eq!(world.events.ended_sessions(), 2, "once in each process");
+    }
+}
+
+/// Without a witness nobody can tell the end of a grant from a refresh elsewhere, so the session ends a
+/// minute later.
+#[tokio::test(start_paused = true)]
+async fn f13_f36_without_a_witness_a_grant_that_has_ended_takes_a_minute() {
+    let world = public_world();
+    let (one, other) = (process(&world), process(&world));
+    let alice = world.sign_in(&one, "alice").await.session;
+    alice.forget(&TokenTarget::user_info()).await.unwrap();
+    let handle = alice.handle();
+    let refresh_token = refresh_token_of(alice.snapshot());
+    assert!(world.logto.revoke_grant(&refresh_token));
+    world.logto.reset_counts();
+    let ask = async || {
+        let session = other.session(&handle).await.unwrap().unwrap();
+        session.access_token(&shopping()).await.unwrap_err()
+    };
+    let error = ask().await;
+    assert!(matches!(error, Error::Superseded), "{error}");
+    world.clock.advance(Duration::from_secs(60));
+    let error = ask().await;
+    assert_eq!(error.advice(), Advice::SignInAgain, "{error}");
+    assert_eq!((world.token_calls(), questions(&world)), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

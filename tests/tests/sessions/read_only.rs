@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use logto_client::{Cached, Error, TokenTarget};
-use logto_testkit::Endpoint;
-use logto_tests::stage::{Kind, Outcome, Place, Stage, failed, short, well};
+use logto_testkit::{Endpoint, demo::SHOPPING_API};
+use logto_tests::{
+    stage::{Kind, Outcome, Place, Stage, cookie_storage, failed, short, well},
+    world::World,
+};
 use tokio::time::sleep;
 
 /// Refresh tokens of 300 seconds, because those of 100 would end within the minute that pages look.
@@ -122,6 +125,109 @@ async fn s5_a_token_fetched_without_storing_is_known_to_its_process_only() {
         );
         assert_eq!(stage.world.logto.late_replays(), 0);
         assert_eq!(stage.world.events.ended_sessions(), 0, "{place:?}");
+    }
+}
+
+/// A page that fetches a token where that loses nothing.
+async fn fetch(stage: &Stage, n: usize) -> Result<Cached, Error> {
+    let web = stage.web(n);
+    let session = stage
+        .alice
+        .get("/page")
+        .look(web)
+        .await?
+        .expect("signed in");
+    web.client().fetch_access_token(&session, &short()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_with_a_store_a_fetch_without_cookies_stores() {
+    for kind in [Kind::Confidential, Kind::Public, Kind::Young] {
+        let stage = Stage::signed_in(kind, Place::Store).await;
+        stage.turning_point().await;
+        let first = fetch(&stage, 0).await.unwrap().token().unwrap();
+        pause(5).await;
+        // The other process finds what was stored, and refreshes with the newest refresh token.
+        let web = stage.web(1);
+        let visit = stage.alice.get("/page");
+        let session = web.session(visit.headers()).await.unwrap().unwrap();
+        assert_eq!(session.access_token(&short()).await.unwrap(), first);
+        assert_eq!(stage.token_calls(), 1, "{kind:?}");
+        let second = session.refresh_access_token(&short()).await;
+        visit.finish(web, &session);
+        assert_ne!(*second.as_ref().unwrap(), first);
+        assert_eq!(stage.outcome(failed(&[second])).await, well(2), "{kind:?}");
+        assert_eq!(stage.world.logto.late_replays(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_where_nothing_is_shared_a_fetch_without_cookies_sends_nothing() {
+    // A process alone in cookies does not know that it is.
+    for place in [Place::CookiesApart, Place::Cookies] {
+        let stage = Stage::signed_in(Kind::Confidential, place).await;
+        let held = stage.alice.token(stage.web(0), &short()).await.unwrap();
+        let calls = stage.token_calls();
+        assert_eq!(fetch(&stage, 1).await.unwrap(), Cached::Valid(held));
+        stage.turning_point().await;
+        assert_eq!(fetch(&stage, 0).await.unwrap(), Cached::NeedsRefresh);
+        assert_eq!(stage.token_calls(), calls);
+        assert_eq!(stage.world.logto.count(Endpoint::Introspection), calls);
+        pause(5).await;
+        let token = stage.alice.token(stage.web(1), &short()).await;
+        assert_eq!(
+            stage.outcome(failed(&[token])).await,
+            well(calls + 1),
+            "{place:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_with_a_shared_ledger_a_fetch_without_cookies_fetches() {
+    for kind in KINDS {
+        let stage = Stage::signed_in(kind, Place::CookiesTogether).await;
+        stage.turning_point().await;
+        let first = fetch(&stage, 0).await.unwrap().token().unwrap();
+        pause(5).await;
+        let second = stage.alice.token(stage.web(1), &short()).await;
+        assert_eq!(*second.as_ref().unwrap(), first);
+        assert_eq!(stage.outcome(failed(&[second])).await, well(1), "{kind:?}");
+        assert_eq!(stage.world.logto.late_replays(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_in_a_single_process_a_fetch_without_cookies_fetches() {
+    let world = World::public(|app| app, |tenant| tenant);
+    let builder = world.client_builder(cookie_storage(&world));
+    let client = builder.single_process().build().unwrap();
+    let handle = world.sign_in(&client, "alice").await.session.handle();
+    let session = client.read_only_session(&handle).await.unwrap().unwrap();
+    world.logto.reset_counts();
+    let target = TokenTarget::resource(SHOPPING_API);
+    let first = client.fetch_access_token(&session, &target).await.unwrap();
+    world.clock.advance(Duration::from_secs(5));
+    // The browser comes again with the cookie from before.
+    let session = client.session(&handle).await.unwrap().unwrap();
+    let second = session.access_token(&target).await.unwrap();
+    assert_eq!(first, Cached::Valid(second));
+    assert_eq!(world.token_calls(), 1);
+    session.refresh_access_token(&target).await.unwrap();
+    assert_eq!(world.logto.late_replays(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_the_fetch_that_may_lose_the_session_never_refuses() {
+    for kind in KINDS {
+        for place in Place::ALL {
+            let stage = Stage::signed_in(kind, place).await;
+            stage.turning_point().await;
+            let visit = stage.alice.get("/page");
+            let token = visit.token_without_storing(stage.web(0), &short()).await;
+            token.unwrap();
+            assert_eq!(stage.token_calls(), 1, "{kind:?} {place:?}");
+        }
     }
 }
 
