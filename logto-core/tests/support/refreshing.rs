@@ -6,8 +6,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use logto_core::{
     AccessToken, Error, Exchange, LogtoConfig, Session, TokenTarget, UnixTime,
+    discovery::{FetchKeys, FetchedKeys},
+    error::TokenError,
     grants::RefreshTokens,
-    jwt::{AwsLcVerifier, FetchKeys, FetchedKeys, KeySet, TokenError},
+    jwt::{AwsLcVerifier, KeySet},
     metadata::ProviderMetadata,
     refresh::{
         Action, Demand, Event, Knowledge, LeaseGrant, Moment, Persist, Refresh, RefreshError,

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use logto_core::{
     Exchange, Secret,
-    error::Endpoint,
+    error::{Endpoint, TokenError},
     grants::RefreshTokens,
-    jwt::TokenError,
     refresh::{Attempt, Event, IdTokenCheck},
 };
 
