@@ -49,7 +49,7 @@ impl Credentials {
     }
 
     /// Authenticates a request. One that needs no authentication is returned unchanged.
-    pub(crate) fn prove(
+    pub(crate) fn authenticate(
         &self,
         which: usize,
         request: Request<Bytes>,

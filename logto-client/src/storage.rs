@@ -295,7 +295,8 @@ pub enum StorageError {
         /// Bytes that fit.
         limit: usize,
     },
-    /// The storage was set up wrongly.
+    /// The storage is set up wrongly. Waiting does not help; the text says what to change. It names no
+    /// password, but may name users, hosts and paths.
     #[error("session storage is misconfigured: {0}")]
     Misconfigured(String),
 }

@@ -57,6 +57,32 @@ impl<K: Clone + Eq + Hash, V: Clone> TtlMap<K, V> {
         is_news
     }
 
+    /// Changes the value of `key`, beginning with the default one if there is none, and remembers it until
+    /// then.
+    pub(crate) fn update(&self, key: K, until: UnixTime, now: UnixTime, change: impl FnOnce(&mut V))
+    where
+        V: Default,
+    {
+        let mut entries = lock(&self.entries);
+        entries.remove_expired(now);
+        let mut value = entries.remove(&key).unwrap_or_default();
+        change(&mut value);
+        entries.add(key, value, until);
+        entries.shrink_to(self.capacity);
+    }
+
+    /// Changes the value of `key`, if there is one, for the rest of its time.
+    pub(crate) fn change(&self, key: &K, change: impl FnOnce(&mut V)) {
+        if let Some(entry) = lock(&self.entries).by_key.get_mut(key) {
+            change(&mut entry.value);
+        }
+    }
+
+    /// How many entries there are, those included that have expired and were not yet met.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.entries).by_key.len()
+    }
+
     /// Forgets `key`.
     pub(crate) fn remove(&self, key: &K) {
         lock(&self.entries).remove(key);
@@ -153,6 +179,20 @@ mod tests {
         map.insert("short", (), at(10), at(0));
         map.insert("new", (), at(1_000), at(20));
         assert!(map.get(&"long", at(20)).is_some() && map.get(&"new", at(20)).is_some());
+    }
+
+    #[test]
+    fn an_update_begins_the_time_anew_and_a_change_does_not() {
+        let map = TtlMap::<_, Vec<u8>>::new(10);
+        map.update("a", at(10), at(0), |value| value.push(1));
+        map.change(&"a", |value| value.push(2));
+        map.change(&"b", |value| value.push(2));
+        assert_eq!(map.get(&"a", at(10)), None);
+        map.update("a", at(20), at(9), |value| value.push(3));
+        assert_eq!(map.get(&"a", at(19)), Some(vec![1, 2, 3]));
+        map.update("a", at(40), at(20), |value| value.push(4));
+        assert_eq!(map.get(&"a", at(30)), Some(vec![4]), "it had expired");
+        assert_eq!(map.len(), 1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::LogtoClient;
 use crate::{
     entropy::random,
     error::{DeviceEnd, Error},
+    provider::Patience,
     session::WritableSession,
 };
 
@@ -76,6 +77,8 @@ impl LogtoClient {
         let provider = &self.inner.provider;
         let keys = provider.machine_keys().await?;
         let poll = device.poll(&provider.config, metadata, provider.now());
-        Ok((provider.exchange(poll).await?, keys))
+        // The response to an approved poll holds the only copy of the tokens.
+        let polled = provider.exchange_with(Patience::Listen, poll).await?;
+        Ok((polled, keys))
     }
 }

@@ -172,7 +172,8 @@ impl KeyValueStore for RedisStore {
         ttl: Duration,
     ) -> Result<bool, StorageError> {
         let key = self.key(key);
-        let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX).max(1);
+        let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        let ttl = ttl.clamp(1, MAX_TTL_MS);
         for (field, name) in owners(&entry) {
             self.list(&self.index(field, name), &key, ttl).await?;
         }
@@ -203,8 +204,8 @@ impl KeyValueStore for RedisStore {
         Ok(())
     }
 
-    async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {
-        let (field, name) = match whose {
+    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
+        let (field, name) = match owner {
             SessionOwner::Subject(name) => (SUBJECT, name),
             SessionOwner::ProviderSession(name) => (SESSION, name),
         };
@@ -236,6 +237,8 @@ impl fmt::Debug for RedisStore {
 type Fields = (Option<u64>, Option<Vec<u8>>, Option<String>, Option<String>);
 
 const PREFIX: &str = "logto:";
+/// A thousand years: no sum with the present overflows.
+const MAX_TTL_MS: i64 = 1_000 * 366 * 24 * 3_600 * 1_000;
 
 const VERSION: &str = "v";
 const VALUE: &str = "d";

@@ -41,6 +41,7 @@ impl SqliteStore {
     /// database in memory (`:memory:`) or a temporary one (an empty path), which every connection has for
     /// itself; [`StorageError::Unavailable`] when the file stays locked.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
+        let path = path.as_ref();
         let file = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -59,7 +60,12 @@ impl SqliteStore {
             }
         };
         let pool = sql::in_time(pool).await.map_err(refusal::classify)?;
-        refuse_private_database(&pool).await?;
+        if !has_write_ahead_log(&pool).await? {
+            return Err(StorageError::Misconfigured(format!(
+                "`{}` is no file that several connections can share, but a database in memory or a temporary one: give the path of a file, or use `MemoryStorage`",
+                path.display()
+            )));
+        }
         Ok(Self {
             pool,
             write: Arc::new(Semaphore::new(1)),
@@ -94,17 +100,12 @@ fn is_locked(error: &sqlx::Error) -> bool {
     refusal::primary_code(error) == Some(SQLITE_BUSY)
 }
 
-/// There are many ways to name a database in memory or a temporary one. What they have in common is that
-/// SQLite does not keep a write-ahead log for it, as it has no file that others could open.
-async fn refuse_private_database(pool: &SqlitePool) -> Result<(), StorageError> {
+/// There are many ways to name a database in memory or a temporary one, which every connection has for
+/// itself. What they have in common is that SQLite keeps no write-ahead log for it.
+async fn has_write_ahead_log(pool: &SqlitePool) -> Result<bool, StorageError> {
     let mode = sqlx::query_as("PRAGMA journal_mode").fetch_one(pool);
     let (mode,): (String,) = sql::in_time(mode).await.map_err(refusal::classify)?;
-    if mode == "wal" {
-        return Ok(());
-    }
-    Err(StorageError::Misconfigured(
-        "this is no file that several connections can share, but a database in memory or a temporary one: give the path of a file, or use `MemoryStorage`".to_owned(),
-    ))
+    Ok(mode == "wal")
 }
 
 #[async_trait]

@@ -71,7 +71,13 @@ impl KeyValueStore for OpenStore {
         self.with(|entries| {
             let is_expected = entries.get(key).map(|(there, _)| there.version) == expected;
             if is_expected {
-                entries.insert(key.to_owned(), (entry, Instant::now() + ttl));
+                entries.insert(
+                    key.to_owned(),
+                    (
+                        entry,
+                        Instant::now() + ttl.min(Duration::from_secs(1 << 30)),
+                    ),
+                );
             }
             is_expected
         })

@@ -32,6 +32,20 @@ async fn f10_a_code_that_never_left_is_not_spent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f10_a_code_whose_response_is_late_signs_in() {
+    for (seconds, signs_in) in [(12, true), (59, true), (61, false)] {
+        let world = World::new();
+        let client = world.client(MemoryStorage::new());
+        let (pending, callback) = world.visit_logto(&client, "alice").await;
+        let slow = Mishap::Slow(Duration::from_secs(seconds));
+        world.network.next("/token", slow);
+        let completed = client.complete_sign_in(Some(pending), callback, None).await;
+        assert_eq!(completed.is_ok(), signs_in, "{seconds}");
+        assert_eq!(world.token_calls(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn f38_a_caller_that_goes_away_at_any_moment_loses_nothing() {
     let mut dropped_in_flight = 0;
     for polls in 0..40 {

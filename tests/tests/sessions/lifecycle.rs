@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use logto_client::{
-    BuildError, Cached, Context, LogtoClient, TokenTarget,
+    BuildError, Cached, Context, Coordinator, LogtoClient, TokenTarget,
     core::{error::Advice, sign_out::SignOut},
+    ledger::LedgerLimits,
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{
@@ -113,22 +114,25 @@ const LIMITS: [(&str, LimitOption); 2] = [
 #[tokio::test(start_paused = true)]
 async fn timeouts_and_limits_of_any_size_work() {
     let world = World::new();
-    let works = async |context: Context| {
+    let works = async |context: Context, ledger: LedgerLimits| {
         let config = world.config().clone();
-        let client = LogtoClient::builder(config, context, MemoryStorage::new()).build();
-        let client = client.unwrap();
+        let client = LogtoClient::builder(config, context, MemoryStorage::new())
+            .coordinator(Coordinator::with_ledger(ledger))
+            .build()
+            .unwrap();
         let session = world.sign_in(&client, "alice").await.session;
         let shopping = TokenTarget::resource(SHOPPING_API);
         session.refresh_access_token(&shopping).await.unwrap();
     };
+    let ledger = LedgerLimits::default();
     for (_, option) in TIMEOUTS {
         for timeout in [Duration::MAX, Duration::MAX / 2, Duration::from_secs(3600)] {
-            works(option(world.context(), timeout)).await;
+            works(option(world.context(), timeout), ledger).await;
         }
     }
     for (_, option) in LIMITS {
         for limit in [1, usize::MAX / 2, usize::MAX] {
-            works(option(world.context(), limit)).await;
+            works(option(world.context(), limit), ledger).await;
         }
     }
     let unlimited = TIMEOUTS
@@ -136,7 +140,12 @@ async fn timeouts_and_limits_of_any_size_work() {
         .fold(world.context(), |context, (_, option)| {
             option(context, Duration::MAX)
         });
-    works(unlimited).await;
+    works(unlimited, ledger).await;
+    for (capacity, lifetime) in [(usize::MAX, Duration::MAX), (0, Duration::ZERO)] {
+        let mut ledger = LedgerLimits::default();
+        (ledger.capacity, ledger.lifetime) = (capacity, lifetime);
+        works(world.context(), ledger).await;
+    }
 }
 
 #[test]

@@ -176,7 +176,7 @@ async fn w1_v55_a_thousand_users_times_ten_get_their_own_tokens_with_one_request
         for _ in 0..10 {
             let (client, session) = (client.clone(), session.clone());
             requests.spawn(async move {
-                let sub = session.claims().sub;
+                let sub = session.claims().sub.clone();
                 let session = client.session(&session.handle()).await.unwrap().unwrap();
                 let token = session.access_token(&shopping()).await.unwrap();
                 assert_eq!(payload(token.token.expose())["sub"], sub);

@@ -11,7 +11,7 @@ use logto_client::{
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{App, Endpoint, Fault, demo::SHOPPING_API};
-use logto_tests::world::World;
+use logto_tests::world::{Mishap, World};
 use tokio::{task::JoinHandle, time::sleep};
 
 const TV: &str = "tv";
@@ -81,6 +81,20 @@ async fn without_an_interval_a_device_asks_every_five_seconds_until_the_user_app
     assert!(token.scopes.contains("read:products"));
     let found = client.session(&session.handle()).await.unwrap();
     assert!(found.is_some(), "a session as any other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_whose_response_is_late_signs_in() {
+    let world = world();
+    let _time = world.let_time_pass();
+    let client = client(&world);
+    let device = start(&client).await;
+    assert!(world.logto.approve_device(&device.user_code, "alice"));
+    let slow = Mishap::Slow(Duration::from_secs(12));
+    world.network.next("/token", slow);
+    let session = wait(&client, &device).await.unwrap().unwrap();
+    assert_eq!(session.claims().sub, "user-alice");
+    assert_eq!(world.token_calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -151,6 +151,10 @@ async fn versions_and_values(one: &impl KeyValueStore, other: &impl KeyValueStor
 }
 
 async fn times_to_live(store: &impl KeyValueStore) {
+    let forever = unique("forever");
+    let written = store.put(&forever, None, entry(1, b"x"), Duration::MAX);
+    assert!(written.await.unwrap());
+    assert!(entry_of(store, &forever).await.is_some());
     let (short, longer) = (unique("short"), unique("longer"));
     let ttl = Duration::from_millis(300);
     store.put(&short, None, entry(1, b"x"), ttl).await.unwrap();

@@ -30,7 +30,7 @@ async fn a_database_in_memory_or_a_temporary_one_is_refused_by_whatever_name() {
         "file:?mode=rwc",
     ] {
         let outcome = SqliteStore::open(path).await;
-        assert_misconfigured(outcome, "use `MemoryStorage`");
+        assert_misconfigured(outcome, &format!("`{path}` is no file"));
     }
     assert!(!Path::new(":memory:").exists() && !Path::new("sessions").exists());
 }

@@ -1,0 +1,139 @@
+//! The provider: requests to its endpoints, and its metadata and keys.
+
+mod cache;
+mod sending;
+
+use std::sync::Arc;
+
+use logto_core::{
+    Exchange, LogtoConfig, Machine, Secret, Step, UnixTime,
+    introspection::{Introspect, Introspection},
+    jwt::JwsVerifier,
+    refresh::Moment,
+    revocation::RevokeRefreshToken,
+};
+use tokio::sync::Semaphore;
+
+pub(crate) use self::{
+    cache::ProviderCache,
+    sending::{Patience, Permit},
+};
+use crate::{
+    clock::Clock,
+    context::{BuildError, Context, Limits},
+    credentials::Credentials,
+    entropy::Entropy,
+    error::Error,
+    event::Observer,
+    http::HttpClient,
+    runtime::Runtime,
+};
+
+/// One provider, with everything that it takes to talk to it.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) config: LogtoConfig,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) limits: Limits,
+    http: Arc<dyn HttpClient>,
+    verifier: Arc<dyn JwsVerifier>,
+    credentials: Credentials,
+    permits: Semaphore,
+    listeners: Semaphore,
+    cache: Arc<ProviderCache>,
+}
+
+impl Provider {
+    pub(crate) fn new(
+        config: LogtoConfig,
+        context: Context,
+        cache: Arc<ProviderCache>,
+    ) -> Result<Self, BuildError> {
+        let limits = context.limits.checked()?;
+        Ok(Self {
+            credentials: Credentials::new(&config, context.fallback_authentication)?,
+            config,
+            clock: context.clock,
+            entropy: context.entropy,
+            runtime: context.runtime.ok_or(BuildError::NoRuntime)?,
+            observer: context.observer,
+            limits,
+            http: context.http,
+            verifier: context.verifier.ok_or(BuildError::NoVerifier)?,
+            permits: Semaphore::new(limits.max_concurrent_requests),
+            listeners: Semaphore::new(limits.max_listeners),
+            cache,
+        })
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    /// The time for the machines of the core.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            wall: self.clock.now(),
+            monotonic: self.clock.monotonic(),
+        }
+    }
+
+    /// Performs an exchange once.
+    pub(crate) async fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output, Error> {
+        self.exchange_with(Patience::Request, exchange).await
+    }
+
+    /// Performs an exchange once.
+    pub(crate) async fn exchange_with<E: Exchange>(
+        &self,
+        patience: Patience,
+        exchange: E,
+    ) -> Result<E::Output, Error> {
+        let response = self.send(patience, E::ENDPOINT, exchange.request()).await?;
+        Ok(exchange.accept(response, self.now())?)
+    }
+
+    /// Drives a machine that completes a sign-in. A request that only reads is sent once more when it
+    /// fails. Nothing else is sent twice, and its response is listened for: it holds the only copy of the
+    /// first refresh token, and Logto revokes the grant if the code comes again.
+    pub(crate) async fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Output, Error> {
+        loop {
+            match machine.poll(self.now()) {
+                Step::Done(output) => return Ok(output),
+                Step::Send { endpoint, request } => {
+                    let patience = match endpoint.only_reads() {
+                        true => Patience::Request,
+                        false => Patience::Listen,
+                    };
+                    let response = match self.send(patience, endpoint, request.clone()).await {
+                        Err(Error::Transport { .. }) if endpoint.only_reads() => {
+                            self.send(patience, endpoint, request).await?
+                        }
+                        response => response?,
+                    };
+                    machine.handle(response, self.now());
+                }
+            }
+        }
+    }
+
+    /// Introspects a token. The response is not cached.
+    pub(crate) async fn introspect(
+        self: &Arc<Self>,
+        token: Secret,
+    ) -> Result<Introspection, Error> {
+        let metadata = self.metadata().await?;
+        let introspect = Introspect::new(&self.config, &metadata, token)?;
+        self.exchange(introspect).await
+    }
+
+    /// Revokes a refresh token, and with it the whole grant.
+    pub(crate) async fn revoke(self: &Arc<Self>, refresh_token: Secret) -> Result<(), Error> {
+        let metadata = self.metadata().await?;
+        let revoke = RevokeRefreshToken::new(&self.config, &metadata, refresh_token)?;
+        self.exchange(revoke).await
+    }
+}

@@ -1,0 +1,96 @@
+//! The session that can only be read.
+
+use std::{fmt, sync::Arc};
+
+use logto_core::{AccessToken, LogtoConfig, Session, TokenTarget, UnixTime, claims::IdTokenClaims};
+
+use crate::{clock::Clock, refresh::LoadedSession};
+
+/// A session that can only be read: for places where nothing can be stored any more.
+///
+/// It has no method that spends a refresh token or sends a request:
+///
+/// ```compile_fail
+/// # async fn f(session: &logto_client::ReadOnlySession, target: &logto_client::TokenTarget) {
+/// session.refresh_access_token(target).await;
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ReadOnlySession {
+    loaded: LoadedSession,
+    config: LogtoConfig,
+    clock: Arc<dyn Clock>,
+}
+
+/// An access token from a [`ReadOnlySession`].
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub enum Cached {
+    /// The token. It can be used now.
+    Valid(AccessToken),
+    /// The session has no token that can be used now. It has to be fetched where the session can be stored:
+    /// see [`WritableSession::refresh_ahead`](crate::WritableSession::refresh_ahead).
+    NeedsRefresh,
+}
+
+impl Cached {
+    /// The token, if there is one.
+    pub fn token(self) -> Option<AccessToken> {
+        match self {
+            Self::Valid(token) => Some(token),
+            Self::NeedsRefresh => None,
+        }
+    }
+}
+
+impl ReadOnlySession {
+    pub(crate) fn new(loaded: LoadedSession, config: LogtoConfig, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            loaded,
+            config,
+            clock,
+        }
+    }
+
+    /// The claims of the ID token.
+    pub fn claims(&self) -> &IdTokenClaims {
+        self.loaded.session.claims()
+    }
+
+    /// The session as it was loaded.
+    pub fn snapshot(&self) -> &Session {
+        &self.loaded.session
+    }
+
+    /// Returns the access token for `target` from memory, without any request.
+    pub fn access_token(&self, target: &TokenTarget) -> Cached {
+        let (session, now) = (&self.loaded.session, self.clock.now());
+        match session.usable_token(&self.config, target, now) {
+            Some(token) => Cached::Valid(token.clone()),
+            None => Cached::NeedsRefresh,
+        }
+    }
+
+    /// Returns the token for an organization from memory; short for [`TokenTarget::organization`].
+    pub fn organization_token(&self, organization_id: &str) -> Cached {
+        self.access_token(&TokenTarget::organization(organization_id))
+    }
+
+    /// When the token for `target` expires, or has expired. `None` if the session has none.
+    pub fn expires_at(&self, target: &TokenTarget) -> Option<UnixTime> {
+        let token = self.loaded.session.access_tokens().get(target)?;
+        Some(token.expires_at)
+    }
+
+    pub(crate) fn loaded(&self) -> &LoadedSession {
+        &self.loaded
+    }
+}
+
+impl fmt::Debug for ReadOnlySession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadOnlySession")
+            .field("session", &self.loaded.session)
+            .finish_non_exhaustive()
+    }
+}

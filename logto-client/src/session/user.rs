@@ -1,0 +1,82 @@
+//! What a session tells about its user beyond the ID token: userinfo, and the user's organizations.
+
+use logto_core::{
+    AccessToken, TokenTarget, claims::UserInfo, error::OAuthErrorCode, user_info::FetchUserInfo,
+    vocabulary::UserScope,
+};
+
+use super::WritableSession;
+use crate::error::Error;
+
+impl WritableSession {
+    /// Fetches the user's claims from the userinfo endpoint
+    /// ([OpenID Connect Core, section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)).
+    /// They are newer than those of the ID token, and include those that Logto leaves out of it.
+    ///
+    /// If the endpoint refuses the access token, which may have been revoked, a new one is fetched once.
+    ///
+    /// # Errors
+    /// As [`access_token`](Self::access_token).
+    pub async fn user_info(&self) -> Result<UserInfo, Error> {
+        let target = TokenTarget::user_info();
+        let token = self.access_token(&target).await?;
+        match self.fetch_user_info(&token).await {
+            Err(error) if error.is_oauth(&OAuthErrorCode::InvalidToken) => {
+                let token = self.refresh_access_token(&target).await?;
+                self.fetch_user_info(&token).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn fetch_user_info(&self, token: &AccessToken) -> Result<UserInfo, Error> {
+        let provider = self.provider();
+        let metadata = provider.metadata().await?;
+        let exchange = FetchUserInfo::new(&metadata, token, &self.claims().sub)?;
+        provider.exchange(exchange).await
+    }
+
+    /// The ids of the user's organizations: from the ID token, or from userinfo if the tenant leaves them
+    /// out of it.
+    ///
+    /// # Errors
+    /// As [`user_info`](Self::user_info).
+    pub async fn organizations(&self) -> Result<Vec<String>, Error> {
+        let session = self.snapshot();
+        if let Some(organizations) = session.claims().user.organizations.value() {
+            return Ok(organizations.clone());
+        }
+        let scopes = session.granted_scopes();
+        if !scopes.contains(UserScope::Organizations.as_str()) {
+            return Ok(Vec::new());
+        }
+        let user = self.user_info().await?.user;
+        Ok(user.organizations.into_value().unwrap_or_default())
+    }
+
+    /// Returns a token for an organization; short for [`TokenTarget::organization`].
+    ///
+    /// # Errors
+    /// As [`access_token`](Self::access_token). If the user is not a member, the code is `access_denied`,
+    /// and nothing else changes.
+    pub async fn organization_token(&self, organization_id: &str) -> Result<AccessToken, Error> {
+        self.access_token(&TokenTarget::organization(organization_id))
+            .await
+    }
+
+    /// Returns a token for each of the user's organizations, or the error instead of one. A token that is
+    /// refused does not affect the others.
+    ///
+    /// # Errors
+    /// As [`organizations`](Self::organizations).
+    pub async fn organization_tokens(
+        &self,
+    ) -> Result<Vec<(String, Result<AccessToken, Error>)>, Error> {
+        let mut tokens = Vec::new();
+        for organization_id in self.organizations().await? {
+            let token = self.organization_token(&organization_id).await;
+            tokens.push((organization_id, token));
+        }
+        Ok(tokens)
+    }
+}

@@ -1,0 +1,248 @@
+//! The session that may refresh and store.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use logto_core::{
+    AccessToken, Session, TokenTarget,
+    claims::IdTokenClaims,
+    refresh::{Demand, Ending, Persist},
+    session::SessionId,
+    sign_out::SignOut,
+};
+use url::Url;
+
+use crate::{
+    error::{Error, SessionEnd},
+    provider::Provider,
+    refresh::{LoadedSession, Refresher},
+    single_flight::lock,
+    storage::Handle,
+};
+
+/// A session whose refresh token may be spent, because its successor can be stored.
+///
+/// Open one with [`LogtoClient::session`](crate::LogtoClient::session) wherever the storage can be written:
+/// anywhere with a storage on the server, but with cookie storage only while the response can still set
+/// cookies. In the end, give the browser the new handle if [it has changed](Self::changed_handle).
+///
+/// Clones are the same session. All methods take `&self`, so one request can ask for several tokens at the
+/// same time.
+#[derive(Clone)]
+pub struct WritableSession {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    refresher: Arc<Refresher>,
+    provider: Arc<Provider>,
+    /// The handle that the browser has; `None` for a new session.
+    presented: Option<Handle>,
+    loaded: Mutex<LoadedSession>,
+    ended: Mutex<Option<Error>>,
+}
+
+impl WritableSession {
+    pub(crate) fn new(
+        refresher: Arc<Refresher>,
+        provider: Arc<Provider>,
+        presented: Option<Handle>,
+        loaded: LoadedSession,
+    ) -> Self {
+        let inner = Inner {
+            refresher,
+            provider,
+            presented,
+            loaded: Mutex::new(loaded),
+            ended: Mutex::new(None),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The claims of the ID token, shared with the session rather than copied.
+    pub fn claims(&self) -> Arc<IdTokenClaims> {
+        self.read(Session::shared_claims)
+    }
+
+    /// The session as it is now, shared rather than copied.
+    pub fn snapshot(&self) -> Arc<Session> {
+        Arc::clone(&lock(&self.inner.loaded).session)
+    }
+
+    /// The id of the session. It never changes.
+    pub fn id(&self) -> SessionId {
+        self.read(|session| session.id().clone())
+    }
+
+    /// The current handle of the session.
+    pub fn handle(&self) -> Handle {
+        lock(&self.inner.loaded).handle.clone()
+    }
+
+    /// The current handle, if it is not the one that the browser has.
+    pub fn changed_handle(&self) -> Option<Handle> {
+        let handle = self.handle();
+        (self.inner.presented.as_ref() != Some(&handle)).then_some(handle)
+    }
+
+    /// Why the session has ended, if it has: the user signed out, the session was removed, or the provider
+    /// refused its refresh token. Delete the cookie then.
+    pub fn ended(&self) -> Option<Error> {
+        let ended_elsewhere = || {
+            self.read(|session| self.inner.refresher.session_has_ended(session))
+                .then_some(Error::SessionEnded(SessionEnd::Removed))
+        };
+        lock(&self.inner.ended).clone().or_else(ended_elsewhere)
+    }
+
+    /// Returns an access token for `target` that can be used now, from memory, or fetched and stored.
+    ///
+    /// # Errors
+    /// See [`Error::advice`]: a failure that passes and a refused request leave the session as it was.
+    pub async fn access_token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
+        self.token(target, Demand::Usable).await
+    }
+
+    /// Fetches a new access token for `target`, even if the current one can still be used: after a role has
+    /// changed, or when an API refuses the token.
+    ///
+    /// # Errors
+    /// As [`access_token`](Self::access_token).
+    pub async fn refresh_access_token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
+        self.token(target, Demand::New).await
+    }
+
+    /// Refreshes the tokens for `targets` that expire within `min_remaining`. Call it where cookies can
+    /// still be set, so that later, read-only parts of the request find the tokens that they need.
+    ///
+    /// Only tokens that the session has are refreshed, one after the other. Returns the outcome for each of
+    /// them; a failure leaves the session as it was.
+    pub async fn refresh_ahead(
+        &self,
+        targets: &[TokenTarget],
+        min_remaining: Duration,
+    ) -> Vec<(TokenTarget, Result<AccessToken, Error>)> {
+        let mut refreshed = Vec::new();
+        for target in targets {
+            let now = self.inner.provider.now();
+            let due = self.read(|session| {
+                session
+                    .access_tokens()
+                    .get(target)
+                    .is_some_and(|token| !token.is_usable(now, min_remaining))
+            });
+            if due {
+                let demand = Demand::MinRemaining(min_remaining);
+                let token = self.token(target, demand).await;
+                refreshed.push((target.clone(), token));
+            }
+        }
+        refreshed
+    }
+
+    /// Forgets the token for `target`; the next call fetches a new one. Nothing is revoked.
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    pub async fn forget(&self, target: &TokenTarget) -> Result<(), Error> {
+        let mut loaded = lock(&self.inner.loaded).clone();
+        let outcome = self.inner.refresher.forget(&mut loaded, target).await;
+        self.adopt(loaded);
+        outcome
+    }
+
+    /// Signs the user out, revokes the refresh token in the background, and returns the URL that ends the
+    /// user's session at Logto.
+    ///
+    /// The local session ends first, whatever happens then. The URL is `None` only if the provider's
+    /// metadata could never be fetched.
+    ///
+    /// # Errors
+    /// When the storage cannot remove the session. This process refuses it nevertheless.
+    pub async fn sign_out(&self, sign_out: &SignOut) -> Result<Option<Url>, Error> {
+        self.end(Ending::SignOut).await?;
+        let provider = &self.inner.provider;
+        let Ok(metadata) = provider.metadata().await else {
+            return Ok(None);
+        };
+        Ok(Some(sign_out.url(&provider.config, &metadata)?))
+    }
+
+    /// Signs the user out of this application only. The user's session at Logto goes on, so the next sign-in
+    /// asks for nothing. As that sign-in may get the same grant, this waits until the refresh token is
+    /// revoked, or the revocation has failed.
+    ///
+    /// # Errors
+    /// As [`sign_out`](Self::sign_out).
+    pub async fn sign_out_locally(&self) -> Result<(), Error> {
+        self.end(Ending::LocalSignOut).await
+    }
+
+    async fn end(&self, ending: Ending) -> Result<(), Error> {
+        let loaded = lock(&self.inner.loaded).clone();
+        self.inner.refresher.end(loaded, ending).await
+    }
+
+    async fn token(&self, target: &TokenTarget, demand: Demand) -> Result<AccessToken, Error> {
+        if let Some(ended) = self.ended() {
+            return Err(ended);
+        }
+        if demand == Demand::Usable {
+            if let Some(token) = self.usable_token(target) {
+                return Ok(token);
+            }
+        }
+        let loaded = lock(&self.inner.loaded).clone();
+        let refreshed = self
+            .inner
+            .refresher
+            .obtain(loaded, target.clone(), demand, Persist::Storage)
+            .await;
+        if let Err(error @ Error::SessionEnded(_)) = &refreshed.token {
+            *lock(&self.inner.ended) = Some(error.clone());
+        }
+        self.adopt(refreshed.loaded);
+        refreshed.token
+    }
+
+    fn usable_token(&self, target: &TokenTarget) -> Option<AccessToken> {
+        let now = self.inner.provider.now();
+        let mut loaded = lock(&self.inner.loaded);
+        let token = loaded
+            .session
+            .usable_token(&self.inner.provider.config, target, now)?
+            .clone();
+        Arc::make_mut(&mut loaded.session).touch(target, now);
+        Some(token)
+    }
+
+    /// Takes over the session from a refresh, unless another refresh has brought a newer one meanwhile.
+    fn adopt(&self, newer: LoadedSession) {
+        let age = |loaded: &LoadedSession| (loaded.version, loaded.session.changed_at());
+        let mut loaded = lock(&self.inner.loaded);
+        if age(&newer) >= age(&loaded) {
+            *loaded = newer;
+        }
+    }
+
+    pub(super) fn provider(&self) -> &Arc<Provider> {
+        &self.inner.provider
+    }
+
+    fn read<T>(&self, of: impl FnOnce(&Session) -> T) -> T {
+        of(&lock(&self.inner.loaded).session)
+    }
+}
+
+impl fmt::Debug for WritableSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WritableSession")
+            .field("session", &self.snapshot())
+            .finish_non_exhaustive()
+    }
+}
