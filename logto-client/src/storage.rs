@@ -8,47 +8,20 @@ use logto_core::{Session, UnixTime};
 /// What the browser carries so that its session is found again: a random id for storages on the
 /// server, the sealed session itself for cookie storage.
 ///
-/// A storage may add parts: values that the browser carries in cookies of their own, as far as there is
-/// room, and that the session can do without. `CookieStorage` puts each access token into one. A storage
-/// that makes none finds none, or what another storage has left there, and takes no notice.
-///
 /// Whoever holds a handle holds the session, so `Debug` shows no part of it.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Handle {
-    value: String,
-    parts: Vec<String>,
-}
+pub struct Handle(String);
 
 impl Handle {
     /// Takes a handle as it was read from a cookie, or made by a storage. It must consist of
     /// characters that may stand in a cookie value; storages use base64url.
     pub fn new(value: impl Into<String>) -> Self {
-        Self {
-            value: value.into(),
-            parts: Vec::new(),
-        }
+        Self(value.into())
     }
 
-    /// Adds parts of the same characters, the most wanted first.
-    #[must_use]
-    pub fn with_parts<P: Into<String>>(mut self, parts: impl IntoIterator<Item = P>) -> Self {
-        self.parts.extend(parts.into_iter().map(Into::into));
-        self
-    }
-
-    /// The handle in clear, for the cookie, without its parts.
+    /// The handle in clear, for the cookie.
     pub fn expose(&self) -> &str {
-        &self.value
-    }
-
-    /// The parts in clear. Of those that a browser presents, nobody has checked that they belong together.
-    pub fn parts(&self) -> &[String] {
-        &self.parts
-    }
-
-    /// The same handle without its parts.
-    pub(crate) fn without_parts(&self) -> Self {
-        Self::new(&self.value)
+        &self.0
     }
 }
 

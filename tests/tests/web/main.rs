@@ -6,7 +6,6 @@ mod callbacks;
 mod device;
 mod error_responses;
 mod one_time_token;
-mod proxy;
 mod pushed;
 mod routes;
 mod several_sessions;
