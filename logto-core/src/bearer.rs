@@ -101,7 +101,7 @@ impl Challenge {
 
     /// The value of the `WWW-Authenticate` header. Whatever the texts hold, it is one header with
     /// these parameters: characters that RFC 6750 does not admit are left out.
-    pub fn header_value(&self) -> HeaderValue {
+    fn header_value(&self) -> HeaderValue {
         let parameters: Vec<String> = [
             ("realm", self.realm.as_deref()),
             ("error", self.error),

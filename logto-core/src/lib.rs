@@ -21,7 +21,7 @@
 //! | protect an API | [`bearer`], [`AccessTokenVerification`](api_token::AccessTokenVerification), [`Introspect`](introspection::Introspect) |
 //! | sign the user out | [`SignOut`](sign_out::SignOut), [`RevokeRefreshToken`](revocation::RevokeRefreshToken) |
 //! | hear that a user signed out elsewhere | [`LogoutTokenVerification`](logout_token::LogoutTokenVerification) |
-//! | call Logto's own APIs | [`AccountApi`](account_api::AccountApi), [`ManagementApi`](management_api::ManagementApi) |
+//! | call Logto's own APIs | [`AccountApi`](logto_api::AccountApi), [`ManagementApi`](logto_api::ManagementApi) |
 //! | receive webhooks | [`webhook`] |
 //!
 //! # A sign-in, driven by hand
@@ -84,7 +84,6 @@
 //! | `aws-lc` | yes | `AwsLcVerifier` and `AwsLcSigner`: fast, native targets |
 //! | `rust-crypto` | no | `RustCryptoVerifier`: no C, WebAssembly |
 
-pub mod account_api;
 pub mod api_token;
 pub mod bearer;
 pub mod claims;
@@ -100,7 +99,7 @@ pub mod id_token;
 pub mod introspection;
 pub mod jwt;
 pub mod logout_token;
-pub mod management_api;
+pub mod logto_api;
 pub mod metadata;
 pub mod pushed_authorization;
 pub mod refresh;
@@ -114,7 +113,6 @@ pub mod user_info;
 pub mod vocabulary;
 pub mod webhook;
 
-mod api_request;
 mod json;
 mod retry_after;
 mod secret;

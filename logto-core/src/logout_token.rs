@@ -20,7 +20,7 @@ const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// How long after it was issued a logout token is accepted, whatever its `exp` says. Logto's live for
 /// two minutes.
-pub const LONGEST_LOGOUT_TOKEN_LIFETIME: Duration = Duration::from_secs(300);
+const MAX_LIFETIME: Duration = Duration::from_secs(300);
 
 /// The `logout_token` in the body of a back-channel logout request, a form.
 ///
@@ -136,7 +136,7 @@ impl<'a> LogoutTokenVerification<'a> {
 /// `exp`, or an end soon after `iat` when that is earlier or there is no `exp`.
 fn validity(claims: &Map<String, Value>) -> Result<Validity, TokenError> {
     let iat = protocol::required_date(claims, "iat")?;
-    let latest = iat.plus(LONGEST_LOGOUT_TOKEN_LIFETIME);
+    let latest = iat.plus(MAX_LIFETIME);
     let exp = protocol::date(claims, "exp")?.map_or(latest, |exp| exp.min(latest));
     Ok(Validity {
         exp,

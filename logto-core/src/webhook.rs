@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::secret::Secret;
 
 /// The header with the signature: the HMAC-SHA256 of the body, in hexadecimal digits.
-pub const SIGNATURE_HEADER: &str = "logto-signature-sha-256";
+const SIGNATURE_HEADER: &str = "logto-signature-sha-256";
 
 /// Why a webhook request is refused. Answer 401 and do nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

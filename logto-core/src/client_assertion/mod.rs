@@ -19,7 +19,7 @@ pub use self::aws_lc::{AwsLcSigner, PrivateKeyError};
 use crate::{error::SigningError, jwt::Algorithm, secret::Secret, time::UnixTime};
 
 /// How long an assertion is good: long enough for the way and for clocks that disagree a little.
-pub const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_secs(60);
 
 /// Sets apart from every other kind of token
 /// ([RFC 8725 section 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)).
@@ -55,7 +55,7 @@ pub(crate) fn claims(client_id: &str, issuer: &str, now: UnixTime, random: &[u8;
         "aud": issuer,
         "jti": BASE64_URL_SAFE_NO_PAD.encode(random),
         "iat": now.as_secs(),
-        "exp": now.plus(ASSERTION_LIFETIME).as_secs(),
+        "exp": now.plus(LIFETIME).as_secs(),
     })
 }
 

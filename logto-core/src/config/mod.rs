@@ -22,10 +22,10 @@ pub const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(60);
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// How long before its expiry an access token is no longer handed out, unless configured.
-pub const DEFAULT_EXPIRY_LEEWAY: Duration = Duration::from_secs(60);
+const DEFAULT_EXPIRY_LEEWAY: Duration = Duration::from_secs(60);
 
 /// Where Logto sends the browser back to, below the base URL, unless configured.
-pub const DEFAULT_CALLBACK_PATH: &str = "/callback";
+const DEFAULT_CALLBACK_PATH: &str = "/callback";
 
 /// A checked, immutable configuration. Clones share one allocation.
 ///
@@ -178,7 +178,7 @@ impl LogtoConfig {
 
     /// Whether an endpoint of the provider may be at `url`: at the issuer's origin or at one of the
     /// [`trusted_endpoint_origins`](LogtoConfigBuilder::trusted_endpoint_origins).
-    pub fn trusts_origin_of(&self, url: &Url) -> bool {
+    pub(crate) fn trusts_origin_of(&self, url: &Url) -> bool {
         let origin = url.origin();
         origin == self.settings.discovery_url.origin()
             || self.settings.trusted_endpoint_origins.contains(&origin)

@@ -8,7 +8,6 @@ use std::fmt;
 use bytes::Bytes;
 use http::{Request, Response};
 
-pub use self::response::is_json_object;
 pub(crate) use self::{
     request::{get, get_with_token, post_form, sensitive},
     response::{json_object, json_response, seconds, success, unusable},

@@ -25,13 +25,6 @@ pub(crate) fn json_object(
         .map_err(|error| unusable(endpoint, response, error.to_string()).into())
 }
 
-/// Whether `body` is one JSON object, as every successful response of the token endpoint is. Anything
-/// else under a successful status comes from a proxy, or was cut off on the way: it does not say what
-/// the provider did with the request.
-pub fn is_json_object(body: &[u8]) -> bool {
-    json::parse_object(body).is_ok()
-}
-
 /// A duration as the protocol writes it: a number of seconds, not negative.
 pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     Duration::try_from_secs_f64(value.as_f64()?).ok()

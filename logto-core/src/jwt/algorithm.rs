@@ -55,7 +55,7 @@ impl Algorithm {
     }
 
     /// The algorithm with this name; names are case-sensitive.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "ES256" => Self::Es256,
             "ES384" => Self::Es384,

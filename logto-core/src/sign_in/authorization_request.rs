@@ -2,27 +2,10 @@
 //! builds the URL and the PKCE challenge.
 
 use oauth2::{
-    AuthUrl, Client, ClientId, CsrfToken, EndpointNotSet, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, Scope, StandardRevocableToken,
-    basic::{
-        BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-        BasicTokenResponse,
-    },
+    AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    basic::BasicClient,
 };
 use url::Url;
-
-type OAuthClient = Client<
-    BasicErrorResponse,
-    BasicTokenResponse,
-    BasicTokenIntrospectionResponse,
-    StandardRevocableToken,
-    BasicRevocationErrorResponse,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
->;
 
 /// What an authorization request always has ([RFC 6749 section 4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1)).
 pub(super) struct AuthorizationRequest<'a> {
@@ -39,7 +22,7 @@ impl AuthorizationRequest<'_> {
     /// The URL to send the browser to: `response_type=code` with an S256 challenge, and the query that
     /// the endpoint already has.
     pub(super) fn url(&self) -> Url {
-        let client = OAuthClient::new(ClientId::new(self.client_id.to_owned()))
+        let client = BasicClient::new(ClientId::new(self.client_id.to_owned()))
             .set_auth_uri(AuthUrl::from_url(self.endpoint.clone()))
             .set_redirect_uri(RedirectUrl::from_url(self.redirect_uri.clone()));
         let mut request = client

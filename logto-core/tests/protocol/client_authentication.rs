@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::Request;
 use logto_core::{
     Exchange, LogtoConfig, Secret, TokenTarget, UnixTime,
-    client_assertion::{ASSERTION_LIFETIME, AwsLcSigner, ClientAssertionSigner, PrivateKeyError},
+    client_assertion::{AwsLcSigner, ClientAssertionSigner, PrivateKeyError},
     client_authentication::{authenticate, is_refused},
     config::ClientAuthentication,
     discovery::FetchKeys,
@@ -223,7 +223,7 @@ fn an_exchange_gives_the_same_bytes_every_time_and_each_sending_another_assertio
     let (_, other, ..) = assertion(&second);
     assert_ne!(one["jti"], other["jti"]);
     assert_eq!(other["iat"], later.as_secs());
-    assert_eq!(other["exp"], later.plus(ASSERTION_LIFETIME).as_secs());
+    assert_eq!(other["exp"], later.plus(Duration::from_secs(60)).as_secs());
 }
 
 #[test]

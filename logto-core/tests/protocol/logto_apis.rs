@@ -3,10 +3,9 @@
 use http::Method;
 use logto_core::{
     AccessToken, Exchange, LogtoConfig, TokenTarget,
-    account_api::{AccountApi, VERIFICATION_HEADER},
     error::UsageError,
     grants::ClientCredentials,
-    management_api::ManagementApi,
+    logto_api::{AccountApi, ManagementApi},
 };
 use logto_recordings::Recording;
 use serde_json::json;
@@ -31,7 +30,7 @@ fn an_account_request_carries_the_users_token_and_a_json_body() {
     assert_eq!(header(&request, "authorization"), Some("Bearer the-token"));
     assert_eq!(header(&request, "accept"), Some("application/json"));
     assert_eq!(header(&request, "content-type"), None);
-    assert_eq!(header(&request, VERIFICATION_HEADER), None);
+    assert_eq!(header(&request, "logto-verification-id"), None);
     assert!(request.body().is_empty());
 
     let body = json!({"name": "Alice"});

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::Response;
 use logto_core::{
     Exchange, LogtoConfig, Machine, Secret, Session, SignIn, Step, TokenTarget,
-    account_api::AccountApi,
     claims::UserInfo,
     config::{ClientAuthentication, LogtoConfigBuilder},
     discovery::Discover,
@@ -14,6 +13,7 @@ use logto_core::{
     id_token::IdTokenVerification,
     introspection::{Introspect, Introspection},
     jwt::{self, AwsLcVerifier, TokenType, UnverifiedJwt},
+    logto_api::AccountApi,
     refresh::{Demand, Event},
     revocation::RevokeRefreshToken,
     session::SessionId,

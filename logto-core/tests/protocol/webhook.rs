@@ -4,8 +4,10 @@ use aws_lc_rs::hmac;
 use http::{HeaderMap, HeaderValue};
 use logto_core::{
     Secret,
-    webhook::{self, SIGNATURE_HEADER, WebhookError},
+    webhook::{self, WebhookError},
 };
+
+const SIGNATURE_HEADER: &str = "logto-signature-sha-256";
 
 const KEY: &str = "the signing key";
 const BODY: &[u8] = br#"{"event":"User.Created","hookId":"h","createdAt":"2026-11-22T00:00:00Z"}"#;

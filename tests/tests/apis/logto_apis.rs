@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use logto_client::{
     AccessToken, LogtoConfig, TokenTarget,
-    core::{account_api::AccountApi, management_api::ManagementApi},
+    core::logto_api::{AccountApi, ManagementApi},
     m2m::M2mClient,
 };
 use logto_storage::MemoryStorage;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use logto_client::{
     SignIn, TokenTarget, UnixTime,
-    core::{AccessToken, account_api::AccountApi, sign_out::SignOut},
+    core::{AccessToken, logto_api::AccountApi, sign_out::SignOut},
     web::Guarded,
 };
 use logto_storage::MemoryStorage;
