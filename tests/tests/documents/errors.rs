@@ -164,7 +164,7 @@ fn variant(error: &impl std::fmt::Debug) -> String {
     text[..end.unwrap_or(text.len())].to_owned()
 }
 
-const CORE: &str = include_str!("../../../logto-core/src/error/mod.rs");
+const CORE: &str = include_str!("../../../logto-core/src/error.rs");
 const CALLBACK: &str = include_str!("../../../logto-core/src/error/callback.rs");
 const SERVER: &str = include_str!("../../../logto-core/src/error/server.rs");
 const USAGE: &str = include_str!("../../../logto-core/src/error/usage.rs");

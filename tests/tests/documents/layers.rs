@@ -75,7 +75,7 @@ impl Crate {
                 if name == "main" && folder.join("lib.rs").exists() {
                     continue;
                 }
-                if !["lib", "main", "mod"].contains(&name.as_str()) {
+                if !["lib", "main"].contains(&name.as_str()) {
                     inner.push(name);
                 }
                 let text = fs::read_to_string(&path).unwrap();
