@@ -31,6 +31,10 @@ fn what_to_change(error: &sqlx::Error) -> Option<&'static str> {
         }
         sqlx::Error::Tls(_) => Some("enable the feature `tls`, or correct `sslmode` in the URL"),
         sqlx::Error::Io(error) if is_unknown_host(error) => Some("correct the host of the URL"),
+        // The statement that ran is not the one that was asked for.
+        sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnDecode { .. } => Some(POOLER),
         sqlx::Error::Database(error) => {
             let code = error.code()?;
             let advice = |table: &[(&str, &'static str)], matches: &dyn Fn(&str) -> bool| {
@@ -52,7 +56,7 @@ const DATABASE: &str = "correct the database of the URL";
 const OPTIONS: &str = "correct `options` in the URL";
 const POOLER: &str = "behind PgBouncer, or another pooler in transaction mode, connect with `PostgresOptions::transaction_pooling`";
 
-const CODES: [(&str, &str); 11] = [
+const CODES: [(&str, &str); 12] = [
     ("28P01", PASSWORD),
     (
         "28000",
@@ -68,13 +72,17 @@ const CODES: [(&str, &str); 11] = [
         "42703",
         "the table `logto_sessions` has other columns: drop it, and run `PostgresStore::migrate`",
     ),
-    // A statement that another client of the pooler prepared, or on another server connection.
+    // A statement that another client of the pooler prepared, or on another server connection: it is
+    // missing, it is there already, or its parameters have other types.
     ("26000", POOLER),
     ("42P05", POOLER),
+    ("22P03", POOLER),
 ];
 
-/// PgBouncer has one code for all its errors: 08P01.
-const TEXTS: [(&str, &str); 4] = [
+/// PgBouncer has one code for all its errors, 08P01. PostgreSQL gives it to a statement of another
+/// client of the pooler that has another number of parameters or columns.
+const TEXTS: [(&str, &str); 5] = [
+    ("bind message", POOLER),
     ("no such database", DATABASE),
     ("does not exist", DATABASE),
     ("no such user", PASSWORD),
