@@ -16,7 +16,6 @@ pub use self::{
 use crate::{
     config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
     error::TokenError,
-    json::Lookup,
     jwt::{Decoded, KeySet, MAX_TOKEN_LEN, TokenType},
     time::UnixTime,
     vocabulary::organization_urn,

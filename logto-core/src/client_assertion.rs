@@ -9,7 +9,7 @@ mod aws_lc;
 
 use std::{fmt, time::Duration};
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
@@ -53,7 +53,7 @@ pub(crate) fn claims(client_id: &str, issuer: &str, now: UnixTime, random: &[u8;
         "iss": client_id,
         "sub": client_id,
         "aud": issuer,
-        "jti": BASE64_URL_SAFE_NO_PAD.encode(random),
+        "jti": URL_SAFE_NO_PAD.encode_to_string(random),
         "iat": now.as_secs(),
         "exp": now.plus(LIFETIME).as_secs(),
     })
@@ -85,10 +85,10 @@ fn message(algorithm: &str, key_id: Option<&str>, claims: &Value) -> String {
         ("typ".to_owned(), TYPE.into()),
     ]);
     header.extend(key_id.map(|kid| ("kid".to_owned(), kid.into())));
-    let encode = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
+    let encode = |json: &Value| URL_SAFE_NO_PAD.encode_to_string(json.to_string());
     format!("{}.{}", encode(&Value::Object(header)), encode(claims))
 }
 
 fn signed(message: String, signature: &[u8]) -> String {
-    format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode_to_string(signature))
 }

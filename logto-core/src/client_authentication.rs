@@ -5,7 +5,7 @@
 //! names the moment it was made and is good once, while the request of an exchange is the same every
 //! time; so [`authenticate`] adds it right before the request is sent.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64_simd::STANDARD;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use serde_json::Value;
@@ -146,7 +146,7 @@ fn authenticated(
 fn basic(client_id: &str, secret: &str) -> HeaderValue {
     let encode = |part: &str| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encode(client_id), encode(secret));
-    exchange::sensitive(&format!("Basic {}", BASE64_STANDARD.encode(pair)))
+    exchange::sensitive(&format!("Basic {}", STANDARD.encode_to_string(pair)))
 }
 
 #[cfg(test)]
@@ -167,8 +167,8 @@ mod tests {
         let secret = ClientAuthentication::Basic(Secret::from("s3cr3t+/ :%"));
         let request = endpoint("my app", secret).post(&[("grant_type", "refresh_token")]);
         let value = request.headers()[header::AUTHORIZATION].to_str().unwrap();
-        let decoded = BASE64_STANDARD
-            .decode(value.strip_prefix("Basic ").unwrap())
+        let decoded = STANDARD
+            .decode_to_vec(value.strip_prefix("Basic ").unwrap())
             .unwrap();
         assert_eq!(decoded, b"my+app:s3cr3t%2B%2F+%3A%25");
         assert_eq!(request.body(), "grant_type=refresh_token");

@@ -14,6 +14,7 @@ use crate::{
     config::{DEFAULT_CLOCK_SKEW, LogtoConfig, MAX_CLOCK_SKEW},
     error::{Endpoint, Error, TokenError, UsageError},
     exchange::{self, Exchange},
+    json::Members,
     metadata::ProviderMetadata,
     secret::Secret,
     time::UnixTime,
@@ -189,17 +190,17 @@ impl Introspection {
     /// A token without `sub` is an application's own
     /// ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
     fn claims(&self) -> Result<ApiTokenClaims, TokenError> {
-        let members = &self.members;
+        let members = Members::from(self.members.clone());
         let sub = match members.get("sub") {
-            Some(_) => Some(protocol::subject(members)?),
-            None => protocol::name(members, "client_id")?,
+            Some(_) => Some(protocol::subject(&members)?),
+            None => protocol::name(&members, "client_id")?,
         };
         let aud = match members.get("aud") {
-            Some(_) => protocol::audience(members)?,
+            Some(_) => protocol::audience(&members)?,
             None => Vec::new(),
         };
-        let jti = protocol::name(members, "jti")?;
-        ApiTokenClaims::read(members.clone().into(), sub.unwrap_or_default(), aud, jti)
+        let jti = protocol::name(&members, "jti")?;
+        ApiTokenClaims::read(members, sub.unwrap_or_default(), aud, jti)
     }
 }
 

@@ -1,15 +1,17 @@
 //! Strict JSON, for everything that a server sends.
 
-mod members;
+use std::{borrow::Cow, fmt};
 
-use std::fmt;
-
-use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Deserialize,
+    de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Map, Number, Value, error::Category, map::Entry};
 
-pub(crate) use self::members::{Lookup, Members, parse_members};
+/// Room for the members of one object; few tokens have more claims.
+const USUAL_MEMBERS: usize = 16;
 
-/// Why a text is not acceptable, and where; never a part of the text.
+/// Why a text is refused, and where; never a part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} (line {line}, column {column})")]
 pub(crate) struct JsonError {
@@ -27,33 +29,40 @@ impl JsonError {
 
 /// Reads one JSON object and nothing else.
 ///
-/// Refused: a member given twice in any object at any level, even when its name is escaped
-/// differently ([RFC 8259 section 4](https://www.rfc-editor.org/rfc/rfc8259#section-4) leaves open
-/// which one counts, and two readers that disagree about that are an attack); anything but an object
-/// at the top; text after it; a byte order mark; bytes that are not UTF-8; nesting of 128 levels.
+/// Refuses a member given twice in any object at any level, even when its name is escaped differently:
+/// [RFC 8259 section 4](https://www.rfc-editor.org/rfc/rfc8259#section-4) leaves open which one counts,
+/// and an attacker can use two readers that disagree. Also refuses anything but an object at the top,
+/// text after it, a byte order mark, bytes that are not UTF-8, and nesting of 128 levels.
 pub(crate) fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Strict
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| json_error(&error))?;
-    match value {
-        Value::Object(object) => Ok(object),
-        _ => Err(JsonError {
-            what: "is not a JSON object",
-            line: 1,
-            column: 1,
-        }),
-    }
+    let members = parse_members(text)?.without(&[]);
+    Ok(members
+        .map(|(name, value)| (name.into_owned(), value))
+        .collect())
 }
 
-fn json_error(error: &serde_json::Error) -> JsonError {
+/// Reads one JSON object as [`parse_object`] does, into a list. For the claims of tokens, which are few and
+/// looked at once: building a map of them takes longer than all other checks of the claims together.
+pub(crate) fn parse_members(text: &[u8]) -> Result<Members<'_>, JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    deserializer
+        .deserialize_map(MembersVisitor)
+        .and_then(|members| deserializer.end().map(|()| members))
+        .map_err(|error| json_error(text, error))
+}
+
+fn json_error(text: &[u8], error: serde_json::Error) -> JsonError {
     let what = match error.classify() {
         Category::Syntax | Category::Io => "is not valid JSON",
         Category::Eof => "ends in the middle of the JSON",
-        // `Strict` accepts every type of value: the only thing it objects to is repetition.
+        Category::Data if text.trim_ascii_start().first() != Some(&b'{') => "is not a JSON object",
+        // Inside the object every type of value is accepted: only a repetition is refused.
         Category::Data => "has a JSON member twice",
     };
+    // A list of members notices a repetition at its end; reading the same text as a value stops where it is.
+    let error = Strict
+        .deserialize(&mut serde_json::Deserializer::from_slice(text))
+        .err()
+        .unwrap_or(error);
     JsonError {
         what,
         line: error.line(),
@@ -61,7 +70,63 @@ fn json_error(error: &serde_json::Error) -> JsonError {
     }
 }
 
-/// Builds a [`Value`], as serde_json does, but keeps an eye on repeated members.
+/// The members of one JSON object, each name once. A name without escapes is borrowed from the text.
+pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, Value)>);
+
+impl<'a> Members<'a> {
+    /// The value of the member `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.iter()
+            .find_map(|(known, value)| (known == name).then_some(value))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// All members except `names`.
+    pub(crate) fn without(self, names: &[&str]) -> impl Iterator<Item = (Cow<'a, str>, Value)> {
+        let members = self.0.into_iter();
+        members.filter(|(name, _)| !names.contains(&&**name))
+    }
+}
+
+impl From<Map<String, Value>> for Members<'_> {
+    fn from(object: Map<String, Value>) -> Self {
+        let members = object.into_iter();
+        Self(members.map(|(name, value)| (name.into(), value)).collect())
+    }
+}
+
+struct MembersVisitor;
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Members<'de>, A::Error> {
+        let mut read = Vec::with_capacity(USUAL_MEMBERS);
+        while let Some(Name(name)) = members.next_key()? {
+            read.push((name, members.next_value_seed(Strict)?));
+        }
+        // Sorted first: to compare each name with each other would let a server make the work quadratic.
+        read.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let is_repeated =
+            |pair: &[(Cow<'_, str>, Value)]| matches!(pair, [(one, _), (other, _)] if one == other);
+        if read.windows(2).any(is_repeated) {
+            return Err(de::Error::custom("repeated member"));
+        }
+        Ok(Members(read))
+    }
+}
+
+/// Builds a [`Value`] as serde_json does, and refuses repeated members.
 struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
@@ -141,12 +206,22 @@ fn arbitrary_precision_number(object: &Map<String, Value>) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
 
     fn what(text: &[u8]) -> &'static str {
         parse_object(text).unwrap_err().what()
+    }
+
+    /// What comes of the same object at the top, which is read into [`Members`], and below, where it is a
+    /// [`Value`].
+    fn top_and_below(text: &str) -> [Result<Value, &'static str>; 2] {
+        let below = format!("{{\"below\":{text}}}");
+        let below = parse_object(below.as_bytes()).map(|mut object| object["below"].take());
+        let top = parse_object(text.as_bytes()).map(Value::Object);
+        [top, below].map(|read| read.map_err(|error| error.what()))
     }
 
     #[test]
@@ -238,5 +313,38 @@ mod tests {
         assert_eq!(Value::Object(number), json!({"exp": 17}));
         let object = br#"{"a":{"$serde_json::private::Number":"x"}}"#;
         assert!(parse_object(object).unwrap()["a"].is_object());
+    }
+
+    #[test]
+    fn v17_members_are_read_and_refused_at_the_top_as_below() {
+        for text in [
+            r#" {"a":[1,{"b":null}],"\u0063":"d","e":1.5} "#,
+            "{}",
+            r#"{"sub":"a","\u0073ub":"b"}"#,
+            r#"{"a":1,"b":2,"c":3,"a":4}"#,
+            r#"{"a":[{"b":1,"b":2}]}"#,
+            r#"{"a":1,}"#,
+        ] {
+            let [top, below] = top_and_below(text);
+            assert_eq!(top, below, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_found_by_its_name() {
+        let members = parse_members(br#"{"b":1,"a":2,"c":3}"#).unwrap();
+        assert_eq!(members.get("a"), Some(&Value::from(2)));
+        assert_eq!(members.get("d"), None);
+        let rest: Vec<_> = members.without(&["a", "c"]).collect();
+        assert_eq!(rest, [("b".into(), Value::from(1))]);
+    }
+
+    proptest! {
+        #[test]
+        fn v17_no_text_is_read_differently(text in r#"\{("[ab]":[01],?|"a":\{("b":1,?)*\},?){0,4}\}"#) {
+            let [top, below] = top_and_below(&text);
+            // Of two faults either may be named.
+            prop_assert_eq!(top.ok(), below.ok());
+        }
     }
 }

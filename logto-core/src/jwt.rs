@@ -23,7 +23,7 @@ mod verifier;
 
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::error::TokenError;
@@ -183,6 +183,6 @@ pub(crate) fn is_signed(token: &str) -> bool {
 /// for one that was issued.
 pub(crate) fn without_signature(token: &str, claims: &Map<String, Value>) -> String {
     let header = token.split('.').next().unwrap_or_default();
-    let payload = URL_SAFE_NO_PAD.encode(Value::from(claims.clone()).to_string());
+    let payload = URL_SAFE_NO_PAD.encode_to_string(Value::from(claims.clone()).to_string());
     format!("{header}.{payload}.")
 }

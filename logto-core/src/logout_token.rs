@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::{
     claims::protocol,
     config::{DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW},
     error::TokenError,
+    json::Members,
     jwt::{KeySet, MAX_TOKEN_LEN, TokenType, UnverifiedJwt, Validity},
     secret::Secret,
     time::UnixTime,
@@ -103,14 +104,14 @@ impl<'a> LogoutTokenVerification<'a> {
         if token.unverified_issuer() != Some(self.issuer) {
             return Err(TokenError::Issuer);
         }
-        let claims = token.verify(keys)?.claims;
+        let claims = Members::from(token.verify(keys)?.claims);
         if protocol::audience(&claims)? != [self.client_id] {
             return Err(TokenError::Audience);
         }
         let validity = validity(&claims)?;
         validity.check(now, self.clock_skew)?;
         check_event(&claims)?;
-        if claims.contains_key("nonce") {
+        if claims.get("nonce").is_some() {
             return Err(TokenError::BadClaim {
                 claim: "nonce",
                 expected: "absent",
@@ -134,7 +135,7 @@ impl<'a> LogoutTokenVerification<'a> {
 }
 
 /// `exp`, or an end soon after `iat` when that is earlier or there is no `exp`.
-fn validity(claims: &Map<String, Value>) -> Result<Validity, TokenError> {
+fn validity(claims: &Members<'_>) -> Result<Validity, TokenError> {
     let iat = protocol::required_date(claims, "iat")?;
     let latest = iat.plus(MAX_LIFETIME);
     let exp = protocol::date(claims, "exp")?.map_or(latest, |exp| exp.min(latest));
@@ -145,7 +146,7 @@ fn validity(claims: &Map<String, Value>) -> Result<Validity, TokenError> {
     })
 }
 
-fn check_event(claims: &Map<String, Value>) -> Result<(), TokenError> {
+fn check_event(claims: &Members<'_>) -> Result<(), TokenError> {
     let events = claims
         .get("events")
         .ok_or(TokenError::MissingClaim("events"))?;

@@ -14,7 +14,7 @@ pub(crate) mod sqlite;
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use logto_client::{
     entropy::{Entropy, OsEntropy},
     key_value::{Entry, KeyValueStore},
@@ -237,7 +237,7 @@ impl ExternalStorage {
         self.keys
             .keyed_hashes(&[kind, &self.issuer, &self.app_id, id])
             .into_iter()
-            .map(|hash| URL_SAFE_NO_PAD.encode(hash))
+            .map(|hash| URL_SAFE_NO_PAD.encode_to_string(hash))
     }
 }
 
@@ -262,7 +262,7 @@ impl SessionStorage for ExternalStorage {
     ) -> Result<(Handle, Version), StorageError> {
         let mut id = [0; 32];
         self.entropy.fill(&mut id).map_err(unavailable)?;
-        let handle = Handle::new(URL_SAFE_NO_PAD.encode(id));
+        let handle = Handle::new(URL_SAFE_NO_PAD.encode_to_string(id));
         let expiry = Expiry::of(session, self.lifetimes, now);
         let record = Record {
             version: 1,
@@ -372,7 +372,7 @@ const LONGEST_TTL: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
 
 /// The store knows a handle by its hash only.
 fn key_of(handle: &Handle) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(handle.expose()))
+    URL_SAFE_NO_PAD.encode_to_string(Sha256::digest(handle.expose()))
 }
 
 fn lease_key(handle: &Handle) -> String {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use logto_client::{
     clock::{Clock, SystemClock},
     entropy::{Entropy, OsEntropy},
@@ -121,7 +121,7 @@ impl SessionStorage for MemoryStorage {
         self.entropy
             .fill(&mut id)
             .map_err(|error| StorageError::Unavailable(Box::new(error)))?;
-        let handle = Handle::new(URL_SAFE_NO_PAD.encode(id));
+        let handle = Handle::new(URL_SAFE_NO_PAD.encode_to_string(id));
         let expiry = Expiry::of(session, self.lifetimes, now);
 
         let mut sessions = self.sessions();

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use logto_core::{
     LogtoConfig, Secret, TokenTarget,
     session::{SessionDelta, SessionId},
@@ -197,7 +197,7 @@ impl Location {
         let _ = hkdf::Hkdf::<Sha256>::new(Some(b"logto successor ledger"), secret)
             .expand_multi_info(&[b"name", what], &mut name);
         Self {
-            key: format!("{}.ledger", URL_SAFE_NO_PAD.encode(name)),
+            key: format!("{}.ledger", URL_SAFE_NO_PAD.encode_to_string(name)),
             ring: KeyRing::new(SealKey::derive(secret)),
         }
     }

@@ -37,7 +37,7 @@
 mod options;
 mod request_cookies;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
@@ -273,7 +273,7 @@ const GENERATION_LEN: usize = 8;
 /// themselves, so that no two writes share it.
 fn generation(value: &str) -> String {
     let digest = Sha256::digest(value);
-    URL_SAFE_NO_PAD.encode(digest.get(..6).unwrap_or_default())
+    URL_SAFE_NO_PAD.encode_to_string(digest.get(..6).unwrap_or_default())
 }
 
 fn check(value: &str) -> Result<(), CookieError> {

@@ -1,6 +1,6 @@
 //! To Logto and back.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
 use logto_core::{
@@ -240,7 +240,7 @@ impl LogtoWeb {
     fn browsers(&self, request_cookies: &RequestCookies<'_>) -> Vec<Browser> {
         let name = self.cookies.browser_name();
         let open = |value: &&str| {
-            let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
+            let sealed = URL_SAFE_NO_PAD.decode_to_vec(value).ok()?;
             Browser::from_bytes(&self.keys.open(&self.context(&name), &sealed)?)
         };
         request_cookies.browsers().iter().filter_map(open).collect()
@@ -259,7 +259,7 @@ impl LogtoWeb {
     }
 
     fn open_start(&self, state: &str) -> Option<Start> {
-        let sealed = URL_SAFE_NO_PAD.decode(state).ok()?;
+        let sealed = URL_SAFE_NO_PAD.decode_to_vec(state).ok()?;
         let bytes = self
             .keys
             .open(&self.context(self.cookies.name()), &sealed)?;
@@ -269,7 +269,7 @@ impl LogtoWeb {
     fn seal(&self, name: &str, bytes: &[u8]) -> Result<String, SealError> {
         let entropy = &**self.client.entropy();
         let sealed = self.keys.seal(&self.context(name), bytes, entropy)?;
-        Ok(URL_SAFE_NO_PAD.encode(sealed))
+        Ok(URL_SAFE_NO_PAD.encode_to_string(sealed))
     }
 
     fn context<'a>(&'a self, name: &'a str) -> SealContext<'a> {

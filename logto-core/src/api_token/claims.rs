@@ -6,11 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ApiTokenError;
 use crate::{
-    claims::protocol,
-    error::TokenError,
-    json::{Lookup, Members},
-    jwt::Validity,
-    time::UnixTime,
+    claims::protocol, error::TokenError, json::Members, jwt::Validity, time::UnixTime,
     vocabulary::organization_id_from_urn,
 };
 
@@ -182,13 +178,13 @@ fn organization_in(aud: &[String]) -> Result<Option<&str>, TokenError> {
 }
 
 /// One string, scopes separated by spaces; absent means none. An array is refused.
-fn scopes(claims: &impl Lookup) -> Result<BTreeSet<String>, TokenError> {
+fn scopes(claims: &Members<'_>) -> Result<BTreeSet<String>, TokenError> {
     let scopes = protocol::text(claims, "scope")?.unwrap_or_default();
     let scopes = scopes.split(' ').filter(|scope| !scope.is_empty());
     Ok(scopes.map(str::to_owned).collect())
 }
 
-fn actor(claims: &impl Lookup) -> Result<Option<Actor>, TokenError> {
+fn actor(claims: &Members<'_>) -> Result<Option<Actor>, TokenError> {
     let expected = "an object with a `sub`";
     let invalid = TokenError::BadClaim {
         claim: "act",
@@ -196,7 +192,7 @@ fn actor(claims: &impl Lookup) -> Result<Option<Actor>, TokenError> {
     };
     match claims.get("act") {
         None => Ok(None),
-        Some(Value::Object(act)) => match protocol::subject(act) {
+        Some(Value::Object(act)) => match protocol::subject(&Members::from(act.clone())) {
             Ok(sub) => Ok(Some(Actor { sub })),
             Err(_) => Err(invalid),
         },

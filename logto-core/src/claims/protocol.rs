@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::{error::TokenError, json::Lookup, time::UnixTime};
+use crate::{error::TokenError, json::Members, time::UnixTime};
 
 /// The issuer: a string that is not empty.
-pub(crate) fn issuer(claims: &impl Lookup) -> Result<String, TokenError> {
+pub(crate) fn issuer(claims: &Members<'_>) -> Result<String, TokenError> {
     match claims.get("iss") {
         None => Err(TokenError::MissingClaim("iss")),
         Some(Value::String(issuer)) if !issuer.is_empty() => Ok(issuer.clone()),
@@ -17,13 +17,13 @@ pub(crate) fn issuer(claims: &impl Lookup) -> Result<String, TokenError> {
 }
 
 /// The subject: a string of 1 to 255 bytes (OpenID Connect Core 2).
-pub(crate) fn subject(claims: &impl Lookup) -> Result<String, TokenError> {
+pub(crate) fn subject(claims: &Members<'_>) -> Result<String, TokenError> {
     name(claims, "sub")?.ok_or(TokenError::MissingClaim("sub"))
 }
 
 /// A string that names something: 1 to 255 bytes.
 pub(crate) fn name(
-    claims: &impl Lookup,
+    claims: &Members<'_>,
     claim: &'static str,
 ) -> Result<Option<String>, TokenError> {
     const MAX_LENGTH: usize = 255;
@@ -40,7 +40,7 @@ pub(crate) fn name(
 }
 
 /// The audiences: a string or an array of strings.
-pub(crate) fn audience(claims: &impl Lookup) -> Result<Vec<String>, TokenError> {
+pub(crate) fn audience(claims: &Members<'_>) -> Result<Vec<String>, TokenError> {
     let audience = claims.get("aud").ok_or(TokenError::MissingClaim("aud"))?;
     let strings = match audience {
         Value::String(audience) => Some(vec![audience.clone()]),
@@ -57,14 +57,14 @@ pub(crate) fn audience(claims: &impl Lookup) -> Result<Vec<String>, TokenError> 
 }
 
 pub(crate) fn required_date(
-    claims: &impl Lookup,
+    claims: &Members<'_>,
     claim: &'static str,
 ) -> Result<UnixTime, TokenError> {
     date(claims, claim)?.ok_or(TokenError::MissingClaim(claim))
 }
 
 pub(crate) fn date(
-    claims: &impl Lookup,
+    claims: &Members<'_>,
     claim: &'static str,
 ) -> Result<Option<UnixTime>, TokenError> {
     let expected = "a number of seconds since 1970";
@@ -88,7 +88,7 @@ fn numeric_date(value: &Value) -> Option<UnixTime> {
 }
 
 pub(crate) fn text(
-    claims: &impl Lookup,
+    claims: &Members<'_>,
     claim: &'static str,
 ) -> Result<Option<String>, TokenError> {
     match claims.get(claim) {
@@ -102,7 +102,7 @@ pub(crate) fn text(
 }
 
 pub(crate) fn text_or_null(
-    claims: &impl Lookup,
+    claims: &Members<'_>,
     claim: &'static str,
 ) -> Result<Option<String>, TokenError> {
     match claims.get(claim) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 /// A signature algorithm that a token may be signed with: the asymmetric ones of
@@ -92,5 +92,5 @@ impl fmt::Display for Algorithm {
 fn half_hash<D: Digest>(text: &str) -> String {
     let hash = D::digest(text);
     let (left, _) = hash.split_at(hash.len() / 2);
-    URL_SAFE_NO_PAD.encode(left)
+    URL_SAFE_NO_PAD.encode_to_string(left)
 }

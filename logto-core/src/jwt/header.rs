@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Algorithm;
 use crate::error::TokenError;
-use crate::json::{self, JsonError, Lookup, Members};
+use crate::json::{self, JsonError, Members};
 
 /// What the header of a token says that this library acts upon. Keys that a header brings along or
 /// points to (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.

@@ -1,6 +1,6 @@
 //! One JSON Web Key.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::{Algorithm, Curve, PublicKey};
@@ -116,5 +116,5 @@ fn text<'a>(jwk: &'a Map<String, Value>, member: &str) -> Option<&'a str> {
 }
 
 fn bytes(jwk: &Map<String, Value>, member: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text(jwk, member)?).ok()
+    URL_SAFE_NO_PAD.decode_to_vec(text(jwk, member)?).ok()
 }

@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
@@ -335,7 +335,7 @@ impl SignIn {
         let (nonce, name) = rest.split_at(32);
         let mut session_id = [0; 16];
         session_id.copy_from_slice(name);
-        let text = |bytes: &[u8]| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes));
+        let text = |bytes: &[u8]| Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes));
 
         let Requested { scopes, resources } = self.additions.merge(config)?;
         Ok(PendingSignIn {

@@ -1,6 +1,6 @@
 //! Sessions to test with, the size of real ones.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use logto_core::{Session, UnixTime};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -127,7 +127,7 @@ impl Sample {
 
     fn jwt(&self, what: &str, index: usize, claims: &Value) -> String {
         let header = json!({ "alg": "ES384", "typ": "JWT", "kid": random_text("kid", 0, 43) });
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode_to_string(value.to_string());
         // 96 bytes: a signature by ES384.
         let signature = random_text(&format!("{what} {}", self.id), index, 128);
         format!("{}.{}.{signature}", encode(&header), encode(claims))
@@ -160,7 +160,7 @@ fn random_text(what: &str, index: usize, length: usize) -> String {
     let blocks =
         (0..length.div_ceil(32)).map(|block| Sha256::digest(format!("{what} {index} {block}")));
     let bytes: Vec<u8> = blocks.flatten().collect();
-    let mut text = URL_SAFE_NO_PAD.encode(bytes);
+    let mut text = URL_SAFE_NO_PAD.encode_to_string(bytes);
     text.truncate(length);
     text
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
@@ -249,7 +249,7 @@ fn default_name(base_url: &Url, app_id: &str) -> String {
     }
     let path = base_url.path().trim_end_matches('/');
     if !path.is_empty() {
-        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(path));
+        let digest = URL_SAFE_NO_PAD.encode_to_string(Sha256::digest(path));
         name.push('-');
         name.extend(digest.chars().take(6));
     }
