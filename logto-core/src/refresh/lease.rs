@@ -8,8 +8,9 @@ use super::LeaseGrant;
 pub const LEASE_TTL: Duration = Duration::from_secs(6);
 /// How often a lease is renewed. Two renewals may fail before it ends.
 const RENEW_INTERVAL: Duration = Duration::from_secs(2);
-/// How long to wait for another process that refreshes the same session.
-pub(super) const MAX_WAIT: Duration = Duration::from_secs(5);
+/// How long to wait for another process that refreshes the same session. Longer than a lease, so that whoever
+/// waits for a process that has crashed gets the lease after it instead of an error.
+pub(super) const MAX_WAIT: Duration = LEASE_TTL.saturating_add(Duration::from_secs(2));
 /// How often to look whether it is done.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 

@@ -221,7 +221,7 @@ async fn f34_a_lease_is_renewed_while_a_refresh_listens() {
     let alice = world.sign_in(&one, "alice").await.session;
     let (handle, first) = (alice.handle(), refresh_token_of(alice.snapshot()));
     world.logto.reset_counts();
-    world.network.next(TOKEN, Mishap::Slow(secs(30)));
+    world.network.next(TOKEN, Mishap::Slow(secs(40)));
     let listening = refresh(&alice);
     // The lease alone lasts six seconds.
     for _ in 0..4 {
@@ -243,7 +243,7 @@ async fn f34_a_lease_is_renewed_while_a_refresh_listens() {
     assert_eq!(world.logto.late_replays(), 0);
 }
 
-/// Whenever it dies, the others wait for the rest of its lease, at most six seconds.
+/// Whenever it dies, the others wait for the rest of its lease, at most six seconds, and hear of no error.
 #[tokio::test(start_paused = true)]
 async fn f39_a_process_that_dies_blocks_the_others_for_six_seconds() {
     for lived in [0, 1, 2, 3, 9, 20] {
@@ -264,9 +264,7 @@ async fn f39_a_process_that_dies_blocks_the_others_for_six_seconds() {
 
         let died = Instant::now();
         let session = opened(&heir, &handle).await;
-        while let Err(error) = session.access_token(&shopping()).await {
-            assert!(matches!(error, Error::Busy), "{lived}: {error}");
-        }
+        session.access_token(&shopping()).await.unwrap();
         let blocked = died.elapsed();
         let some = Duration::from_millis(100);
         assert!(blocked > secs(3), "{lived}: {blocked:?}");
