@@ -18,7 +18,8 @@ use logto_core::{
     AccessToken, Secret, Session, TokenTarget, UnixTime,
     error::Endpoint,
     refresh::{
-        Amend, Demand, EndSession, Ending, Persist, Refresh, RefreshError, RefreshJob, SessionEnd,
+        Amend, Demand, EndSession, Ending, Persist, Refresh, RefreshError, RefreshJob,
+        SUPERSEDED_FOR, SessionEnd,
     },
     session::SessionId,
 };
@@ -79,8 +80,7 @@ pub(crate) struct Refresher {
     storage: Arc<dyn SessionStorage>,
     memory: Arc<Memory>,
     shared_ledger: Option<SharedLedger>,
-    /// Whether no other process can have spent a refresh token without our knowing.
-    is_exclusive: bool,
+    is_single_process: bool,
 }
 
 impl Refresher {
@@ -91,12 +91,13 @@ impl Refresher {
         shared_ledger: Option<SharedLedger>,
         is_single_process: bool,
     ) -> Self {
+        memory.started(provider.moment());
         Self {
             provider,
-            is_exclusive: is_single_process || storage.is_authoritative(),
             storage,
             memory,
             shared_ledger,
+            is_single_process,
         }
     }
 
@@ -116,7 +117,18 @@ impl Refresher {
 
     /// Whether a refresh whose session cannot be written into a cookie loses nothing.
     pub(crate) fn can_fetch_without_cookie(&self) -> bool {
-        self.is_exclusive || self.shared_ledger.is_some()
+        self.is_single_process || self.storage.is_authoritative() || self.shared_ledger.is_some()
+    }
+
+    /// Whether nobody can have spent the refresh token of a session without our knowing. The only process
+    /// does not know what the one before it did, as long as a request may be on its way with a cookie from
+    /// before that.
+    fn is_exclusive(&self, session: &Session) -> bool {
+        let now = self.provider.moment();
+        let started = self.memory.started(now);
+        let uptime = now.monotonic.saturating_sub(started.monotonic);
+        let knows_all = session.created_at() >= started.wall || uptime >= SUPERSEDED_FOR;
+        self.storage.is_authoritative() || (self.is_single_process && knows_all)
     }
 
     /// Brings a session up to date with what this process knows, and says whether that changed it.
@@ -192,7 +204,7 @@ impl Refresher {
             target,
             demand,
             persist,
-            is_exclusive: self.is_exclusive,
+            is_exclusive: self.is_exclusive(&loaded.session),
         };
         let (session, needs_write_back) = (Arc::clone(&loaded.session), loaded.needs_write_back);
         let job = Refresh::new(job, session, needs_write_back, self.provider.moment());
@@ -252,12 +264,15 @@ impl Refresher {
         self.memory.mark_ended(id, self.provider.now());
         let turn = self.memory.sessions.lock(id.clone()).boxed();
         let turn = select(turn, self.provider.runtime.sleep(ENDING_WAIT)).await;
-        if let Either::Right(_) = turn {
+        // What a refresh brings that is overtaken is revoked, and the session that replaces this one may have
+        // the same grant.
+        if let (Either::Right(_), true) = (&turn, ending != Ending::Replacement) {
             self.memory.overtake(id, self.provider.now());
         }
         let driver = Driver::new(self, &loaded);
+        let session = Arc::clone(&loaded.session);
         let ended = driver
-            .drive(EndSession::new(ending, Arc::clone(&loaded.session)))
+            .drive(EndSession::new(ending, session, self.provider.moment()))
             .await;
         drop(turn);
         if let (Err(Error::Storage(error)), true) = (&ended, ending != Ending::Replacement) {

@@ -34,7 +34,7 @@ struct Entry<V> {
 /// When an entry expires, and which insertion it was, so that no two entries have the same end.
 type End = (UnixTime, u64);
 
-impl<K: Clone + Eq + Hash, V: Clone> TtlMap<K, V> {
+impl<K: Clone + Eq + Hash, V> TtlMap<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
         let entries = Entries {
             by_key: HashMap::new(),
@@ -83,13 +83,16 @@ impl<K: Clone + Eq + Hash, V: Clone> TtlMap<K, V> {
         lock(&self.entries).by_key.len()
     }
 
-    /// Forgets `key`.
-    pub(crate) fn remove(&self, key: &K) {
-        lock(&self.entries).remove(key);
+    /// Forgets `key`, and says what its value was, expired or not.
+    pub(crate) fn remove(&self, key: &K) -> Option<V> {
+        lock(&self.entries).remove(key)
     }
 
     /// The value of `key`, unless it has expired by `now`.
-    pub(crate) fn get(&self, key: &K, now: UnixTime) -> Option<V> {
+    pub(crate) fn get(&self, key: &K, now: UnixTime) -> Option<V>
+    where
+        V: Clone,
+    {
         let entries = lock(&self.entries);
         let Entry { value, end } = entries.by_key.get(key)?;
         (now < end.0).then(|| value.clone())

@@ -16,9 +16,71 @@
 //! known about the refresh token, takes a lease against other processes, asks the provider where no lease
 //! can tell, replays a lost answer once and in time, and keeps what came before anything else can fail.
 //!
+//! # A refresh, driven by hand
+//!
+//! One process, a storage that works, ledgers that know nothing.
+//!
+//! ```
+//! # use std::{sync::Arc, time::Duration};
+//! # use logto_core::{Error, Exchange, LogtoConfig, Session, TokenTarget, UnixTime, metadata::ProviderMetadata, refresh::*};
+//! # use serde_json::{Value, json};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let config = LogtoConfig::builder("https://tenant.logto.app", "app-id").app_secret("app-secret").build()?;
+//! # let Value::Object(document) = json!({
+//! #     "issuer": "https://tenant.logto.app/oidc",
+//! #     "authorization_endpoint": "https://tenant.logto.app/oidc/auth",
+//! #     "token_endpoint": "https://tenant.logto.app/oidc/token",
+//! #     "jwks_uri": "https://tenant.logto.app/oidc/jwks",
+//! # }) else { return Ok(()) };
+//! # let metadata = Arc::new(ProviderMetadata::from_document(&config, document)?);
+//! # let session: Session = serde_json::from_value(json!({
+//! #     "id": [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7],
+//! #     "id_token": "e30.eyJpc3MiOiJpIiwic3ViIjoicyIsImF1ZCI6ImEiLCJleHAiOjEsImlhdCI6MH0.c2ln",
+//! #     "refresh_token": "first-refresh-token", "access_tokens": [], "requested_scopes": [],
+//! #     "requested_resources": [], "granted_scopes": [], "created_at": 1795335764, "changed_at": 1795335764,
+//! # }))?;
+//! # let send = |request: http::Request<bytes::Bytes>| {
+//! #     assert_eq!(request.uri(), "https://tenant.logto.app/oidc/token");
+//! #     let body = r#"{"access_token":"an-access-token","token_type":"Bearer","expires_in":3600,"refresh_token":"second-refresh-token"}"#;
+//! #     http::Response::builder().header("content-type", "application/json").body(bytes::Bytes::from(body))
+//! # };
+//! # let now = Moment { wall: UnixTime::from_secs(1_795_335_764), monotonic: Duration::ZERO };
+//! let job = RefreshJob {
+//!     config,
+//!     target: TokenTarget::user_info(),
+//!     demand: Demand::Usable,
+//!     persist: Persist::Storage,
+//!     is_exclusive: true, // nobody else spends the refresh token
+//! };
+//! let mut stored = Arc::new(session);
+//! let mut refresh = Refresh::<Error>::new(job, Arc::clone(&stored), false, now);
+//! let outcome = loop {
+//!     let event = match refresh.poll(now) {
+//!         Step::Perform(Action::Recall { .. }) => Event::Recalled(Knowledge::default()),
+//!         Step::Perform(Action::Lease { .. }) => Event::Leased(LeaseGrant::default()),
+//!         Step::Perform(Action::Load) => Event::Loaded(Arc::clone(&stored)),
+//!         Step::Perform(Action::Prepare) => Event::Prepared(Arc::clone(&metadata)),
+//!         Step::Perform(Action::Send { exchange, .. }) => {
+//!             let response = send(exchange.request())?;
+//!             Event::Response { answer: exchange.accept(response, now.wall), sent_at: now.monotonic }
+//!         }
+//!         Step::Perform(Action::Record { .. }) => Event::Recorded { has_ended: false, is_shared: true },
+//!         Step::Perform(Action::Store { session }) => { stored = session; Event::Stored }
+//!         Step::Perform(Action::Release) => Event::Released,
+//!         Step::Perform(_) | Step::Wait { .. } => continue,
+//!         Step::Done(outcome) => break outcome,
+//!     };
+//!     refresh.handle(event, now);
+//! };
+//! assert_eq!(outcome.token?.token.expose(), "an-access-token");
+//! assert_eq!(stored.refresh_token().map(|token| token.expose()), Some("second-refresh-token"));
+//! # Ok(()) }
+//! ```
+//!
 //! # The states of a refresh
 //!
-//! [`Refresh::state`] names the state. What follows it:
+//! [`Refresh::state`] names the state. A refresh begins with `Recalling`, and goes on in no other way than
+//! this.
 //!
 //! | state | waits for | is followed by |
 //! |---|---|---|
@@ -26,18 +88,21 @@
 //! | `Leasing` | the lease | `Loading`, `Waiting`, `Done` |
 //! | `Waiting` | the time to look again | `Loading` |
 //! | `Loading` | the stored session | `Recalling`, `Releasing`, `Done` |
-//! | `Preparing` | metadata and keys | `Asking`, `Sending`, `Leasing`, `Removing`, `Releasing` |
+//! | `Preparing` | metadata and keys | `Asking`, `Sending`, `Leasing`, `Removing`, `Releasing`, `Done` |
 //! | `Asking` | whether the refresh token is active | `Asking`, `Sending`, `Leasing`, `Witnessing`, `Releasing`, `Done` |
 //! | `Witnessing` | whether the opaque access token is active | `Removing`, `Releasing`, `Done` |
-//! | `Sending` | the response | `Sending`, `BackingOff`, `Judging`, `Recording`, `Loading`, `Asking`, `Leasing`, `Releasing` |
+//! | `Sending` | the response | `Sending`, `BackingOff`, `Judging`, `Recording`, `Loading`, `Asking`, `Leasing`, `Releasing`, `Done` |
 //! | `BackingOff` | a short pause | `Sending` |
-//! | `Judging` | whether the ID token has passed | `Recording`, `FetchingKeys`, `Releasing` |
-//! | `FetchingKeys` | a newer key set | `Judging`, `Recording`, `Releasing` |
-//! | `Recording` | the ledgers | `Storing`, `FetchingKeys`, `Releasing` |
+//! | `Judging` | whether the ID token has passed | `Recording`, `FetchingKeys`, `Releasing`, `Done` |
+//! | `FetchingKeys` | a newer key set | `Judging`, `Recording`, `Releasing`, `Done` |
+//! | `Recording` | the ledgers | `Storing`, `FetchingKeys`, `Releasing`, `Done` |
 //! | `Storing` | the storage | `Storing`, `PausingWrites`, `Recalling`, `FetchingKeys`, `Releasing`, `Done` |
 //! | `PausingWrites` | a short pause | `Storing` |
 //! | `Removing` | the storage | `Done` |
 //! | `Releasing` | the lease to be given back | `Done` |
+//!
+//! `Done` follows directly where there is no lease to give back, or where it is left to run out: the newest
+//! refresh token is not where the next holder would find it, and who takes a lease over asks first.
 //!
 //! The policies are small values of their own: [`Attempts`], [`Cooldown`], [`RetryBudget`],
 //! [`TokenStatus`].

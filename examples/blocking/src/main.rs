@@ -226,7 +226,10 @@ impl Surroundings<'_> {
             }
             Action::Judge(check) => Event::Judged(check.verify(&self.keys, self.driver.now())),
             Action::FetchKeys => self.fetch_keys(),
-            Action::Record { .. } => Event::Recorded { has_ended: false },
+            Action::Record { .. } => Event::Recorded {
+                has_ended: false,
+                is_shared: true,
+            },
             Action::Store { session } => {
                 self.stored = session;
                 Event::Stored

@@ -97,7 +97,7 @@ impl LogtoClientBuilder {
     /// It matters where sessions live in cookies and no ledger is shared. An old cookie may then bring a
     /// refresh token that another process has spent, and using that again would end the session; so the
     /// client asks the introspection endpoint first, one more request for a refresh. With this promise
-    /// it does not.
+    /// it does not, except for a minute after it has started, about sessions from before.
     pub fn single_process(mut self) -> Self {
         self.single_process = true;
         self

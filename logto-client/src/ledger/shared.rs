@@ -26,8 +26,8 @@ const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 3600);
 /// its target, because two processes that rotate at the same moment get different refresh tokens.
 ///
 /// The store learns nothing: each entry is kept under a hash of what it is found by, and sealed with a key
-/// made of the same, which only holders of the session know. A store that fails is treated as an empty
-/// one.
+/// made of the same, which only holders of the session know. A store that fails loses nothing: the provider is
+/// asked instead.
 pub(crate) struct SharedLedger {
     store: Arc<dyn KeyValueStore>,
     issuer: String,
@@ -53,7 +53,10 @@ impl SharedLedger {
     }
 
     /// What replaced `refresh_token`, if another process has replaced it.
-    pub(crate) async fn successor(&self, refresh_token: &Secret) -> Option<SessionDelta> {
+    pub(crate) async fn successor(
+        &self,
+        refresh_token: &Secret,
+    ) -> Result<Option<SessionDelta>, StorageError> {
         self.get(&Location::of_successor(refresh_token)).await
     }
 
@@ -62,22 +65,23 @@ impl SharedLedger {
         &self,
         session: &SessionId,
         target: &TokenTarget,
-    ) -> Option<SessionDelta> {
+    ) -> Result<Option<SessionDelta>, StorageError> {
         self.get(&Location::of_access_token(session, target)).await
     }
 
-    /// Records what spending `refresh_token` brought.
+    /// Records what spending `refresh_token` brought, and says whether other processes find what replaced it.
     pub(crate) async fn record(
         &self,
         session: &SessionId,
         refresh_token: &Secret,
         delta: &SessionDelta,
-    ) {
+    ) -> bool {
+        let mut is_found = true;
         if delta.refresh_token.is_some() {
             let mut rotation = delta.clone();
             rotation.access_token = None;
-            self.put(&Location::of_successor(refresh_token), &rotation)
-                .await;
+            let location = Location::of_successor(refresh_token);
+            is_found = self.put(&location, &rotation).await.is_some();
         }
         if let Some((target, _)) = &delta.access_token {
             let mut fetched = delta.clone();
@@ -85,6 +89,7 @@ impl SharedLedger {
             self.put(&Location::of_access_token(session, target), &fetched)
                 .await;
         }
+        is_found
     }
 
     /// Makes all processes forget an access token.
@@ -122,15 +127,16 @@ impl SharedLedger {
         lease.release(&*self.store, &key).await
     }
 
-    async fn get(&self, location: &Location) -> Option<SessionDelta> {
-        let found = self.store.get(&location.key).await.ok()??;
-        let opened = location
-            .ring
-            .open(&self.context(location), &found.entry.value)?;
-        serde_json::from_slice(&opened).ok()
+    async fn get(&self, location: &Location) -> Result<Option<SessionDelta>, StorageError> {
+        let Some(found) = self.store.get(&location.key).await? else {
+            return Ok(None);
+        };
+        let context = self.context(location);
+        let opened = location.ring.open(&context, &found.entry.value);
+        Ok(opened.and_then(|opened| serde_json::from_slice(&opened).ok()))
     }
 
-    /// Writes an entry. A failure costs other processes a request, no more.
+    /// Writes an entry; `None` if that failed.
     async fn put(&self, location: &Location, delta: &SessionDelta) -> Option<()> {
         let delta = serde_json::to_vec(delta).ok()?;
         let value = location
@@ -318,22 +324,24 @@ mod tests {
             ledger(&shelf, "app", Duration::MAX),
         );
         let spent = Secret::from(SPENT);
-        assert!(now(one.successor(&spent)).is_none());
-        assert!(now(one.access_token(&session(), &target())).is_none());
+        assert!(now(one.successor(&spent)).unwrap().is_none());
+        let found = now(one.access_token(&session(), &target()));
+        assert!(found.unwrap().is_none());
         for access_token in ["first", "second"] {
-            now(one.record(&session(), &spent, &delta(access_token)));
-            let found = now(other.successor(&spent)).unwrap();
+            assert!(now(one.record(&session(), &spent, &delta(access_token))));
+            let found = now(other.successor(&spent)).unwrap().unwrap();
             assert_eq!(found.refresh_token, Some(Secret::from(SUCCESSOR)));
             assert_eq!(found.access_token, None);
-            let found = now(other.access_token(&session(), &target())).unwrap();
+            let found = now(other.access_token(&session(), &target()));
+            let found = found.unwrap().unwrap();
             assert_eq!(found.refresh_token, None);
             assert_eq!(found.access_token, delta(access_token).access_token);
         }
         now(other.forget_access_token(&session(), &target()));
-        let forgotten = now(one.access_token(&session(), &target())).unwrap();
-        assert_eq!(forgotten, SessionDelta::default());
+        let forgotten = now(one.access_token(&session(), &target()));
+        assert_eq!(forgotten.unwrap().unwrap(), SessionDelta::default());
         let strangers = ledger(&shelf, "another-app", Duration::MAX);
-        assert!(now(strangers.successor(&spent)).is_none());
+        assert!(now(strangers.successor(&spent)).unwrap().is_none());
     }
 
     #[test]
@@ -341,13 +349,14 @@ mod tests {
         let shelf = Arc::default();
         let ledger = ledger(&shelf, "app", Duration::MAX);
         let spent = Secret::from(SPENT);
-        now(ledger.record(&session(), &spent, &delta(ACCESS_TOKEN)));
+        assert!(now(ledger.record(&session(), &spent, &delta(ACCESS_TOKEN))));
         shelf.is_down.store(true, Ordering::Relaxed);
-        assert!(now(ledger.successor(&spent)).is_none());
-        now(ledger.record(&session(), &spent, &delta("another")));
+        now(ledger.successor(&spent)).unwrap_err();
+        assert!(!now(ledger.record(&session(), &spent, &delta("another"))));
         now(ledger.lease(&session(), Duration::from_secs(1))).unwrap_err();
         shelf.is_down.store(false, Ordering::Relaxed);
-        let found = now(ledger.access_token(&session(), &target())).unwrap();
+        let found = now(ledger.access_token(&session(), &target()));
+        let found = found.unwrap().unwrap();
         assert_eq!(found.access_token, delta(ACCESS_TOKEN).access_token);
     }
 
@@ -375,8 +384,9 @@ mod tests {
         entries.insert(another, moved.clone());
         entries.insert(of_successor, moved);
         drop(entries);
-        assert!(now(ledger.access_token(&session(), &TokenTarget::user_info())).is_none());
-        assert!(now(ledger.successor(&spent)).is_none());
+        let found = now(ledger.access_token(&session(), &TokenTarget::user_info()));
+        assert!(found.unwrap().is_none());
+        assert!(now(ledger.successor(&spent)).unwrap().is_none());
     }
 
     #[test]

@@ -82,7 +82,10 @@ impl<'a> Driver<'a> {
         let mut under_way = FuturesUnordered::new();
         loop {
             match job.poll(self.refresher.provider.moment()) {
-                Step::Done(output) => return output,
+                Step::Done(output) => {
+                    self.keep_lease();
+                    return output;
+                }
                 Step::Perform(action) => under_way.extend(self.perform(action)),
                 Step::Wait { until } => {
                     let event = self.next_event(&mut under_way, until).await;

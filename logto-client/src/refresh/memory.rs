@@ -1,10 +1,13 @@
 //! What this process remembers about sessions between requests.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
 
 use logto_core::{
     Session, TokenTarget, UnixTime,
-    refresh::{RetryBudget, TokenStatus},
+    refresh::{Moment, RetryBudget, TokenStatus},
     session::SessionId,
 };
 
@@ -15,7 +18,7 @@ use crate::{
     keyed_mutex::KeyedMutex,
     ledger::{Fingerprint, Ledger, LedgerLimits},
     single_flight::SingleFlight,
-    storage::{Handle, SessionOwner},
+    storage::{Handle, Lease, SessionOwner},
     ttl_map::TtlMap,
 };
 
@@ -23,6 +26,8 @@ use crate::{
 const MAX_ENDED: usize = 100_000;
 /// Of how many refresh tokens it is remembered whether they are the newest.
 const MAX_TOKEN_STATUSES: usize = 100_000;
+/// How many leases are kept. One that is forgotten runs out.
+const MAX_KEPT_LEASES: usize = 10_000;
 /// How many refusals are remembered.
 const MAX_REFUSALS: usize = 10_000;
 /// How long a session that ended is refused by name. Its cookie may have been copied; an application that
@@ -32,6 +37,8 @@ const ENDED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// What refreshes of one application share within a process.
 #[derive(Debug)]
 pub(crate) struct Memory {
+    /// Since when this process remembers.
+    started: OnceLock<Moment>,
     /// Refreshes under way.
     pub(crate) refreshes: SingleFlight<RefreshKey, Refreshed>,
     /// Sign-outs under way.
@@ -45,6 +52,9 @@ pub(crate) struct Memory {
     pub(super) statuses: TtlMap<Fingerprint, TokenStatus>,
     /// What the provider refused lately.
     pub(super) refusals: TtlMap<(SessionId, Option<TokenTarget>), logto_core::Error>,
+    /// Leases of the storage that were left to run out, because it does not have the newest refresh token.
+    /// They are this process's for as long as they last.
+    pub(super) kept_leases: TtlMap<SessionId, (Handle, Lease)>,
     /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is worth
     /// anything in this process.
     ended: TtlMap<SessionId, Ended>,
@@ -68,6 +78,7 @@ enum Ended {
 impl Memory {
     pub(crate) fn new(limits: LedgerLimits) -> Self {
         Self {
+            started: OnceLock::new(),
             refreshes: SingleFlight::default(),
             endings: SingleFlight::default(),
             sessions: KeyedMutex::new(),
@@ -76,10 +87,16 @@ impl Memory {
             retries: Mutex::default(),
             statuses: TtlMap::new(MAX_TOKEN_STATUSES),
             refusals: TtlMap::new(MAX_REFUSALS),
+            kept_leases: TtlMap::new(MAX_KEPT_LEASES),
             ended: TtlMap::new(MAX_ENDED),
             ended_handles: TtlMap::new(MAX_ENDED),
             logged_out: TtlMap::new(MAX_ENDED),
         }
+    }
+
+    /// Since when this process remembers: since `now`, if it has just begun.
+    pub(super) fn started(&self, now: Moment) -> Moment {
+        *self.started.get_or_init(|| now)
     }
 
     /// Whether a session, or the handle that found it, has ended, as far as this process knows. A handle

@@ -83,7 +83,12 @@ impl<F: Clone> Amend<F> {
             }
             (State::Recalling, Event::Recalled(knowledge)) if knowledge.has_ended => self.gone(),
             (State::Recalling, Event::Recalled(knowledge)) => self.recalled(&knowledge.deltas),
-            (State::Recording, Event::Recorded { has_ended: true }) => self.gone(),
+            (
+                State::Recording,
+                Event::Recorded {
+                    has_ended: true, ..
+                },
+            ) => self.gone(),
             (State::Recording, Event::Recorded { .. }) | (State::Pausing, Event::BackedOff) => {
                 self.store()
             }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use super::{
     Action, Event, LEASE_TTL, Moment, SessionJob, Step,
     catch_up::catch_up,
-    lease::{MAX_WAIT, POLL_INTERVAL},
+    lease::{HeldLease, MAX_WAIT, POLL_INTERVAL},
 };
 use crate::{
     secret::Secret,
@@ -45,7 +45,7 @@ pub struct EndSession<F> {
 enum State {
     Recalling,
     Loading,
-    Leasing,
+    Leasing { asked_at: Duration },
     Waiting { until: Duration },
     Removing,
     Revoking,
@@ -54,7 +54,7 @@ enum State {
 
 impl<F> EndSession<F> {
     /// Ends `session`, as the caller has it.
-    pub fn new(ending: Ending, session: Arc<Session>) -> Self {
+    pub fn new(ending: Ending, session: Arc<Session>, now: Moment) -> Self {
         let mut job = Self {
             ending,
             session,
@@ -64,7 +64,7 @@ impl<F> EndSession<F> {
             outbox: VecDeque::new(),
         };
         job.state = match ending {
-            Ending::Replacement => job.take_lease(),
+            Ending::Replacement => job.take_lease(now),
             Ending::SignOut | Ending::LocalSignOut => job.recall(),
         };
         job
@@ -81,8 +81,16 @@ impl<F> EndSession<F> {
                 }
                 self.remove()
             }
-            (State::Leasing, Event::Leased(_)) => self.remove(),
-            (State::Leasing, Event::Busy) => {
+            // Another process may have the lease, or have had it and still be alive. It would revoke what it
+            // gets. The record that stays ends by its age.
+            (State::Leasing { asked_at }, Event::Leased(grant))
+                if grant.was_taken_over
+                    || !HeldLease::new(grant, asked_at).is_valid(now.monotonic) =>
+            {
+                State::Done
+            }
+            (State::Leasing { .. }, Event::Leased(_)) => self.remove(),
+            (State::Leasing { .. }, Event::Busy) => {
                 let since = *self.busy_since.get_or_insert(now.monotonic);
                 match now.monotonic.saturating_sub(since) > MAX_WAIT {
                     // The record that stays ends by its age.
@@ -92,8 +100,10 @@ impl<F> EndSession<F> {
                     },
                 }
             }
-            (State::Leasing, _) => State::Done,
-            (State::Waiting { until }, Event::Time) if now.monotonic >= until => self.take_lease(),
+            (State::Leasing { .. }, _) => State::Done,
+            (State::Waiting { until }, Event::Time) if now.monotonic >= until => {
+                self.take_lease(now)
+            }
             (State::Removing, Event::Removed) => self.revoke(),
             (State::Removing, Event::Failed(failure)) => {
                 self.removal = Err(failure);
@@ -131,9 +141,11 @@ impl<F> EndSession<F> {
         State::Loading
     }
 
-    fn take_lease(&mut self) -> State {
+    fn take_lease(&mut self, now: Moment) -> State {
         self.outbox.push_back(Action::Lease { ttl: LEASE_TTL });
-        State::Leasing
+        State::Leasing {
+            asked_at: now.monotonic,
+        }
     }
 
     fn remove(&mut self) -> State {

@@ -54,7 +54,8 @@ impl HeldLease {
 
     /// When to renew it; `None` while that is under way or not needed.
     pub(super) fn renew_at(&self) -> Option<Duration> {
-        (self.grant.is_shared && !self.is_renewing).then_some(self.renew_at)
+        let is_needed = self.grant.is_shared && !self.is_renewing && self.renew_at < Duration::MAX;
+        is_needed.then_some(self.renew_at)
     }
 
     /// Whether to renew it now. Says so once.
@@ -128,6 +129,7 @@ mod tests {
         lease.renewed(Some(false), secs(3));
         assert!(!lease.is_valid(secs(3)));
         assert!(!lease.begin_renewal(secs(99)));
+        assert_eq!(lease.renew_at(), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::{Error, UsageError},
     metadata::ProviderMetadata,
+    secret::Secret,
     session::Session,
     tokens::AccessToken,
 };
@@ -31,6 +32,12 @@ pub struct Refresh<F> {
     session: Arc<Session>,
     /// Whether the ledgers knew more than the storage.
     needs_write_back: bool,
+    /// The refresh token that is stored, as far as is known.
+    stored: Option<Secret>,
+    /// Whether the shared ledger has the newest refresh token, as far as is known.
+    is_rotation_shared: bool,
+    /// Whether the shared ledger said what it knows about the refresh token.
+    has_ledger_answered: bool,
     /// What is known about the refresh token that the session holds.
     status: Option<TokenStatus>,
     refusal: Option<Error>,
@@ -55,10 +62,14 @@ impl<F: Clone> Refresh<F> {
         needs_write_back: bool,
         now: Moment,
     ) -> Self {
+        let stored = session.refresh_token().cloned();
         let mut refresh = Self {
             job,
             session,
             needs_write_back,
+            stored: stored.filter(|_| !needs_write_back),
+            is_rotation_shared: true,
+            has_ledger_answered: true,
             status: None,
             refusal: None,
             lease: None,
@@ -96,6 +107,7 @@ impl<F: Clone> Refresh<F> {
                 self.load(Purpose::Waited)
             }
             (State::Loading(purpose), Event::Loaded(session)) => {
+                self.stored = session.refresh_token().cloned();
                 self.session = session;
                 self.needs_write_back = false;
                 self.recall(purpose, now)
@@ -105,10 +117,7 @@ impl<F: Clone> Refresh<F> {
                 self.metadata = Some(metadata);
                 self.assure_newest(now)
             }
-            (State::Asking { asked_at }, Event::Active) => {
-                self.is_newest(TokenStatus::Newest { asked_at });
-                self.assure_newest(now)
-            }
+            (State::Asking { asked_at }, Event::Active) => self.active(asked_at, now),
             (State::Asking { .. }, Event::Inactive) => self.ask_witness(now),
             // A provider that does not let this application ask is believed to have nothing to say.
             (State::Asking { .. }, Event::Unanswered) => self.send_first(None, now),
@@ -141,14 +150,25 @@ impl<F: Clone> Refresh<F> {
             (State::FetchingKeys(answer), Event::Failed(failure)) => {
                 self.settle(answer, Err(RefreshError::Failed(failure)), now)
             }
-            (State::Recording(change), Event::Recorded { has_ended }) => {
+            (
+                State::Recording(change),
+                Event::Recorded {
+                    has_ended,
+                    is_shared,
+                },
+            ) => {
+                if change.delta.refresh_token.is_some() {
+                    self.is_rotation_shared = is_shared;
+                }
                 self.recorded(change, has_ended, now)
             }
             (State::Storing(change), Event::Stored) => {
+                self.stored = self.session.refresh_token().cloned();
                 self.needs_write_back = false;
                 self.written(change, now)
             }
             (State::Storing(change), Event::Conflict(theirs)) => self.conflict(change, theirs, now),
+            (State::Storing(change), Event::Gone) if change.is_write_back() => self.gone(now),
             (State::Storing(_), Event::Gone) => self.discard(now),
             (
                 State::Storing(change),
@@ -206,14 +226,27 @@ impl<F: Clone> Refresh<F> {
     fn finish(&mut self, token: Result<AccessToken, RefreshError<F>>, now: Moment) -> State<F> {
         let is_superseded = matches!(token, Err(RefreshError::Superseded));
         self.result = Some(self.or_not_yet_expired(token, now));
+        // Whoever held the lease before may still be alive and store what it got. Until then the next one
+        // has to ask as well.
+        let is_early = |lease: &HeldLease| lease.grant().was_taken_over && is_superseded;
         match self.lease.take() {
-            // Whoever held the lease before may still be alive and store what it got. Until then the next
-            // one has to ask as well, so the lease is left to run out.
-            Some(lease) if !(lease.grant().was_taken_over && is_superseded) => {
+            Some(lease) if !is_early(&lease) && self.is_found(&lease) => {
                 self.perform(Action::Release);
                 State::Releasing
             }
+            // Left to run out. Whoever takes it over asks before it spends anything.
             _ => State::Done,
+        }
+    }
+
+    /// Whether the next one with the lease finds the newest refresh token. It would spend an older one,
+    /// and end the grant.
+    fn is_found(&self, lease: &HeldLease) -> bool {
+        match lease.grant().is_exclusive {
+            true => self.is_rotation_shared,
+            false => {
+                !lease.grant().is_shared || self.stored.as_ref() == self.session.refresh_token()
+            }
         }
     }
 

@@ -101,6 +101,8 @@ pub(super) struct Answer {
     pub(super) spent: Secret,
     /// The refresh token that replaces the spent one.
     rotated: Option<Secret>,
+    /// Whether it is kept already.
+    is_rotation_kept: bool,
     at: UnixTime,
     /// When the refresh token of the session was known to be the newest one.
     sent_at: Duration,
@@ -124,6 +126,7 @@ impl Answer {
             // A refresh token that stayed the same is no change. Taken for one, it would undo a
             // replacement that another request has stored meanwhile.
             rotated: refreshed.refresh_token.filter(|token| *token != spent),
+            is_rotation_kept: false,
             spent,
             at,
             sent_at,
@@ -139,6 +142,10 @@ impl Answer {
     /// go on with; `None` if the refresh token stayed the same.
     pub(super) fn rotation<F>(&self) -> Option<Change<F>> {
         let refresh_token = self.rotated.clone()?;
+        let rest = Self {
+            is_rotation_kept: true,
+            ..self.clone()
+        };
         Some(Change {
             spent: self.spent.clone(),
             delta: SessionDelta {
@@ -147,7 +154,8 @@ impl Answer {
                 ..SessionDelta::default()
             },
             sent_at: self.sent_at,
-            then: Then::FetchKeys(Box::new(self.clone())),
+            is_rotation_kept: false,
+            then: Then::FetchKeys(Box::new(rest)),
         })
     }
 
@@ -181,6 +189,7 @@ impl Answer {
             spent: self.spent,
             delta,
             sent_at: self.sent_at,
+            is_rotation_kept: self.is_rotation_kept,
             then: Then::Finish(denial.unwrap_or(token)),
         }
     }
@@ -193,6 +202,8 @@ pub(super) struct Change<F> {
     pub(super) delta: SessionDelta,
     /// When the request that brought it left.
     pub(super) sent_at: Duration,
+    /// Whether its refresh token is kept already.
+    pub(super) is_rotation_kept: bool,
     pub(super) then: Then<F>,
 }
 
@@ -203,6 +214,7 @@ impl<F> Change<F> {
             spent: Secret::from(""),
             delta: SessionDelta::default(),
             sent_at: now,
+            is_rotation_kept: true,
             then: Then::HandOut(token),
         }
     }

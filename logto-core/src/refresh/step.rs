@@ -216,8 +216,12 @@ pub enum Event<F> {
     KeysFetched,
     /// The ledgers know.
     Recorded {
-        /// Whether the session has ended in this process meanwhile.
+        /// Whether the session was ended in this process meanwhile, by a sign-out or a back-channel logout.
+        /// Not by a new sign-in: Logto may have given that one the same grant, and what the refresh brought
+        /// is revoked.
         has_ended: bool,
+        /// Whether the shared ledger knows; `true` if there is none.
+        is_shared: bool,
     },
     /// The session was written.
     Stored,
@@ -253,6 +257,8 @@ pub struct Knowledge {
     pub status: Option<TokenStatus>,
     /// What the provider said lately instead of giving a token.
     pub refusal: Option<Error>,
+    /// Whether the shared ledger failed to say what it knows.
+    pub is_partial: bool,
 }
 
 /// A lease as it was granted.

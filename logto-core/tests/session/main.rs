@@ -6,5 +6,6 @@ mod support;
 
 mod recorded_refresh;
 mod refresh;
+mod refresh_races;
 mod stored;
 mod value;

@@ -212,7 +212,10 @@ impl Refreshing {
                 Some(keys) => check.verify(keys, now),
                 None => Err(TokenError::KeyNotFound { kid: None }),
             }),
-            Action::Record { .. } => Event::Recorded { has_ended: false },
+            Action::Record { .. } => Event::Recorded {
+                has_ended: false,
+                is_shared: true,
+            },
             Action::Store { session } => {
                 self.stored = session;
                 Event::Stored

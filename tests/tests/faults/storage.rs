@@ -152,6 +152,32 @@ async fn f30_what_cannot_be_written_is_served_told_and_written_with_the_next_use
     assert_eq!(stage.world.logto.late_replays(), 0);
 }
 
+/// The lease that it did not give back is its own, so it does not wait for it.
+#[tokio::test(start_paused = true)]
+async fn f30_after_a_write_that_failed_the_same_process_refreshes_at_once() {
+    let stage = Stage::new().await;
+    let session = stage.client.session(&stage.handle).await.unwrap().unwrap();
+    let calls = stage.storage.calls(Operation::Replace);
+    for nth in 1..=4 {
+        stage
+            .storage
+            .fail(Operation::Replace, calls + nth, Fault::Before);
+    }
+    session.access_token(&shopping()).await.unwrap();
+    assert_ne!(stage.stored().await, stage.latest());
+    let other = stage.world.client(Arc::clone(&stage.inner));
+    let old = other.session(&stage.handle).await.unwrap().unwrap();
+    let error = old.refresh_access_token(&shopping()).await.unwrap_err();
+    assert!(matches!(error, Error::Busy), "the lease is held: {error}");
+
+    let started = tokio::time::Instant::now();
+    session.refresh_access_token(&shopping()).await.unwrap();
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    assert_eq!(stage.stored().await, stage.latest());
+    old.refresh_access_token(&shopping()).await.unwrap();
+    assert_eq!(stage.world.logto.late_replays(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn f31_a_storage_that_cannot_be_read_says_nothing_about_who_is_signed_in() {
     let stage = Stage::new().await;

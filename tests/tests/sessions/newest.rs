@@ -40,6 +40,12 @@ fn process(world: &World) -> LogtoClient {
     world.client(cookie_storage(world))
 }
 
+/// Time passes, by both clocks.
+async fn pass(world: &World, duration: Duration) {
+    world.clock.advance(duration);
+    tokio::time::advance(duration).await;
+}
+
 /// Two processes, and the old cookie of a session that the first has refreshed a while ago, with the one
 /// that replaced it.
 struct Replaced {
@@ -102,10 +108,14 @@ async fn f36_an_old_cookie_in_another_process_ends_nothing() {
 async fn f36_the_same_old_cookie_again_later_is_no_session() {
     let replaced = Replaced::new().await;
     replaced.ask(&replaced.old).await.unwrap_err();
-    replaced.world.clock.advance(Duration::from_secs(59));
+    pass(&replaced.world, Duration::from_secs(59)).await;
     let error = replaced.ask(&replaced.old).await.unwrap_err();
     assert!(matches!(error, Error::Superseded), "{error}");
-    replaced.world.clock.advance(Duration::from_secs(1));
+    // A wall clock that is set forward is no time that passes.
+    replaced.world.clock.advance(Duration::from_secs(3_600));
+    let error = replaced.ask(&replaced.old).await.unwrap_err();
+    assert!(matches!(error, Error::Superseded), "{error}");
+    pass(&replaced.world, Duration::from_secs(1)).await;
     let error = replaced.ask(&replaced.old).await.unwrap_err();
     assert!(
         matches!(error, Error::SessionEnded(SessionEnd::Superseded)),
@@ -171,7 +181,7 @@ async fn f13_f36_without_a_witness_a_grant_that_has_ended_takes_a_minute() {
     };
     let error = ask().await;
     assert!(matches!(error, Error::Superseded), "{error}");
-    world.clock.advance(Duration::from_secs(60));
+    pass(&world, Duration::from_secs(60)).await;
     let error = ask().await;
     assert_eq!(error.advice(), Advice::SignInAgain, "{error}");
     assert_eq!((world.token_calls(), questions(&world)), (0, 1));
@@ -254,4 +264,33 @@ async fn f36_one_question_for_a_burst_and_none_where_nobody_else_refreshes() {
         alice.access_token(&shopping()).await.unwrap();
         assert_eq!(questions(&world), 2 * expected, "{place}");
     }
+}
+
+/// A process that has just begun does not know what the one before it has replaced.
+#[tokio::test(start_paused = true)]
+async fn f36_the_only_process_asks_for_a_minute_after_a_restart() {
+    let world = public_world();
+    let start = || {
+        let builder = world.client_builder(cookie_storage(&world));
+        builder.single_process().build().unwrap()
+    };
+    let before = start();
+    let old = world.sign_in(&before, "alice").await.session.handle();
+    let session = before.session(&old).await.unwrap().unwrap();
+    session.access_token(&shopping()).await.unwrap();
+    world.clock.advance(Duration::from_secs(4));
+    assert_eq!(questions(&world), 0);
+
+    let after = start();
+    let late = after.session(&old).await.unwrap().unwrap();
+    let error = late.refresh_access_token(&shopping()).await.unwrap_err();
+    assert!(matches!(error, Error::Superseded), "{error}");
+    let newest = after.session(&session.handle()).await.unwrap().unwrap();
+    newest.refresh_access_token(&shopping()).await.unwrap();
+    assert_eq!(world.logto.late_replays(), 0);
+
+    world.logto.reset_counts();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    newest.refresh_access_token(&shopping()).await.unwrap();
+    assert_eq!(questions(&world), 0);
 }

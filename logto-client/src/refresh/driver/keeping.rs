@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use logto_core::{
     Secret, Session, TokenTarget,
-    refresh::{Event, Knowledge, LeaseGrant},
+    refresh::{Event, Knowledge, LEASE_TTL, LeaseGrant},
     session::SessionDelta,
 };
 
@@ -52,11 +52,14 @@ impl Driver<'_> {
                 .statuses
                 .get(&ledger::fingerprint(&refresh_token), now),
             refusal: refusal(None).or_else(|| refusal(missing.clone())),
+            is_partial: false,
         };
         if let Some(shared) = &self.refresher.shared_ledger {
-            let mut news = Vec::from_iter(shared.successor(&refresh_token).await);
+            let successor = shared.successor(&refresh_token).await;
+            knowledge.is_partial = successor.is_err();
+            let mut news = Vec::from_iter(successor.ok().flatten());
             if let Some(target) = &missing {
-                news.extend(shared.access_token(id, target).await);
+                news.extend(shared.access_token(id, target).await.ok().flatten());
             }
             for delta in &news {
                 memory.ledger.record(&refresh_token, delta, now);
@@ -72,15 +75,17 @@ impl Driver<'_> {
         for target in &delta.forgotten {
             memory.ledger.forget_token(&spent, target);
         }
+        let mut is_shared = true;
         if let Some(shared) = &self.refresher.shared_ledger {
             let id = self.subject.id();
-            shared.record(id, &spent, &delta).await;
+            is_shared = shared.record(id, &spent, &delta).await;
             for target in &delta.forgotten {
                 shared.forget_access_token(id, target).await;
             }
         }
         Event::Recorded {
             has_ended: memory.overtakes(&self.subject, provider.now()),
+            is_shared,
         }
     }
 
@@ -91,6 +96,7 @@ impl Driver<'_> {
         match storage.replace(&handle, version, &session, now).await {
             Ok(Replaced::Stored { handle, version }) => {
                 *lock(&self.position) = (handle, version);
+                self.release_kept_lease().await;
                 Event::Stored
             }
             Ok(Replaced::Conflict(stored)) => {
@@ -123,8 +129,14 @@ impl Driver<'_> {
 /// Leases, of the storage or, where that has none to share, of the shared ledger.
 impl Driver<'_> {
     pub(super) async fn take_lease(&self, ttl: Duration) -> Event<Error> {
+        let storage = &self.refresher.storage;
+        if let Some((handle, lease)) = self.take_kept_lease() {
+            if let Ok(true) = storage.renew(&handle, &lease, ttl).await {
+                return self.leased(HeldLease::Storage(handle, lease));
+            }
+        }
         let (handle, _) = self.position();
-        let lease = match self.refresher.storage.lease(&handle, ttl).await {
+        let lease = match storage.lease(&handle, ttl).await {
             Ok(Some(lease)) => lease,
             Ok(None) => return Event::Busy,
             Err(error) => return Event::Failed(error.into()),
@@ -182,5 +194,30 @@ impl Driver<'_> {
             (Some(HeldLease::Ledger(_)) | None, _) => Ok(()),
         };
         Event::Released
+    }
+
+    /// Keeps a lease that the job which had it did not give back, for later jobs of this process.
+    pub(super) fn keep_lease(&self) {
+        let held = lock(&self.lease).take();
+        if let Some(HeldLease::Storage(handle, lease)) = held {
+            if lease.token().is_some() {
+                let now = self.refresher.provider.now();
+                let (id, until) = (self.subject.id().clone(), now.plus(LEASE_TTL));
+                let kept_leases = &self.refresher.memory.kept_leases;
+                kept_leases.insert(id, (handle, lease), until, now);
+            }
+        }
+    }
+
+    fn take_kept_lease(&self) -> Option<(Handle, Lease)> {
+        self.refresher.memory.kept_leases.remove(self.subject.id())
+    }
+
+    /// The storage has the newest refresh token now.
+    async fn release_kept_lease(&self) {
+        if let Some((handle, lease)) = self.take_kept_lease() {
+            // One that cannot be given back ends with its time.
+            let _ = self.refresher.storage.release(&handle, lease).await;
+        }
     }
 }

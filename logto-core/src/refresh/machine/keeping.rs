@@ -17,10 +17,15 @@ pub(super) const MAX_WRITES: u32 = 4;
 
 impl<F: Clone> Refresh<F> {
     pub(super) fn record(&mut self, change: Change<F>) -> State<F> {
-        Arc::make_mut(&mut self.session).apply(&change.delta);
+        let mut news = change.delta.clone();
+        if change.is_rotation_kept {
+            // Another writer may have replaced it since.
+            news.refresh_token = None;
+        }
+        Arc::make_mut(&mut self.session).apply(&news);
         if self.must_ask() {
             self.is_newest(TokenStatus::Newest {
-                asked_at: change.sent_at,
+                since: change.sent_at,
             });
         }
         self.perform(Action::Record {
@@ -52,19 +57,27 @@ impl<F: Clone> Refresh<F> {
         State::Storing(change)
     }
 
-    /// Another writer was faster: what is new here goes onto what is stored now.
+    /// Another writer was faster: what is new here goes onto what is stored now. Only not the refresh token,
+    /// if the stored one is neither what was read before nor what was spent. Another refresh brought it; it
+    /// works as well, and may be newer.
     pub(super) fn conflict(
         &mut self,
         change: Change<F>,
         theirs: Arc<Session>,
         now: Moment,
     ) -> State<F> {
+        let ours = self.session.refresh_token();
+        let is_older = theirs.refresh_token() == self.stored.as_ref()
+            || theirs.refresh_token() == Some(&change.spent);
+        let mut news = change.delta.clone();
+        news.refresh_token = ours.filter(|_| is_older).cloned();
+        self.stored = theirs.refresh_token().cloned();
         self.session = theirs;
         self.needs_write_back = false;
         if change.is_write_back() {
             return self.recall(Purpose::Start, now);
         }
-        Arc::make_mut(&mut self.session).apply(&change.delta);
+        Arc::make_mut(&mut self.session).apply(&news);
         match self.writes < MAX_WRITES {
             true => self.store(change),
             false => self.not_stored(change, None, now),

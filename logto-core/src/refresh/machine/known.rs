@@ -43,6 +43,7 @@ impl<F: Clone> Refresh<F> {
             return self.gone(now);
         }
         (self.status, self.refusal) = (knowledge.status, knowledge.refusal);
+        self.has_ledger_answered = !knowledge.is_partial;
         let caught_up = catch_up(&mut self.session, &knowledge.deltas);
         self.needs_write_back |= caught_up.has_news;
         match caught_up.is_rotated {

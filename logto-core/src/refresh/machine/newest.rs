@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Action, LEASE_TTL, Moment, Notice, RefreshError, SessionEnd, Spend, TokenStatus,
+        Action, LEASE_TTL, Moment, NEWEST_FOR, Notice, RefreshError, SessionEnd, Spend,
+        TokenStatus,
         lease::{HeldLease, MAX_WAIT, POLL_INTERVAL},
         state::{Purpose, State},
     },
@@ -52,7 +53,9 @@ impl<F: Clone> Refresh<F> {
     pub(super) fn must_ask(&self) -> bool {
         let grant = self.lease.as_ref().map(HeldLease::grant);
         let grant = grant.unwrap_or_default();
-        grant.was_taken_over || !(self.job.is_exclusive || grant.is_exclusive)
+        // A ledger that fails cannot say what another process has recorded in it.
+        let is_exclusive = grant.is_exclusive && self.has_ledger_answered;
+        grant.was_taken_over || !(self.job.is_exclusive || is_exclusive)
     }
 
     pub(super) fn is_newest(&mut self, status: TokenStatus) {
@@ -71,16 +74,14 @@ impl<F: Clone> Refresh<F> {
 
     pub(super) fn assure_newest(&mut self, now: Moment) -> State<F> {
         if !self.has_lease(now) {
-            // This process stood still for longer than the lease lasts. Another one may have it.
-            self.lease = None;
-            return self.take_lease(now);
+            return self.take_lease_again(now);
         }
         let status = self.status;
         let known_replaced = matches!(status, Some(TokenStatus::Replaced { .. }));
         if !self.must_ask() && !known_replaced {
             return self.send_first(None, now);
         }
-        match TokenStatus::spend(status, now) {
+        match TokenStatus::spend(status, now.monotonic) {
             Spend::Until(start_by) => self.send_first(Some(start_by), now),
             Spend::AskFirst => self.ask(now),
             Spend::Superseded => self.finish(Err(RefreshError::Superseded), now),
@@ -105,6 +106,25 @@ impl<F: Clone> Refresh<F> {
         }
     }
 
+    /// The refresh token is the newest one, or was replaced less than three seconds ago: Logto calls it active
+    /// for as long as it forgives its use. So the answer is good for this request, and not for long.
+    pub(super) fn active(&mut self, asked_at: Duration, now: Moment) -> State<F> {
+        if !self.has_lease(now) {
+            return self.take_lease_again(now);
+        }
+        let start_by = asked_at.saturating_add(NEWEST_FOR);
+        match now.monotonic < start_by {
+            true => self.send_first(Some(start_by), now),
+            false => self.ask(now),
+        }
+    }
+
+    /// This process stood still for longer than the lease lasts. Another one may have it.
+    fn take_lease_again(&mut self, now: Moment) -> State<F> {
+        self.lease = None;
+        self.take_lease(now)
+    }
+
     /// The refresh token is not active. An opaque access token of the same grant tells whether it was
     /// replaced, and the session lives on elsewhere, or the grant has ended: it ends with the grant, and
     /// nobody revokes it alone.
@@ -125,7 +145,9 @@ impl<F: Clone> Refresh<F> {
     }
 
     pub(super) fn superseded(&mut self, now: Moment) -> State<F> {
-        self.note(TokenStatus::Replaced { since: now.wall });
+        self.note(TokenStatus::Replaced {
+            since: now.monotonic,
+        });
         self.perform(Action::Tell(Notice::Superseded));
         self.finish(Err(RefreshError::Superseded), now)
     }

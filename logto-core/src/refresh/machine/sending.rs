@@ -47,10 +47,10 @@ impl<F: Clone> Refresh<F> {
                     return self.finish(Err(RefreshError::Protocol(error.into())), now);
                 }
             };
-        // The request leaves while the lease is ours, the answer about the token is fresh, and a replay
-        // would still be forgiven, or it does not leave.
+        // The request leaves while the lease is ours and the answer about the token is fresh, or, if it is a
+        // replay, while it would still be forgiven.
         let lease = self.lease.as_ref().and_then(HeldLease::valid_until);
-        let start_by = [lease, sending.start_by, sending.attempts.start_by()];
+        let start_by = [lease, sending.attempts.start_by().or(sending.start_by)];
         self.perform(Action::Send {
             exchange,
             attempt,
