@@ -184,9 +184,8 @@ impl Tokens {
         let (storage, codec) = (storage(), cookie_options().build().expect("cookies"));
         let (handle, _) =
             at_once(storage.create(&self.session(), UnixTime::from_secs(NOW))).expect("it fits");
-        let set_cookies = codec
-            .write(&codec.read(&HeaderMap::new()), handle.expose())
-            .expect("it fits");
+        let written = codec.write(&codec.read(&HeaderMap::new()), &handle, 0);
+        let set_cookies = written.expect("it fits").set_cookies;
         let mut header = "theme=dark".to_owned();
         for cookie in &set_cookies {
             let cookie = cookie.to_str().expect("ASCII");

@@ -8,20 +8,63 @@ use logto_core::{Session, UnixTime};
 /// What the browser carries so that its session is found again: a random id for storages on the
 /// server, the sealed session itself for cookie storage.
 ///
+/// A handle is a value and, as the storage likes, parts: what the session can do without. `CookieStorage`
+/// puts each access token into a part, so that each has a cookie of its own. In text they stand in a row,
+/// separated by dots:
+///
+/// - An application that carries handles by itself keeps what [`expose`](Self::expose) says and reads it
+///   with [`new`](Self::new). That is the whole handle; there are no parts to think of.
+/// - A storage finds the session by the [`value`](Self::value) alone. The parts come from a browser, may
+///   belong to another session or have been left by another storage, and one that makes none takes no
+///   notice of them. [`logto_storage::conformance`] checks this.
+///
 /// Whoever holds a handle holds the session, so `Debug` shows no part of it.
+///
+/// [`logto_storage::conformance`]: https://docs.rs/logto-storage
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Handle(String);
 
+const SEPARATOR: char = '.';
+
 impl Handle {
-    /// Takes a handle as it was read from a cookie, or made by a storage. It must consist of
+    /// Takes a handle as [`expose`](Self::expose) gave it, or the value that a storage made. Both consist of
     /// characters that may stand in a cookie value; storages use base64url.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
     }
 
-    /// The handle in clear, for the cookie.
+    /// Adds parts of base64url, the most wanted first. Empty ones are no parts.
+    #[must_use]
+    pub fn with_parts<P: AsRef<str>>(mut self, parts: impl IntoIterator<Item = P>) -> Self {
+        for part in parts {
+            if !part.as_ref().is_empty() {
+                self.0.push(SEPARATOR);
+                self.0.push_str(part.as_ref());
+            }
+        }
+        self
+    }
+
+    /// The whole handle in clear, for whoever carries it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// What finds the session, in clear and without the parts.
+    pub fn value(&self) -> &str {
+        self.0.split(SEPARATOR).next().unwrap_or_default()
+    }
+
+    /// The parts in clear. Of those that a browser presents, nobody has checked that they belong together.
+    pub fn parts(&self) -> Vec<&str> {
+        let parts = self.0.split(SEPARATOR).skip(1);
+        parts.filter(|part| !part.is_empty()).collect()
+    }
+
+    /// The same handle without its parts.
+    #[must_use]
+    pub fn without_parts(&self) -> Self {
+        Self::new(self.value())
     }
 }
 

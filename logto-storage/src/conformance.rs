@@ -83,6 +83,7 @@ where
     suite.replace_needs_the_current_version().await?;
     suite.of_concurrent_writers_one_wins().await?;
     suite.removed_sessions_stay_removed().await?;
+    suite.foreign_parts_change_nothing().await?;
     suite.removing_by_owner().await?;
     suite.sessions_end_when_idle().await?;
     suite.sessions_end_for_good().await?;

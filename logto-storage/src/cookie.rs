@@ -1,6 +1,6 @@
 //! Sessions in the browser: the handle is the sealed session.
 
-use std::{fmt, sync::Arc};
+use std::{cmp::Reverse, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64_simd::URL_SAFE_NO_PAD;
@@ -13,13 +13,21 @@ use logto_client::{
     },
     web::cookies::CookieCodec,
 };
-use logto_core::{AccessToken, LogtoConfig, Session, TokenTarget, UnixTime};
+use logto_core::{
+    AccessToken, LogtoConfig, Session, TokenTarget, UnixTime,
+    session::{SessionDelta, SessionId},
+};
+
+use zeroize::Zeroizing;
 
 use crate::{
     Lifetimes,
     lifetimes::Expiry,
-    record::{Record, Unreadable, access_token_len},
+    record::{Record, Unreadable, decode_access_token, encode_access_token},
 };
+
+/// How old a value may be that is not written again. The client says once a day that a session is in use.
+const REWRITE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keeps each session, sealed, in the cookies of its browser. Nothing is kept on the server.
 ///
@@ -27,25 +35,24 @@ use crate::{
 /// else's session can be ended; and of two responses that cross, the browser keeps the later.
 ///
 /// # What does not fit
-/// A session that is longer than the cookies may be is stored without some of its access tokens: the
-/// expired ones go first, then the longest unused, and they are fetched again when they are needed.
-/// The refresh token always stays; without one so do the access tokens, since nothing could fetch them
-/// again.
+/// What a session cannot do without (its id, the refresh token, the claims) is one value, which is always
+/// written. Each access token is a part of the handle with a cookie of its own, sealed for this session
+/// alone; the last used come first. Those that have no room in the response or in later requests are left
+/// out and fetched again when they are needed. Without a refresh token nothing could fetch them, so that
+/// they stay within the value.
 ///
-/// If even the ID token is too long, the user's organizations are left out of it, with the roles and the
-/// data there: with the default budget of 7 KiB from some 250 organizations on. The claims of the session
-/// then do not know of any, and
+/// If the value alone is too long for one response, the user's organizations are left out of it, with the
+/// roles and the data there: with the default response limit of 3.5 KiB from some 110 organizations on. The
+/// claims of the session then do not know of any, and
 /// [`WritableSession::organizations`](logto_client::WritableSession::organizations) and `user_info` ask
-/// for them; raise the budget or keep sessions on the server to spare that. What still does not fit is
-/// [`StorageError::TooLarge`] and nothing is stored.
+/// for them; raise the limits or keep sessions on the server to spare that. What does not fit into the
+/// cookies of a request even then is [`StorageError::TooLarge`] and nothing is stored.
 #[derive(Clone)]
 pub struct CookieStorage {
     keys: KeyRing,
-    name: String,
+    cookies: CookieCodec,
     issuer: String,
     app_id: String,
-    /// The longest handle that the cookies carry.
-    capacity: usize,
     lifetimes: Lifetimes,
     entropy: Arc<dyn Entropy>,
     on_overflow: Option<Arc<Report>>,
@@ -53,12 +60,12 @@ pub struct CookieStorage {
 
 type Report = dyn Fn(&Overflow) + Send + Sync;
 
-/// Something was left out of a cookie for want of room. No session is lost by it, but it costs a request
+/// Something was left out of the cookies for want of room. No session is lost by it, but it costs a request
 /// when it is needed next: a reason to keep sessions on the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overflow {
-    /// What the access tokens were for that were left out.
+    /// What the access tokens were for that were left out, the longest unused first.
     pub dropped: Vec<TokenTarget>,
     /// Whether the organizations of the user were left out of the claims.
     pub without_organizations: bool,
@@ -68,16 +75,40 @@ pub struct Overflow {
     pub limit: usize,
 }
 
+/// What a handle holds.
+struct Opened {
+    /// The record of the value, with nothing of the parts.
+    record: Record,
+    /// Access tokens that were sealed for this session, with the parts that hold them.
+    parts: Vec<Part>,
+}
+
+struct Part {
+    version: u64,
+    target: TokenTarget,
+    token: AccessToken,
+    sealed: String,
+}
+
+/// What goes into a handle.
+struct Fitted {
+    /// The session as the value holds it.
+    session: Session,
+    parts: Vec<String>,
+    dropped: Vec<TokenTarget>,
+    without_organizations: bool,
+    size: usize,
+}
+
 impl CookieStorage {
     /// A storage in the cookies that `cookies` reads and writes, sealed by `keys` for the issuer and
     /// the application of `config`.
     pub fn new(keys: KeyRing, config: &LogtoConfig, cookies: &CookieCodec) -> Self {
         Self {
             keys,
-            name: cookies.name().to_owned(),
+            cookies: cookies.clone(),
             issuer: config.issuer().to_owned(),
             app_id: config.app_id().to_owned(),
-            capacity: cookies.capacity(),
             lifetimes: Lifetimes::default(),
             entropy: Arc::new(OsEntropy),
             on_overflow: None,
@@ -105,101 +136,154 @@ impl CookieStorage {
         self
     }
 
-    fn context(&self) -> SealContext<'_> {
-        SealContext {
-            purpose: Purpose::Session,
-            name: &self.name,
-            issuer: &self.issuer,
-            app_id: &self.app_id,
-        }
-    }
-
-    fn open(&self, handle: &Handle, now: UnixTime) -> Option<Record> {
-        let handle = handle.expose();
-        if handle.len() > self.capacity {
+    fn open(&self, handle: &Handle, now: UnixTime) -> Option<Opened> {
+        let value = handle.value();
+        if value.len() > self.cookies.capacity() {
             return None;
         }
-        let sealed = URL_SAFE_NO_PAD.decode_to_vec(handle).ok()?;
-        let record = self.keys.open(&self.context(), &sealed)?;
-        match Record::decode(&record, now) {
-            Ok(record) => Some(record),
-            Err(Unreadable::Expired) => None,
+        let record = self.unseal(self.cookies.name(), value)?;
+        let record = match Record::decode(&record, now) {
+            Ok(record) => record,
+            Err(Unreadable::Expired) => return None,
             Err(_unreadable) => {
                 #[cfg(feature = "tracing")]
                 tracing::warn!(reason = ?_unreadable, "a session cookie of ours cannot be read");
-                None
+                return None;
             }
-        }
+        };
+        let name = self.part_name(record.session.id());
+        // Parts of another session, which the browser had before, do not open under this name.
+        let open = |sealed: &str| {
+            let bytes = self.unseal(&name, sealed)?;
+            let (version, target, token) = decode_access_token(&bytes)?;
+            Some(Part {
+                version,
+                target,
+                token,
+                sealed: sealed.to_owned(),
+            })
+        };
+        let parts = handle.parts().into_iter().filter_map(open).collect();
+        Some(Opened { record, parts })
     }
 
     fn seal(
         &self,
-        session: &Session,
+        fitted: Fitted,
         version: Version,
         now: UnixTime,
     ) -> Result<Handle, StorageError> {
-        let expiry = Expiry::of(session, self.lifetimes, now);
-        let record = self.fitted(
-            Record {
-                version: version.0,
-                expiry,
-                session: session.clone(),
-            },
-            now,
-        )?;
+        let record = Record {
+            version: version.0,
+            expiry: Expiry::of(&fitted.session, self.lifetimes, now),
+            session: fitted.session,
+        };
         let bytes = record.encode().map_err(unavailable)?;
-        let sealed = self
-            .keys
-            .seal(&self.context(), &bytes, &*self.entropy)
-            .map_err(unavailable)?;
-        Ok(Handle::new(URL_SAFE_NO_PAD.encode_to_string(sealed)))
-    }
-
-    /// The record without what there is no room for.
-    fn fitted(&self, mut record: Record, now: UnixTime) -> Result<Record, StorageError> {
-        let whole = len_of(&record)?;
-        if whole <= self.capacity {
-            return Ok(record);
-        }
-        let tokens = droppable(&record.session, now)?;
-        let of_tokens: usize = tokens.iter().map(|(_, len)| len).sum();
-        let mut excess = self.excess(whole);
-        let without_organizations = excess > of_tokens && record.session.forget_organizations();
-        if without_organizations {
-            excess = self.excess(len_of(&record)?);
-        }
-        let mut dropped = Vec::new();
-        for (target, len) in tokens {
-            if excess == 0 {
-                break;
-            }
-            record.session.forget(&target);
-            dropped.push(target);
-            excess = excess.saturating_sub(len);
-        }
-        let size = len_of(&record)?;
-        if size > self.capacity {
-            return Err(StorageError::TooLarge {
-                size,
-                limit: self.capacity,
+        let value = self.sealed(self.cookies.name(), &bytes)?;
+        if !fitted.dropped.is_empty() || fitted.without_organizations {
+            self.report(&Overflow {
+                dropped: fitted.dropped,
+                without_organizations: fitted.without_organizations,
+                size: fitted.size,
+                limit: match fitted.without_organizations {
+                    true => self.cookies.response_capacity(),
+                    false => self.cookies.capacity(),
+                },
             });
         }
-        self.report(&Overflow {
-            dropped,
-            without_organizations,
-            size: whole,
-            limit: self.capacity,
-        });
-        Ok(record)
+        Ok(Handle::new(value).with_parts(fitted.parts))
     }
 
-    /// Bytes of a record that have to go from a handle of this length; a base64url character carries six
-    /// bits.
-    fn excess(&self, handle_len: usize) -> usize {
-        handle_len
-            .saturating_sub(self.capacity)
-            .saturating_mul(3)
-            .div_ceil(4)
+    /// The session as it is written with this version, without what there is no room for. A token that is
+    /// among the `known` parts is not sealed again, so that the browser need not be told.
+    fn fit(
+        &self,
+        session: &Session,
+        version: Version,
+        known: &[Part],
+        now: UnixTime,
+    ) -> Result<Fitted, StorageError> {
+        let mut value = session.clone();
+        let mut tokens = Vec::new();
+        if session.refresh_token().is_some() {
+            tokens = by_use(session, now);
+            for (target, _) in &tokens {
+                value.forget(target);
+            }
+        }
+        let mut len = len_of(&value)?;
+        let mut size = len;
+        let without_organizations =
+            len > self.cookies.response_capacity() && value.forget_organizations();
+        if without_organizations {
+            len = len_of(&value)?;
+        }
+        if len > self.cookies.capacity() {
+            return Err(StorageError::TooLarge {
+                size: len,
+                limit: self.cookies.capacity(),
+            });
+        }
+        let name = self.part_name(session.id());
+        let (mut parts, mut lens, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
+        let mut is_full = false;
+        for (target, token) in tokens {
+            let is_same = |part: &&Part| part.target == *target && part.token.token == token.token;
+            let part = match known.iter().find(is_same) {
+                Some(part) => part.sealed.clone(),
+                None => {
+                    let bytes = encode_access_token(version.0, target, token);
+                    let bytes = bytes.map_err(unavailable)?;
+                    self.sealed(&name, &bytes)?
+                }
+            };
+            size = size.saturating_add(part.len());
+            lens.push(part.len());
+            let fits = |lens: &[usize]| {
+                self.cookies.fitting_parts(len, lens.iter().copied()) == lens.len()
+            };
+            if !is_full && fits(&lens) {
+                parts.push(part);
+            } else {
+                lens.pop();
+                dropped.push(target.clone());
+                // One that is too long for any cookie takes nobody's room.
+                is_full |= fits(&[part.len()]);
+            }
+        }
+        dropped.reverse();
+        Ok(Fitted {
+            session: value,
+            parts,
+            dropped,
+            without_organizations,
+            size,
+        })
+    }
+
+    /// What the parts of a session are bound to. A cookie has no name with a dot in it.
+    fn part_name(&self, session: &SessionId) -> String {
+        let id = URL_SAFE_NO_PAD.encode_to_string(session.as_bytes());
+        format!("{}.{id}", self.cookies.name())
+    }
+
+    fn sealed(&self, name: &str, bytes: &[u8]) -> Result<String, StorageError> {
+        let sealed = self.keys.seal(&self.context(name), bytes, &*self.entropy);
+        Ok(URL_SAFE_NO_PAD.encode_to_string(sealed.map_err(unavailable)?))
+    }
+
+    fn unseal(&self, name: &str, text: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let sealed = URL_SAFE_NO_PAD.decode_to_vec(text).ok()?;
+        self.keys.open(&self.context(name), &sealed)
+    }
+
+    fn context<'a>(&'a self, name: &'a str) -> SealContext<'a> {
+        SealContext {
+            purpose: Purpose::Session,
+            name,
+            issuer: &self.issuer,
+            app_id: &self.app_id,
+        }
     }
 
     fn report(&self, overflow: &Overflow) {
@@ -220,7 +304,7 @@ impl CookieStorage {
 #[async_trait]
 impl SessionReader for CookieStorage {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
-        Ok(self.open(handle, now).map(stored))
+        Ok(self.open(handle, now).map(Opened::into_stored))
     }
 }
 
@@ -232,10 +316,11 @@ impl SessionStorage for CookieStorage {
         now: UnixTime,
     ) -> Result<(Handle, Version), StorageError> {
         let version = Version(1);
-        Ok((self.seal(session, version, now)?, version))
+        let fitted = self.fit(session, version, &[], now)?;
+        Ok((self.seal(fitted, version, now)?, version))
     }
 
-    /// Answers a new handle. The old one, if somebody kept it, goes on to open until it expires.
+    /// Returns a new handle. A saved copy of the old one stays valid until it expires.
     async fn replace(
         &self,
         handle: &Handle,
@@ -243,14 +328,30 @@ impl SessionStorage for CookieStorage {
         session: &Session,
         now: UnixTime,
     ) -> Result<Replaced, StorageError> {
-        let Some(record) = self.open(handle, now) else {
+        let Some(opened) = self.open(handle, now) else {
             return Ok(Replaced::Gone);
         };
-        if Version(record.version) != expected {
-            return Ok(Replaced::Conflict(stored(record)));
+        if opened.version() != expected {
+            return Ok(Replaced::Conflict(opened.into_stored()));
         }
-        let version = Version(record.version.saturating_add(1));
-        let handle = self.seal(session, version, now)?;
+        let version = Version(expected.0.saturating_add(1));
+        let fitted = self.fit(session, version, &opened.parts, now)?;
+        if opened.has_value(&fitted.session) {
+            // The client brings back from its ledger what had no room before. The value is not written again
+            // for that, as it would take the room away once more.
+            if !opened.has_parts(&fitted.parts) {
+                let handle = handle.without_parts().with_parts(fitted.parts);
+                return Ok(Replaced::Stored { handle, version });
+            }
+            // To leave the same out again is no news.
+            if !fitted.dropped.is_empty() {
+                return Ok(Replaced::Stored {
+                    handle: handle.clone(),
+                    version: expected,
+                });
+            }
+        }
+        let handle = self.seal(fitted, version, now)?;
         Ok(Replaced::Stored { handle, version })
     }
 
@@ -268,41 +369,74 @@ impl SessionStorage for CookieStorage {
     }
 }
 
+impl Opened {
+    /// The session with the access tokens of its parts. Of two for one target, which responses that crossed
+    /// have left, the one issued last counts.
+    fn into_stored(self) -> Stored {
+        let version = self.version();
+        let Self { record, parts } = self;
+        let mut session = record.session;
+        for part in parts {
+            let held = session.access_tokens().get(&part.target);
+            if held.is_none_or(|held| held.issued_at < part.token.issued_at) {
+                let mut delta = SessionDelta::default();
+                delta.access_token = Some((part.target, part.token));
+                session.apply(&delta);
+            }
+        }
+        Stored { session, version }
+    }
+
+    /// The version of the last write that something in the handle came with.
+    fn version(&self) -> Version {
+        let parts = self.parts.iter().map(|part| part.version);
+        Version(parts.fold(self.record.version, u64::max))
+    }
+
+    fn has_parts(&self, parts: &[String]) -> bool {
+        let has = |part: &String| self.parts.iter().any(|known| known.sealed == *part);
+        parts.iter().all(has)
+    }
+
+    /// Whether the value says all that this session does, but for when it changed. It has to be written from
+    /// time to time, so that the session is not taken for idle.
+    fn has_value(&self, session: &Session) -> bool {
+        let mut held = self.record.session.clone();
+        let is_recent = session.changed_at().since(held.changed_at()) <= REWRITE_AFTER;
+        held.apply(&SessionDelta::touch(session.changed_at()));
+        is_recent && held == *session
+    }
+}
+
 impl fmt::Debug for CookieStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CookieStorage")
-            .field("name", &self.name)
+            .field("cookies", &self.cookies)
             .field("issuer", &self.issuer)
             .field("app_id", &self.app_id)
-            .field("capacity", &self.capacity)
             .field("lifetimes", &self.lifetimes)
             .finish_non_exhaustive()
     }
 }
 
-fn stored(record: Record) -> Stored {
-    Stored {
-        session: record.session,
-        version: Version(record.version),
-    }
+/// The access tokens, those to keep first in front: the expired last, then the longest unused.
+fn by_use(session: &Session, now: UnixTime) -> Vec<(&TokenTarget, &AccessToken)> {
+    let mut tokens: Vec<_> = session.access_tokens().iter().collect();
+    tokens.sort_by_key(|(_, token)| Reverse((now < token.expires_at, token.last_used)));
+    tokens
 }
 
-/// The access tokens that can be fetched again, with the bytes they take, those to drop first in front.
-fn droppable(session: &Session, now: UnixTime) -> Result<Vec<(TokenTarget, usize)>, StorageError> {
-    if session.refresh_token().is_none() {
-        return Ok(Vec::new());
-    }
-    let mut tokens: Vec<(&TokenTarget, &AccessToken)> = session.access_tokens().iter().collect();
-    tokens.sort_by_key(|(_, token)| (now < token.expires_at, token.last_used));
-    let measured = tokens.into_iter().map(|(target, token)| {
-        let len = access_token_len(target, token).map_err(unavailable)?;
-        Ok((target.clone(), len))
-    });
-    measured.collect()
-}
-
-/// Characters of the handle for a record.
-fn len_of(record: &Record) -> Result<usize, StorageError> {
+/// Characters of the value that holds this session.
+fn len_of(session: &Session) -> Result<usize, StorageError> {
+    // Neither version nor expiry take more.
+    let record = Record {
+        version: u64::MAX,
+        expiry: Expiry {
+            idle: UnixTime::from_secs(i64::MAX),
+            absolute: UnixTime::from_secs(i64::MAX),
+        },
+        session: session.clone(),
+    };
     let bytes = record.encode().map_err(unavailable)?.len();
     Ok(bytes.saturating_add(OVERHEAD).saturating_mul(4).div_ceil(3))
 }

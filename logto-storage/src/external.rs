@@ -372,7 +372,7 @@ const LONGEST_TTL: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
 
 /// The store knows a handle by its hash only.
 fn key_of(handle: &Handle) -> String {
-    URL_SAFE_NO_PAD.encode_to_string(Sha256::digest(handle.expose()))
+    URL_SAFE_NO_PAD.encode_to_string(Sha256::digest(handle.value()))
 }
 
 fn lease_key(handle: &Handle) -> String {

@@ -210,7 +210,7 @@ struct Key([u8; 32]);
 
 impl Key {
     fn of(handle: &Handle) -> Self {
-        Self(Sha256::digest(handle.expose()).into())
+        Self(Sha256::digest(handle.value()).into())
     }
 }
 

@@ -98,12 +98,29 @@ impl Record {
     }
 }
 
-/// Bytes that an access token adds to a record.
-pub(crate) fn access_token_len(
+/// One access token as bytes, for a cookie of its own, with the version of the write that it came with.
+///
+/// # Errors
+/// None that a token can cause.
+pub(crate) fn encode_access_token(
+    version: u64,
     target: &TokenTarget,
     token: &AccessToken,
-) -> Result<usize, postcard::Error> {
-    postcard::to_allocvec(&entry((target, token))).map(|bytes| Zeroizing::new(bytes).len())
+) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
+    let mut bytes = Vec::with_capacity(token.token.expose().len().saturating_add(512));
+    bytes.push(FORMAT);
+    postcard::to_extend(&(version, entry((target, token))), bytes).map(Zeroizing::new)
+}
+
+/// Reads what [`encode_access_token`] wrote.
+pub(crate) fn decode_access_token(bytes: &[u8]) -> Option<(u64, TokenTarget, AccessToken)> {
+    let (FORMAT, bytes) = bytes.split_first().map(|(format, rest)| (*format, rest))? else {
+        return None;
+    };
+    let (version, entry): (u64, (Target<'_>, Access<'_, Unpacked>)) =
+        postcard::from_bytes(bytes).ok()?;
+    let (target, token) = read(entry);
+    Some((version, target, token))
 }
 
 const FORMAT: u8 = 1;

@@ -32,6 +32,17 @@ pub struct Chromium {
     _directory: Directory,
 }
 
+/// Whether a frame of another site has cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThirdPartyCookies {
+    /// As this version of Chromium thinks best.
+    Default,
+    /// The user allows them.
+    Allowed,
+    /// The user blocks them.
+    Blocked,
+}
+
 /// A cookie as Chromium keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,6 +72,15 @@ impl Chromium {
     ///
     /// When Chromium or its driver is missing.
     pub async fn start() -> Self {
+        Self::start_with(ThirdPartyCookies::Default).await
+    }
+
+    /// As [`start`](Self::start), with a setting of the user's.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with(third_party_cookies: ThirdPartyCookies) -> Self {
         let directory = Directory::new();
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
@@ -78,7 +98,7 @@ impl Chromium {
         let stdout = process.stdout.take().expect("the driver's output is piped");
         let mut output = BufReader::new(stdout).lines();
         let port = port(&mut output).await;
-        let driver = connect(port).await;
+        let driver = connect(port, third_party_cookies).await;
         Self {
             driver,
             _process: process,
@@ -220,23 +240,35 @@ async fn port(output: &mut Lines<BufReader<ChildStdout>>) -> u16 {
     }
 }
 
-async fn connect(port: u16) -> WebDriver {
+async fn connect(port: u16, third_party_cookies: ThirdPartyCookies) -> WebDriver {
     let http = reqwest::Client::builder().no_proxy().build();
     let http = http.expect("a plain HTTP client can be built");
     let url = format!("http://127.0.0.1:{port}");
-    let capabilities = capabilities().expect("the capabilities are JSON");
+    let capabilities = capabilities(third_party_cookies).expect("the capabilities are JSON");
     WebDriver::new_with_config_and_client(url, capabilities, WebDriverConfig::default(), http)
         .await
         .expect("Chromium starts; its version has to be the driver's")
 }
 
-fn capabilities() -> WebDriverResult<Capabilities> {
+fn capabilities(third_party_cookies: ThirdPartyCookies) -> WebDriverResult<Capabilities> {
     let mut capabilities = DesiredCapabilities::chrome();
     capabilities.add_arg("--headless=new")?;
     // Chromium has no sandbox where tests run as root, and these open no page but their own.
     capabilities.add_arg("--no-sandbox")?;
     // A browser whose pipe is closed ends, whatever its driver died of.
     capabilities.add_arg("--remote-debugging-pipe")?;
+    let block = match third_party_cookies {
+        ThirdPartyCookies::Default => None,
+        ThirdPartyCookies::Allowed => Some(false),
+        ThirdPartyCookies::Blocked => Some(true),
+    };
+    if let Some(block) = block {
+        let profile = json!({
+            "cookie_controls_mode": u8::from(block),
+            "block_third_party_cookies": block,
+        });
+        capabilities.add_experimental_option("prefs", json!({ "profile": profile }))?;
+    }
     capabilities.insert_base_capability(
         "goog:loggingPrefs".to_owned(),
         json!({ "browser": "WARNING" }),

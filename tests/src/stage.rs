@@ -259,10 +259,17 @@ pub fn failed(tokens: &[Result<AccessToken, Error>]) -> usize {
     tokens.iter().filter(|token| token.is_err()).count()
 }
 
-/// The cookies of the application.
+/// The cookies of the application. No proxy is in front, so that all tokens of a page have room in one
+/// response.
 pub fn codec() -> CookieCodec {
+    codec_behind_a_proxy(16_384)
+}
+
+/// The same behind a proxy that takes response headers of this length.
+pub fn codec_behind_a_proxy(response_limit: usize) -> CookieCodec {
     let base_url = url::Url::parse(BASE_URL).expect("a literal");
     CookieOptions::new(&base_url, APP_ID)
+        .response_limit(response_limit)
         .build()
         .expect("the options are allowed")
 }
@@ -275,4 +282,11 @@ pub fn key_ring() -> KeyRing {
 /// Sessions in the cookies of the application.
 pub fn cookie_storage(world: &World) -> CookieStorage {
     CookieStorage::new(key_ring(), world.config(), &codec())
+}
+
+/// The application with sessions in its cookies, behind a proxy.
+pub fn behind_a_proxy(world: &World, response_limit: usize) -> LogtoWeb {
+    let codec = codec_behind_a_proxy(response_limit);
+    let storage = CookieStorage::new(key_ring(), world.config(), &codec);
+    LogtoWeb::new(world.client(storage), codec, key_ring())
 }

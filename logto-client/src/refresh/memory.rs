@@ -102,7 +102,10 @@ impl Memory {
     /// Whether a session, or the handle that found it, has ended, as far as this process knows. A handle
     /// ends without its session when it was signed out while the storage could not be read.
     pub(crate) fn has_ended(&self, handle: &Handle, session: &Session, now: UnixTime) -> bool {
-        self.ended_handles.get(handle, now).is_some() || self.session_has_ended(session, now)
+        self.ended_handles
+            .get(&handle.without_parts(), now)
+            .is_some()
+            || self.session_has_ended(session, now)
     }
 
     /// Whether a session has ended, as far as this process knows.
@@ -149,7 +152,7 @@ impl Memory {
     /// Refuses a handle from now on, and says whether that is news.
     pub(super) fn mark_handle_ended(&self, handle: &Handle, now: UnixTime) -> bool {
         self.ended_handles
-            .insert(handle.clone(), (), now.plus(ENDED_FOR), now)
+            .insert(handle.without_parts(), (), now.plus(ENDED_FOR), now)
     }
 
     /// Refuses all sessions of `owner` that began until `at`.

@@ -53,7 +53,7 @@ pub(super) fn headers_len(headers: &HeaderMap) -> usize {
         .fold(0, usize::saturating_add)
 }
 
-const fn header_len(name: usize, value: usize) -> usize {
+pub(super) const fn header_len(name: usize, value: usize) -> usize {
     name.saturating_add(value).saturating_add(": \r\n".len())
 }
 

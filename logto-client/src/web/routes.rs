@@ -8,7 +8,7 @@ use logto_core::{TokenTarget, error::UsageError};
 use serde_json::{Value, json};
 
 use super::{
-    cookies::{CookieCodec, CookieError, RequestCookies},
+    cookies::{CookieCodec, CookieError, SessionCookies},
     initiator, location, respond,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     event::Event,
     seal::KeyRing,
     session::{ReadOnlySession, WritableSession},
-    storage::{Handle, StorageError},
+    storage::StorageError,
 };
 
 /// The routes of an application that signs users in, framework aside.
@@ -63,7 +63,7 @@ impl LogtoWeb {
     /// # Errors
     /// When the storage cannot be asked.
     pub async fn session(&self, headers: &HeaderMap) -> Result<Option<WritableSession>, Error> {
-        let handles = handles(&self.cookies.read(headers));
+        let handles = self.cookies.read(headers).handles();
         self.client.newest_session(&handles).await
     }
 
@@ -75,7 +75,7 @@ impl LogtoWeb {
         &self,
         headers: &HeaderMap,
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let handles = handles(&self.cookies.read(headers));
+        let handles = self.cookies.read(headers).handles();
         self.client.newest_read_only_session(&handles).await
     }
 
@@ -114,11 +114,19 @@ impl LogtoWeb {
             // Cookies that open as no session are left: they may belong to a newer version.
             None => {}
             Some(session) if session.ended().is_some() => {
-                append(response, self.cookies.clear(&self.cookies.read(request)));
+                let taken = respond::headers_len(response);
+                append(
+                    response,
+                    self.cookies.clear(&self.cookies.read(request), taken),
+                );
             }
             Some(session) => {
                 if let Some(handle) = session.changed_handle() {
-                    append(response, self.write(&self.cookies.read(request), &handle)?);
+                    let taken = respond::headers_len(response);
+                    let written =
+                        self.cookies
+                            .write(&self.cookies.read(request), &handle, taken)?;
+                    self.set_cookies(response, written);
                 }
             }
         }
@@ -209,12 +217,13 @@ impl LogtoWeb {
         });
     }
 
-    pub(super) fn write(
-        &self,
-        request_cookies: &RequestCookies<'_>,
-        handle: &Handle,
-    ) -> Result<Vec<HeaderValue>, Error> {
-        Ok(self.cookies.write(request_cookies, handle.expose())?)
+    pub(super) fn set_cookies(&self, response: &mut HeaderMap, written: SessionCookies) {
+        let (size, limit) = (written.size, self.cookies.response_limit());
+        if size > limit {
+            let event = Event::ResponseTooLarge { size, limit };
+            self.client.observer().on_event(&event);
+        }
+        append(response, written.set_cookies);
     }
 }
 
@@ -222,12 +231,6 @@ impl From<CookieError> for Error {
     fn from(error: CookieError) -> Self {
         StorageError::Misconfigured(error.to_string()).into()
     }
-}
-
-/// What the storage may know the session by.
-pub(super) fn handles(request_cookies: &RequestCookies<'_>) -> Vec<Handle> {
-    let candidates = request_cookies.candidates().into_iter();
-    candidates.map(Handle::new).collect()
 }
 
 pub(super) fn append(headers: &mut HeaderMap, set_cookies: impl IntoIterator<Item = HeaderValue>) {

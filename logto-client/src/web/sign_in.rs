@@ -14,7 +14,7 @@ use super::{
     browser::Browser,
     cookies::RequestCookies,
     initiator, respond,
-    routes::{LogtoWeb, append, handles},
+    routes::{LogtoWeb, append},
     start::Start,
 };
 use crate::{
@@ -200,7 +200,7 @@ impl LogtoWeb {
             .client
             .start_sign_in(&sign_in, &start.random(), start.at)
             .await?;
-        let previous = handles(&request_cookies);
+        let previous = request_cookies.handles();
         let completed = self
             .client
             .complete_sign_in(Some(pending), callback, &previous)
@@ -212,11 +212,24 @@ impl LogtoWeb {
             browser.answer(&state);
             append(answer, [self.browser_cookie(&browser)?]);
         }
-        let completed = completed?;
-        append(
-            answer,
-            self.write(&request_cookies, &completed.session.handle())?,
-        );
+        let mut completed = completed?;
+        let handle = completed.session.handle();
+        let write = |return_to: &str| {
+            let location = respond::header_len(header::LOCATION.as_str().len(), return_to.len());
+            let taken = respond::headers_len(answer).saturating_add(location);
+            self.cookies.write(&request_cookies, &handle, taken)
+        };
+        let mut written = write(&completed.return_to)?;
+        // Rather at the front page than nowhere.
+        let base = self.client.config().base_url().map_or("/", Url::path);
+        let path = completed.return_to.split('?').next().unwrap_or_default();
+        for place in [path.to_owned(), base.to_owned()] {
+            if written.size > self.cookies.response_limit() {
+                written = write(&place)?;
+                completed.return_to = place;
+            }
+        }
+        self.set_cookies(answer, written);
         Ok(CallbackOutcome::SignedIn(completed))
     }
 

@@ -7,7 +7,7 @@ use logto_core::sign_out::SignOut;
 use super::{
     cookies::RequestCookies,
     initiator, respond,
-    routes::{LogtoWeb, append, handles},
+    routes::{LogtoWeb, append},
 };
 use crate::error::Error;
 
@@ -50,7 +50,7 @@ impl LogtoWeb {
             return self.refuse_sign_out(refused);
         }
         let request_cookies = self.cookies.read(headers);
-        let handles = handles(&request_cookies);
+        let handles = request_cookies.handles();
         let signed_out = self.client.sign_out(&handles, sign_out).await;
         let location = signed_out.url.map(String::from);
         self.forget_sessions(&request_cookies, location, signed_out.removed)
@@ -63,7 +63,7 @@ impl LogtoWeb {
             return self.refuse_sign_out(refused);
         }
         let request_cookies = self.cookies.read(headers);
-        let handles = handles(&request_cookies);
+        let handles = request_cookies.handles();
         let removed = self.client.sign_out_locally(&handles).await;
         self.forget_sessions(&request_cookies, None, removed)
     }
@@ -87,12 +87,15 @@ impl LogtoWeb {
             let base_url = self.client.config().base_url();
             base_url.map_or("/", url::Url::as_str).to_owned()
         };
+        let location = location.unwrap_or_else(home);
         let mut headers = HeaderMap::new();
-        append(&mut headers, self.cookies.clear(request_cookies));
         append(&mut headers, self.cookies.clear_browser(request_cookies));
+        let redirect = respond::see_other(&location);
+        let taken = respond::headers_len(redirect.headers()) + respond::headers_len(&headers);
+        append(&mut headers, self.cookies.clear(request_cookies, taken));
         SignOutAnswer {
             outcome,
-            location: location.unwrap_or_else(home),
+            location,
             headers,
         }
     }

@@ -48,20 +48,44 @@ impl Suite {
         for _ in 0..50 {
             let handle = self.create(rule, &session).await?;
             let fits = handle
-                .expose()
-                .bytes()
+                .parts()
+                .into_iter()
+                .chain([handle.value()])
+                .flat_map(str::bytes)
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             rule.ensure(
-                fits && handle.expose().len() >= 22,
+                fits && handle.value().len() >= 22,
                 "a handle is not base64url of 128 bits",
             )?;
             rule.ensure(
-                !format!("{handle:?}").contains(handle.expose()),
+                !format!("{handle:?}").contains(handle.value()),
                 "Debug shows it",
             )?;
             rule.ensure(handles.insert(handle), "a handle was given twice")?;
         }
         Ok(())
+    }
+
+    pub(super) async fn foreign_parts_change_nothing(&self) -> Result<(), Violation> {
+        let rule = "parts of a handle that come from elsewhere change nothing";
+        let session = Sample::default().build().or_violated(rule)?;
+        let handle = self.create(rule, &session).await?;
+        let another = self.create(rule, &session).await?;
+        let before = self.load(rule, &handle, NOW).await?;
+        rule.ensure(before.is_some(), "it is not there")?;
+        let foreign = [another.value(), "AAAA", "not base64!"];
+        let carried = handle.clone().with_parts(foreign);
+        let found = self.load(rule, &carried, NOW).await?;
+        rule.ensure(found == before, "something else was loaded")?;
+        // What an application carries by itself is the whole handle.
+        let read = self.load(rule, &Handle::new(handle.expose()), NOW).await?;
+        rule.ensure(read == before, "in text it is another handle")?;
+        self.one.remove(&carried).await.or_violated(rule)?;
+        let found = self.load(rule, &handle, NOW).await?;
+        rule.ensure(
+            found.is_none() || !self.one.is_authoritative(),
+            "it was not removed",
+        )
     }
 
     pub(super) async fn foreign_handles_are_nothing(&self) -> Result<(), Violation> {
@@ -84,7 +108,7 @@ impl Suite {
         .map(str::to_owned)
         .into();
         strange.extend([43, 1_000, 100_000].map(|length| "A".repeat(length)));
-        let characters: Vec<char> = ours.expose().chars().collect();
+        let characters: Vec<char> = ours.value().chars().collect();
         for place in [
             0,
             1,
@@ -99,8 +123,8 @@ impl Suite {
         }
         strange.push(characters.iter().skip(1).collect());
         strange.push(characters.iter().rev().skip(1).rev().collect());
-        strange.push(format!("{}A", ours.expose()));
-        strange.push(format!("{} ", ours.expose()));
+        strange.push(format!("{}A", ours.value()));
+        strange.push(format!("{} ", ours.value()));
 
         for handle in strange.into_iter().map(Handle::new) {
             let found = self.load(rule, &handle, NOW).await?;

@@ -23,6 +23,7 @@ pub(crate) fn codec(budget: usize) -> CookieCodec {
     let base_url = Url::parse("https://app.example.com").unwrap();
     CookieOptions::new(&base_url, "app")
         .budget(budget)
+        .response_limit(65_536)
         .build()
         .unwrap()
 }

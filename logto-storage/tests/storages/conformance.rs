@@ -94,13 +94,17 @@ enum Fault {
     ExpiresTooEarly,
     BringsBackTheRemoved,
     FailsOnForeignHandles,
+    TakesPartsForTheValue,
 }
 
 #[async_trait]
 impl SessionReader for Wrong {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
-        if self.fault == Fault::FailsOnForeignHandles && handle.expose().len() != 43 {
+        if self.fault == Fault::FailsOnForeignHandles && handle.value().len() != 43 {
             return Err(StorageError::Unavailable("what is that?".into()));
+        }
+        if self.fault == Fault::TakesPartsForTheValue && handle.expose() != handle.value() {
+            return Ok(None);
         }
         let now = match self.fault {
             Fault::NeverExpires => common::NOW,
@@ -214,6 +218,7 @@ async fn the_suite_notices_every_broken_rule() {
             Fault::FailsOnForeignHandles,
             "a handle that was not made here",
         ),
+        (Fault::TakesPartsForTheValue, "parts of a handle"),
     ] {
         let storage: Arc<dyn SessionStorage> = Arc::new(Wrong {
             memory: memory(),

@@ -14,7 +14,7 @@ use logto_client::{
     storage::{Handle, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version},
     web::cookies::CookieOptions,
 };
-use logto_core::{Session, TokenTarget, UnixTime};
+use logto_core::{AccessToken, Session, TokenTarget, UnixTime, session::SessionDelta};
 use logto_storage::{CookieStorage, Lifetimes, Overflow, conformance::Sample};
 use proptest::prelude::*;
 use url::Url;
@@ -48,9 +48,10 @@ async fn through_a_browser(
     budget: usize,
 ) -> (Session, usize) {
     let codec = codec(budget);
-    let set_cookies = codec.write(&Default::default(), handle.expose()).unwrap();
+    let written = codec.write(&Default::default(), handle, 0).unwrap();
+    assert_eq!(written.left_out, 0);
     let mut jar = BTreeMap::new();
-    for cookie in &set_cookies {
+    for cookie in &written.set_cookies {
         assert!(cookie.len() <= 4_096, "{} bytes", cookie.len());
         let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
         let (name, value) = pair.split_once('=').unwrap();
@@ -63,15 +64,11 @@ async fn through_a_browser(
     let cookie = pairs.join("; ");
     let mut request = HeaderMap::new();
     request.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
-    let candidates = codec.read(&request).candidates();
-    let [candidate] = candidates.as_slice() else {
-        panic!("{candidates:?}")
+    let handles = codec.read(&request).handles();
+    let [candidate] = handles.as_slice() else {
+        panic!("{handles:?}")
     };
-    let stored = storage
-        .load(&Handle::new(candidate.as_ref()), NOW)
-        .await
-        .unwrap()
-        .unwrap();
+    let stored = storage.load(candidate, NOW).await.unwrap().unwrap();
     (stored.session, cookie.len())
 }
 
@@ -79,9 +76,9 @@ async fn through_a_browser(
 async fn b2_every_flipped_bit_of_a_session_cookie_is_no_session() {
     let storage = cookie_storage();
     let (handle, _) = storage.create(&session(1, 1), NOW).await.unwrap();
-    assert!(opens(&storage, handle.expose()).await);
+    assert!(opens(&storage, handle.value()).await);
 
-    let sealed = URL_SAFE_NO_PAD.decode(handle.expose()).unwrap();
+    let sealed = URL_SAFE_NO_PAD.decode(handle.value()).unwrap();
     for bit in 0..sealed.len() * 8 {
         let mut tampered = sealed.clone();
         tampered[bit / 8] ^= 1 << (bit % 8);
@@ -90,7 +87,7 @@ async fn b2_every_flipped_bit_of_a_session_cookie_is_no_session() {
             "bit {bit}"
         );
     }
-    let characters = handle.expose().as_bytes();
+    let characters = handle.value().as_bytes();
     for bit in 0..characters.len() * 8 {
         let mut tampered = characters.to_vec();
         tampered[bit / 8] ^= 1 << (bit % 8);
@@ -99,9 +96,9 @@ async fn b2_every_flipped_bit_of_a_session_cookie_is_no_session() {
         };
         assert!(!opens(&storage, &tampered).await, "character bit {bit}");
     }
-    for length in 0..handle.expose().len() {
+    for length in 0..handle.value().len() {
         assert!(
-            !opens(&storage, &handle.expose()[..length]).await,
+            !opens(&storage, &handle.value()[..length]).await,
             "first {length}"
         );
     }
@@ -130,11 +127,7 @@ async fn b2_a_cookie_of_another_key_name_issuer_or_application_is_no_session() {
             false,
         ),
     ] {
-        assert_eq!(
-            opens(&storage, handle.expose()).await,
-            opened,
-            "{storage:?}"
-        );
+        assert_eq!(opens(&storage, handle.value()).await, opened, "{storage:?}");
     }
 }
 
@@ -142,7 +135,7 @@ async fn b2_a_cookie_of_another_key_name_issuer_or_application_is_no_session() {
 async fn b2_a_pending_sign_in_is_not_taken_for_a_session() {
     let storage = cookie_storage();
     let (handle, _) = storage.create(&session(1, 1), NOW).await.unwrap();
-    let sealed = URL_SAFE_NO_PAD.decode(handle.expose()).unwrap();
+    let sealed = URL_SAFE_NO_PAD.decode(handle.value()).unwrap();
     let (name, config) = (codec(8_192).name().to_owned(), config(TENANT, "app"));
     let context = |purpose| SealContext {
         purpose,
@@ -183,7 +176,7 @@ async fn b3_sessions_survive_a_change_of_keys_until_the_old_one_is_retired() {
         panic!("{replaced:?}")
     };
     let rotated = storage(ring(2));
-    assert!(!opens(&rotated, handle.expose()).await);
+    assert!(!opens(&rotated, handle.value()).await);
     assert!(opens(&rotated, resealed.expose()).await);
 }
 
@@ -193,7 +186,7 @@ async fn b4_the_same_session_is_never_sealed_alike() {
     let mut handles = BTreeSet::new();
     for _ in 0..100 {
         let (handle, _) = storage.create(&session(1, 1), NOW).await.unwrap();
-        assert!(handles.insert(handle.expose().to_owned()));
+        assert!(handles.insert(handle.value().to_owned()));
     }
 }
 
@@ -406,7 +399,7 @@ async fn b18_the_storage_shows_no_key_and_no_token() {
     {
         assert!(!shown.contains(secret.expose()));
     }
-    assert!(!shown.contains(handle.expose()));
+    assert!(!shown.contains(handle.value()));
     assert!(!shown.contains("[1, 1, 1"), "{shown}");
 }
 
@@ -421,7 +414,7 @@ async fn f33_a_cookie_of_a_newer_release_is_no_session_and_no_error() {
         app_id: config.app_id(),
     };
     let (handle, _) = storage.create(&session(1, 1), NOW).await.unwrap();
-    let sealed = URL_SAFE_NO_PAD.decode(handle.expose()).unwrap();
+    let sealed = URL_SAFE_NO_PAD.decode(handle.value()).unwrap();
     let record = ring(1).open(&context, &sealed).unwrap();
     for (first, rest) in [
         (2, &record[1..]),
@@ -438,6 +431,187 @@ async fn f33_a_cookie_of_a_newer_release_is_no_session_and_no_error() {
     }
     let empty = ring(1).seal(&context, b"", &OsEntropy).unwrap();
     assert!(!opens(&storage, &URL_SAFE_NO_PAD.encode(empty)).await);
+}
+
+/// A session that has a token for each of these APIs, issued at these times after [`NOW`].
+fn with_tokens(id: u8, tokens: &[(&str, u64)]) -> Session {
+    let mut session = serde_json::to_value(session(0, 1)).unwrap();
+    session["id"] = vec![id; 16].into();
+    let mut session: Session = serde_json::from_value(session).unwrap();
+    for (api, at) in tokens {
+        let issued_at = NOW.plus(Duration::from_secs(*at));
+        let token = AccessToken::new(
+            format!("{api}.{at}").into(),
+            BTreeSet::new(),
+            issued_at,
+            issued_at.plus(Duration::from_secs(3_600)),
+        );
+        let mut delta = SessionDelta::default();
+        delta.access_token = Some((TokenTarget::resource(*api), token));
+        session.apply(&delta);
+    }
+    session
+}
+
+async fn tokens_of(handle: &Handle) -> Vec<String> {
+    let stored = cookie_storage().load(handle, NOW).await.unwrap().unwrap();
+    let tokens = stored.session.access_tokens().values();
+    tokens
+        .map(|token| token.token.expose().to_owned())
+        .collect()
+}
+
+async fn created(session: &Session) -> Handle {
+    cookie_storage().create(session, NOW).await.unwrap().0
+}
+
+#[tokio::test]
+async fn b6_each_access_token_is_sealed_by_itself_and_once() {
+    let storage = cookie_storage();
+    let session = with_tokens(1, &[("https://a", 0), ("https://b", 0)]);
+    let (handle, version) = storage.create(&session, NOW).await.unwrap();
+    assert_eq!(handle.parts().len(), 2);
+    assert_eq!(tokens_of(&handle).await, ["https://a.0", "https://b.0"]);
+    assert!(tokens_of(&Handle::new(handle.value())).await.is_empty());
+
+    // One token is new. Neither the other nor the value is written again.
+    let session = with_tokens(1, &[("https://a", 9), ("https://b", 0)]);
+    let replaced = storage.replace(&handle, version, &session, NOW).await;
+    let Replaced::Stored { handle: next, .. } = replaced.unwrap() else {
+        panic!("nobody was faster")
+    };
+    assert_eq!(next.value(), handle.value());
+    let is_known = |part: &&&str| handle.parts().contains(*part);
+    assert_eq!(next.parts().iter().filter(is_known).count(), 1);
+    assert_eq!(tokens_of(&next).await, ["https://a.9", "https://b.0"]);
+}
+
+#[tokio::test]
+async fn b7_a_part_of_another_session_is_never_combined_into_this_one() {
+    let mine = created(&with_tokens(1, &[("https://a", 0)])).await;
+    let other = created(&with_tokens(2, &[("https://a", 5), ("https://b", 5)])).await;
+    let parts = |handles: &[&Handle]| -> Vec<String> {
+        let parts = handles.iter().flat_map(|handle| handle.parts());
+        parts.map(str::to_owned).collect()
+    };
+    let mixed = Handle::new(mine.value()).with_parts(parts(&[&other, &mine]));
+    assert_eq!(tokens_of(&mixed).await, ["https://a.0"]);
+    let mixed = Handle::new(mine.value()).with_parts(parts(&[&other]));
+    assert!(tokens_of(&mixed).await.is_empty());
+
+    // Neither kind of value opens as the other.
+    let swapped = Handle::new(mine.parts()[0]).with_parts([mine.value()]);
+    assert!(
+        cookie_storage()
+            .load(&swapped, NOW)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let swapped = Handle::new(mine.value()).with_parts([mine.value(), "AAAA", "", "not base64!"]);
+    assert!(tokens_of(&swapped).await.is_empty());
+}
+
+#[tokio::test]
+async fn b7_of_two_tokens_for_one_target_the_one_issued_last_counts() {
+    let older = created(&with_tokens(1, &[("https://a", 1)])).await;
+    let newer = created(&with_tokens(1, &[("https://a", 2)])).await;
+    for value in [&older, &newer] {
+        for parts in [[&older, &newer], [&newer, &older]] {
+            let parts = parts.map(|handle| handle.parts()[0]);
+            let handle = Handle::new(value.value()).with_parts(parts);
+            assert_eq!(tokens_of(&handle).await, ["https://a.2"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn b2_every_flipped_bit_of_a_part_is_no_token() {
+    let handle = created(&with_tokens(1, &[("https://a", 0)])).await;
+    let sealed = URL_SAFE_NO_PAD.decode(handle.parts()[0]).unwrap();
+    for bit in 0..sealed.len() * 8 {
+        let mut tampered = sealed.clone();
+        tampered[bit / 8] ^= 1 << (bit % 8);
+        let part = URL_SAFE_NO_PAD.encode(tampered);
+        let tampered = Handle::new(handle.value()).with_parts([part]);
+        assert!(tokens_of(&tampered).await.is_empty(), "bit {bit}");
+    }
+}
+
+#[tokio::test]
+async fn b6_to_leave_the_same_out_again_is_no_news_for_the_browser() {
+    let storage = cookie_storage();
+    let session = session(12, 10);
+    let (handle, version) = storage.create(&session, NOW).await.unwrap();
+    assert!(handle.parts().len() < 12);
+    let replaced = storage.replace(&handle, version, &session, NOW).await;
+    assert_eq!(
+        replaced.unwrap(),
+        Replaced::Stored {
+            handle: handle.clone(),
+            version
+        }
+    );
+
+    // But the session that is used is written once a day.
+    let mut used = session.clone();
+    let tomorrow = NOW.plus(Duration::from_secs(90_000));
+    used.apply(&SessionDelta::touch(tomorrow));
+    let replaced = storage.replace(&handle, version, &used, tomorrow).await;
+    let Replaced::Stored { handle: next, .. } = replaced.unwrap() else {
+        panic!("nobody was faster")
+    };
+    assert_ne!(next.value(), handle.value());
+    assert_eq!(next.parts(), handle.parts());
+}
+
+/// With the limits as they are unless they are changed.
+#[tokio::test]
+async fn b6_no_session_makes_a_response_or_a_request_that_nginx_refuses() {
+    let base_url = Url::parse("https://app.example.com").unwrap();
+    let codec = CookieOptions::new(&base_url, "app").build().unwrap();
+    let storage = CookieStorage::new(ring(1), &config(TENANT, "app"), &codec);
+    for organizations in [0, 1, 10, 40, 100, 120, 300, 1_000] {
+        for access_tokens in [0, 1, 5, 8, 12] {
+            let case = (organizations, access_tokens);
+            let session = session(access_tokens, organizations);
+            let (handle, _) = storage.create(&session, NOW).await.unwrap();
+            let mut jar: BTreeMap<String, String> = BTreeMap::new();
+            let mut left_out = None;
+            for response in 0..20 {
+                let pairs: Vec<_> = jar.iter().map(|(n, v)| format!("{n}={v}")).collect();
+                let mut request = HeaderMap::new();
+                let cookie = pairs.join("; ");
+                assert!(cookie.len() < 8_000, "{case:?}: {}", cookie.len());
+                request.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
+                let taken = 300;
+                let written = codec.write(&codec.read(&request), &handle, taken).unwrap();
+                assert!(written.size < 3_600, "{case:?}: {}", written.size);
+                for cookie in &written.set_cookies {
+                    let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
+                    let (name, value) = pair.split_once('=').unwrap();
+                    jar.insert(name.to_owned(), value.to_owned());
+                }
+                if left_out == Some(written.left_out) {
+                    break;
+                }
+                left_out = Some(written.left_out);
+                assert!(response < 10, "{case:?}: it does not come to an end");
+            }
+            assert_eq!(left_out, Some(0), "{case:?}: what fits gets there");
+            let found = storage.load(&handle, NOW).await.unwrap().unwrap().session;
+            assert_eq!(found.refresh_token(), session.refresh_token());
+            eprintln!(
+                "{case:?} {} {}",
+                found.id_token().is_some(),
+                handle.value().len()
+            );
+            assert!(
+                found.access_tokens().len() >= access_tokens.min(5),
+                "{case:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

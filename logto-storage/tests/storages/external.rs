@@ -121,11 +121,11 @@ async fn b11_the_store_learns_nothing_that_could_be_used() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(handle.expose().len(), 43, "256 bits");
+    assert_eq!(handle.value().len(), 43, "256 bits");
 
     let claims = session.claims();
     let secrets = [
-        handle.expose(),
+        handle.value(),
         session.id_token().unwrap().expose(),
         session.refresh_token().unwrap().expose(),
         &claims.sub,

@@ -23,7 +23,7 @@ async fn is_there(storage: &MemoryStorage, handle: &Handle) -> bool {
 async fn b11_handles_are_256_random_bits() {
     let storage = MemoryStorage::new();
     let (handle, _) = storage.create(&session(), NOW).await.unwrap();
-    assert_eq!(handle.expose().len(), 43);
+    assert_eq!(handle.value().len(), 43);
 
     #[derive(Debug)]
     struct Exhausted;
@@ -47,7 +47,7 @@ async fn b18_the_storage_shows_no_session() {
     let (handle, _) = storage.create(&session(), NOW).await.unwrap();
     let shown = format!("{storage:?}");
     assert!(
-        !shown.contains(handle.expose()) && !shown.contains("3xd0sv4gw2qm"),
+        !shown.contains(handle.value()) && !shown.contains("3xd0sv4gw2qm"),
         "{shown}"
     );
 }

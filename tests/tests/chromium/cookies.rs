@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Router, http::HeaderMap, routing::get};
 use http::{HeaderValue, header};
+use logto::web::cookies::DEFAULT_RESPONSE_LIMIT;
 use logto_testkit::Logto;
 use logto_tests::{
     chromium::{Chromium, Cookie},
@@ -35,14 +36,20 @@ async fn s8_b6_b8_v58_chromium_keeps_a_session_that_grows_beyond_a_cookie_and_sh
     .await;
     place.sign_in().await;
 
-    // The page has fetched a token for each API.
+    // The page has fetched a token for each API. They get through as responses have room.
+    for _ in 0..4 {
+        place.open("/").await;
+        place.browser.shows(HELLO).await;
+        assert_all_kept(&place.site.last("/"), &place.cookies().await);
+    }
     let grown = place.cookies().await;
-    assert_eq!(
-        names(&grown),
-        [format!("{}.0", place.name()), format!("{}.1", place.name())]
+    assert_eq!(grown[0].name, place.name());
+    assert!(
+        grown[1..]
+            .iter()
+            .all(|cookie| cookie.name.starts_with(&format!("{}.t", place.name())))
     );
     assert!(kept(&grown).concat().len() > LIMIT);
-    assert_all_kept(&place.site.last("/"), &grown);
 
     // The next request brings it back whole, so that nothing is fetched twice.
     place.engine.forget_requests().await;
@@ -51,7 +58,9 @@ async fn s8_b6_b8_v58_chromium_keeps_a_session_that_grows_beyond_a_cookie_and_sh
     let mut carried = place.site.last("/").cookies;
     carried.retain(|cookie| !cookie.contains(".browser="));
     carried.sort();
-    assert_eq!(carried, kept(&grown));
+    let mut expected = kept(&grown);
+    expected.sort();
+    assert_eq!(carried, expected);
     assert_eq!(place.engine.requests().await.to("token"), 0);
 
     // The page allows no scripts, the JSON of `/user` does.
@@ -63,7 +72,7 @@ async fn s8_b6_b8_v58_chromium_keeps_a_session_that_grows_beyond_a_cookie_and_sh
         assert_eq!(place.browser.run(&forget).await, json!(200));
     }
     let shrunk = place.cookies().await;
-    assert_eq!(names(&shrunk), [place.name()], "no chunk is left");
+    assert!(shrunk.len() + 4 <= grown.len(), "{:?}", names(&shrunk));
 
     place.open(&format!("/token?resource={SHOPPING}")).await;
     assert_eq!(
@@ -72,7 +81,7 @@ async fn s8_b6_b8_v58_chromium_keeps_a_session_that_grows_beyond_a_cookie_and_sh
         "what was not forgotten is there"
     );
     place.open("/").await;
-    assert_eq!(names(&place.cookies().await).len(), 2, "it grows again");
+    assert!(place.cookies().await.len() > shrunk.len(), "it grows again");
     place.browser.click("form[action='/sign-out'] button").await;
     place.browser.shows(NOBODY).await;
     assert_eq!(place.cookies().await, []);
@@ -87,7 +96,7 @@ async fn b1_cookies_are_http_only_lax_and_of_this_host_alone() {
         let pending = place.all_cookies().await;
         place.confirm().await;
         place.browser.shows(HELLO).await;
-        let session = place.cookies().await;
+        let session = place.sessions().await;
         assert_eq!(place.browser.run("done(document.cookie)").await, json!(""));
 
         assert_eq!((pending.len(), session.len()), (1, 1));
@@ -154,19 +163,16 @@ fn kept(cookies: &[Cookie]) -> Vec<String> {
         .collect()
 }
 
-/// Demands that the browser keeps everything that it was told to set, and that no more was told.
+/// Demands that the browser keeps everything that it was told to set, and forgets what it was told to delete.
 fn assert_all_kept(exchange: &Exchange, cookies: &[Cookie]) {
-    let (deleted, set): (Vec<&String>, Vec<&String>) = exchange
-        .set_cookies
-        .iter()
-        .partition(|set_cookie| set_cookie.contains("; Max-Age=0;"));
-    for set_cookie in &set {
+    let kept = kept(cookies);
+    let mut lines = 0;
+    for set_cookie in &exchange.set_cookies {
         assert!(set_cookie.len() <= LIMIT, "{}", set_cookie.len());
+        lines += "set-cookie: \r\n".len() + set_cookie.len();
+        let pair = set_cookie.split("; ").next().unwrap().to_owned();
+        let is_deleted = set_cookie.contains("; Max-Age=0;");
+        assert_eq!(kept.contains(&pair), !is_deleted, "{pair}");
     }
-    let mut set: Vec<String> = set
-        .iter()
-        .map(|set_cookie| set_cookie.split("; ").next().unwrap().to_owned())
-        .collect();
-    set.sort();
-    assert_eq!(set, kept(cookies), "deleted: {deleted:?}");
+    assert!(lines <= DEFAULT_RESPONSE_LIMIT, "{lines} bytes");
 }

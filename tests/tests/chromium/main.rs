@@ -3,6 +3,7 @@
 
 mod cookies;
 mod form_post;
+mod frames;
 mod history;
 mod organizations;
 mod place;

@@ -86,6 +86,14 @@ impl Place {
         format!("logto_traditional-{port}")
     }
 
+    /// The cookies of sessions, without those of access tokens.
+    pub(crate) async fn sessions(&self) -> Vec<Cookie> {
+        let name = self.name();
+        let mut cookies = self.all_cookies().await;
+        cookies.retain(|cookie| cookie.name == name);
+        cookies
+    }
+
     /// All cookies of the quickstart.
     pub(crate) async fn all_cookies(&self) -> Vec<Cookie> {
         self.browser.cookies(self.site.host()).await

@@ -33,8 +33,8 @@ async fn sign_in_and_out(storage: StorageKind) {
     assert_eq!(text(SHOPPING_TOKEN).await, "from the session");
     assert_eq!(engine.requests().await.grants("authorization_code"), 1);
     assert_eq!(engine.requests().await.grants("refresh_token"), 1);
-    let cookies = place.cookies().await;
-    assert_eq!(cookies.len(), 1, "the pending sign-in is gone: {cookies:?}");
+    let cookies = place.sessions().await;
+    assert_eq!(cookies.len(), 1, "{cookies:?}");
 
     browser.click("form[action='/sign-out'] button").await;
     browser.shows(NOBODY).await;

@@ -36,7 +36,7 @@ async fn two_tabs(storage: StorageKind) {
             place.confirm().await;
             place.browser.arrives_at(&place.site.url(path)).await;
         }
-        let cookies = place.cookies().await;
+        let cookies = place.sessions().await;
         assert_eq!(cookies.len(), 1, "{cookies:?}");
         for (tab, _) in &tabs {
             place.browser.go_to_tab(tab).await;

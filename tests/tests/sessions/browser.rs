@@ -53,7 +53,7 @@ async fn s7_two_tabs_both_complete_and_land_where_they_wanted() {
             assert_eq!(outcome, well(2), "{place:?}");
             assert_eq!(stage.world.logto.count(Endpoint::Revocation), 0);
             let mut cookies = alice.cookies();
-            cookies.retain(|name, _| !name.ends_with(".browser"));
+            cookies.retain(|name, _| !name.contains('.'));
             assert_eq!(cookies.len(), 1, "{:?}", cookies.keys());
         }
     }
@@ -97,7 +97,7 @@ async fn s8_every_cookie_fits_and_nothing_is_fetched_twice() {
             stage
                 .alice
                 .cookies()
-                .contains_key(&format!("{}.1", codec().name()))
+                .contains_key(&format!("{}.t1", codec().name()))
         );
     }
 }

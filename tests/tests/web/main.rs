@@ -6,6 +6,7 @@ mod callbacks;
 mod device;
 mod error_responses;
 mod one_time_token;
+mod proxy;
 mod pushed;
 mod routes;
 mod several_sessions;

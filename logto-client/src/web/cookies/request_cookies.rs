@@ -9,7 +9,13 @@ use std::{
 use http::{HeaderMap, header};
 use memchr::memchr;
 
-use super::GENERATION_LEN;
+use crate::storage::Handle;
+
+/// The most parts that a browser carries. It keeps some 180 cookies for a host, whoever sets them.
+pub(super) const MAX_SLOTS: usize = 32;
+
+/// How long the mark is that tells which write a piece comes from.
+pub(super) const GENERATION_LEN: usize = 8;
 
 /// The cookies of one application in one request.
 ///
@@ -20,6 +26,9 @@ pub struct RequestCookies<'h> {
     single: Vec<&'h str>,
     chunks: Vec<(usize, &'h str)>,
     browsers: Vec<&'h str>,
+    /// Parts of the handle. A slot that comes twice with different values is empty: nobody knows which of
+    /// them a response would replace.
+    slots: BTreeMap<usize, &'h str>,
 }
 
 impl<'h> RequestCookies<'h> {
@@ -53,6 +62,11 @@ impl<'h> RequestCookies<'h> {
                 Some(rest) => {
                     if rest == "browser" {
                         request_cookies.browsers.push(value);
+                    } else if let Some(slot) = rest.strip_prefix('t').and_then(small_number) {
+                        let there = request_cookies.slots.entry(slot).or_insert(value);
+                        if *there != value {
+                            *there = "";
+                        }
                     } else if let Some(index) = small_number(rest) {
                         request_cookies.chunks.push((index, value));
                     }
@@ -65,7 +79,7 @@ impl<'h> RequestCookies<'h> {
     /// The values that the request may mean, each complete: the caller takes the one that opens, and
     /// the newest of those if there are several. More than one is rare: a cookie of the same name from
     /// a parent domain, or two responses that crossed. Four are given at most.
-    pub fn candidates(&self) -> Vec<Cow<'h, str>> {
+    pub(crate) fn candidates(&self) -> Vec<Cow<'h, str>> {
         let mut seen = BTreeSet::new();
         let single = self
             .single
@@ -74,13 +88,25 @@ impl<'h> RequestCookies<'h> {
         single
             .map(|value| Cow::Borrowed(*value))
             .chain(self.whole_chunked().into_iter().map(Cow::Owned))
+            // What comes behind a dot would be taken for a part.
+            .filter(|value| !value.contains('.'))
             .take(MAX_CANDIDATES)
+            .collect()
+    }
+
+    /// The handles that the request may mean: the candidates, each with all parts that there are. Which
+    /// parts belong to it, its storage finds out.
+    pub fn handles(&self) -> Vec<Handle> {
+        let parts = || self.slots.values().copied().filter(|part| !part.is_empty());
+        let candidates = self.candidates().into_iter();
+        candidates
+            .map(|value| Handle::new(value).with_parts(parts().take(MAX_SLOTS)))
             .collect()
     }
 
     /// Whether there is any session cookie, readable or not: something to delete.
     pub fn has_session(&self) -> bool {
-        self.has_single() || !self.chunks.is_empty()
+        self.has_single() || !self.chunks.is_empty() || !self.slots.is_empty()
     }
 
     /// The values that may say which browser this is; the caller takes those that open. Four are given at
@@ -92,6 +118,10 @@ impl<'h> RequestCookies<'h> {
             .filter(|value| !value.is_empty() && seen.insert(*value))
             .take(MAX_CANDIDATES)
             .collect()
+    }
+
+    pub(super) const fn slots(&self) -> &BTreeMap<usize, &'h str> {
+        &self.slots
     }
 
     pub(super) fn has_browser(&self) -> bool {
@@ -140,6 +170,7 @@ impl fmt::Debug for RequestCookies<'_> {
             .field("single", &self.single.len())
             .field("chunks", &self.chunks.len())
             .field("browsers", &self.browsers.len())
+            .field("slots", &self.slots.len())
             .finish()
     }
 }

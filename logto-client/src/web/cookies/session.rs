@@ -1,0 +1,356 @@
+//! The cookies of a session: the handle, whole and first, then each of its parts in a cookie of its own, as
+//! there is room.
+//!
+//! Room is short in both directions. What a browser sends is bounded by the budget, what one response sets
+//! by the response limit; a proxy that gets more answers with an error, and again whatever the user does.
+
+use std::collections::BTreeMap;
+
+use base64_simd::URL_SAFE_NO_PAD;
+use http::HeaderValue;
+use sha2::{Digest, Sha256};
+
+use super::{
+    BROWSER_SUFFIX, COOKIE_LIMIT, CookieCodec, CookieError, MAX_BROWSER_LEN, RequestCookies,
+    request_cookies::{GENERATION_LEN, MAX_SLOTS, is_cookie_value},
+    sum,
+};
+use crate::storage::Handle;
+
+/// Bytes of a response's headers that are left to others than the session: the status line, the cookie of
+/// the browser, what forbids caching.
+const OTHER_HEADERS: usize = 512;
+
+const SET_COOKIE_LEN: usize = "set-cookie: \r\n".len();
+
+/// The index in the name and, in the value, generation and count, at their longest.
+const MARKS_LEN: usize = ".00".len() + GENERATION_LEN + ".00.".len();
+
+const SLOT_LEN: usize = ".t00".len();
+
+/// What [`CookieCodec::write`] makes of a session.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SessionCookies {
+    /// The `Set-Cookie` values: append them all to the response.
+    pub set_cookies: Vec<HeaderValue>,
+    /// Bytes of the response's headers with them.
+    pub size: usize,
+    /// How many parts of the handle the browser does not get, for want of room in this response or in later
+    /// requests.
+    pub left_out: usize,
+}
+
+/// A response that is being written.
+struct Response {
+    set_cookies: Vec<HeaderValue>,
+    size: usize,
+    limit: usize,
+}
+
+impl Response {
+    fn push(&mut self, set_cookie: HeaderValue) {
+        self.size = self.size.saturating_add(line_len(&set_cookie));
+        self.set_cookies.push(set_cookie);
+    }
+
+    /// Takes a cookie if there is room, and says whether there was.
+    fn push_if_it_fits(&mut self, set_cookie: HeaderValue) -> bool {
+        let fits = self.size.saturating_add(line_len(&set_cookie)) <= self.limit;
+        if fits {
+            self.push(set_cookie);
+        }
+        fits
+    }
+}
+
+impl CookieCodec {
+    /// The longest handle, in bytes and without its parts, that [`write`](Self::write) takes.
+    pub fn capacity(&self) -> usize {
+        let limit = self.session_budget();
+        longest(limit, |len| self.carried_len(len) <= limit)
+    }
+
+    /// The longest handle, in bytes and without its parts, that has room in one response beside other
+    /// headers.
+    pub fn response_capacity(&self) -> usize {
+        let limit = self.response_limit.saturating_sub(OTHER_HEADERS);
+        let around = sum([
+            SET_COOKIE_LEN,
+            "=".len(),
+            self.attributes.len(),
+            self.max_age.len(),
+        ]);
+        longest(limit, |len| {
+            let lines = self.pieces(len).saturating_mul(around);
+            self.carried_len(len).saturating_add(lines) <= limit
+        })
+        .min(self.capacity())
+    }
+
+    /// How many parts of these lengths, from the first on, requests can carry beside a handle of this
+    /// length.
+    pub fn fitting_parts(
+        &self,
+        handle_len: usize,
+        part_lens: impl IntoIterator<Item = usize>,
+    ) -> usize {
+        let mut total = self.carried_len(handle_len);
+        let limit = self.session_budget();
+        let part_lens = part_lens.into_iter().take(MAX_SLOTS);
+        part_lens
+            .take_while(|len| {
+                total = total.saturating_add(self.carried_part_len(*len));
+                *len <= self.room(SLOT_LEN) && total <= limit
+            })
+            .count()
+    }
+
+    /// The cookies that make the browser carry `handle` and no older one.
+    ///
+    /// The handle itself comes first and always, unless the browser has it. What is left of a longer one, or
+    /// of the other form, is deleted. Then come its parts in their order, as far as they fit into a response whose other headers
+    /// take `taken` bytes, and into later requests. A part that the browser has is not set again; the
+    /// cookie of one that the handle has no more is given to another, or deleted.
+    ///
+    /// # Errors
+    /// [`CookieError`] when the handle is too long or cannot stand in a cookie. The browser then keeps what
+    /// it has.
+    pub fn write(
+        &self,
+        request_cookies: &RequestCookies<'_>,
+        handle: &Handle,
+        taken: usize,
+    ) -> Result<SessionCookies, CookieError> {
+        let value = handle.value();
+        let (size, limit) = (self.carried_len(value.len()), self.session_budget());
+        if !is_cookie_value(value.as_bytes()) {
+            return Err(CookieError::InvalidValue);
+        }
+        if size > limit {
+            return Err(CookieError::TooLarge { size, limit });
+        }
+        let mut response = Response {
+            set_cookies: Vec::new(),
+            size: taken,
+            limit: self.response_limit,
+        };
+        self.write_value(request_cookies, value, &mut response)?;
+        let left_out = self.write_parts(request_cookies, handle, &mut response)?;
+        Ok(SessionCookies {
+            set_cookies: response.set_cookies,
+            size: response.size,
+            left_out,
+        })
+    }
+
+    fn write_value(
+        &self,
+        request_cookies: &RequestCookies<'_>,
+        value: &str,
+        response: &mut Response,
+    ) -> Result<(), CookieError> {
+        let pieces = self.pieces(value.len());
+        let is_there = request_cookies.candidates() == [value];
+        if is_there {
+            // Set again, it would take the room of its parts.
+        } else if pieces == 1 {
+            response.push(self.set(&self.name, value)?);
+        } else {
+            let generation = generation(value);
+            for (index, piece) in value.as_bytes().chunks(self.piece_room()).enumerate() {
+                let piece = String::from_utf8_lossy(piece);
+                let name = self.chunk_name(index);
+                response.push(self.set(&name, &format!("{generation}.{pieces}.{piece}"))?);
+            }
+        }
+        if pieces > 1 && request_cookies.has_single() {
+            response.push(self.delete(&self.name)?);
+        }
+        for index in request_cookies
+            .chunk_indices()
+            .filter(|index| pieces == 1 || *index >= pieces)
+        {
+            response.push(self.delete(&self.chunk_name(index))?);
+        }
+        Ok(())
+    }
+
+    /// Writes the parts that the browser does not have, and says how many it does not get.
+    fn write_parts(
+        &self,
+        request_cookies: &RequestCookies<'_>,
+        handle: &Handle,
+        response: &mut Response,
+    ) -> Result<usize, CookieError> {
+        let handle_len = handle.value().len();
+        let parts = handle.parts();
+        let lens = parts.iter().map(|part| part.len());
+        let fitting = self.fitting_parts(handle_len, lens);
+        let (fitting, beyond) = parts.split_at(fitting);
+
+        let mut slots = request_cookies.slots().clone();
+        let is_kept = |value: &str| fitting.contains(&value);
+        let mut stale: BTreeMap<usize, &str> = BTreeMap::new();
+        slots.retain(|slot, value| {
+            let kept = is_kept(value);
+            if !kept {
+                stale.insert(*slot, value);
+            }
+            kept
+        });
+        let mut carried = slots
+            .values()
+            .chain(stale.values())
+            .map(|value| self.carried_part_len(value.len()))
+            .fold(self.carried_len(handle_len), usize::saturating_add);
+
+        // A request that is too long reaches nobody who could shorten it, so this goes before the parts.
+        while carried > self.session_budget() {
+            let Some((slot, value)) = stale.pop_last() else {
+                break;
+            };
+            carried = carried.saturating_sub(self.carried_part_len(value.len()));
+            response.push(self.delete(&self.slot_name(slot))?);
+        }
+
+        let mut left_out = beyond.len();
+        let has = |part: &&str| slots.values().any(|value| value == part);
+        let missing = fitting.iter().filter(|part| !has(part));
+        let unused = (0..MAX_SLOTS).filter(|slot| !slots.contains_key(slot));
+        // Those that hold something stale first: that is gone then without a deletion.
+        let mut unused: Vec<usize> = unused.collect();
+        unused.sort_by_key(|slot| !stale.contains_key(slot));
+        let mut unused = unused.into_iter().peekable();
+        for part in missing {
+            let Some(slot) = unused.peek().copied() else {
+                left_out = left_out.saturating_add(1);
+                continue;
+            };
+            let before = stale
+                .get(&slot)
+                .map_or(0, |old| self.carried_part_len(old.len()));
+            let after = carried
+                .saturating_sub(before)
+                .saturating_add(self.carried_part_len(part.len()));
+            let set_cookie = self.set(&self.slot_name(slot), part)?;
+            if after <= self.session_budget() && response.push_if_it_fits(set_cookie) {
+                carried = after;
+                stale.remove(&slot);
+                unused.next();
+            } else {
+                left_out = left_out.saturating_add(1);
+            }
+        }
+
+        for slot in stale.into_keys() {
+            response.push_if_it_fits(self.delete(&self.slot_name(slot))?);
+        }
+        Ok(left_out)
+    }
+
+    /// The `Set-Cookie` values that delete every trace of a session that the request carries, as far as they
+    /// fit into a response whose other headers take `taken` bytes. What comes first is the handle, without
+    /// which its parts are worth nothing.
+    pub fn clear(&self, request_cookies: &RequestCookies<'_>, taken: usize) -> Vec<HeaderValue> {
+        let single = request_cookies.has_single().then(|| self.name.clone());
+        let chunks = request_cookies
+            .chunk_indices()
+            .map(|index| self.chunk_name(index));
+        let handle = single.into_iter().chain(chunks);
+        let slots = request_cookies.slots().keys();
+        let slots = slots.map(|slot| self.slot_name(*slot));
+        let mut response = Response {
+            set_cookies: Vec::new(),
+            size: taken,
+            limit: self.response_limit,
+        };
+        for set_cookie in handle.filter_map(|name| self.delete(&name).ok()) {
+            response.push(set_cookie);
+        }
+        for set_cookie in slots.filter_map(|name| self.delete(&name).ok()) {
+            response.push_if_it_fits(set_cookie);
+        }
+        response.set_cookies
+    }
+
+    fn chunk_name(&self, index: usize) -> String {
+        format!("{}.{index}", self.name)
+    }
+
+    fn slot_name(&self, slot: usize) -> String {
+        format!("{}.t{slot}", self.name)
+    }
+
+    /// Bytes of the budget that a session may take, so that a sign-in always has room beside it.
+    fn session_budget(&self) -> usize {
+        let browser = sum([self.name.len(), BROWSER_SUFFIX.len(), "=; ".len()]);
+        self.budget
+            .saturating_sub(browser.saturating_add(MAX_BROWSER_LEN))
+    }
+
+    /// Bytes that a handle of this length takes in a `Cookie` header.
+    fn carried_len(&self, value_len: usize) -> usize {
+        let pieces = self.pieces(value_len);
+        let marks = if pieces == 1 { 0 } else { MARKS_LEN };
+        let around = sum([self.name.len(), marks, "=; ".len()]);
+        pieces.saturating_mul(around).saturating_add(value_len)
+    }
+
+    /// Bytes that a part of this length takes in a `Cookie` header.
+    fn carried_part_len(&self, part_len: usize) -> usize {
+        sum([self.name.len(), SLOT_LEN, "=; ".len(), part_len])
+    }
+
+    /// How many cookies a handle of this length needs.
+    fn pieces(&self, value_len: usize) -> usize {
+        if value_len <= self.room(0) {
+            1
+        } else {
+            value_len.div_ceil(self.piece_room())
+        }
+    }
+
+    /// How much of a handle goes into one of several cookies.
+    fn piece_room(&self) -> usize {
+        self.room(MARKS_LEN).max(1)
+    }
+
+    /// How much goes into one cookie together with marks of this length.
+    fn room(&self, marks: usize) -> usize {
+        let around = sum([
+            self.name.len(),
+            marks,
+            "=".len(),
+            self.attributes.len(),
+            self.max_age.len(),
+        ]);
+        COOKIE_LIMIT.saturating_sub(around)
+    }
+}
+
+/// The largest length up to `limit` that fits, where whatever is longer than what does not fit does not
+/// fit either.
+fn longest(limit: usize, fits: impl Fn(usize) -> bool) -> usize {
+    let (mut longest, mut beyond) = (0, limit.saturating_add(1));
+    while beyond.saturating_sub(longest) > 1 {
+        let middle = longest.midpoint(beyond);
+        if fits(middle) {
+            longest = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    longest
+}
+
+fn line_len(set_cookie: &HeaderValue) -> usize {
+    set_cookie.len().saturating_add(SET_COOKIE_LEN)
+}
+
+/// Tells the write that a piece comes from. Values are sealed with a random nonce or random
+/// themselves, so that no two writes share it.
+fn generation(value: &str) -> String {
+    let digest = Sha256::digest(value);
+    URL_SAFE_NO_PAD.encode_to_string(digest.get(..6).unwrap_or_default())
+}
