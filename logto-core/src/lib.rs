@@ -1,9 +1,9 @@
 //! The sans-IO core of the Logto SDK for Rust: OpenID Connect as Logto speaks it, as values.
 //!
-//! Nothing in here opens a socket, asks for the time or makes randomness. A protocol step is an
-//! [`Exchange`]: a request to send and the meaning of its answer. A job of several steps is a
-//! [`Machine`], or a [`SessionJob`](refresh::SessionJob) if it has a session to keep. Who sends the requests, and where sessions are kept, is somebody else's business;
-//! usually that of `logto-client`.
+//! Nothing in here opens a socket, reads a clock or generates randomness. A protocol step is an
+//! [`Exchange`]: a request to send, and the meaning of its response. A job of several steps is a
+//! [`Machine`], or a [`SessionJob`](refresh::SessionJob) if it reads and stores a session. The caller,
+//! usually `logto-client`, sends the requests and stores the sessions.
 //!
 //! | to | start with |
 //! |---|---|
@@ -16,11 +16,11 @@
 //! | know the user | [`Session::claims`], [`FetchUserInfo`](user_info::FetchUserInfo) |
 //! | get access tokens | [`TokenTarget`], [`Session::usable_token`], [`Refresh`](refresh::Refresh) |
 //! | act for the application itself | [`ClientCredentials`](grants::ClientCredentials) |
-//! | act for a user who is not here | [`ExchangeToken`](grants::ExchangeToken) |
+//! | act for a user who is absent | [`ExchangeToken`](grants::ExchangeToken) |
 //! | prove who the application is without a secret | [`client_assertion`] |
 //! | protect an API | [`bearer`], [`AccessTokenVerification`](api_token::AccessTokenVerification), [`Introspect`](introspection::Introspect) |
 //! | sign the user out | [`SignOut`](sign_out::SignOut), [`RevokeRefreshToken`](revocation::RevokeRefreshToken) |
-//! | hear that a user signed out elsewhere | [`LogoutTokenVerification`](logout_token::LogoutTokenVerification) |
+//! | receive back-channel logouts | [`LogoutTokenVerification`](logout_token::LogoutTokenVerification) |
 //! | call Logto's own APIs | [`AccountApi`](logto_api::AccountApi), [`ManagementApi`](logto_api::ManagementApi) |
 //! | receive webhooks | [`webhook`] |
 //!
@@ -70,12 +70,15 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The [`refresh`] module has the same for a refresh.
+//!
 //! # HTTP
 //!
-//! Send a request as it is, except that [`client_authentication::authenticate`] has its word first where an
-//! application proves itself with signed assertions. Follow no redirects; hand over every status, also
-//! errors; stop reading a body, after decompression, at [`exchange::MAX_BODY`]; end the call after a
-//! total deadline. A request to the token endpoint whose answer was lost must not be repeated blindly.
+//! If the application authenticates with signed assertions, pass each request through
+//! [`client_authentication::authenticate`] first; otherwise send it unchanged. Do not follow redirects.
+//! Hand over every response, whatever its status. Stop reading a body, after decompression, at
+//! [`exchange::MAX_BODY`]. Give up after a total timeout. Never blindly repeat a request to the token
+//! endpoint whose response was lost: the code or refresh token in it may have been spent.
 //!
 //! # Features
 //!

@@ -52,6 +52,7 @@
 //!     persist: Persist::Storage,
 //!     is_exclusive: true, // nobody else spends the refresh token
 //! };
+//! # let keys = logto_core::jwt::KeySet::default();
 //! let mut stored = Arc::new(session);
 //! let mut refresh = Refresh::<Error>::new(job, Arc::clone(&stored), false, now);
 //! let outcome = loop {
@@ -64,6 +65,7 @@
 //!             let response = send(exchange.request())?;
 //!             Event::Response { answer: exchange.accept(response, now.wall), sent_at: now.monotonic }
 //!         }
+//!         Step::Perform(Action::Judge(check)) => Event::Judged(check.verify(&keys, now.wall)),
 //!         Step::Perform(Action::Record { .. }) => Event::Recorded { has_ended: false, is_shared: true },
 //!         Step::Perform(Action::Store { session }) => { stored = session; Event::Stored }
 //!         Step::Perform(Action::Release) => Event::Released,
