@@ -331,7 +331,7 @@ impl LogtoClient {
     ///
     /// # Errors
     /// As [`session`](Self::session).
-    pub async fn newest_read_only_session(
+    pub(crate) async fn newest_read_only_session(
         &self,
         handles: &[Handle],
     ) -> Result<Option<ReadOnlySession>, Error> {

@@ -109,7 +109,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
 /// Sends events to `tracing`, under the target `logto`, if the feature `tracing` is enabled. Without it,
 /// events are dropped.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct DefaultObserver;
+pub(crate) struct DefaultObserver;
 
 impl Observer for DefaultObserver {
     #[cfg(not(feature = "tracing"))]

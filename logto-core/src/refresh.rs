@@ -106,8 +106,8 @@
 //! `Done` follows directly where there is no lease to give back, or where it is left to run out: the newest
 //! refresh token is not where the next holder would find it, and who takes a lease over asks first.
 //!
-//! The policies are small values of their own: [`Attempts`], [`Cooldown`], [`RetryBudget`],
-//! [`TokenStatus`].
+//! The policies are small values of their own, each with a table of tests: how often a request is sent,
+//! [`Cooldown`], [`RetryBudget`], [`TokenStatus`].
 
 mod amend;
 mod attempts;
@@ -127,7 +127,6 @@ mod token_status;
 
 pub use self::{
     amend::Amend,
-    attempts::{Attempts, NextAttempt, REPLAY_WINDOW},
     cooldown::{Admission, Cooldown, MAX_COOLDOWN},
     ending::{EndSession, Ending},
     id_token_check::IdTokenCheck,
@@ -138,5 +137,9 @@ pub use self::{
     outcome::{RefreshError, RefreshOutcome},
     retry_budget::RetryBudget,
     step::{Action, Attempt, Event, Knowledge, LeaseGrant, Notice, SessionEnd, SessionJob, Step},
-    token_status::{NEWEST_FOR, SUPERSEDED_FOR, Spend, TokenStatus},
+    token_status::{NEWEST_FOR, SUPERSEDED_FOR, TokenStatus},
+};
+use self::{
+    attempts::{Attempts, NextAttempt},
+    token_status::Spend,
 };

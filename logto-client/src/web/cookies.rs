@@ -77,7 +77,7 @@ impl CookieCodec {
     }
 
     /// Whether the cookies are sent from frames of other sites ([`SameSite::None`]).
-    pub const fn allows_frames(&self) -> bool {
+    pub(crate) const fn allows_frames(&self) -> bool {
         self.made_for_frames
     }
 

@@ -66,7 +66,7 @@ pub enum Curve {
 
 impl Curve {
     /// The length of a coordinate, in bytes.
-    pub const fn coordinate_len(self) -> usize {
+    pub(super) const fn coordinate_len(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,
@@ -77,7 +77,7 @@ impl Curve {
 
 impl PublicKey {
     /// The algorithms that a key of this kind can be used with.
-    pub const fn algorithms(&self) -> &'static [Algorithm] {
+    pub(super) const fn algorithms(&self) -> &'static [Algorithm] {
         use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
         match self {
             Self::Ec {

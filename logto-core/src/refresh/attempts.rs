@@ -5,14 +5,14 @@ use std::time::Duration;
 /// Logto accepts a replaced refresh token for three seconds and ends the grant when it comes later. A
 /// replay has to arrive within that time, counted from the earliest moment at which the first request
 /// can have been processed: when it was sent. Half a second is left for the way.
-pub const REPLAY_WINDOW: Duration = Duration::from_millis(2500);
+const REPLAY_WINDOW: Duration = Duration::from_millis(2500);
 
 /// How often a request that certainly did not leave is sent again.
 const MAX_RECONNECTS: u32 = 2;
 
 /// What was tried so far for one refresh.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Attempts {
+pub(super) struct Attempts {
     reconnects: u32,
     first_sent_at: Option<Duration>,
     replayed: bool,
@@ -20,7 +20,7 @@ pub struct Attempts {
 
 /// What to do after an attempt without a usable answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextAttempt {
+pub(super) enum NextAttempt {
     /// Nothing was sent. Send it after a pause, for the `n`th time.
     Reconnect(u32),
     /// The answer is lost. Send the same refresh token again at once: if Logto has replaced it, only
@@ -32,7 +32,7 @@ pub enum NextAttempt {
 
 impl Attempts {
     /// The request certainly did not leave.
-    pub fn not_sent(&mut self, now: Duration) -> NextAttempt {
+    pub(super) fn not_sent(&mut self, now: Duration) -> NextAttempt {
         if self.reconnects == MAX_RECONNECTS || !self.in_time(now) {
             return NextAttempt::GiveUp;
         }
@@ -41,7 +41,7 @@ impl Attempts {
     }
 
     /// The request that left at `sent_at` may have been processed, and its answer is lost.
-    pub fn lost(&mut self, sent_at: Duration, now: Duration) -> NextAttempt {
+    pub(super) fn lost(&mut self, sent_at: Duration, now: Duration) -> NextAttempt {
         self.first_sent_at.get_or_insert(sent_at);
         if self.replayed || !self.in_time(now) {
             return NextAttempt::GiveUp;
@@ -51,12 +51,12 @@ impl Attempts {
     }
 
     /// Whether an answer was lost on the way: the refresh token may have been replaced.
-    pub fn may_have_been_processed(&self) -> bool {
+    pub(super) fn may_have_been_processed(&self) -> bool {
         self.first_sent_at.is_some()
     }
 
     /// Until when a request may leave that uses the same refresh token once more.
-    pub fn start_by(&self) -> Option<Duration> {
+    pub(super) fn start_by(&self) -> Option<Duration> {
         Some(self.first_sent_at?.saturating_add(REPLAY_WINDOW))
     }
 

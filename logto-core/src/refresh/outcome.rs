@@ -46,7 +46,7 @@ pub enum RefreshError<F> {
 
 impl<F> RefreshError<F> {
     /// Whether the same call may succeed later.
-    pub fn is_transient(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Failed(_) | Self::Busy | Self::Superseded => true,
             Self::Ended(_) => false,

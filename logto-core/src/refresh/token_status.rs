@@ -36,7 +36,7 @@ pub enum TokenStatus {
 
 /// Whether a refresh token may be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spend {
+pub(super) enum Spend {
     /// Yes, if the request leaves until then.
     Until(Duration),
     /// Not before the provider was asked.
@@ -50,7 +50,7 @@ pub enum Spend {
 
 impl TokenStatus {
     /// Whether a refresh token of this status may be spent.
-    pub fn spend(status: Option<Self>, now: Duration) -> Spend {
+    pub(super) fn spend(status: Option<Self>, now: Duration) -> Spend {
         match status {
             Some(Self::Newest { since }) => {
                 let until = since.saturating_add(NEWEST_FOR);
