@@ -66,7 +66,7 @@ pub enum Curve {
 
 impl Curve {
     /// The length of a coordinate, in bytes.
-    pub(super) const fn coordinate_len(self) -> usize {
+    pub const fn coordinate_len(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,
