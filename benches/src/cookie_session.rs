@@ -173,6 +173,7 @@ impl Tokens {
             "requested_scopes": scopes,
             "requested_resources": self.access_tokens.keys().collect::<Vec<_>>(),
             "granted_scopes": scopes,
+            "began_at": NOW,
             "created_at": NOW,
             "changed_at": NOW,
         });

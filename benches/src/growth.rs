@@ -122,6 +122,7 @@ fn session(user: usize, organizations: usize) -> Session {
         "requested_scopes": ["openid"],
         "requested_resources": [],
         "granted_scopes": ["openid"],
+        "began_at": NOW,
         "created_at": NOW,
         "changed_at": NOW,
     });

@@ -50,11 +50,12 @@ pub trait KeyValueStore: fmt::Debug + Send + Sync {
     /// [`StorageError::Unavailable`] when the store does not respond.
     async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError>;
 
-    /// Deletes all entries of an owner, as [`Entry::is_of`] tells, and returns how many there were.
+    /// The keys of all entries of an owner, as [`Entry::is_of`] tells. Keys of entries that are gone, or
+    /// belong to another owner now, may be among them.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the store does not respond.
-    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError>;
+    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError>;
 }
 
 #[async_trait]
@@ -77,8 +78,8 @@ impl<T: KeyValueStore + ?Sized> KeyValueStore for Arc<T> {
         (**self).delete(keys, expected).await
     }
 
-    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
-        (**self).delete_all(owner).await
+    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
+        (**self).keys_of(owner).await
     }
 }
 
@@ -90,7 +91,7 @@ pub struct Entry {
     pub version: u64,
     /// The value: sealed, a few kilobytes. The entry of a lease has none.
     pub value: Vec<u8>,
-    /// The name of the user to whom the entry belongs, for [`KeyValueStore::delete_all`].
+    /// The name of the user to whom the entry belongs, for [`KeyValueStore::keys_of`].
     pub subject: Option<String>,
     /// The name of the session at the provider to which the entry belongs, for the same.
     pub provider_session: Option<String>,

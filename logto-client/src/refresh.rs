@@ -15,7 +15,7 @@ use futures_util::{
     future::{Either, select},
 };
 use logto_core::{
-    AccessToken, Secret, Session, TokenTarget, UnixTime,
+    AccessToken, Secret, Session, TokenTarget,
     error::Endpoint,
     refresh::{
         Amend, Demand, EndSession, Ending, Persist, Refresh, RefreshError, RefreshJob,
@@ -32,7 +32,7 @@ use crate::{
     http::TransportError,
     ledger::{self, Fingerprint, SharedLedger},
     provider::Provider,
-    storage::{Handle, SessionOwner, SessionStorage, Stored, Version},
+    storage::{Handle, Logout, SessionStorage, Stored, Version},
 };
 
 /// How long a sign-out waits for a refresh under way, to revoke the refresh token that it brings. A refresh
@@ -281,15 +281,20 @@ impl Refresher {
         ended
     }
 
-    /// Ends all sessions of a user or of a session at the provider that began until `at`, and says how
-    /// many the storage knew.
-    pub(crate) async fn log_out(
-        &self,
-        owner: SessionOwner,
-        at: UnixTime,
-    ) -> Result<Option<u64>, Error> {
-        self.memory.log_out(owner.clone(), at, self.provider.now());
-        Ok(self.storage.remove_all(&owner).await?)
+    /// Ends all sessions that `logout` names, and says how many the storage knew. To do it again changes
+    /// nothing.
+    pub(crate) async fn log_out(&self, logout: &Logout) -> Result<Option<u64>, Error> {
+        self.memory.log_out(logout, self.provider.now());
+        Ok(self.storage.remove_all(logout).await?)
+    }
+
+    /// Whether a name is used for the first time in all processes, as far as they share something.
+    pub(crate) async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, Error> {
+        let mut is_first = self.storage.is_first_use(name, ttl).await?;
+        if let Some(shared) = &self.shared_ledger {
+            is_first &= shared.is_first_use(name, ttl).await;
+        }
+        Ok(is_first)
     }
 
     fn mark_ended(&self, session: &SessionId, reason: SessionEnd) {

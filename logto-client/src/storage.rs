@@ -109,13 +109,45 @@ pub enum Replaced {
     Gone,
 }
 
-/// Whose sessions [`SessionStorage::remove_all`] removes.
+/// Whose sessions there are: what a storage has to find sessions by, besides their handles.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SessionOwner {
     /// All sessions of this user (`sub`).
     Subject(String),
     /// The sessions that belong to this session at the provider (`sid`).
     ProviderSession(String),
+}
+
+/// A logout at the provider, and which sessions it ends: what [`SessionStorage::remove_all`] removes.
+///
+/// Where both sides name the session at the provider, that decides: it is over for good, and another one of
+/// the same user goes on. Otherwise the sessions of the user end that began until then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logout {
+    /// The session at the provider that ended; `None` for all of the user.
+    pub sid: Option<String>,
+    /// The user.
+    pub sub: Option<String>,
+    /// When, by the provider's clock.
+    pub at: UnixTime,
+}
+
+impl Logout {
+    /// Whether `session` ends.
+    pub fn ends(&self, session: &Session) -> bool {
+        let claims = session.claims();
+        match (&self.sid, &claims.sid) {
+            (Some(ended), Some(sid)) => ended == sid,
+            _ => self.sub.as_ref() == Some(&claims.sub) && session.began_at() <= self.at,
+        }
+    }
+
+    /// The owners among whose sessions are all that end.
+    pub fn owners(&self) -> impl Iterator<Item = SessionOwner> {
+        let provider_session = self.sid.clone().map(SessionOwner::ProviderSession);
+        let subject = self.sub.clone().map(SessionOwner::Subject);
+        provider_session.into_iter().chain(subject)
+    }
 }
 
 /// The reading half of a storage. What can only read can never spend a refresh token.
@@ -165,12 +197,24 @@ pub trait SessionStorage: SessionReader {
     /// When the storage cannot be asked.
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError>;
 
-    /// Removes all sessions of a user or of a session at the provider, for back-channel logout, and
-    /// says how many there were; `None` when this place cannot know, as with cookies.
+    /// Removes all sessions that a logout [ends](Logout::ends), and says how many there were; `None` when
+    /// this place cannot know, as with cookies.
     ///
     /// # Errors
     /// When the storage cannot be asked.
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError>;
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError>;
+
+    /// Remembers `name` for `ttl` where all processes see it, and says whether that is news. A storage that
+    /// no other process shares may say yes always: the client remembers names for its process.
+    ///
+    /// Names of logout tokens (`jti`) are kept, so that each is good once.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
+        let _ = (name, ttl);
+        Ok(true)
+    }
 
     /// Whether a handle always finds the newest state of its session, whoever wrote that. Not so in
     /// cookies: an old one opens as it was sealed. The client then asks the provider before it spends a
@@ -251,8 +295,12 @@ impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
         (**self).remove(handle).await
     }
 
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
-        (**self).remove_all(whose).await
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
+        (**self).remove_all(logout).await
+    }
+
+    async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
+        (**self).is_first_use(name, ttl).await
     }
 
     fn is_authoritative(&self) -> bool {

@@ -59,14 +59,16 @@ pub struct LogoutTokenVerification<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogoutToken {
-    /// The one session that ends, as in [`IdTokenClaims::sid`](crate::claims::IdTokenClaims::sid).
-    /// Without it, all sessions of [`sub`](Self::sub) end. One of the two is always there.
+    /// The session at the provider that ended, as in
+    /// [`IdTokenClaims::sid`](crate::claims::IdTokenClaims::sid): what was begun with it ends. Without it all
+    /// sessions of [`sub`](Self::sub) end. One of the two is always there.
     pub sid: Option<String>,
     /// The user.
     pub sub: Option<String>,
     /// The token's name. A token is good once: refuse one whose name was seen before.
     pub jti: String,
-    /// When it was issued. A session that began later does not end.
+    /// When it was issued, by the provider's clock. A session of [`sub`](Self::sub) that
+    /// [began](crate::Session::began_at) later does not end.
     pub iat: UnixTime,
     /// Until when `jti` has to be remembered: after that the token is refused for its age.
     pub remember_until: UnixTime,
@@ -134,13 +136,13 @@ impl<'a> LogoutTokenVerification<'a> {
     }
 }
 
-/// `exp`, or an end soon after `iat` when that is earlier or there is no `exp`.
+/// `exp`, or an end soon after `iat` when that is earlier. A token without `exp` is refused.
 fn validity(claims: &Members<'_>) -> Result<Validity, TokenError> {
     let iat = protocol::required_date(claims, "iat")?;
     let latest = iat.plus(MAX_LIFETIME);
-    let exp = protocol::date(claims, "exp")?.map_or(latest, |exp| exp.min(latest));
+    let exp = protocol::required_date(claims, "exp")?;
     Ok(Validity {
-        exp,
+        exp: exp.min(latest),
         iat,
         nbf: protocol::date(claims, "nbf")?,
     })

@@ -37,7 +37,8 @@
 //! #     "id": [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7],
 //! #     "id_token": "e30.eyJpc3MiOiJpIiwic3ViIjoicyIsImF1ZCI6ImEiLCJleHAiOjEsImlhdCI6MH0.c2ln",
 //! #     "refresh_token": "first-refresh-token", "access_tokens": [], "requested_scopes": [],
-//! #     "requested_resources": [], "granted_scopes": [], "created_at": 1795335764, "changed_at": 1795335764,
+//! #     "requested_resources": [], "granted_scopes": [],
+//! #     "began_at": 1795335764, "created_at": 1795335764, "changed_at": 1795335764,
 //! # }))?;
 //! # let send = |request: http::Request<bytes::Bytes>| {
 //! #     assert_eq!(request.uri(), "https://tenant.logto.app/oidc/token");

@@ -46,6 +46,7 @@ pub struct Session {
     requested_scopes: BTreeSet<String>,
     requested_resources: BTreeSet<String>,
     granted_scopes: BTreeSet<String>,
+    began_at: UnixTime,
     created_at: UnixTime,
     changed_at: UnixTime,
 }
@@ -86,6 +87,7 @@ impl Session {
     ) -> Self {
         let granted_scopes = tokens.access_token.scopes.clone();
         Self {
+            began_at: id_token.claims().iat,
             id,
             id_token,
             refresh_token: tokens.refresh_token,
@@ -170,7 +172,13 @@ impl Session {
             .collect()
     }
 
-    /// When the user signed in.
+    /// When the session began by the provider's clock: the `iat` of its first ID token, which a refresh does
+    /// not move. A logout token is compared with it, so that no difference between clocks matters.
+    pub fn began_at(&self) -> UnixTime {
+        self.began_at
+    }
+
+    /// When the user signed in, by the application's clock.
     pub fn created_at(&self) -> UnixTime {
         self.created_at
     }

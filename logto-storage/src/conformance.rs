@@ -84,14 +84,15 @@ where
     suite.of_concurrent_writers_one_wins().await?;
     suite.removed_sessions_stay_removed().await?;
     suite.foreign_parts_change_nothing().await?;
-    suite.removing_by_owner().await?;
+    suite.removing_by_logout().await?;
     suite.sessions_end_when_idle().await?;
     suite.sessions_end_for_good().await?;
     suite.the_end_of_time().await?;
     suite.leases_exclude_each_other().await?;
     suite.leases_end_and_are_taken_over().await?;
     suite.renewed_leases_stay().await?;
-    suite.leases_end_with_their_sessions().await
+    suite.leases_end_with_their_sessions().await?;
+    suite.names_are_used_once().await
 }
 
 /// When everything here happens.

@@ -8,8 +8,7 @@ use logto_client::{
     entropy::{Entropy, OsEntropy},
     seal::{KeyRing, OVERHEAD, Purpose, SealContext},
     storage::{
-        Handle, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
-        Version,
+        Handle, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
     },
     web::cookies::CookieCodec,
 };
@@ -360,7 +359,7 @@ impl SessionStorage for CookieStorage {
         Ok(())
     }
 
-    async fn remove_all(&self, _: &SessionOwner) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, _: &Logout) -> Result<Option<u64>, StorageError> {
         Ok(None)
     }
 

@@ -20,8 +20,8 @@ use logto_client::{
     key_value::{Entry, KeyValueStore},
     seal::{KeyRing, Purpose, SealContext},
     storage::{
-        Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
-        Version,
+        Handle, Lease, Logout, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError,
+        Stored, Version,
     },
 };
 use logto_core::{LogtoConfig, Session, UnixTime};
@@ -90,11 +90,10 @@ use crate::{
 ///         };
 ///         Ok(self.with(|map| map.retain(|key, (current, _)| !is_meant(key, current.version))))
 ///     }
-///     async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
+///     async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
 ///         Ok(self.with(|map| {
-///             let before = map.len();
-///             map.retain(|_, (current, _)| !current.is_of(owner));
-///             (before - map.len()) as u64
+///             let theirs = map.iter().filter(|(_, (current, _))| current.is_of(owner));
+///             theirs.map(|(key, _)| key.clone()).collect()
 ///         }))
 ///     }
 /// }
@@ -231,6 +230,35 @@ impl ExternalStorage {
         }
     }
 
+    /// An owner by its names in the store.
+    fn owners_in_store(&self, owner: &SessionOwner) -> Vec<SessionOwner> {
+        match owner {
+            SessionOwner::Subject(sub) => {
+                let names = self.owner_names(SUBJECT, sub);
+                names.map(SessionOwner::Subject).collect()
+            }
+            SessionOwner::ProviderSession(sid) => {
+                let names = self.owner_names(PROVIDER_SESSION, sid);
+                names.map(SessionOwner::ProviderSession).collect()
+            }
+        }
+    }
+
+    /// Whether a logout ends the session of `key`, which may be gone or belong to another owner by now. One
+    /// that nobody can read any more has ended with the key that sealed it.
+    async fn is_ended(
+        &self,
+        key: &str,
+        owner: &SessionOwner,
+        logout: &Logout,
+    ) -> Result<bool, StorageError> {
+        let found = self.store.get(key).await?;
+        Ok(found.is_some_and(|found| {
+            let record = self.open(key, &found.entry, UnixTime::from_secs(i64::MIN));
+            found.entry.is_of(owner) && record.is_none_or(|record| logout.ends(&record.session))
+        }))
+    }
+
     /// The names in the store of a user, or of a session at the provider: one for each key, that of the
     /// first key first.
     fn owner_names(&self, kind: &str, id: &str) -> impl Iterator<Item = String> + use<> {
@@ -317,22 +345,35 @@ impl SessionStorage for ExternalStorage {
         self.store.delete(&[&key, &lease_key(handle)], None).await
     }
 
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
-        let owners: Vec<SessionOwner> = match whose {
-            SessionOwner::Subject(sub) => self
-                .owner_names(SUBJECT, sub)
-                .map(SessionOwner::Subject)
-                .collect(),
-            SessionOwner::ProviderSession(sid) => self
-                .owner_names(PROVIDER_SESSION, sid)
-                .map(SessionOwner::ProviderSession)
-                .collect(),
-        };
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
         let mut removed: u64 = 0;
-        for owner in &owners {
-            removed = removed.saturating_add(self.store.delete_all(owner).await?);
+        for owner in logout
+            .owners()
+            .flat_map(|owner| self.owners_in_store(&owner))
+        {
+            for key in self.store.keys_of(&owner).await? {
+                if self.is_ended(&key, &owner, logout).await? {
+                    self.recent.forget(&key);
+                    self.store.delete(&[&key, &lease_of(&key)], None).await?;
+                    removed = removed.saturating_add(1);
+                }
+            }
         }
         Ok(Some(removed))
+    }
+
+    async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
+        let names = self
+            .keys
+            .keyed_hashes(&[USED, &self.issuer, &self.app_id, name]);
+        let mut is_first = true;
+        // Under previous keys too: a process that has not heard of a new one may have written it.
+        for name in names {
+            let key = format!("{}.used", URL_SAFE_NO_PAD.encode_to_string(name));
+            let ttl = ttl.clamp(SHORTEST_TTL, LONGEST_TTL);
+            is_first &= self.store.put(&key, None, Entry::default(), ttl).await?;
+        }
+        Ok(is_first)
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
@@ -366,6 +407,7 @@ impl fmt::Debug for ExternalStorage {
 
 const SUBJECT: &str = "sub";
 const PROVIDER_SESSION: &str = "sid";
+const USED: &str = "used";
 
 const SHORTEST_TTL: Duration = Duration::from_millis(1);
 const LONGEST_TTL: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
@@ -376,7 +418,11 @@ fn key_of(handle: &Handle) -> String {
 }
 
 fn lease_key(handle: &Handle) -> String {
-    format!("{}.lease", key_of(handle))
+    lease_of(&key_of(handle))
+}
+
+fn lease_of(key: &str) -> String {
+    format!("{key}.lease")
 }
 
 fn stored(record: Record) -> Stored {

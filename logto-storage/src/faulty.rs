@@ -8,8 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use logto_client::storage::{
-    Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
-    Version,
+    Handle, Lease, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
 };
 use logto_core::{Session, UnixTime};
 
@@ -26,6 +25,8 @@ pub enum Operation {
     Remove,
     /// [`SessionStorage::remove_all`].
     RemoveAll,
+    /// [`SessionStorage::is_first_use`].
+    FirstUse,
     /// [`SessionStorage::lease`].
     Lease,
     /// [`SessionStorage::renew`].
@@ -192,8 +193,13 @@ impl<S: SessionStorage> SessionStorage for FaultyStorage<S> {
         self.run(Operation::Remove, self.inner.remove(handle)).await
     }
 
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
-        self.run(Operation::RemoveAll, self.inner.remove_all(whose))
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
+        self.run(Operation::RemoveAll, self.inner.remove_all(logout))
+            .await
+    }
+
+    async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
+        self.run(Operation::FirstUse, self.inner.is_first_use(name, ttl))
             .await
     }
 

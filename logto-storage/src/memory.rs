@@ -13,8 +13,8 @@ use logto_client::{
     clock::{Clock, SystemClock},
     entropy::{Entropy, OsEntropy},
     storage::{
-        Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
-        Version,
+        Handle, Lease, Logout, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError,
+        Stored, Version,
     },
 };
 use logto_core::{Session, UnixTime};
@@ -184,11 +184,23 @@ impl SessionStorage for MemoryStorage {
         Ok(())
     }
 
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
         let mut sessions = self.sessions();
-        let keys = sessions.by_owner.get(whose).cloned().unwrap_or_default();
+        let keys = logout
+            .owners()
+            .filter_map(|owner| sessions.by_owner.get(&owner))
+            .flatten()
+            .filter(|key| {
+                let entry = sessions.entries.get(key);
+                entry.is_some_and(|entry| logout.ends(&entry.session))
+            });
+        let keys: Vec<Key> = keys.copied().collect();
         let removed = keys.iter().filter(|key| sessions.remove(key)).count();
         Ok(u64::try_from(removed).ok())
+    }
+
+    async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
+        Ok(self.leases().is_first_use(name, ttl))
     }
 }
 
@@ -214,11 +226,13 @@ impl Key {
     }
 }
 
-/// Who may refresh which session, and until when by a clock that nobody moves.
+/// What ends by a clock that nobody moves: who may refresh which session, and which names were used.
 #[derive(Default)]
 struct Leases {
     clock: SystemClock,
     granted: HashMap<Key, Grant>,
+    /// Names that were used, and until when they are remembered.
+    used: HashMap<String, Duration>,
     grants: u64,
 }
 
@@ -261,6 +275,13 @@ impl Leases {
             }
             _ => false,
         }
+    }
+
+    fn is_first_use(&mut self, name: &str, ttl: Duration) -> bool {
+        let now = self.clock.monotonic();
+        self.used.retain(|_, until| now < *until);
+        let until = now.saturating_add(ttl);
+        self.used.insert(name.to_owned(), until).is_none()
     }
 
     fn end(&mut self, key: &Key, lease: &Lease) {

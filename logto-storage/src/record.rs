@@ -64,6 +64,7 @@ impl Record {
                 .iter()
                 .map(String::as_str)
                 .collect(),
+            began_at: session.began_at(),
             created_at: session.created_at(),
             changed_at: session.changed_at(),
         };
@@ -142,6 +143,7 @@ struct Fields<'a, T> {
     requested_scopes: Vec<&'a str>,
     requested_resources: Vec<&'a str>,
     granted_scopes: Vec<&'a str>,
+    began_at: UnixTime,
     created_at: UnixTime,
     changed_at: UnixTime,
 }
@@ -223,6 +225,7 @@ fn session_from(fields: &[u8]) -> Result<Session, Unreadable> {
         requested_scopes: owned(fields.requested_scopes),
         requested_resources: owned(fields.requested_resources),
         granted_scopes: owned(fields.granted_scopes),
+        began_at: fields.began_at,
         created_at: fields.created_at,
         changed_at: fields.changed_at,
     };

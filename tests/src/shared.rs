@@ -12,8 +12,8 @@ use logto_client::{
     Session, UnixTime,
     key_value::{Entry, Found, KeyValueStore},
     storage::{
-        Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
-        Version,
+        Handle, Lease, Logout, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError,
+        Stored, Version,
     },
 };
 use logto_storage::MemoryStorage;
@@ -72,9 +72,14 @@ impl SessionStorage for SharedStore {
         self.0.remove(handle).await
     }
 
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
         sleep(LATENCY).await;
-        self.0.remove_all(whose).await
+        self.0.remove_all(logout).await
+    }
+
+    async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
+        sleep(LATENCY).await;
+        self.0.is_first_use(name, ttl).await
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
@@ -168,8 +173,12 @@ impl SessionStorage for Locked {
         self.inner.remove(handle).await
     }
 
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
-        self.inner.remove_all(whose).await
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
+        self.inner.remove_all(logout).await
+    }
+
+    async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
+        self.inner.is_first_use(name, ttl).await
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
@@ -245,12 +254,11 @@ impl KeyValueStore for MapStore {
         Ok(())
     }
 
-    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
-        let deleted = self.with(|entries| {
-            let before = entries.len();
-            entries.retain(|_, (entry, _)| !entry.is_of(owner));
-            before - entries.len()
+    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
+        let keys = self.with(|entries| {
+            let theirs = entries.iter().filter(|(_, (entry, _))| entry.is_of(owner));
+            theirs.map(|(key, _)| key.clone()).collect()
         });
-        Ok(deleted.await as u64)
+        Ok(keys.await)
     }
 }

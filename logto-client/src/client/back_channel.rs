@@ -6,13 +6,20 @@ use logto_core::{
 };
 
 use super::LogtoClient;
-use crate::{error::Error, storage::SessionOwner};
+use crate::{error::Error, storage::Logout};
 
 impl LogtoClient {
     /// Ends the sessions that a back-channel logout token names
     /// ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)):
     /// in the storage, and by name in this process, which reaches sessions in cookies too. `form` is the
     /// body of the request.
+    ///
+    /// Only times of the provider are compared: a session ends if it [began](logto_core::Session::began_at)
+    /// until the token was issued. Where token and session both name the session at the provider, that decides
+    /// instead. A token is good once in all processes that share a storage or a ledger.
+    ///
+    /// A code that was issued before a logout by `sub` alone, and is redeemed after it, begins a session that
+    /// lives: its ID token is younger than the logout.
     ///
     /// # Errors
     /// [`Error::Protocol`] for a token that is refused, or was used before; trouble with the provider's
@@ -29,24 +36,26 @@ impl LogtoClient {
                 TokenError::is_key_not_found,
             )
             .await??;
-        let now = provider.now();
-        if !self.inner.common.logout_tokens.insert(
-            verified.jti.clone(),
-            (),
-            verified.remember_until,
-            now,
-        ) {
+        let (now, until) = (provider.now(), verified.remember_until);
+        let used = &self.inner.common.logout_tokens;
+        if used.get(&verified.jti, now).is_some() {
             return Err(TokenError::AlreadyUsed.into());
         }
-        let whose = match (&verified.sid, &verified.sub) {
-            (Some(sid), _) => SessionOwner::ProviderSession(sid.clone()),
-            (None, sub) => SessionOwner::Subject(sub.clone().unwrap_or_default()),
+        let logout = Logout {
+            sid: verified.sid.clone(),
+            sub: verified.sub.clone(),
+            at: verified.iat,
         };
-        if let Err(error) = self.inner.refresher.log_out(whose, verified.iat).await {
-            // The provider may send it again.
-            self.inner.common.logout_tokens.remove(&verified.jti);
-            return Err(error);
+        // A token is used when its sessions have ended: after trouble the provider may send it again, and to
+        // end them twice is no harm.
+        let refresher = &self.inner.refresher;
+        refresher.log_out(&logout).await?;
+        let ttl = until.since(now);
+        let is_first = refresher.is_first_use(&verified.jti, ttl).await?;
+        if used.insert(verified.jti.clone(), (), until, now) && is_first {
+            Ok(verified)
+        } else {
+            Err(TokenError::AlreadyUsed.into())
         }
-        Ok(verified)
     }
 }

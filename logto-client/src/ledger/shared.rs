@@ -98,6 +98,15 @@ impl SharedLedger {
         self.put(&location, &SessionDelta::default()).await;
     }
 
+    /// Remembers `name` for `ttl`, and says whether that is news to all processes. A store that fails knows
+    /// nothing.
+    pub(crate) async fn is_first_use(&self, name: &str, ttl: Duration) -> bool {
+        let Location { key, .. } = Location::of(name.as_bytes(), b"used");
+        let ttl = ttl.clamp(MIN_TTL, MAX_TTL);
+        let written = self.store.put(&key, None, Entry::default(), ttl).await;
+        written.unwrap_or(true)
+    }
+
     /// Takes the lease of a session: see [`Lease::take`].
     pub(crate) async fn lease(
         &self,
@@ -270,8 +279,8 @@ mod tests {
             self.check()
         }
 
-        async fn delete_all(&self, _: &SessionOwner) -> Result<u64, StorageError> {
-            Ok(0)
+        async fn keys_of(&self, _: &SessionOwner) -> Result<Vec<String>, StorageError> {
+            Ok(Vec::new())
         }
     }
 

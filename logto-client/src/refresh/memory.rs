@@ -18,7 +18,7 @@ use crate::{
     keyed_mutex::KeyedMutex,
     ledger::{Fingerprint, Ledger, LedgerLimits},
     single_flight::SingleFlight,
-    storage::{Handle, Lease, SessionOwner},
+    storage::{Handle, Lease, Logout},
     ttl_map::TtlMap,
 };
 
@@ -60,9 +60,20 @@ pub(crate) struct Memory {
     ended: TtlMap<SessionId, Ended>,
     /// Handles that were signed out while the storage did not say which session they find.
     ended_handles: TtlMap<Handle, ()>,
-    /// Whose sessions the provider has ended by back-channel logout, and when: a session that began
-    /// before that is over, wherever it is kept.
-    logged_out: TtlMap<SessionOwner, UnixTime>,
+    /// Whose sessions the provider has ended, and when by its clock: a session that began until then is over,
+    /// wherever it is kept.
+    logged_out: TtlMap<LoggedOut, Option<UnixTime>>,
+}
+
+/// Whose sessions a logout has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum LoggedOut {
+    /// Those of this session at the provider, which is over for good.
+    ProviderSession(String),
+    /// All of this user.
+    User(String),
+    /// Those of this user that do not say to which session at the provider they belong.
+    UserWithoutProviderSession(String),
 }
 
 /// How a session ended here.
@@ -122,14 +133,16 @@ impl Memory {
 
     fn is_logged_out(&self, session: &Session, now: UnixTime) -> bool {
         let claims = session.claims();
-        let logged_out_at = |owner| self.logged_out.get(&owner, now);
-        // A user signs in again, a session at the provider that has ended is over for good.
-        logged_out_at(SessionOwner::Subject(claims.sub.clone()))
-            .is_some_and(|at| session.created_at() <= at)
-            || claims
-                .sid
-                .clone()
-                .is_some_and(|sid| logged_out_at(SessionOwner::ProviderSession(sid)).is_some())
+        let logged_out_at = |whose| self.logged_out.get(&whose, now).flatten();
+        let of_provider_session = match claims.sid.clone() {
+            Some(sid) => LoggedOut::ProviderSession(sid),
+            None => LoggedOut::UserWithoutProviderSession(claims.sub.clone()),
+        };
+        let has_sid = claims.sid.is_some();
+        logged_out_at(LoggedOut::User(claims.sub.clone()))
+            .is_some_and(|at| session.began_at() <= at)
+            || logged_out_at(of_provider_session)
+                .is_some_and(|at| has_sid || session.began_at() <= at)
     }
 
     /// Refuses a session from now on, and says whether that is news.
@@ -155,8 +168,18 @@ impl Memory {
             .insert(handle.without_parts(), (), now.plus(ENDED_FOR), now)
     }
 
-    /// Refuses all sessions of `owner` that began until `at`.
-    pub(super) fn log_out(&self, owner: SessionOwner, at: UnixTime, now: UnixTime) {
-        self.logged_out.insert(owner, at, now.plus(ENDED_FOR), now);
+    /// Refuses all sessions that `logout` ends. Of two for one user the later stands, whichever comes first.
+    pub(super) fn log_out(&self, logout: &Logout, now: UnixTime) {
+        let provider_session = logout.sid.clone().map(LoggedOut::ProviderSession);
+        let user = logout.sub.clone().map(match logout.sid {
+            Some(_) => LoggedOut::UserWithoutProviderSession,
+            None => LoggedOut::User,
+        });
+        let until = now.plus(ENDED_FOR);
+        for whose in provider_session.into_iter().chain(user) {
+            self.logged_out.update(whose, until, now, |at| {
+                *at = (*at).max(Some(logout.at));
+            });
+        }
     }
 }

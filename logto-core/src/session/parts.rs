@@ -30,6 +30,8 @@ pub struct SessionParts {
     pub requested_resources: BTreeSet<String>,
     /// [`Session::granted_scopes`]
     pub granted_scopes: BTreeSet<String>,
+    /// [`Session::began_at`]
+    pub began_at: UnixTime,
     /// [`Session::created_at`]
     pub created_at: UnixTime,
     /// [`Session::changed_at`]
@@ -55,6 +57,7 @@ impl From<Session> for SessionParts {
             requested_scopes: session.requested_scopes,
             requested_resources: session.requested_resources,
             granted_scopes: session.granted_scopes,
+            began_at: session.began_at,
             created_at: session.created_at,
             changed_at: session.changed_at,
         }
@@ -73,6 +76,7 @@ impl TryFrom<SessionParts> for Session {
             requested_scopes: parts.requested_scopes,
             requested_resources: parts.requested_resources,
             granted_scopes: parts.granted_scopes,
+            began_at: parts.began_at,
             created_at: parts.created_at,
             changed_at: parts.changed_at,
         })

@@ -122,6 +122,7 @@ pub fn pending_record(config: &LogtoConfig) -> Value {
         "acr_values": [],
         "return_to": "/",
         "app_state": null,
+        "began_at": NOW,
         "created_at": NOW,
     })
 }

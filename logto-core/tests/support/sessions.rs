@@ -56,6 +56,7 @@ pub fn record() -> Value {
         "requested_scopes": ["openid", "offline_access", "email", "read:orders", ORGANIZATIONS],
         "requested_resources": [API, "urn:logto:resource:organizations"],
         "granted_scopes": ["openid", "offline_access", ORGANIZATIONS],
+        "began_at": NOW,
         "created_at": NOW,
         "changed_at": NOW,
     })

@@ -226,18 +226,17 @@ fn l6_a_token_is_fresh() {
         at(&claims(), 939),
         Err(TokenError::IssuedInFuture { .. })
     ));
-    // Neither a late `exp` nor none makes a token good for longer than five minutes.
-    let longest = 300;
-    for claims in [with("exp", json!(999_999)), without(&["exp"])] {
-        let end = 1000 + longest + 60;
-        let token = at(&claims, end - 1).unwrap();
-        assert_eq!(token.remember_until, seconds(end));
-        assert!(matches!(at(&claims, end), Err(TokenError::Expired { .. })));
+    // A late `exp` makes no token good for longer than five minutes.
+    let end = 1000 + 300 + 60;
+    let late = with("exp", json!(999_999));
+    assert_eq!(at(&late, end - 1).unwrap().remember_until, seconds(end));
+    assert!(matches!(at(&late, end), Err(TokenError::Expired { .. })));
+    for claim in ["iat", "exp"] {
+        assert_eq!(
+            verify(&without(&[claim])),
+            Err(TokenError::MissingClaim(claim))
+        );
     }
-    assert_eq!(
-        verify(&without(&["iat"])),
-        Err(TokenError::MissingClaim("iat"))
-    );
     assert_eq!(
         verify(&with("exp", json!("1120"))),
         Err(TokenError::BadClaim {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use logto_client::storage::{Replaced, SessionOwner};
+use logto_client::storage::{Logout, Replaced};
 use logto_core::UnixTime;
 
 use super::{NOW, OrViolated, Place, Rule, Sample, Suite, Violation};
@@ -25,8 +25,8 @@ impl Suite {
         rule.ensure(found.is_none(), "it is there")
     }
 
-    pub(super) async fn removing_by_owner(&self) -> Result<(), Violation> {
-        let rule = "remove_all removes the sessions of a user or provider session, and no other";
+    pub(super) async fn removing_by_logout(&self) -> Result<(), Violation> {
+        let rule = "remove_all removes the sessions that a logout ends, and no other";
         // The place may hold sessions from before: handles are new, and so are names made of one.
         let unique = self
             .create(rule, &Sample::default().build().or_violated(rule)?)
@@ -60,50 +60,100 @@ impl Suite {
                 },
             );
         }
-        let steps: [(SessionOwner, u64, &[bool]); 5] = [
+        let by = |sid: Option<&str>, sub: Option<&str>, at: UnixTime| Logout {
+            sid: sid.map(str::to_owned),
+            sub: sub.map(str::to_owned),
+            at,
+        };
+        let before = NOW.minus(Duration::from_secs(1));
+        let steps: [(Logout, u64, &[bool]); 8] = [
+            // Before they began.
             (
-                SessionOwner::ProviderSession(second.clone()),
+                by(None, Some(&alice), before),
+                0,
+                &[true, true, true, true, true],
+            ),
+            // The session at the provider is over for good, whenever it began; the user's other one goes on.
+            (
+                by(Some(&second), Some(&alice), before),
                 1,
                 &[true, false, true, true, true],
             ),
             (
-                SessionOwner::Subject(alice.clone()),
+                by(Some("another"), Some(&bob), before),
+                0,
+                &[true, false, true, true, true],
+            ),
+            // Where a session does not name its session at the provider, the user and the time decide.
+            (
+                by(Some("another"), Some(&bob), NOW),
                 1,
-                &[false, false, true, true, true],
+                &[true, false, true, false, true],
             ),
             (
-                SessionOwner::ProviderSession(first),
+                by(None, Some(&alice), NOW),
                 1,
-                &[false, false, false, true, true],
+                &[false, false, true, false, true],
             ),
             (
-                SessionOwner::Subject(bob),
+                by(Some(&first), None, NOW),
                 1,
                 &[false, false, false, false, true],
             ),
             (
-                SessionOwner::Subject(alice),
+                by(None, Some(&bob), NOW),
+                0,
+                &[false, false, false, false, true],
+            ),
+            (
+                by(None, Some(&alice), NOW),
                 0,
                 &[false, false, false, false, true],
             ),
         ];
-        for (whose, count, there) in steps {
-            let removed = self.other.remove_all(&whose).await.or_violated(rule)?;
+        for (logout, count, there) in steps {
+            let removed = self.other.remove_all(&logout).await.or_violated(rule)?;
             if self.promises.place == Place::Browser {
                 rule.ensure(removed.is_none(), "a browser's sessions were counted")?;
                 continue;
             }
             rule.ensure(
                 removed == Some(count),
-                format!("{whose:?} had {removed:?} sessions"),
+                format!("{logout:?} removed {removed:?} sessions"),
             )?;
             for (handle, there) in handles.iter().zip(there) {
                 let found = self.load(rule, handle, NOW).await?.is_some();
                 rule.ensure(
                     found == *there,
-                    format!("after {whose:?} another session is gone, or it is there"),
+                    format!("after {logout:?} another session is gone, or it is there"),
                 )?;
             }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn names_are_used_once(&self) -> Result<(), Violation> {
+        let rule = "a name is used for the first time once, in all processes";
+        if self.promises.place != Place::Shared {
+            return Ok(());
+        }
+        let handle = self
+            .create(rule, &Sample::default().build().or_violated(rule)?)
+            .await?;
+        let ttl = Duration::from_secs(60);
+        for name in [
+            handle.value(),
+            "of any length and form ä/*' ".repeat(20).as_str(),
+        ] {
+            let name = format!("{name}{}", handle.value());
+            let first = self.one.is_first_use(&name, ttl).await.or_violated(rule)?;
+            rule.ensure(first, "a new name was used before")?;
+            let again = self
+                .other
+                .is_first_use(&name, ttl)
+                .await
+                .or_violated(rule)?;
+            rule.ensure(!again, "it was used twice")?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ pub struct Sample {
     pub access_tokens: usize,
     /// How many organizations the ID token lists, with a role in each.
     pub organizations: usize,
-    /// When the user signed in.
+    /// When the user signed in, by all clocks.
     pub created_at: UnixTime,
 }
 
@@ -54,6 +54,7 @@ impl Sample {
             "requested_scopes": SCOPES,
             "requested_resources": [RESOURCE],
             "granted_scopes": SCOPES,
+            "began_at": self.created_at,
             "created_at": self.created_at,
             "changed_at": self.created_at,
         });

@@ -135,6 +135,22 @@ impl Database for PostgresStore {
         row.await.map_err(refusal::classify)
     }
 
+    async fn keys(&self, statement: Statement) -> Result<Vec<String>, StorageError> {
+        let statement = (statement, self.is_persistent());
+        let keys = self.connections.call(
+            Isolation::Statement,
+            &statement,
+            |connection, (statement, persistent)| {
+                let query = statement.query::<Postgres>().persistent(*persistent);
+                Box::pin(async move {
+                    let rows = connection.fetch_all(query).await?;
+                    rows.iter().map(sql::key).collect()
+                })
+            },
+        );
+        keys.await.map_err(refusal::classify)
+    }
+
     async fn execute(&self, statement: Statement) -> Result<u64, StorageError> {
         let statement = (statement, self.is_persistent());
         let changed = self.connections.call(
@@ -172,8 +188,8 @@ impl KeyValueStore for PostgresStore {
         sql::delete(self, keys, expected).await
     }
 
-    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
-        sql::delete_all(self, owner).await
+    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
+        sql::keys_of(self, owner).await
     }
 }
 

@@ -105,13 +105,8 @@ impl RedisStore {
         format!("{}{field}:{name}", self.prefix)
     }
 
-    async fn delete_if(
-        &self,
-        key: &str,
-        field: &str,
-        value: impl redis::ToRedisArgs,
-    ) -> Result<bool, StorageError> {
-        self.run(script(DELETE_IF).arg(key).arg(field).arg(value))
+    async fn delete_if(&self, key: &str, version: u64) -> Result<(), StorageError> {
+        self.run(script(DELETE_IF).arg(key).arg(VERSION).arg(version))
             .await
     }
 
@@ -155,7 +150,7 @@ impl KeyValueStore for RedisStore {
         if !self.is_listed(&key, &entry).await? {
             #[cfg(feature = "tracing")]
             tracing::warn!("a session has ended because Redis evicted the list of its user");
-            let _ = self.delete_if(&key, VERSION, version).await;
+            let _ = self.delete_if(&key, version).await;
             return Ok(None);
         }
         Ok(Some(Found {
@@ -199,12 +194,12 @@ impl KeyValueStore for RedisStore {
             return self.run(redis::cmd("DEL").arg(&keys)).await;
         };
         for key in &keys {
-            self.delete_if(key, VERSION, version).await?;
+            self.delete_if(key, version).await?;
         }
         Ok(())
     }
 
-    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
+    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
         let (field, name) = match owner {
             SessionOwner::Subject(name) => (SUBJECT, name),
             SessionOwner::ProviderSession(name) => (SESSION, name),
@@ -213,16 +208,10 @@ impl KeyValueStore for RedisStore {
         let listed: Vec<String> = self
             .run(redis::cmd("ZRANGE").arg(&index).arg(0).arg(-1))
             .await?;
-        let mut count: u64 = 0;
-        for key in listed {
-            // Only if it still belongs to this owner.
-            if self.delete_if(&key, field, name).await? {
-                count = count.saturating_add(1);
-                // What is listed and not there may be about to be written, and needs its place.
-                let _removed: bool = self.run(redis::cmd("ZREM").arg(&index).arg(&key)).await?;
-            }
-        }
-        Ok(count)
+        let keys = listed
+            .iter()
+            .filter_map(|key| key.strip_prefix(&self.prefix));
+        Ok(keys.map(str::to_owned).collect())
     }
 }
 

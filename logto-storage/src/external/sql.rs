@@ -7,7 +7,7 @@ use logto_client::{
     key_value::{Entry, Found},
     storage::{SessionOwner, StorageError},
 };
-use sqlx::{Encode, Type, query::Query};
+use sqlx::{Encode, FromRow, Type, query::Query};
 
 /// How long a call may take, waiting for a connection included.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +21,9 @@ pub(super) trait Database: Send + Sync {
     /// Runs a statement that reads.
     async fn row(&self, statement: Statement) -> Result<Option<Row>, StorageError>;
 
+    /// Runs a statement that reads keys.
+    async fn keys(&self, statement: Statement) -> Result<Vec<String>, StorageError>;
+
     /// Runs a statement that writes, and returns how many rows it changed.
     async fn execute(&self, statement: Statement) -> Result<u64, StorageError>;
 }
@@ -31,8 +34,8 @@ pub(super) struct Texts {
     pub(super) insert: &'static str,
     pub(super) update: &'static str,
     pub(super) delete: &'static str,
-    pub(super) delete_by_subject: &'static str,
-    pub(super) delete_by_provider_session: &'static str,
+    pub(super) keys_by_subject: &'static str,
+    pub(super) keys_by_provider_session: &'static str,
     pub(super) purge: &'static str,
 }
 
@@ -66,12 +69,12 @@ macro_rules! texts {
                 $now
             ),
             delete: "DELETE FROM logto_sessions WHERE key IN ($1, $2) AND version = COALESCE($3, version)",
-            delete_by_subject: concat!(
-                "DELETE FROM logto_sessions WHERE subject = $1 AND expires_at > ",
+            keys_by_subject: concat!(
+                "SELECT key FROM logto_sessions WHERE subject = $1 AND expires_at > ",
                 $now
             ),
-            delete_by_provider_session: concat!(
-                "DELETE FROM logto_sessions WHERE provider_session = $1 AND expires_at > ",
+            keys_by_provider_session: concat!(
+                "SELECT key FROM logto_sessions WHERE provider_session = $1 AND expires_at > ",
                 $now
             ),
             purge: concat!(
@@ -143,17 +146,15 @@ pub(super) async fn delete<D: Database>(
     Ok(())
 }
 
-pub(super) async fn delete_all<D: Database>(
+pub(super) async fn keys_of<D: Database>(
     database: &D,
     owner: &SessionOwner,
-) -> Result<u64, StorageError> {
+) -> Result<Vec<String>, StorageError> {
     let (text, name) = match owner {
-        SessionOwner::Subject(name) => (D::TEXTS.delete_by_subject, name),
-        SessionOwner::ProviderSession(name) => (D::TEXTS.delete_by_provider_session, name),
+        SessionOwner::Subject(name) => (D::TEXTS.keys_by_subject, name),
+        SessionOwner::ProviderSession(name) => (D::TEXTS.keys_by_provider_session, name),
     };
-    database
-        .execute(Statement::new(text).text(Some(name)))
-        .await
+    database.keys(Statement::new(text).text(Some(name))).await
 }
 
 /// A statement with its arguments: a value, so that it can be run again on another connection.
@@ -213,6 +214,15 @@ impl Statement {
 
 /// Version, value, subject, session at the provider, milliseconds to live.
 pub(super) type Row = (i64, Vec<u8>, Option<String>, Option<String>, i64);
+
+/// The key of a row that is nothing else.
+pub(super) fn key<'r, R>(row: &'r R) -> Result<String, sqlx::Error>
+where
+    R: sqlx::Row,
+    (String,): FromRow<'r, R>,
+{
+    <(String,)>::from_row(row).map(|(key,)| key)
+}
 
 fn found((version, value, subject, provider_session, ttl): Row) -> Found {
     Found {

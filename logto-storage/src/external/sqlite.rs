@@ -126,6 +126,14 @@ impl Database for SqliteStore {
         sql::in_time(row).await.map_err(refusal::classify)
     }
 
+    async fn keys(&self, statement: Statement) -> Result<Vec<String>, StorageError> {
+        let keys = async {
+            let rows = statement.query::<Sqlite>().fetch_all(&self.pool).await?;
+            rows.iter().map(sql::key).collect()
+        };
+        sql::in_time(keys).await.map_err(refusal::classify)
+    }
+
     async fn execute(&self, statement: Statement) -> Result<u64, StorageError> {
         let changed = async {
             // Nobody closes the semaphore.
@@ -157,8 +165,8 @@ impl KeyValueStore for SqliteStore {
         sql::delete(self, keys, expected).await
     }
 
-    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
-        sql::delete_all(self, owner).await
+    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
+        sql::keys_of(self, owner).await
     }
 }
 

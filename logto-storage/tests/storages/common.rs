@@ -7,6 +7,7 @@ pub(crate) mod switch;
 
 use logto_client::{
     seal::{KeyRing, SealKey},
+    storage::Logout,
     web::cookies::{CookieCodec, CookieOptions},
 };
 use logto_core::{LogtoConfig, UnixTime};
@@ -30,6 +31,15 @@ pub(crate) fn codec(budget: usize) -> CookieCodec {
 
 pub(crate) fn ring(byte: u8) -> KeyRing {
     KeyRing::new(SealKey::new(&[byte; 32]))
+}
+
+/// A logout at [`NOW`].
+pub(crate) fn logout(sid: Option<&str>, sub: Option<&str>) -> Logout {
+    Logout {
+        sid: sid.map(str::to_owned),
+        sub: sub.map(str::to_owned),
+        at: NOW,
+    }
 }
 
 pub(crate) fn cookie_storage() -> CookieStorage {

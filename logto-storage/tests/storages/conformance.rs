@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use logto_client::storage::{
-    Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
-    Version,
+    Handle, Lease, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
 };
 use logto_core::{Session, UnixTime};
 use logto_storage::{
@@ -14,7 +13,7 @@ use logto_storage::{
     faulty::FaultyStorage,
 };
 
-use crate::common;
+use crate::common::{self, logout};
 
 const LIFETIMES: Lifetimes = Lifetimes {
     idle: Duration::from_secs(3_600),
@@ -90,6 +89,7 @@ enum Fault {
     RemovesNothing,
     RemovesNobodysSessions,
     TakesSidForSub,
+    RemovesLaterSessions,
     NeverExpires,
     ExpiresTooEarly,
     BringsBackTheRemoved,
@@ -169,16 +169,19 @@ impl SessionStorage for Wrong {
         }
     }
 
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
-        match (self.fault, whose) {
-            (Fault::RemovesNobodysSessions, _) => Ok(Some(0)),
-            (Fault::TakesSidForSub, SessionOwner::ProviderSession(sid)) => {
-                self.memory
-                    .remove_all(&SessionOwner::Subject(sid.clone()))
-                    .await
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
+        let mut logout = logout.clone();
+        match self.fault {
+            Fault::RemovesNobodysSessions => return Ok(Some(0)),
+            Fault::TakesSidForSub => {
+                if let Some(sid) = logout.sid.take() {
+                    logout.sub = Some(sid);
+                }
             }
-            _ => self.memory.remove_all(whose).await,
+            Fault::RemovesLaterSessions => logout.at = UnixTime::from_secs(i64::MAX),
+            _ => {}
         }
+        self.memory.remove_all(&logout).await
     }
 
     fn is_authoritative(&self) -> bool {
@@ -208,6 +211,7 @@ async fn the_suite_notices_every_broken_rule() {
         ),
         (Fault::RemovesNobodysSessions, "remove_all removes"),
         (Fault::TakesSidForSub, "remove_all removes"),
+        (Fault::RemovesLaterSessions, "remove_all removes"),
         (Fault::NeverExpires, "a session ends when nobody uses it"),
         (Fault::ExpiresTooEarly, "a session ends when nobody uses it"),
         (
@@ -250,6 +254,7 @@ enum LeaseFault {
     ReleaseTakesFromOthers,
     ReleaseDoesNothing,
     RemoveKeepsTheLease,
+    EveryUseIsTheFirst,
 }
 
 #[async_trait]
@@ -285,14 +290,22 @@ impl SessionStorage for WrongLeases {
         }
         if let Some(stored) = self.memory.load(handle, common::NOW).await? {
             let subject = stored.session.claims().sub.clone();
-            let owner = SessionOwner::Subject(subject);
-            self.memory.remove_all(&owner).await?;
+            self.memory
+                .remove_all(&logout(None, Some(&subject)))
+                .await?;
         }
         Ok(())
     }
 
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
-        self.memory.remove_all(whose).await
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
+        self.memory.remove_all(logout).await
+    }
+
+    async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
+        match self.fault {
+            LeaseFault::EveryUseIsTheFirst => Ok(true),
+            _ => self.memory.is_first_use(name, ttl).await,
+        }
     }
 
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
@@ -367,6 +380,7 @@ async fn the_suite_notices_every_fault_of_leases() {
         (LeaseFault::ReleaseTakesFromOthers, exclude),
         (LeaseFault::ReleaseDoesNothing, exclude),
         (LeaseFault::RemoveKeepsTheLease, drop),
+        (LeaseFault::EveryUseIsTheFirst, "a name is used"),
     ] {
         let storage: Arc<dyn SessionStorage> = Arc::new(WrongLeases {
             memory: memory(),

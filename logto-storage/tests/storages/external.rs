@@ -20,7 +20,7 @@ use logto_client::{
 };
 use logto_storage::{Entry, ExternalStorage, Found, KeyValueStore, Lifetimes, conformance::Sample};
 
-use crate::common::{NOW, config, ring, stores};
+use crate::common::{NOW, config, logout, ring, stores};
 
 /// A store whose contents the test can see and change.
 #[derive(Clone, Debug, Default)]
@@ -90,11 +90,10 @@ impl KeyValueStore for OpenStore {
         self.with(|entries| entries.retain(|key, (entry, _)| !is_meant(key, entry.version)))
     }
 
-    async fn delete_all(&self, whose: &SessionOwner) -> Result<u64, StorageError> {
+    async fn keys_of(&self, whose: &SessionOwner) -> Result<Vec<String>, StorageError> {
         self.with(|entries| {
-            let before = entries.len();
-            entries.retain(|_, (entry, _)| !entry.is_of(whose));
-            u64::try_from(before - entries.len()).unwrap()
+            let theirs = entries.iter().filter(|(_, (entry, _))| entry.is_of(whose));
+            theirs.map(|(key, _)| key.clone()).collect()
         })
     }
 }
@@ -235,10 +234,7 @@ async fn b11_users_are_named_by_a_keyed_hash_that_survives_a_change_of_keys() {
     assert_eq!(names().len(), 4);
     assert!(names().is_superset(&first));
 
-    for whose in [
-        SessionOwner::Subject(subject),
-        SessionOwner::ProviderSession(sid),
-    ] {
+    for whose in [logout(None, Some(&subject)), logout(Some(&sid), None)] {
         store.entries.lock().unwrap().clear();
         for byte in 1..=3 {
             storage(ring(byte)).create(&session, NOW).await.unwrap();
@@ -270,7 +266,7 @@ async fn b11_applications_share_a_store_but_no_user() {
     };
     let session = Sample::default().build().unwrap();
     let (handle, _) = storage("one").create(&session, NOW).await.unwrap();
-    let whose = SessionOwner::Subject(session.claims().sub.clone());
+    let whose = logout(None, Some(&session.claims().sub));
     assert_eq!(storage("other").remove_all(&whose).await.unwrap(), Some(0));
     assert!(storage("one").load(&handle, NOW).await.unwrap().is_some());
     assert_eq!(storage("one").remove_all(&whose).await.unwrap(), Some(1));

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use logto_client::{
     entropy::{Entropy, EntropyError},
-    storage::{Handle, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError},
+    storage::{Handle, Replaced, SessionReader, SessionStorage, StorageError},
 };
 use logto_core::Session;
 use logto_storage::{Lifetimes, MemoryStorage, conformance::Sample};
 
-use crate::common::NOW;
+use crate::common::{NOW, logout};
 
 fn session() -> Session {
     Sample::default().build().unwrap()
@@ -90,7 +90,7 @@ async fn w5_c19_f41_a_flood_of_sessions_keeps_to_the_capacity() {
     }
     assert_eq!(storage.len(), 1_000);
     let removed = storage
-        .remove_all(&SessionOwner::Subject("3xd0sv4gw2qm".to_owned()))
+        .remove_all(&logout(None, Some("3xd0sv4gw2qm")))
         .await
         .unwrap();
     assert_eq!(
@@ -166,12 +166,7 @@ async fn a_new_id_token_moves_a_session_to_its_new_owner_session() {
         .replace(&handle, version, &renewed, NOW)
         .await
         .unwrap();
-    let remove = async |sid: &str| {
-        storage
-            .remove_all(&SessionOwner::ProviderSession(sid.to_owned()))
-            .await
-            .unwrap()
-    };
+    let remove = async |sid: &str| storage.remove_all(&logout(Some(sid), None)).await.unwrap();
     assert_eq!(remove("old").await, Some(0));
     assert_eq!(remove("new").await, Some(1));
 }

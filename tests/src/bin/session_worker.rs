@@ -27,7 +27,7 @@ use logto_client::{
     error::Advice,
     http::{HttpClient, ReqwestClient, TransportError},
     storage::{
-        Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
+        Handle, Lease, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored,
         Version,
     },
 };
@@ -276,8 +276,12 @@ impl SessionStorage for AbortingStorage {
         self.inner.remove(handle).await
     }
 
-    async fn remove_all(&self, whose: &SessionOwner) -> Result<Option<u64>, StorageError> {
-        self.inner.remove_all(whose).await
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
+        self.inner.remove_all(logout).await
+    }
+
+    async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
+        self.inner.is_first_use(name, ttl).await
     }
 
     fn is_authoritative(&self) -> bool {

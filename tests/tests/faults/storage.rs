@@ -364,7 +364,7 @@ impl KeyValueStore for BrokenStore {
         Err(Self::error())
     }
 
-    async fn delete_all(&self, _: &SessionOwner) -> Result<u64, StorageError> {
+    async fn keys_of(&self, _: &SessionOwner) -> Result<Vec<String>, StorageError> {
         Err(Self::error())
     }
 }

@@ -59,9 +59,9 @@ impl KeyValueStore for CountingStore {
         self.inner.delete(keys, expected).await
     }
 
-    async fn delete_all(&self, owner: &SessionOwner) -> Result<u64, StorageError> {
-        self.note("delete_all");
-        self.inner.delete_all(owner).await
+    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
+        self.note("keys_of");
+        self.inner.keys_of(owner).await
     }
 }
 

@@ -6,7 +6,8 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use logto_client::{
-    LogtoClient, TokenTarget, WritableSession,
+    LogtoClient, TokenTarget, UnixTime, WritableSession,
+    clock::Clock,
     core::api_token::AccessTokenVerification,
     resource_server::ResourceServer,
     seal::{KeyRing, SealKey},
@@ -14,13 +15,14 @@ use logto_client::{
     web::{LogtoWeb, cookies::CookieOptions},
 };
 use logto_storage::{
-    CookieStorage, MemoryStorage,
+    CookieStorage, ExternalStorage, MemoryStorage,
     faulty::{Fault as StorageFault, FaultyStorage, Operation},
 };
 use logto_testkit::{Endpoint, Fault, KeyType, demo::SHOPPING_API};
 use logto_tests::{
     raw::decode_jwt,
-    world::{APP_ID, World, refresh_token_of},
+    shared::MapStore,
+    world::{APP_ID, World, WorldClock, refresh_token_of},
 };
 use serde_json::{Value, json};
 
@@ -212,6 +214,131 @@ async fn l7_a_session_at_logto_that_ended_is_over_also_when_the_clocks_disagree(
     assert!(!application.is_alive(&session).await);
 }
 
+/// A logout of all of the user's sessions so many seconds after `session` began by the provider's clock.
+fn logout_of_user(application: &Application, session: &WritableSession, seconds: i64) -> String {
+    let at = session.snapshot().began_at().as_secs() + seconds;
+    let mut claims = application.claims(session);
+    claims.as_object_mut().unwrap().remove("sid");
+    claims["iat"] = json!(at);
+    claims["exp"] = json!(at + 120);
+    claims["jti"] = json!(format!("token-{at}"));
+    application.sign(&claims)
+}
+
+/// The provider's clock, read wrongly by the application.
+#[derive(Debug)]
+struct WrongClock(WorldClock, i64);
+
+impl Clock for WrongClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.0.now().as_secs() + self.1)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_only_times_of_the_provider_decide_whatever_the_clock_of_the_application_says() {
+    let world = world();
+    for wrong_by in [-30, 0, 30] {
+        let application = |storage| {
+            let clock = WrongClock(WorldClock(world.clock.clone()), wrong_by);
+            let client = world.client_builder(storage).clock(clock).build().unwrap();
+            let web = LogtoWeb::new(client.clone(), options(&world), keys());
+            let world = world.clone();
+            Application { world, client, web }
+        };
+        let storages: [Arc<dyn SessionStorage>; 2] =
+            [Arc::new(MemoryStorage::new()), Arc::new(cookies(&world))];
+        for storage in storages {
+            let application = application(storage);
+            let session = application.sign_in("alice").await;
+            let before = logout_of_user(&application, &session, -1);
+            assert_eq!(application.hear(&before).await.status(), 200);
+            assert!(application.is_alive(&session).await, "{wrong_by}");
+            world.clock.advance(Duration::from_secs(10));
+            let after = logout_of_user(&application, &session, 1);
+            assert_eq!(application.hear(&after).await.status(), 200);
+            assert!(!application.is_alive(&session).await, "{wrong_by}");
+            world.clock.advance(Duration::from_secs(1));
+            let again = application.sign_in("alice").await;
+            assert!(application.is_alive(&again).await, "{wrong_by}: no loop");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_a_refresh_after_a_logout_does_not_make_the_session_younger() {
+    let world = world();
+    let storages: [Arc<dyn SessionStorage>; 2] =
+        [Arc::new(MemoryStorage::new()), Arc::new(cookies(&world))];
+    for storage in storages {
+        let application = Application::new(world.clone(), storage);
+        let session = application.sign_in("alice").await;
+        let token = logout_of_user(&application, &session, 5);
+        world.clock.advance(Duration::from_secs(10));
+        let refreshed = session
+            .refresh_access_token(&TokenTarget::user_info())
+            .await;
+        refreshed.unwrap();
+        let snapshot = session.snapshot();
+        assert!(snapshot.claims().iat > snapshot.began_at(), "it moved");
+        assert_eq!(application.hear(&token).await.status(), 200);
+        assert!(!application.is_alive(&session).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_of_two_logouts_of_a_user_the_later_stands_whichever_comes_first() {
+    let world = world();
+    let application = Application::new(world.clone(), cookies(&world));
+    let first = application.sign_in("alice").await;
+    world.clock.advance(Duration::from_secs(10));
+    let second = application.sign_in("alice").await;
+    world.clock.advance(Duration::from_secs(10));
+    let (earlier, later) = (
+        logout_of_user(&application, &first, 5),
+        logout_of_user(&application, &second, 5),
+    );
+    for token in [later, earlier] {
+        assert_eq!(application.hear(&token).await.status(), 200);
+        assert!(!application.is_alive(&first).await);
+        assert!(!application.is_alive(&second).await);
+    }
+    let third = application.sign_in("alice").await;
+    assert!(application.is_alive(&third).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn l6_a_token_is_good_once_in_all_processes_that_share_something() {
+    let world = world();
+    let store = MapStore::default();
+    let processes = |with_ledger: bool| {
+        let storage: Arc<dyn SessionStorage> = match with_ledger {
+            true => Arc::new(cookies(&world)),
+            false => Arc::new(ExternalStorage::new(store.clone(), keys(), world.config())),
+        };
+        let mut builder = world.client_builder(storage);
+        if with_ledger {
+            builder = builder.shared_ledger(store.clone());
+        }
+        let client = builder.build().unwrap();
+        let web = LogtoWeb::new(client.clone(), options(&world), keys());
+        let world = world.clone();
+        Application { world, client, web }
+    };
+    for with_ledger in [false, true] {
+        let (one, other) = (processes(with_ledger), processes(with_ledger));
+        let session = one.sign_in("alice").await;
+        let token = one.sign(&one.claims(&session));
+        assert_eq!(one.hear(&token).await.status(), 200);
+        assert_eq!(other.hear(&token).await.status(), 400, "{with_ledger}");
+        assert!(!one.is_alive(&session).await);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn t43_t44_t45_t46_t47_t48_t49_l6_a_bad_token_is_400_and_the_session_stays() {
     let application = Application::new(world(), MemoryStorage::new());
@@ -262,6 +389,7 @@ async fn t43_t44_t45_t46_t47_t48_t49_l6_a_bad_token_is_400_and_the_session_stays
         ("no jti", with("jti", json!(null))),
         ("stale", with("iat", json!(old))),
         ("expired", with("exp", json!(old))),
+        ("no exp", with("exp", json!(null))),
         (
             "event that is no object",
             with("events", json!({ EVENT: true })),

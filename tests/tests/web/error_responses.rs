@@ -8,8 +8,7 @@ use logto_client::{
     core::sign_out::SignOut,
     event::Event,
     storage::{
-        Handle, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError, Stored,
-        Version,
+        Handle, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
     },
     web::{Guarded, LogtoWeb},
 };
@@ -64,7 +63,7 @@ impl SessionStorage for Broken {
         Err(self.error())
     }
 
-    async fn remove_all(&self, _: &SessionOwner) -> Result<Option<u64>, StorageError> {
+    async fn remove_all(&self, _: &Logout) -> Result<Option<u64>, StorageError> {
         Err(self.error())
     }
 }

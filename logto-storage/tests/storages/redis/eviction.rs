@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use logto_client::storage::{SessionOwner, SessionReader, SessionStorage};
+use logto_client::storage::{SessionReader, SessionStorage};
 use logto_storage::{KeyValueStore, RedisStore, conformance::Sample};
 
 use super::server::RedisServer;
 use crate::common::{
-    NOW,
+    NOW, logout,
     stores::{self, entry},
 };
 
@@ -16,8 +16,8 @@ async fn a_session_whose_user_index_was_evicted_does_not_survive_a_back_channel_
     let server = RedisServer::start(&[]);
     let storage = stores::storage(RedisStore::connect(&server.url()).await.unwrap());
     for (lost, whose) in [
-        ("sub", SessionOwner::Subject("alice".to_owned())),
-        ("sid", SessionOwner::ProviderSession("first".to_owned())),
+        ("sub", logout(None, Some("alice"))),
+        ("sid", logout(Some("first"), None)),
     ] {
         let sample = |subject: &str, sid: &str| {
             let session = Sample {
@@ -100,7 +100,7 @@ async fn a_redis_that_evicts_at_random_hides_no_session_from_a_logout() {
         assert!(filler < 10_000, "Redis evicts nothing");
     }
     for (subject, handle) in sessions {
-        let whose = SessionOwner::Subject(subject);
+        let whose = logout(None, Some(&subject));
         storage.remove_all(&whose).await.unwrap();
         let found = storage.load(&handle, NOW).await.unwrap();
         assert!(found.is_none(), "{whose:?} is still signed in");
