@@ -125,17 +125,30 @@ fn begins_like_an_address(path: &str) -> bool {
 /// front may route `/app%2f..%2fadmin` by its decoded path, outside the application.
 fn is_below(base: &str, path: &str) -> bool {
     readings(base).zip(readings(path)).all(|(base, path)| {
-        let (base, path) = (segments(&base), segments(&path));
-        path.starts_with(&base)
+        [Parameters::Kept, Parameters::Cut]
+            .into_iter()
+            .all(|parameters| segments(&path, parameters).starts_with(&segments(&base, parameters)))
     })
 }
 
-/// The segments that are left when dots are resolved. Some servers cut `;` and what follows off a segment
-/// before they do that.
-fn segments(path: &str) -> Vec<&str> {
+/// What a reader of a path does with `;` and what follows it in a segment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parameters {
+    /// It belongs to the segment, as browsers read it.
+    Kept,
+    /// Some servers cut it off before they resolve dots.
+    Cut,
+}
+
+/// The segments that are left when dots are resolved.
+fn segments(path: &str, parameters: Parameters) -> Vec<&str> {
     let mut segments = Vec::new();
     for segment in path.split('/') {
-        match segment.split(';').next().unwrap_or_default() {
+        let name = match parameters {
+            Parameters::Kept => segment,
+            Parameters::Cut => segment.split(';').next().unwrap_or_default(),
+        };
+        match name {
             "" | "." => {}
             ".." => drop(segments.pop()),
             _ => segments.push(segment),
