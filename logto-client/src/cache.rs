@@ -30,8 +30,8 @@ pub(crate) enum UnknownKey<T: Clone> {
     Joined(Inflight<Result<T, Error>>),
     /// A fetch has started.
     Started(Inflight<Result<T, Error>>),
-    /// There were too many fetches; with the error of the last one, if it failed.
-    Refused(Option<Error>),
+    /// There were too many fetches.
+    Refused(Error),
 }
 
 #[derive(Debug)]
@@ -111,8 +111,9 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
             return UnknownKey::Joined(self.fetch(clock, runtime, fetch));
         }
         let mut state = lock(&self.state);
-        if !state.freshness.fetch_for_unknown_key(clock.now()) {
-            return UnknownKey::Refused(state.last_error.clone());
+        if let Err(retry_after) = state.freshness.fetch_for_unknown_key(clock.now()) {
+            let last_error = state.last_error.clone();
+            return UnknownKey::Refused(last_error.unwrap_or(Error::KeyUnknown { retry_after }));
         }
         drop(state);
         UnknownKey::Started(self.fetch(clock, runtime, fetch))

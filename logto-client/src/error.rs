@@ -40,6 +40,13 @@ pub enum Error {
     /// The random source failed.
     #[error("{0}")]
     Entropy(Arc<EntropyError>),
+    /// A token names a key that is not among the provider's, as they were fetched last, and they may not be
+    /// fetched again yet: too many tokens with unknown keys came before. The token may be good.
+    #[error("the key of the token is unknown; the keys can be fetched again in {} seconds", .retry_after.as_secs())]
+    KeyUnknown {
+        /// When they can be fetched again.
+        retry_after: Duration,
+    },
     /// Another process has been refreshing this session for too long.
     #[error("the session is being refreshed elsewhere; try again")]
     Busy,
@@ -92,6 +99,9 @@ impl Error {
                     Advice::FixConfiguration
                 }
             },
+            Self::KeyUnknown { retry_after } => Advice::Retry {
+                after: Some(*retry_after),
+            },
             Self::Transport { .. } | Self::Entropy(_) | Self::Busy | Self::Superseded => {
                 Advice::Retry { after: None }
             }
@@ -102,7 +112,9 @@ impl Error {
     pub fn code(&self) -> &str {
         match self {
             Self::Protocol(error) => error.code(),
-            Self::Transport { .. } | Self::Busy | Self::Superseded => "temporarily_unavailable",
+            Self::Transport { .. } | Self::KeyUnknown { .. } | Self::Busy | Self::Superseded => {
+                "temporarily_unavailable"
+            }
             Self::Storage(error) => match **error {
                 StorageError::Unavailable(_) => "storage_unavailable",
                 StorageError::TooLarge { .. } => "session_too_large",

@@ -60,7 +60,8 @@ const INACTIVE_LIFETIME: Duration = Duration::from_secs(5);
 ///
 /// A token with an unknown key makes the server fetch the keys at once, so that a rotation is noticed:
 /// up to four times in a row and twice a minute, so that a flood of forged tokens does not reach the
-/// issuer. During an outage the cached keys are used, for up to a day. A fetched key set replaces the one
+/// issuer. While it may not fetch them, nobody can say whether such a token is good: the answer is 503 with
+/// `Retry-After`, which a caller with a good token survives. During an outage the cached keys are used, for up to a day. A fetched key set replaces the one
 /// before it, even if it is empty: that is how an issuer withdraws its keys. Both are
 /// [events](crate::event::Event).
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     config::LogtoConfig,
-    error::{Endpoint, Error},
+    error::{DiscoveryError, Endpoint, Error, sanitized},
     exchange::{self, Exchange},
     jwt::{JwsVerifier, KeySet},
     metadata::ProviderMetadata,
@@ -43,14 +43,38 @@ impl Exchange for Discover {
     }
 
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<ProviderMetadata, Error> {
-        if response.status() == StatusCode::NOT_FOUND {
-            let problem = "nothing is there; check the endpoint, its path and a custom domain";
-            return Err(exchange::unusable(Self::ENDPOINT, &response, problem).into());
+        let status = response.status().as_u16();
+        let not_usable = |problem| Error::Discovery(DiscoveryError { status, problem });
+        if let Some(found) = found_instead(&response) {
+            let problem = format!("{found}; check the endpoint, its path and a custom domain");
+            return Err(not_usable(problem));
         }
         let document = exchange::json_object(Self::ENDPOINT, &response, now)?;
-        ProviderMetadata::from_document(&self.config, document)
-            .map_err(|problem| exchange::unusable(Self::ENDPOINT, &response, problem).into())
+        ProviderMetadata::from_document(&self.config, document).map_err(not_usable)
     }
+}
+
+/// What is at the address instead of the document. Server errors and refusals say nothing of that: they
+/// pass.
+fn found_instead(response: &Response<Bytes>) -> Option<String> {
+    let (status, headers) = (response.status(), response.headers());
+    if status == StatusCode::NOT_FOUND {
+        return Some("nothing is there".to_owned());
+    }
+    if status.is_redirection() {
+        return Some(exchange::redirect_problem(headers));
+    }
+    if status.is_success() && !exchange::has_json_content_type(headers) {
+        let found = headers.get(header::CONTENT_TYPE).map_or_else(
+            || "no content type".to_owned(),
+            |value| {
+                let value = String::from_utf8_lossy(value.as_bytes());
+                format!("the content type `{}`", sanitized(&value, 128))
+            },
+        );
+        return Some(format!("it has {found} where JSON belongs"));
+    }
+    None
 }
 
 /// Fetches the key set that the metadata points to.

@@ -40,6 +40,9 @@ pub enum Error {
     /// The server answered with success but the answer breaks the protocol.
     #[error("{0}")]
     Response(#[from] ResponseError),
+    /// What the provider publishes about itself cannot be used, and will not be the next time either.
+    #[error("{0}")]
+    Discovery(#[from] DiscoveryError),
     /// A token did not pass its checks.
     #[error("token refused: {0}")]
     Token(#[from] TokenError),
@@ -58,6 +61,7 @@ impl Error {
                 after: error.retry_after,
             },
             Self::Response(_) => Advice::Retry { after: None },
+            Self::Discovery(_) => Advice::FixConfiguration,
             // Another sign-in does not make a provider's tokens any better, and a session does not end
             // because its last refresh brought a bad one.
             Self::Token(_) => Advice::Refused,
@@ -72,6 +76,7 @@ impl Error {
             Self::Server(error) => error.error.as_str(),
             Self::Unavailable(_) => "temporarily_unavailable",
             Self::Response(_) => "invalid_response",
+            Self::Discovery(_) => "invalid_discovery_document",
             Self::Token(_) => "invalid_token",
             Self::Usage(error) => error.code(),
         }
@@ -172,7 +177,23 @@ pub struct ResponseError {
     pub status: u16,
     /// How long the body was, in bytes.
     pub length: usize,
-    /// What is wrong with it. Quotes at most the issuer and the origins of a discovery document.
+    /// What is wrong with it. Quotes at most the origin that a redirect leads to.
+    pub problem: String,
+}
+
+/// At the address of the discovery document is something else, or the document of another issuer: the
+/// endpoint is configured wrongly, here or at the provider, or something in between answers for it.
+///
+/// The document is fetched again nevertheless, after a pause that grows to a minute, so that a captive
+/// portal or a proxy that answers for a moment does no lasting harm.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the discovery document cannot be used (HTTP {status}): {problem}")]
+#[non_exhaustive]
+pub struct DiscoveryError {
+    /// The HTTP status.
+    pub status: u16,
+    /// What was found: the issuer, the origin that a redirect leads to, the content type, or the member
+    /// that is wrong.
     pub problem: String,
 }
 

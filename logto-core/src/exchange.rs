@@ -10,7 +10,10 @@ use http::{Request, Response};
 
 pub(crate) use self::{
     request::{get, get_with_token, post_form, sensitive},
-    response::{json_object, json_response, seconds, success, unusable},
+    response::{
+        has_json_content_type, json_object, json_response, redirect_problem, seconds, success,
+        unusable,
+    },
 };
 use crate::{
     error::{Endpoint, Error},
@@ -29,6 +32,10 @@ pub const MAX_BODY: usize = 1024 * 1024;
 pub trait Exchange {
     /// Where the request goes, as errors, logs and limits name it.
     const ENDPOINT: Endpoint;
+
+    /// Whether the request may be sent again when there was no answer. What only reads may; a request that
+    /// spends a code or a token may not: the provider takes a second one for theft and ends the grant.
+    const IS_REPEATABLE: bool = Self::ENDPOINT.only_reads();
 
     /// What a good answer gives.
     type Output;

@@ -100,15 +100,21 @@ impl Freshness {
         }
     }
 
-    /// Whether the value may be fetched because of a key that is not in it. Takes from the allowance.
-    pub fn fetch_for_unknown_key(&mut self, now: UnixTime) -> bool {
+    /// Asks to fetch the value because of a key that is not in it. Takes from the allowance.
+    ///
+    /// # Errors
+    /// How long it takes until the allowance has one more, when it is used up. Until then nobody can say
+    /// whether the provider has such a key: it may have rotated its keys more often than the allowance
+    /// foresees.
+    pub fn fetch_for_unknown_key(&mut self, now: UnixTime) -> Result<(), Duration> {
         self.refill(now);
         if self.tokens == 0 {
-            return false;
+            let since = self.refilled_at.unwrap_or(now);
+            return Err(since.plus(self.policy.refill).since(now));
         }
         self.tokens -= 1;
         self.refilled_at.get_or_insert(now);
-        true
+        Ok(())
     }
 
     /// A value arrived at `now`.
@@ -232,12 +238,16 @@ mod tests {
         let mut fetches = 0;
         for second in 0..600 {
             for _ in 0..1000 {
-                fetches += u32::from(freshness.fetch_for_unknown_key(at(second)));
+                fetches += u32::from(freshness.fetch_for_unknown_key(at(second)).is_ok());
             }
         }
         assert_eq!(fetches, 4 + 599 / 30);
+        assert_eq!(
+            freshness.fetch_for_unknown_key(at(599)),
+            Err(Duration::from_secs(1))
+        );
         assert!(
-            freshness.fetch_for_unknown_key(at(100_000)),
+            freshness.fetch_for_unknown_key(at(100_000)).is_ok(),
             "and it recovers"
         );
     }

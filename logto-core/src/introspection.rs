@@ -190,7 +190,11 @@ impl Introspection {
     /// A token without `sub` is an application's own
     /// ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
     fn claims(&self) -> Result<ApiTokenClaims, TokenError> {
-        let members = Members::from(self.members.clone());
+        // A signed token says nothing by accident, so that its claims are read strictly. This is a plain
+        // response, where `null` is how many serializers write "absent".
+        let given = self.members.clone().into_iter();
+        let given = given.filter(|(_, value)| !value.is_null());
+        let members = Members::from(given.collect::<Map<_, _>>());
         let sub = match members.get("sub") {
             Some(_) => Some(protocol::subject(&members)?),
             None => protocol::name(&members, "client_id")?,

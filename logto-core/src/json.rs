@@ -98,6 +98,20 @@ impl From<Map<String, Value>> for Members<'_> {
     }
 }
 
+/// Reads the members of a plain response.
+pub(crate) trait Given {
+    /// The value of an optional member. `null` counts as absent: many serializers write every field of a
+    /// record, and a member that may be missing says no more as `null`. The header and the claims of a signed
+    /// token are read strictly.
+    fn given(&self, name: &str) -> Option<&Value>;
+}
+
+impl Given for Map<String, Value> {
+    fn given(&self, name: &str) -> Option<&Value> {
+        self.get(name).filter(|value| !value.is_null())
+    }
+}
+
 struct MembersVisitor;
 
 #[derive(Deserialize)]

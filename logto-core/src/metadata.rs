@@ -29,8 +29,7 @@ struct Known {
     end_session_endpoint: Option<Url>,
     device_authorization_endpoint: Option<Url>,
     pushed_authorization_request_endpoint: Option<Url>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
+    authorization_response_iss_parameter_supported: Option<bool>,
 }
 
 impl ProviderMetadata {
@@ -43,6 +42,7 @@ impl ProviderMetadata {
         config: &LogtoConfig,
         document: Map<String, Value>,
     ) -> Result<Self, String> {
+        check_urls(&document)?;
         let known: Known = serde_json::from_value(Value::Object(document.clone()))
             .map_err(|error| sanitized(&format!("not a discovery document: {error}"), 256))?;
         if known.issuer != config.issuer() {
@@ -146,11 +146,29 @@ impl ProviderMetadata {
 
     /// Whether callbacks carry `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); Logto's do.
     pub fn sends_issuer_in_callback(&self) -> bool {
-        self.known.authorization_response_iss_parameter_supported
+        self.known
+            .authorization_response_iss_parameter_supported
+            .unwrap_or_default()
     }
 
     /// The whole document, for members that have no accessor.
     pub fn document(&self) -> &Map<String, Value> {
         &self.document
     }
+}
+
+/// Names a member that is no absolute URL. Without a scheme it would have to be guessed where it leads.
+fn check_urls(document: &Map<String, Value>) -> Result<(), String> {
+    let members = document.iter();
+    let urls = members.filter(|(name, _)| name.ends_with("_endpoint") || *name == "jwks_uri");
+    for (name, value) in urls {
+        if let Some(text) = value.as_str().filter(|text| Url::parse(text).is_err()) {
+            return Err(format!(
+                "`{}` is `{}`, which is not an absolute URL",
+                sanitized(name, 64),
+                sanitized(text, 256)
+            ));
+        }
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ use crate::{
     config::LogtoConfig,
     error::{Endpoint, Error, UsageError},
     exchange::{self, Exchange},
+    json::Given as _,
     metadata::ProviderMetadata,
     time::UnixTime,
 };
@@ -80,12 +81,12 @@ impl Exchange for PushAuthorization {
         let members = exchange::json_object(Self::ENDPOINT, &response, now)?;
         let unusable = |problem| exchange::unusable(Self::ENDPOINT, &response, problem);
         let request_uri = members
-            .get("request_uri")
+            .given("request_uri")
             .and_then(Value::as_str)
             .filter(|uri| !uri.is_empty())
             .ok_or_else(|| unusable("`request_uri` is missing or not a string"))?;
         let expires_in = members
-            .get("expires_in")
+            .given("expires_in")
             .and_then(exchange::seconds)
             .ok_or_else(|| unusable("`expires_in` is missing or not a number of seconds"))?;
         let mut url = self.authorization_endpoint;

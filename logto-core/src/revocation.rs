@@ -44,6 +44,10 @@ impl RevokeRefreshToken {
 impl Exchange for RevokeRefreshToken {
     const ENDPOINT: Endpoint = Endpoint::Revocation;
 
+    /// A token that is revoked already is no error
+    /// ([RFC 7009 section 2.2](https://www.rfc-editor.org/rfc/rfc7009#section-2.2)).
+    const IS_REPEATABLE: bool = true;
+
     type Output = ();
 
     fn request(&self) -> Request<Bytes> {

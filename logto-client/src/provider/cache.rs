@@ -92,7 +92,7 @@ impl Provider {
     /// are any.
     ///
     /// # Errors
-    /// When there are no keys, or a newer set could not be fetched.
+    /// When there are no keys, or a newer set is needed and cannot be fetched now.
     pub(crate) async fn verify<T, E>(
         self: &Arc<Self>,
         attempt: impl Fn(&Arc<KeySet>, UnixTime) -> Result<T, E>,
@@ -105,9 +105,7 @@ impl Provider {
             if !outcome.as_ref().is_err_and(&is_key_not_found) {
                 return Ok(outcome);
             }
-            let Some((newer, was_started)) = self.keys_newer_than(&keys).await? else {
-                return Ok(outcome);
-            };
+            let (newer, was_started) = self.keys_newer_than(&keys).await?;
             keys = newer;
             if was_started {
                 break;
@@ -117,14 +115,18 @@ impl Provider {
     }
 
     /// Keys that are newer than `known`, which lacks the key of a token, and whether their fetch was started
-    /// only now. `None` if the allowance for such fetches is used up; then the key is unknown.
+    /// only now.
+    ///
+    /// # Errors
+    /// When they cannot be fetched, or the allowance for such fetches is used up. Neither says that the
+    /// provider has no such key: it may have rotated its keys since.
     pub(crate) async fn keys_newer_than(
         self: &Arc<Self>,
         known: &Arc<KeySet>,
-    ) -> Result<Option<(Arc<KeySet>, bool)>, Error> {
+    ) -> Result<(Arc<KeySet>, bool), Error> {
         if let Some(keys) = self.cached_keys() {
             if !Arc::ptr_eq(&keys, known) {
-                return Ok(Some((keys, false)));
+                return Ok((keys, false));
             }
         }
         let provider = Arc::clone(self);
@@ -134,10 +136,9 @@ impl Provider {
             match cache.get_for_unknown_key(&self.clock, &*self.runtime, fetch) {
                 UnknownKey::Joined(fetch) => (fetch, false),
                 UnknownKey::Started(fetch) => (fetch, true),
-                UnknownKey::Refused(None) => return Ok(None),
-                UnknownKey::Refused(Some(error)) => return Err(error),
+                UnknownKey::Refused(error) => return Err(error),
             };
-        Ok(Some((fetch.await?.keys, was_started)))
+        Ok((fetch.await?.keys, was_started))
     }
 
     /// Keeps a key set that a machine fetched.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::MAX_BODY;
 use crate::{
@@ -25,9 +26,18 @@ pub(crate) fn json_object(
         .map_err(|error| unusable(endpoint, response, error.to_string()).into())
 }
 
-/// A duration as the protocol writes it: a number of seconds, not negative.
+/// A duration as the protocol writes it: a number of seconds, not negative. A string of digits is read
+/// as well: some servers write their numbers so, and it cannot mean anything else. What is too long to
+/// represent is [`Duration::MAX`].
 pub(crate) fn seconds(value: &Value) -> Option<Duration> {
-    Duration::try_from_secs_f64(value.as_f64()?).ok()
+    let seconds: f64 = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().ok()?
+        }
+        _ => return None,
+    };
+    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 /// Demands success and a JSON content type.
@@ -63,7 +73,7 @@ pub(crate) fn success(
         return Err(unavailable(endpoint, response, now).into());
     }
     if status.is_redirection() {
-        let problem = "a redirect, which is not followed".to_owned();
+        let problem = redirect_problem(response.headers());
         return Err(unusable(endpoint, response, problem).into());
     }
     let verdict = json::parse_object(response.body())
@@ -98,8 +108,22 @@ fn unavailable(endpoint: Endpoint, response: &Response<Bytes>, now: UnixTime) ->
     }
 }
 
+/// Says where a redirect leads. Only the origin: path and query may hold secrets.
+pub(crate) fn redirect_problem(headers: &HeaderMap) -> String {
+    let location = headers.get(header::LOCATION).map(HeaderValue::to_str);
+    let target = match location {
+        None => "nowhere".to_owned(),
+        Some(location) => match location.map(Url::parse) {
+            Ok(Ok(url)) => sanitized(&url.origin().ascii_serialization(), 256),
+            Ok(Err(url::ParseError::RelativeUrlWithoutBase)) => "another path".to_owned(),
+            _ => "something that is not a URL".to_owned(),
+        },
+    };
+    format!("a redirect, which is not followed, to {target}")
+}
+
 /// `application/json` and its relatives, such as `application/jwk-set+json`.
-fn has_json_content_type(headers: &HeaderMap) -> bool {
+pub(crate) fn has_json_content_type(headers: &HeaderMap) -> bool {
     let Some(value) = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

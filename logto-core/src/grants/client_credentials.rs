@@ -61,6 +61,9 @@ impl ClientCredentials {
 impl Exchange for ClientCredentials {
     const ENDPOINT: Endpoint = Endpoint::Token;
 
+    /// Nothing is spent: a token whose answer was lost is one that nobody uses.
+    const IS_REPEATABLE: bool = true;
+
     type Output = AccessToken;
 
     fn request(&self) -> Request<Bytes> {

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{Endpoint, Error, ResponseError},
-    exchange, jwt,
+    exchange,
+    json::Given as _,
+    jwt,
     secret::Secret,
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},
@@ -61,7 +63,7 @@ impl TokenResponse {
         let token = self
             .text("access_token")
             .ok_or_else(|| self.unusable("`access_token` is missing or not a string"))?;
-        match self.members.get("token_type").and_then(Value::as_str) {
+        match self.members.given("token_type").and_then(Value::as_str) {
             Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
             Some(_) => return Err(self.unusable("`token_type` is not Bearer")),
             None => return Err(self.unusable("`token_type` is missing or not a string")),
@@ -73,7 +75,7 @@ impl TokenResponse {
             token,
             scopes: self.scopes(requested_scopes)?,
             issued_at: requested_at,
-            expires_at: requested_at.plus(lifetime(self.members.get("expires_in"))),
+            expires_at: requested_at.plus(lifetime(self.members.given("expires_in"))),
             last_used: requested_at,
         })
     }
@@ -93,9 +95,9 @@ impl TokenResponse {
         }
     }
 
-    /// Absent means what was asked for, empty means none.
+    /// Absent, or `null`, means what was asked for, empty means none.
     fn scopes(&self, requested: &BTreeSet<String>) -> Result<BTreeSet<String>, ResponseError> {
-        match self.members.get("scope") {
+        match self.members.given("scope") {
             None => Ok(requested.clone()),
             Some(Value::String(scopes)) => Ok(split(scopes)),
             Some(_) => Err(self.unusable("`scope` is not a string")),
@@ -128,22 +130,15 @@ fn split(scopes: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// `expires_in` in seconds: a number or a string of digits, fractions cut off. Absent means
-/// [`UNSAID_LIFETIME`]; anything else means a token for this one use, never one without end.
+/// The lifetime in `expires_in`. Absent, or `null`, means [`UNSAID_LIFETIME`]; what is no duration means
+/// a token for this one use, never one without end.
 fn lifetime(expires_in: Option<&Value>) -> Duration {
-    let seconds = match expires_in {
-        None => return UNSAID_LIFETIME,
-        Some(Value::Number(number)) => number.as_f64(),
-        Some(Value::String(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse().ok()
-        }
-        Some(_) => None,
-    };
-    match seconds {
-        Some(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds)
-            .unwrap_or(LONGEST_LIFETIME)
+    match expires_in {
+        None => UNSAID_LIFETIME,
+        Some(value) => exchange::seconds(value)
+            .map(|lifetime| Duration::from_secs(lifetime.as_secs()))
+            .unwrap_or_default()
             .min(LONGEST_LIFETIME),
-        _ => Duration::ZERO,
     }
 }
 
@@ -201,13 +196,36 @@ mod tests {
             (r#""-1""#, 0),
             (r#""1e300""#, 0),
             (r#""NaN""#, 0),
-            ("null", 0),
             ("true", 0),
             ("{}", 0),
             ("[3600]", 0),
         ] {
             assert_eq!(lifetime_of(expires_in), expected, "{expires_in}");
         }
+    }
+
+    #[test]
+    fn c41_c42_a_null_lifetime_and_a_null_scope_are_absent() {
+        let body = json!({
+            "access_token": "a", "token_type": "Bearer", "expires_in": null, "scope": null,
+            "refresh_token": null, "id_token": null, "resource": null,
+        });
+        let requested = BTreeSet::from(["read".to_owned()]);
+        let response = response(&body);
+        let token = response
+            .access_token(
+                &TokenTarget::user_info(),
+                &requested,
+                UnixTime::from_secs(0),
+            )
+            .unwrap();
+        assert_eq!(token.scopes, requested);
+        assert_eq!(
+            token.expires_at,
+            UnixTime::from_secs(0).plus(UNSAID_LIFETIME)
+        );
+        assert!(response.refresh_token().is_none());
+        assert!(response.id_token().is_none());
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub enum Algorithm {
     Ps384,
     /// RSASSA-PSS with SHA-512.
     Ps512,
-    /// EdDSA on Ed25519.
+    /// EdDSA on Ed25519. Its other name `Ed25519`
+    /// ([RFC 9864](https://www.rfc-editor.org/rfc/rfc9864)) is read as well.
     EdDsa,
 }
 
@@ -54,7 +55,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm with this name; names are case-sensitive.
+    /// The algorithm with this name; names are case-sensitive. `EdDSA` and `Ed25519` are one algorithm.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "ES256" => Self::Es256,
@@ -66,7 +67,8 @@ impl Algorithm {
             "PS256" => Self::Ps256,
             "PS384" => Self::Ps384,
             "PS512" => Self::Ps512,
-            "EdDSA" => Self::EdDsa,
+            // RFC 9864 names the curve as well. The key says it in any case.
+            "EdDSA" | "Ed25519" => Self::EdDsa,
             _ => return None,
         })
     }

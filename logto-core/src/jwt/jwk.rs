@@ -4,6 +4,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::{Algorithm, Curve, PublicKey};
+use crate::json::Given as _;
 
 /// A key that may check signatures, as its owner describes it.
 pub(super) struct Jwk {
@@ -23,11 +24,11 @@ impl Jwk {
             return None;
         }
         let key = public_key(jwk)?;
-        let algorithm = match jwk.get("alg") {
+        let algorithm = match jwk.given("alg") {
             None => None,
             Some(name) => Some(fitting_algorithm(name, &key)?),
         };
-        let kid = match jwk.get("kid") {
+        let kid = match jwk.given("kid") {
             None => None,
             Some(kid) => Some(kid.as_str()?.to_owned()),
         };
@@ -42,15 +43,15 @@ impl Jwk {
 fn is_private(jwk: &Map<String, Value>) -> bool {
     ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
         .iter()
-        .any(|member| jwk.contains_key(*member))
+        .any(|member| jwk.given(member).is_some())
 }
 
 fn is_for_verification(jwk: &Map<String, Value>) -> bool {
-    let use_ok = match jwk.get("use") {
+    let use_ok = match jwk.given("use") {
         None => true,
         Some(usage) => usage == "sig",
     };
-    let key_ops_ok = match jwk.get("key_ops") {
+    let key_ops_ok = match jwk.given("key_ops") {
         None => true,
         Some(operations) => operations
             .as_array()
@@ -112,7 +113,7 @@ fn is_acceptable_exponent(e: &[u8]) -> bool {
 }
 
 fn text<'a>(jwk: &'a Map<String, Value>, member: &str) -> Option<&'a str> {
-    jwk.get(member)?.as_str()
+    jwk.given(member)?.as_str()
 }
 
 fn bytes(jwk: &Map<String, Value>, member: &str) -> Option<Vec<u8>> {

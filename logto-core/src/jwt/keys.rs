@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Algorithm,
+    Algorithm, PublicKey,
     jwk::Jwk,
     verifier::{JwsVerifier, VerifyingKey},
 };
@@ -26,6 +26,7 @@ pub struct KeySet {
 #[derive(Clone, Debug)]
 struct Key {
     kid: Option<String>,
+    material: PublicKey,
     /// One for each algorithm that the key may be used with.
     prepared: Vec<(Algorithm, Arc<dyn VerifyingKey>)>,
 }
@@ -97,7 +98,8 @@ impl KeySet {
     ///
     /// Exactly one key has to fit: one with the token's `kid` and algorithm, or, for a token without
     /// `kid`, one with its algorithm. Two keys that share a `kid` can both be used when they are for
-    /// different algorithms; where both fit, none is used.
+    /// different algorithms; where both fit, none is used. The same key listed twice is one key: there is
+    /// nothing to confuse.
     ///
     /// # Errors
     /// [`TokenError::KeyNotFound`], [`TokenError::AmbiguousKey`] or [`TokenError::KeyMismatch`].
@@ -112,14 +114,16 @@ impl KeySet {
         };
         let mut fitting = candidates
             .iter()
-            .filter_map(|key| key.for_algorithm(algorithm));
-        match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok(key),
-            (Some(_), Some(_)) => Err(TokenError::AmbiguousKey),
-            (None, _) if kid.is_some() && !candidates.is_empty() => {
+            .filter_map(|key| Some((&key.material, key.for_algorithm(algorithm)?)));
+        match fitting.next() {
+            Some((material, key)) => match fitting.all(|(other, _)| other == material) {
+                true => Ok(key),
+                false => Err(TokenError::AmbiguousKey),
+            },
+            None if kid.is_some() && !candidates.is_empty() => {
                 Err(TokenError::KeyMismatch(algorithm.name()))
             }
-            (None, _) => Err(TokenError::key_not_found(kid)),
+            None => Err(TokenError::key_not_found(kid)),
         }
     }
 
@@ -161,6 +165,7 @@ impl Key {
             .collect();
         Self {
             kid: jwk.kid,
+            material: jwk.key,
             prepared,
         }
     }

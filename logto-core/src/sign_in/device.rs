@@ -19,6 +19,7 @@ use crate::{
     error::{Endpoint, Error, OAuthErrorCode, UsageError},
     exchange::{self, Exchange},
     grants::UnverifiedTokens,
+    json::Given as _,
     metadata::ProviderMetadata,
     secret::Secret,
     session::SessionId,
@@ -221,13 +222,13 @@ impl AuthorizeDevice {
         members: &Map<String, Value>,
         now: UnixTime,
     ) -> Result<DeviceAuthorization, &'static str> {
-        let text = |name| members.get(name).and_then(Value::as_str);
+        let text = |name| members.given(name).and_then(Value::as_str);
         let web_url = |text| {
             Url::parse(text)
                 .ok()
                 .filter(|url| self.config.allows_transport(url))
         };
-        let interval = match members.get("interval") {
+        let interval = match members.given("interval") {
             None => UNSAID_INTERVAL,
             Some(interval) => {
                 exchange::seconds(interval).ok_or("`interval` is not a number of seconds")?
@@ -246,7 +247,7 @@ impl AuthorizeDevice {
                 .map(|text| web_url(text).ok_or("`verification_uri_complete` is not an https URL"))
                 .transpose()?,
             expires_at: members
-                .get("expires_in")
+                .given("expires_in")
                 .and_then(exchange::seconds)
                 .map(|lifetime| self.requested_at.plus(lifetime))
                 .ok_or("`expires_in` is missing or not a number of seconds")?,

@@ -88,8 +88,8 @@ fn t15_the_other_well_known_documents_of_a_real_logto() {
     let nothing_there = Discover::new(&config).accept(Recording::load(5).response, NOW);
     assert_eq!(
         nothing_there.unwrap_err().to_string(),
-        "discovery endpoint answered HTTP 404 with an unusable body (9 bytes): nothing is there; \
-         check the endpoint, its path and a custom domain"
+        "the discovery document cannot be used (HTTP 404): nothing is there; check the endpoint, its \
+         path and a custom domain"
     );
 }
 
@@ -112,7 +112,8 @@ fn c30_t17_fapi_discovery_issuer_mismatch_nothing_is_believed() {
     ] {
         let document = Value::Object(document_with("issuer", issuer.clone()));
         let error = discover(json_response(200, &document)).unwrap_err();
-        assert!(matches!(error, Error::Response(_)), "{issuer}: {error}");
+        assert!(matches!(error, Error::Discovery(_)), "{issuer}: {error}");
+        assert_eq!(error.advice(), Advice::FixConfiguration);
     }
     let mut without = document();
     without.remove("issuer");
@@ -129,12 +130,9 @@ fn c30_x47_a_mismatch_is_explained() {
         discover(json_response(200, &document))
             .unwrap_err()
             .to_string(),
-        format!(
-            "discovery endpoint answered HTTP 200 with an unusable body ({} bytes): it belongs to \
-             issuer `https://auth.shop.example/oidc`, configured is `https://tenant.logto.app/oidc`; \
-             check the endpoint, its path and a custom domain",
-            document.to_string().len()
-        )
+        "the discovery document cannot be used (HTTP 200): it belongs to issuer \
+         `https://auth.shop.example/oidc`, configured is `https://tenant.logto.app/oidc`; check the \
+         endpoint, its path and a custom domain"
     );
     let custom_domain = builder()
         .issuer("https://auth.shop.example/oidc")
@@ -167,9 +165,11 @@ fn c31_c32_endpoints_are_https_and_plain() {
                 "https://tenant.logto.app/x#y",
                 "user information or a fragment",
             ),
-            ("/oidc/x", "not a discovery document"),
-            ("", "not a discovery document"),
-            ("https://", "not a discovery document"),
+            ("/oidc/x", "is not an absolute URL"),
+            ("oidc/x", "is not an absolute URL"),
+            ("//tenant.logto.app/oidc/x", "is not an absolute URL"),
+            ("", "is not an absolute URL"),
+            ("https://", "is not an absolute URL"),
         ] {
             let problem = problem(&config(), document_with(member, json!(url)));
             assert!(problem.contains(expected), "{member} {url}: {problem}");
@@ -277,17 +277,83 @@ fn f2_a_document_with_unknown_members_in_any_order_is_read() {
     assert_eq!(metadata.document()["zzz"], json!([1, {"a": null}]));
 }
 
+/// The optional members may be `null`, as many serializers write what they have not.
+#[test]
+fn b_null_members_are_absent() {
+    let mut document = document();
+    for member in ENDPOINTS.into_iter().skip(3) {
+        document.insert(member.to_owned(), Value::Null);
+    }
+    for member in [
+        "authorization_response_iss_parameter_supported",
+        "scopes_supported",
+        "op_policy_uri",
+    ] {
+        document.insert(member.to_owned(), Value::Null);
+    }
+    let metadata = ProviderMetadata::from_document(&config(), document).unwrap();
+    assert!(!metadata.sends_issuer_in_callback());
+    assert!(metadata.endpoint(Endpoint::UserInfo).is_err());
+}
+
+/// None of this passes by itself, so it is no trouble of the moment; and it says what was found.
+#[test]
+fn b_what_is_not_the_document_of_the_issuer_is_a_configuration_error_that_says_what_was_found() {
+    let redirect = |location: &str| {
+        let response = Response::builder().status(301);
+        let response = response.header("location", location);
+        response.body(Bytes::new()).unwrap()
+    };
+    let with = |member, value| json_response(200, &Value::Object(document_with(member, value)));
+    for (response, found) in [
+        (
+            redirect("https://login.shop.example/a?b=secret"),
+            "to https://login.shop.example;",
+        ),
+        (redirect("/oidc/"), "to another path"),
+        (redirect("https://["), "not a URL"),
+        (
+            provider::response(200, "text/html; charset=utf-8", "<html>"),
+            "`text/html; charset=utf-8`",
+        ),
+        (Response::new(Bytes::from_static(b"{}")), "no content type"),
+        (provider::response(404, "text/html", ""), "nothing is there"),
+        (
+            with("issuer", json!("https://other.example/oidc")),
+            "`https://other.example/oidc`",
+        ),
+        (
+            with("token_endpoint", json!("/oidc/token")),
+            "`token_endpoint` is `/oidc/token`",
+        ),
+        (
+            with("userinfo_endpoint", json!("oidc/me")),
+            "`userinfo_endpoint` is `oidc/me`",
+        ),
+        (json_response(200, &json!({})), "missing field"),
+    ] {
+        let error = discover(response).unwrap_err();
+        assert_eq!(error.advice(), Advice::FixConfiguration, "{error}");
+        assert!(error.to_string().contains(found), "{found}: {error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+    for passes in [500, 502, 503, 504] {
+        let error = discover(provider::response(passes, "text/html", "<html>")).unwrap_err();
+        assert!(error.advice().is_retry(), "{passes}: {error}");
+    }
+}
+
 #[test]
 fn f2_v17_v74_a_bad_answer_is_a_typed_error_and_never_half_believed() {
     let good = Value::Object(document()).to_string();
     let table: [(Response<Bytes>, &str); 13] = [
         (
             provider::response(200, "text/html", "<html>"),
-            "temporarily_unavailable",
+            "invalid_discovery_document",
         ),
         (
             provider::response(200, "text/html", good.clone()),
-            "temporarily_unavailable",
+            "invalid_discovery_document",
         ),
         (
             provider::response(500, "application/json", good.clone()),
@@ -339,14 +405,17 @@ fn f2_v17_v74_a_bad_answer_is_a_typed_error_and_never_half_believed() {
         ),
         (
             provider::response(404, "text/html", "<html>"),
-            "invalid_response",
+            "invalid_discovery_document",
         ),
     ];
     for (response, code) in table {
         let shown = format!("{response:.200?}");
         let error = discover(response).unwrap_err();
         assert_eq!(error.code(), code, "{shown}");
-        assert!(matches!(error.advice(), Advice::Retry { .. }));
+        match code {
+            "invalid_discovery_document" => assert_eq!(error.advice(), Advice::FixConfiguration),
+            _ => assert!(matches!(error.advice(), Advice::Retry { .. }), "{shown}"),
+        }
     }
 }
 

@@ -271,6 +271,21 @@ fn r40_every_claim_is_checked_although_the_provider_said_active() {
     assert_eq!(check(&with("token_type", json!("bearer"))), Ok(()));
 }
 
+/// RFC 7662 section 2.2 makes all members but `active` optional, and `null` is how many serializers write
+/// an optional member that they have not.
+#[test]
+fn b_null_members_are_absent() {
+    for member in ["aud", "nbf", "jti", "act", "username", "cnf", "sub"] {
+        assert_eq!(check(&with(member, Value::Null)), Ok(()), "{member}");
+        assert_eq!(check(&without(member)), Ok(()), "{member}");
+    }
+    for member in ["iss", "exp", "client_id", "token_type"] {
+        let refused = check(&with(member, Value::Null));
+        assert!(refused.is_err(), "{member}");
+        assert_eq!(refused, check(&without(member)), "{member}");
+    }
+}
+
 #[test]
 fn r40_a_kept_answer_expires() {
     let introspection = introspect(&answer()).unwrap();

@@ -185,7 +185,7 @@ fn c41_v73_no_lifetime_is_for_ever() {
         ("9223372036854775807", year),
         (r#""60""#, 60),
         (r#""soon""#, 0),
-        ("null", 0),
+        ("null", 300),
         ("{}", 0),
         ("[]", 0),
         ("false", 0),
@@ -209,7 +209,11 @@ fn c42_v70_fapi_no_scope_in_token_endpoint_response() {
     let full = TokenTarget::resource("https://api.example.com");
     let narrowed = full.clone().with_scopes(["read:products"]);
     for (target, scope, expected) in [
-        (&full, json!(null), None),
+        (
+            &full,
+            json!(null),
+            Some(scopes(["openid", "read:products"])),
+        ),
         (&full, json!(""), Some(scopes([]))),
         (&full, json!(" "), Some(scopes([]))),
         (

@@ -346,9 +346,10 @@ fn unusable_answers_are_refused() {
         ("verification_uri", json!("http://tenant.logto.app/device")),
         ("verification_uri_complete", json!("javascript:alert(1)")),
         ("expires_in", json!(null)),
-        ("expires_in", json!("600")),
+        ("expires_in", json!("10 minutes")),
         ("expires_in", json!(-1)),
-        ("interval", json!("5")),
+        ("interval", json!("5s")),
+        ("interval", json!("-5")),
         ("interval", json!(-5)),
     ];
     for (member, value) in table {
@@ -358,6 +359,20 @@ fn unusable_answers_are_refused() {
         };
         assert!(error.problem.contains(member), "{member} {value}: {error}");
     }
+}
+
+/// RFC 8628 section 3.2: without an interval it is five seconds. Numbers in strings are what some servers
+/// send, and they cannot mean anything else.
+#[test]
+fn b_null_members_are_absent_and_numbers_may_be_strings() {
+    for interval in [json!(null), json!("5"), json!(5.0)] {
+        let device = authorize(&answer_with("interval", interval)).unwrap();
+        assert_eq!(device.next_poll(), NOW.plus(Duration::from_secs(5)));
+    }
+    let device = authorize(&answer_with("verification_uri_complete", json!(null))).unwrap();
+    assert_eq!(device.verification_uri_complete, None);
+    let device = authorize(&answer_with("expires_in", json!("600"))).unwrap();
+    assert_eq!(device.expires_at, NOW.plus(Duration::from_secs(600)));
 }
 
 #[test]

@@ -143,7 +143,8 @@ fn unusable_answers_are_refused() {
         json!({"request_uri": 1, "expires_in": 60}),
         json!({"expires_in": 60}),
         json!({"request_uri": "urn:x"}),
-        json!({"request_uri": "urn:x", "expires_in": "60"}),
+        json!({"request_uri": "urn:x", "expires_in": "60s"}),
+        json!({"request_uri": "urn:x", "expires_in": null}),
         json!({"request_uri": "urn:x", "expires_in": -1}),
     ] {
         assert!(

@@ -346,6 +346,50 @@ fn r20_keys_that_share_a_kid_are_told_apart_by_algorithm_or_not_used() {
     assert_eq!(find(&ambiguous, Algorithm::Rs256), Ok(()));
 }
 
+/// Serializers of records write every member, and a list that is merged from two sources has a key twice.
+/// Neither says anything that could be misunderstood.
+#[test]
+fn b_null_members_are_absent_and_a_key_listed_twice_is_one() {
+    let nulls = [
+        "alg", "use", "key_ops", "x5c", "x5t", "x5u", "d", "p", "q", "k", "oth",
+    ];
+    let mut with_nulls = SigningKey::generate(Algorithm::Es256, "es256").jwk();
+    for member in nulls {
+        with_nulls[member] = Value::Null;
+    }
+    assert_used(&with_nulls);
+    with_nulls["kid"] = Value::Null;
+    assert_used(&with_nulls);
+
+    let key = SigningKey::generate(Algorithm::Es256, "es256").jwk();
+    let without_alg = changed(key.clone(), json!({"alg": null}));
+    let other_kid = changed(key.clone(), json!({"kid": "other"}));
+    let keys = key_set(&[key.clone(), key, without_alg, other_kid], &AwsLcVerifier);
+    for kid in [Some("es256"), Some("other"), None] {
+        assert!(keys.find(Algorithm::Es256, kid).is_ok(), "{kid:?}");
+    }
+}
+
+/// RFC 9864 names the algorithm by its curve; the older name stays in use.
+#[test]
+fn b_ed25519_is_a_name_of_eddsa() {
+    let key = SigningKey::generate(Algorithm::EdDsa, "ed");
+    let jwk = |alg: &str| changed(key.jwk(), json!({"alg": alg}));
+    // The other verifier has no EdDSA.
+    for alg in ["Ed25519", "EdDSA"] {
+        let keys = key_set(&[jwk(alg)], &AwsLcVerifier);
+        for header in ["Ed25519", "EdDSA"] {
+            let header = json!({"alg": header, "kid": "ed"});
+            let token = key.sign_with_header(&header, &json!({"sub": "user"}));
+            let verified = jwt::verify(&token, &keys, TokenType::IdToken, MAX_ID_TOKEN_LEN);
+            assert!(verified.is_ok(), "{alg} {header}: {verified:?}");
+        }
+    }
+    for alg in ["ed25519", "Ed448", "ED25519"] {
+        assert_skipped(&jwk(alg));
+    }
+}
+
 #[test]
 fn r20_the_conformance_suites_set_is_usable() {
     let rsa: Vec<SigningKey> = ["rsa1", "rsa2"]

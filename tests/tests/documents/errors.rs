@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -73,6 +74,9 @@ fn boxed(text: &str) -> Box<dyn std::error::Error + Send + Sync> {
     text.into()
 }
 
+/// When the sample of an unknown key is worth another try.
+const KEYS_IN: Duration = Duration::from_secs(30);
+
 /// One error of each row.
 fn samples() -> Vec<(String, Error)> {
     let mut samples = Vec::new();
@@ -100,6 +104,7 @@ fn samples() -> Vec<(String, Error)> {
     add("Server(Other)", server("never_heard_of"));
     add("Unavailable", refused(503, ""));
     add("Response", refused(200, "no JSON"));
+    add("Discovery", refused(404, ""));
     add("Token", TokenError::BadSignature.into());
     for error in [
         UsageError::NotSignedIn,
@@ -152,6 +157,10 @@ fn samples() -> Vec<(String, Error)> {
         "Entropy",
         Error::Entropy(Arc::new(EntropyError(boxed("none")))),
     );
+    let key_unknown = Error::KeyUnknown {
+        retry_after: KEYS_IN,
+    };
+    add("KeyUnknown", key_unknown);
     add("Busy", Error::Busy);
     add("Superseded", Error::Superseded);
     samples
@@ -210,11 +219,12 @@ fn every_error_has_the_code_the_advice_and_the_status_of_its_row() {
         }
         assert_eq!(advice, row.advice, "{name}");
         assert_eq!(error.status().as_u16(), row.status, "{name}");
-        assert_eq!(error.retry_after(), None, "{name}");
+        let retry_after = (name == "KeyUnknown").then_some(KEYS_IN);
+        assert_eq!(error.retry_after(), retry_after, "{name}");
         let code = error.code().to_owned();
-        let before = advice_of.insert(code, error.advice());
+        let before = advice_of.insert(code, advice.clone());
         assert!(
-            before.is_none_or(|before| before == error.advice()),
+            before.is_none_or(|before| before == advice),
             "{name}: another error has the same code and another advice"
         );
     }

@@ -110,6 +110,34 @@ async fn r31_t18_t19_f6_a_rotation_is_noticed_by_the_first_token_also_twice_in_a
     assert_eq!(api.status(&third).await, 401);
 }
 
+/// The allowance is for floods of forged tokens. A good token that comes while it is used up is not refused:
+/// the caller would throw it away and fetch another, which would be refused as well.
+#[tokio::test(start_paused = true)]
+async fn b_four_quick_rotations_while_old_tokens_arrive_refuse_no_good_token() {
+    let api = Api::new();
+    let mut old = api.token();
+    assert_eq!(api.status(&old).await, 200);
+    for _ in 0..4 {
+        api.world.logto.rotate_keys(KeyType::Ec).unwrap();
+        api.world.logto.remove_previous_key();
+        let new = api.token();
+        assert_eq!(api.status(&new).await, 200);
+        old = new;
+    }
+    api.world.logto.rotate_keys(KeyType::Ec).unwrap();
+    let new = api.token();
+    let refusal = api.server.verify(&new, &api.demands()).await.unwrap_err();
+    let response = refusal.response();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()[header::RETRY_AFTER], "30");
+    assert_eq!(api.status(&old).await, 200, "its key is known");
+    api.advance(29);
+    assert_eq!(api.status(&new).await, 503);
+    api.advance(1);
+    assert_eq!(api.status(&new).await, 200);
+    assert_eq!(api.status(&old).await, 200);
+}
+
 #[tokio::test(start_paused = true)]
 async fn r31_a_rotation_that_was_announced_costs_no_fetch() {
     let api = Api::new();

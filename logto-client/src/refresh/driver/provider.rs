@@ -30,6 +30,8 @@ impl Driver<'_> {
         match self.refresher.provider.introspect(token).await {
             Ok(introspection) if introspection.active => Event::Active,
             Ok(_) => Event::Inactive,
+            // Nobody was asked.
+            Err(error @ Error::Protocol(logto_core::Error::Discovery(_))) => Event::Failed(error),
             Err(error) if error.advice().is_retry() => {
                 let now = self.refresher.provider.now();
                 self.refresher.memory.cooldown.learn(&error, now);
