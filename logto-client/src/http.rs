@@ -25,6 +25,11 @@ pub use reqwest_0_13::ReqwestClient;
 /// - **Nothing is retried.** The caller decides whether a request may be sent twice, and has to know
 ///   whether it was [not sent](TransportError::NotSent) or [lost](TransportError::Lost).
 /// - **Headers and bodies are not logged**: they hold secrets.
+/// - **Idle connections are closed after about four seconds.** Logto runs on Node.js, which closes them after
+///   five; a request that is sent at that moment is lost.
+/// - **A request with [`FreshConnection`]** among its extensions goes over a connection that was not idle: it
+///   is never sent twice, so that a lost response loses what it spent. An implementation that has no such
+///   choice opens a connection for each of them, or keeps to the four seconds.
 ///
 /// The client ends a request after a timeout of its own, by dropping the future; that has to abandon the
 /// request. One `HttpClient` is used for the lifetime of a program, so that connections are reused.
@@ -43,6 +48,11 @@ impl<T: HttpClient + ?Sized> HttpClient for Arc<T> {
         (**self).send(request).await
     }
 }
+
+/// An extension of requests that are never sent twice, such as the one that redeems a code: they go over a
+/// connection that was not idle. Refreshes have none; one of them may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreshConnection;
 
 /// Why there is no response.
 ///

@@ -81,39 +81,40 @@ impl Provider {
         }
     }
 
-    /// Performs an exchange once.
+    /// Performs an exchange.
     pub(crate) async fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output, Error> {
         self.exchange_with(Patience::Request, exchange).await
     }
 
-    /// Performs an exchange once.
+    /// Performs an exchange.
     pub(crate) async fn exchange_with<E: Exchange>(
         &self,
         patience: Patience,
         exchange: E,
     ) -> Result<E::Output, Error> {
-        let response = self.send(patience, E::ENDPOINT, exchange.request()).await?;
+        let request = exchange.request();
+        let response = self
+            .send(patience, E::ENDPOINT, request, E::IS_REPEATABLE)
+            .await?;
         Ok(exchange.accept(response, self.now())?)
     }
 
-    /// Drives a machine that completes a sign-in. A request that only reads is sent once more when it
-    /// fails. Nothing else is sent twice, and its response is listened for: it holds the only copy of the
-    /// first refresh token, and Logto revokes the grant if the code comes again.
+    /// Drives a machine that completes a sign-in. Only a request that only reads is repeatable. The response
+    /// to any other one is listened for: it holds the only copy of the first refresh token, and Logto revokes
+    /// the grant if the code comes again.
     pub(crate) async fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Output, Error> {
         loop {
             match machine.poll(self.now()) {
                 Step::Done(output) => return Ok(output),
                 Step::Send { endpoint, request } => {
-                    let patience = match endpoint.only_reads() {
+                    let is_repeatable = endpoint.only_reads();
+                    let patience = match is_repeatable {
                         true => Patience::Request,
                         false => Patience::Listen,
                     };
-                    let response = match self.send(patience, endpoint, request.clone()).await {
-                        Err(Error::Transport { .. }) if endpoint.only_reads() => {
-                            self.send(patience, endpoint, request).await?
-                        }
-                        response => response?,
-                    };
+                    let response = self
+                        .send(patience, endpoint, request, is_repeatable)
+                        .await?;
                     machine.handle(response, self.now());
                 }
             }

@@ -12,7 +12,11 @@ use logto_core::{client_authentication, error::Endpoint};
 use tokio::sync::SemaphorePermit;
 
 use super::Provider;
-use crate::{error::Error, http::TransportError, single_flight::lock};
+use crate::{
+    error::Error,
+    http::{FreshConnection, TransportError},
+    single_flight::lock,
+};
 
 /// A permit to send one request at a time, until it is dropped or given back.
 #[derive(Debug)]
@@ -48,8 +52,37 @@ impl Provider {
         }
     }
 
+    /// Sends a request: a repeatable one once more when the connection fails, any other one over a
+    /// connection that was not idle, because idle connections are how responses are usually lost.
+    ///
+    /// A provider that does not answer in time is not asked again, as that would double the wait.
+    pub(super) async fn send(
+        &self,
+        patience: Patience,
+        endpoint: Endpoint,
+        mut request: Request<Bytes>,
+        is_repeatable: bool,
+    ) -> Result<Response<Bytes>, Error> {
+        if !is_repeatable {
+            request.extensions_mut().insert(FreshConnection);
+            return self.send_once(patience, endpoint, request).await;
+        }
+        let began = self.clock.monotonic();
+        let first = self.send_once(patience, endpoint, request.clone()).await;
+        let took = self.clock.monotonic().saturating_sub(began);
+        match first {
+            Err(Error::Transport {
+                source: TransportError::NotSent(_) | TransportError::Lost(_),
+                ..
+            }) if took < self.limits.request_timeout => {
+                self.send_once(patience, endpoint, request).await
+            }
+            response => response,
+        }
+    }
+
     /// Sends a request with a permit of its own.
-    pub(crate) async fn send(
+    async fn send_once(
         &self,
         patience: Patience,
         endpoint: Endpoint,

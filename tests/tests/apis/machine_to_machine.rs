@@ -14,7 +14,7 @@ use logto_client::{
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{App, Endpoint, Fault, Organization, Role, demo::SHOPPING_API};
-use logto_tests::world::World;
+use logto_tests::world::{Mishap, World};
 use tokio::time::Instant;
 
 const MACHINE: &str = "machine";
@@ -326,6 +326,45 @@ async fn the_secret_in_the_body_is_accepted_too() {
         .unwrap();
     assert_eq!(request.param("client_secret"), Some(SECRET));
     assert!(!request.headers().contains_key(http::header::AUTHORIZATION));
+}
+
+/// Whatever changes nothing, or nothing that matters, is sent again when the connection breaks; a subject
+/// token is sent once.
+#[tokio::test(start_paused = true)]
+async fn b_a_broken_connection_is_no_failure_of_what_may_be_repeated() {
+    let world = world();
+    let machine = machine(&world);
+    for broken in [Mishap::Refused, Mishap::RequestLost, Mishap::AnswerLost] {
+        for path in [
+            "/openid-configuration",
+            "/token",
+            "/introspection",
+            "/revocation",
+        ] {
+            world.network.next(path, broken.clone());
+        }
+        machine.token(&shopping()).await.unwrap();
+        machine.forget(&shopping());
+        machine.introspect(Secret::from("opaque")).await.unwrap();
+        machine.revoke(Secret::from("refresh")).await.unwrap();
+        world.network.mend();
+        // Once more, and not twice.
+        world.network.next("/introspection", broken.clone());
+        world.network.next("/introspection", broken.clone());
+        let error = machine
+            .introspect(Secret::from("opaque"))
+            .await
+            .unwrap_err();
+        assert!(error.advice().is_retry(), "{error}");
+
+        world.network.next("/token", broken.clone());
+        let calls = world.token_calls();
+        let subject = world.logto.create_subject_token("alice").unwrap();
+        let subject = TypedToken::access_token(subject.as_str());
+        let error = machine.exchange_token(subject, None, shopping()).await;
+        assert!(error.unwrap_err().advice().is_retry());
+        assert!(world.token_calls() <= calls + 1, "{broken:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -156,6 +156,39 @@ async fn c48_f18_a_body_is_capped_after_decompression() {
     assert!(matches!(get(&url).await, Err(TransportError::Unusable(_))));
 }
 
+/// Proxies add headers, and the only copy of a refresh token may come with more than hyper's 100. RFC 9110
+/// section 8.4.1.3 makes `x-gzip` a name of `gzip`, and names of encodings case-insensitive.
+#[tokio::test]
+async fn b_many_headers_and_every_name_of_gzip_are_read() {
+    let many: String = (0..500).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    let (url, _) = server(answer("200 OK", &many, b"{}"), Afterwards::Close).await;
+    let response = get(&url).await.unwrap();
+    assert_eq!(response.headers()["x-499"], "499");
+    assert_eq!(response.body(), "{}");
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(b"{}").unwrap();
+    let gzip = encoder.finish().unwrap();
+    for name in ["gzip", "x-gzip", "GZIP", "X-GZip"] {
+        let header = format!("content-encoding: {name}\r\n");
+        let (url, _) = server(answer("200 OK", &header, &gzip), Afterwards::Close).await;
+        assert_eq!(get(&url).await.unwrap().body(), "{}", "{name}");
+        let (url, _) = server(answer("200 OK", &header, b"{}"), Afterwards::Close).await;
+        let garbled = get(&url).await;
+        assert!(
+            matches!(garbled, Err(TransportError::Unusable(_))),
+            "{name}"
+        );
+    }
+    let identity = "content-encoding: identity\r\n";
+    let (url, _) = server(answer("200 OK", identity, b"{}"), Afterwards::Close).await;
+    assert_eq!(get(&url).await.unwrap().body(), "{}");
+    let unknown = "content-encoding: br\r\n";
+    let (url, _) = server(answer("200 OK", unknown, b"{}"), Afterwards::Close).await;
+    let error = get(&url).await.unwrap_err();
+    assert!(error.to_string().contains("content encoding"), "{error}");
+}
+
 #[tokio::test]
 async fn f10_a_refused_connection_is_told_from_f11_a_lost_answer() {
     let nobody = TcpListener::bind("127.0.0.1:0")

@@ -3,6 +3,7 @@
 
 mod flow;
 mod http_contract;
+mod idle_connections;
 mod late;
 mod replay;
 mod storage;

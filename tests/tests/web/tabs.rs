@@ -257,6 +257,8 @@ async fn a_callback_that_cannot_be_judged_yet_is_completed_by_a_reload() {
     // A process that has never reached Logto.
     let web = web();
     for _ in 0..2 {
+        // What only reads is sent once more.
+        world.network.next("/openid-configuration", Mishap::Refused);
         world.network.next("/openid-configuration", Mishap::Refused);
         let response = alice.come_back(&web, &callback).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
