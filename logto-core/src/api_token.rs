@@ -21,23 +21,23 @@ use crate::{
     vocabulary::organization_urn,
 };
 
-/// What an access token has to say to be accepted by an API. There is none without an audience.
+/// What an API requires of an access token. The audience is always among it.
 ///
 /// Logto has [three permission models](https://docs.logto.io/authorization):
 ///
-/// | the API's permissions are | verification |
+/// | who defines the permissions | verification |
 /// |---|---|
-/// | of an API resource, for everybody | [`api`](Self::api) |
-/// | of the organization template | [`organization`](Self::organization) |
-/// | of an API resource, within an organization | [`organization_api`](Self::organization_api) |
+/// | an API resource, for all users | [`api`](Self::api) |
+/// | the organization template | [`organization`](Self::organization) |
+/// | an API resource, within an organization | [`organization_api`](Self::organization_api) |
 ///
-/// The organization comes from the request, usually from its path. Where the request names none,
-/// [`any_organization`](Self::any_organization) and
-/// [`any_organization_api`](Self::any_organization_api) leave it to the token, and everything that the
-/// handler reads or writes has to be within [`ApiTokenClaims::organization_id`].
+/// The request names the organization, usually in its path. If it does not, use
+/// [`any_organization`](Self::any_organization) or [`any_organization_api`](Self::any_organization_api): the
+/// token names the organization, and the handler must read and write nothing outside of
+/// [`ApiTokenClaims::organization_id`].
 ///
-/// A verification is for one issuer. An API that accepts several, or one issuer under several domains,
-/// has a verification and a key set for each, and chooses by
+/// A verification is for one issuer. An API that accepts several issuers, or one issuer under several
+/// domains, has a verification and a key set for each, and picks one by
 /// [`UnverifiedJwt::unverified_issuer`](crate::jwt::UnverifiedJwt::unverified_issuer).
 ///
 /// ```
@@ -55,7 +55,7 @@ use crate::{
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[must_use = "nothing is checked before `verify`"]
+#[must_use = "a verification checks nothing until `verify` is called"]
 pub struct AccessTokenVerification {
     issuer: String,
     audience: Audience,
@@ -63,7 +63,7 @@ pub struct AccessTokenVerification {
     clock_skew: Duration,
 }
 
-/// Whom a token has to be for. The organization is the expected one, or `None` for any.
+/// The audience a token must have. `None` accepts any organization.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Audience {
     Api(String),
@@ -72,23 +72,23 @@ enum Audience {
 }
 
 impl AccessTokenVerification {
-    /// Demands a token of `issuer` for the API resource with this indicator, compared byte for byte.
-    /// A token that is limited to an organization is refused: its scopes are good there only.
+    /// Requires a token of `issuer` for the API resource with this indicator, compared byte for byte. Refuses
+    /// a token that is limited to an organization: its scopes are valid only there.
     pub fn api(issuer: impl Into<String>, indicator: impl Into<String>) -> Self {
         Self::new(issuer, Audience::Api(indicator.into()))
     }
 
-    /// Demands a token for this organization.
+    /// Requires a token for this organization.
     pub fn organization(issuer: impl Into<String>, organization_id: impl Into<String>) -> Self {
         Self::new(issuer, Audience::Organization(Some(organization_id.into())))
     }
 
-    /// Demands a token for some organization.
+    /// Requires a token for any organization.
     pub fn any_organization(issuer: impl Into<String>) -> Self {
         Self::new(issuer, Audience::Organization(None))
     }
 
-    /// Demands a token for the API resource that is limited to this organization.
+    /// Requires a token for the API resource that is limited to this organization.
     pub fn organization_api(
         issuer: impl Into<String>,
         indicator: impl Into<String>,
@@ -101,7 +101,7 @@ impl AccessTokenVerification {
         )
     }
 
-    /// Demands a token for the API resource that is limited to some organization.
+    /// Requires a token for the API resource that is limited to any organization.
     pub fn any_organization_api(issuer: impl Into<String>, indicator: impl Into<String>) -> Self {
         Self::new(issuer, Audience::OrganizationApi(indicator.into(), None))
     }
@@ -115,32 +115,32 @@ impl AccessTokenVerification {
         }
     }
 
-    /// Scopes that the token must have, all of them, in addition to those already required.
+    /// Adds scopes that the token must have, all of them.
     pub fn require_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.required_scopes
             .extend(scopes.into_iter().map(Into::into));
         self
     }
 
-    /// How far the provider's clock and ours may be apart: [`DEFAULT_CLOCK_SKEW`] unless said
-    /// otherwise, and at most [`MAX_CLOCK_SKEW`], to which longer times are cut.
+    /// The tolerated difference between the provider's clock and ours. Default: [`DEFAULT_CLOCK_SKEW`].
+    /// Longer values are cut to [`MAX_CLOCK_SKEW`].
     pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
         self.clock_skew = clock_skew.min(MAX_CLOCK_SKEW);
         self
     }
 
-    /// The issuer whose tokens and keys this is about.
+    /// The issuer that tokens must come from.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Checks signature and claims of `token`, at `now`.
+    /// Checks the signature and the claims of `token` at `now`.
     ///
-    /// The issuer is compared before a key is looked up, so that nobody can make us search for the
-    /// keys of somebody else's tokens.
+    /// Compares the issuer before it looks up a key, so that a token of another issuer never makes the
+    /// application fetch keys.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first check that fails.
     pub fn verify(
         &self,
         token: &str,
@@ -158,11 +158,11 @@ impl AccessTokenVerification {
         Ok(claims)
     }
 
-    /// Compares the claims of a token whose signature was checked before with what is demanded here
-    /// and now: everything that [`verify`](Self::verify) checks, except the signature.
+    /// Checks the claims of a token whose signature was verified before: everything that
+    /// [`verify`](Self::verify) checks, except the signature.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first check that fails.
     pub fn check(&self, claims: &ApiTokenClaims, now: UnixTime) -> Result<(), ApiTokenError> {
         if claims.iss != self.issuer {
             return Err(TokenError::Issuer.into());

@@ -1,4 +1,4 @@
-//! Bearer tokens at an API: taking one from a request, and the answer to a bad one
+//! Bearer tokens at an API: reading one from a request, and the response if it is missing or invalid
 //! ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)).
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use crate::api_token::{self, ApiTokenError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BearerError {
-    /// There is none: 401.
+    /// There is no token: 401.
     #[error("the request has no bearer token")]
     Missing,
     /// There is more than one `Authorization` header: 400.
@@ -24,11 +24,10 @@ pub enum BearerError {
 /// The token of the `Authorization` header
 /// ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
 ///
-/// Tokens in a body or a query are not looked for: they end up in logs, and a form on any site can
-/// send them.
+/// Ignores tokens in a body or a query: they end up in logs, and a form on any site can send them.
 ///
 /// # Errors
-/// [`BearerError`]. A header of another scheme is no bearer token.
+/// [`BearerError`]. A header of another scheme counts as no bearer token.
 pub fn token(headers: &HeaderMap) -> Result<&str, BearerError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(BearerError::Missing)?;
@@ -57,11 +56,11 @@ fn is_b64token(token: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
-/// The answer to a request without a good token: a status and a `WWW-Authenticate` header
+/// The response to a request without a valid token: a status and a `WWW-Authenticate` header
 /// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
 ///
-/// Made of a [`BearerError`] or an [`ApiTokenError`]. Trouble with the provider is not the caller's
-/// fault: when its keys cannot be had or it does not answer, the answer is 503 and not one of these.
+/// Built from a [`BearerError`] or an [`ApiTokenError`]. A failure of the provider is not the caller's fault:
+/// if its keys cannot be fetched or it does not respond, answer 503 instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     status: StatusCode,
@@ -82,7 +81,7 @@ impl Challenge {
         }
     }
 
-    /// Names the protected area, for people.
+    /// The protected area, for people to read.
     #[must_use]
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
         self.realm = Some(realm.into());
@@ -94,13 +93,13 @@ impl Challenge {
         self.status
     }
 
-    /// The OAuth error code; `None` when there was no token at all.
+    /// The OAuth error code; `None` if the request had no token.
     pub fn error(&self) -> Option<&'static str> {
         self.error
     }
 
-    /// The value of the `WWW-Authenticate` header. Whatever the texts hold, it is one header with
-    /// these parameters: characters that RFC 6750 does not admit are left out.
+    /// The value of the `WWW-Authenticate` header. Characters that RFC 6750 does not allow are left out, so
+    /// that no text can end a parameter or the header.
     fn header_value(&self) -> HeaderValue {
         let parameters: Vec<String> = [
             ("realm", self.realm.as_deref()),
@@ -118,7 +117,7 @@ impl Challenge {
         HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("Bearer"))
     }
 
-    /// The whole response, with an empty body.
+    /// The whole response. The body is empty.
     pub fn response(&self) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = self.status;
@@ -129,7 +128,7 @@ impl Challenge {
     }
 }
 
-/// The characters that may stand between the quotes: printable ASCII without quote and backslash.
+/// The characters that are allowed in a quoted string: printable ASCII without quote and backslash.
 fn admitted(text: &str) -> String {
     text.chars()
         .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))

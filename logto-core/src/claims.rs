@@ -1,11 +1,11 @@
 //! Who the user is: the claims of an ID token and of the userinfo endpoint.
 //!
-//! The protocol's own claims (`iss`, `sub`, `aud`, `exp`, ...) are read strictly: a missing or
-//! malformed one is a [`TokenError`]. The user's claims never fail: one that is not of the type
-//! Logto documents stays [`Claim::Absent`] in its typed field and is kept, as it came, in
-//! [`UserClaims::extra`] together with all claims this version does not know.
+//! The protocol's own claims (`iss`, `sub`, `aud`, `exp`, ...) are read strictly: a missing or malformed one
+//! is a [`TokenError`]. The user's claims never fail: a claim that does not have the type Logto documents is
+//! [`Claim::Absent`] in its typed field and kept unchanged in [`UserClaims::extra`], together with all claims
+//! this version does not know.
 //!
-//! Nothing here proves anything. Claims are worth what the check that preceded them is worth.
+//! These types verify nothing. Claims are as trustworthy as the check that preceded them.
 
 mod claim;
 mod details;
@@ -27,10 +27,10 @@ pub use self::{
 
 use crate::{error::TokenError, json::Members};
 
-/// The answer of the userinfo endpoint
+/// The response of the userinfo endpoint
 /// ([OpenID Connect Core 5.3.2](https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse)).
 ///
-/// It holds every claim of the granted scopes, also those which the tenant keeps out of the ID token.
+/// It holds every claim of the granted scopes, including those the tenant excludes from the ID token.
 /// `Debug` shows the subject and the names of the claims, never their values.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,18 +50,18 @@ impl UserInfo {
         })
     }
 
-    /// All claims as JSON, as they were received.
+    /// All claims as JSON, as received.
     pub fn to_map(&self) -> Map<String, Value> {
         let mut claims = self.user.to_map();
         claims.insert("sub".to_owned(), Value::from(self.sub.as_str()));
         claims
     }
 
-    /// The claims as a type of your own, which may pick standard and custom claims alike.
+    /// The claims as a type of your own, which can select standard and custom claims alike.
     ///
     /// # Errors
     ///
-    /// When the claims do not fit `T`. The message may quote a value, which may be personal data.
+    /// The claims do not fit `T`. The message may quote a value, which may be personal data.
     pub fn custom<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         T::deserialize(Value::Object(self.to_map()))
     }

@@ -18,35 +18,36 @@ use sha2::Sha256;
 pub use self::aws_lc::{AwsLcSigner, PrivateKeyError};
 use crate::{error::SigningError, jwt::Algorithm, secret::Secret, time::UnixTime};
 
-/// How long an assertion is good: long enough for the way and for clocks that disagree a little.
+/// Lifetime of an assertion: covers the transfer and a small difference between the clocks.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// Sets apart from every other kind of token
+/// Distinguishes assertions from every other kind of token
 /// ([RFC 8725 section 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)).
 const TYPE: &str = "client-authentication+jwt";
 
 /// A private key that signs client assertions
 /// ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523)).
 ///
-/// `AwsLcSigner` (feature `aws-lc`) is built in; a key in a security module needs these three methods.
+/// `AwsLcSigner` (feature `aws-lc`) is built in. For a key in a hardware security module, implement these
+/// three methods.
 pub trait ClientAssertionSigner: fmt::Debug + Send + Sync {
     /// The algorithm of the signatures. Logto accepts ES256, RS256, PS256 and EdDSA.
     fn algorithm(&self) -> Algorithm;
 
-    /// The name of the key, by which the provider finds the public half; needed where it knows
-    /// several.
+    /// The id by which the provider finds the public key (`kid`). Required if the provider knows several keys
+    /// of this application.
     fn key_id(&self) -> Option<&str>;
 
     /// The signature of `message` in the form of
-    /// [RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3): for ECDSA the two
-    /// numbers one after the other, not ASN.1.
+    /// [RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3). For ECDSA that is the two
+    /// numbers concatenated, not ASN.1.
     ///
     /// # Errors
-    /// When the key cannot be used now.
+    /// The key cannot be used now.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError>;
 }
 
-/// The audience is the issuer, which every provider knows itself by
+/// The audience is the issuer, by which every provider identifies itself
 /// ([RFC 7523 section 3](https://www.rfc-editor.org/rfc/rfc7523#section-3)).
 pub(crate) fn claims(client_id: &str, issuer: &str, now: UnixTime, random: &[u8; 16]) -> Value {
     json!({
@@ -59,7 +60,7 @@ pub(crate) fn claims(client_id: &str, issuer: &str, now: UnixTime, random: &[u8;
     })
 }
 
-/// HS256, the only symmetric algorithm in this crate: it makes assertions and checks none.
+/// HS256, the only symmetric algorithm in this crate. It signs assertions and verifies nothing.
 pub(crate) fn with_secret(claims: &Value, secret: &Secret) -> Result<String, SigningError> {
     let message = message("HS256", None, claims);
     let mut hmac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
@@ -77,7 +78,7 @@ pub(crate) fn with_private_key(
     Ok(signed(message, &signature))
 }
 
-/// Header and payload as they are signed
+/// The signing input: header and payload
 /// ([RFC 7515 section 5.1](https://www.rfc-editor.org/rfc/rfc7515#section-5.1)).
 fn message(algorithm: &str, key_id: Option<&str>, claims: &Value) -> String {
     let mut header = Map::from_iter([

@@ -1,9 +1,9 @@
-//! Proving to the provider who the application is, in every request that asks for it
+//! Client authentication: proving to the provider which application sends a request
 //! ([RFC 6749 section 2.3](https://www.rfc-editor.org/rfc/rfc6749#section-2.3)).
 //!
-//! Requests with a secret are complete as an [`Exchange`](crate::Exchange) makes them. A signed assertion
-//! names the moment it was made and is good once, while the request of an exchange is the same every
-//! time; so [`authenticate`] adds it right before the request is sent.
+//! Requests with a secret are complete when an [`Exchange`](crate::Exchange) builds them. A signed assertion
+//! contains the time and is valid once, while an exchange builds the same request every time.
+//! [`authenticate`] therefore adds the assertion right before the request is sent.
 
 use base64_simd::STANDARD;
 use bytes::Bytes;
@@ -19,17 +19,16 @@ use crate::{
     time::UnixTime,
 };
 
-/// Proves to the provider who sends `request`, as configured, at `now`.
+/// Adds the configured client authentication to `request`, at `now`.
 ///
-/// Call it for every request right before it is sent, also when one is sent again, with fresh random
-/// bytes for the assertion's `jti`. A request in which no client has to prove itself comes back as it
-/// was, and so does one with `client_secret_basic`, `client_secret_post` or no secret, which is
-/// complete without this. The proof that a request has is replaced, never joined by a second one, so
-/// that it can be tried again with
-/// [another secret](LogtoConfig::with_client_authentication).
+/// Call it right before every request is sent, including repetitions, with fresh random bytes for the
+/// assertion's `jti`. Requests that need no client authentication come back unchanged, and so do those with
+/// `client_secret_basic`, `client_secret_post` or no secret, which are complete already. An authentication
+/// that the request has is replaced, so that the request can be sent again with [another
+/// secret](LogtoConfig::with_client_authentication).
 ///
 /// # Errors
-/// [`UsageError::ClientAssertion`] when the private key cannot be used.
+/// [`UsageError::ClientAssertion`] if the private key cannot be used.
 pub fn authenticate(
     request: Request<Bytes>,
     config: &LogtoConfig,
@@ -59,9 +58,9 @@ pub fn authenticate(
     ))
 }
 
-/// Whether the provider refused the proof of who the client is (`invalid_client`). It did nothing else
-/// with the request then, so the request may be sent again with
-/// [another proof](LogtoConfig::with_client_authentication).
+/// Whether the provider refused the client authentication (`invalid_client`). It then did nothing else with
+/// the request, which can be sent again with [another secret or
+/// key](LogtoConfig::with_client_authentication).
 pub fn is_refused(response: &Response<Bytes>) -> bool {
     matches!(
         response.status(),
@@ -72,7 +71,7 @@ pub fn is_refused(response: &Response<Bytes>) -> bool {
     })
 }
 
-/// An endpoint at which the client says who it is.
+/// An endpoint that requires client authentication.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientEndpoint {
     url: Url,
@@ -90,7 +89,7 @@ impl ClientEndpoint {
         }
     }
 
-    /// A form request. An assertion, where one is configured, is added by [`authenticated`].
+    /// A form request. If an assertion is configured, [`authenticated`] adds it.
     pub(crate) fn post(&self, parameters: &[(&str, impl AsRef<str>)]) -> Request<Bytes> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(parameters);
@@ -100,11 +99,11 @@ impl ClientEndpoint {
     }
 }
 
-/// Marks the requests in which the client has to say who it is.
+/// Marks the requests that require client authentication.
 #[derive(Clone, Copy)]
 struct FromClient;
 
-/// A form request with exactly one proof of who the client is, whatever proof it had before.
+/// A form request with exactly one client authentication, whichever it had before.
 fn authenticated(
     mut request: Request<Bytes>,
     client_id: &str,

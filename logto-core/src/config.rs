@@ -1,4 +1,4 @@
-//! What an application says once: where its Logto is, who it is, and what it asks for.
+//! The configuration of an application: where its Logto is, how it authenticates, and what it requests.
 
 mod builder;
 mod client_authentication;
@@ -15,16 +15,16 @@ use crate::{
     vocabulary::Prompt,
 };
 
-/// The tolerated difference between our clock and the provider's, unless configured.
+/// The default tolerated difference between our clock and the provider's.
 pub const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// The largest clock skew a configuration may ask for.
+/// The largest clock skew that a configuration may set.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
-/// How long before its expiry an access token is no longer handed out, unless configured.
+/// By default, an access token is replaced this long before it expires.
 const DEFAULT_EXPIRY_LEEWAY: Duration = Duration::from_secs(60);
 
-/// Where Logto sends the browser back to, below the base URL, unless configured.
+/// The default path of the callback, below the base URL.
 const DEFAULT_CALLBACK_PATH: &str = "/callback";
 
 /// A checked, immutable configuration. Clones share one allocation.
@@ -79,21 +79,21 @@ impl LogtoConfig {
         LogtoConfigBuilder::new(endpoint.as_ref(), app_id.into())
     }
 
-    /// The configuration in the environment; see [`LogtoConfigBuilder::from_env`] for the variables.
+    /// Reads the configuration from the environment; see [`LogtoConfigBuilder::from_env`] for the variables.
     ///
     /// # Errors
     ///
-    /// The first [`ConfigError`], with the name of the variable.
+    /// The first [`ConfigError`], which names the variable.
     pub fn from_env() -> Result<Self, ConfigError> {
         LogtoConfigBuilder::from_env()?.build()
     }
 
-    /// The Logto endpoint; its path ends with a slash only if it is the root.
+    /// The Logto endpoint. Its path ends with a slash only if it is the root.
     pub fn endpoint(&self) -> &Url {
         &self.settings.endpoint
     }
 
-    /// The issuer every token must name, compared byte for byte: `<endpoint>/oidc` unless configured.
+    /// The issuer that every token must name, compared byte for byte. Default: `<endpoint>/oidc`.
     pub fn issuer(&self) -> &str {
         &self.settings.issuer
     }
@@ -104,18 +104,18 @@ impl LogtoConfig {
         &self.settings.discovery_url
     }
 
-    /// The application's id, the `client_id` of OAuth.
+    /// The application's id: the `client_id` of OAuth.
     pub fn app_id(&self) -> &str {
         &self.settings.app_id
     }
 
-    /// How the application proves who it is.
+    /// How the application authenticates.
     pub fn client_authentication(&self) -> &ClientAuthentication {
         &self.settings.client_authentication
     }
 
-    /// The root of the application as browsers see it, if configured; its path ends with a slash only
-    /// if it is the root.
+    /// The root of the application as browsers see it, if configured. Its path ends with a slash only if it
+    /// is the root.
     pub fn base_url(&self) -> Option<&Url> {
         self.settings.base_url.as_ref()
     }
@@ -125,13 +125,12 @@ impl LogtoConfig {
         &self.settings.callback_path
     }
 
-    /// Where Logto sends the browser back to after sign-in: base URL and callback path. Must be
-    /// registered in the Console.
+    /// The URI that Logto redirects to after sign-in: base URL and callback path. It must be registered in
+    /// the Console.
     ///
     /// # Errors
     ///
-    /// When no base URL is configured: a machine-to-machine or device application needs none, a
-    /// sign-in does.
+    /// No base URL is configured. Sign-in requires one; machine-to-machine and device applications do not.
     pub fn redirect_uri(&self) -> Result<&Url, ConfigError> {
         self.settings
             .redirect_uri
@@ -139,24 +138,25 @@ impl LogtoConfig {
             .ok_or_else(|| ConfigError::new("base_url", ConfigProblem::Missing))
     }
 
-    /// Where Logto sends the browser back to after sign-out: the base URL unless configured. Must be
-    /// registered in the Console. `None` without a base URL: the browser then stays at Logto.
+    /// The URI that Logto redirects to after sign-out. Default: the base URL. It must be registered in the
+    /// Console. Without a base URL it is `None`, and the browser stays at Logto.
     pub fn post_sign_out_redirect_uri(&self) -> Option<&Url> {
         self.settings.post_sign_out_redirect_uri.as_ref()
     }
 
-    /// The scopes of a sign-in, without duplicates: the reserved ones first, then in the order given.
+    /// The scopes that a sign-in requests, without duplicates: the reserved ones first, then in the order
+    /// given.
     pub fn scopes(&self) -> &[String] {
         &self.settings.scopes
     }
 
-    /// The resource indicators of a sign-in, without duplicates and exactly as they were given,
-    /// followed by the organization resource if the scopes ask for organizations.
+    /// The resource indicators that a sign-in requests, without duplicates and exactly as given, followed by
+    /// the organization resource if the scopes include organizations.
     pub fn resources(&self) -> &[String] {
         &self.settings.resources
     }
 
-    /// The prompts of a sign-in; empty means that no `prompt` is sent.
+    /// The prompts of a sign-in. If empty, no `prompt` is sent.
     pub fn prompts(&self) -> &[Prompt] {
         &self.settings.prompts
     }
@@ -166,17 +166,17 @@ impl LogtoConfig {
         self.settings.clock_skew
     }
 
-    /// How long before its expiry an access token is replaced.
+    /// How long before it expires an access token is replaced.
     pub fn expiry_leeway(&self) -> Duration {
         self.settings.expiry_leeway
     }
 
-    /// Audiences that an ID token may name besides the application.
+    /// Audiences that an ID token may have besides the application.
     pub fn trusted_audiences(&self) -> &[String] {
         &self.settings.trusted_audiences
     }
 
-    /// Whether an endpoint of the provider may be at `url`: at the issuer's origin or at one of the
+    /// Whether `url` may be an endpoint of the provider: it has the issuer's origin or one of the
     /// [`trusted_endpoint_origins`](LogtoConfigBuilder::trusted_endpoint_origins).
     pub(crate) fn trusts_origin_of(&self, url: &Url) -> bool {
         let origin = url.origin();
@@ -184,8 +184,8 @@ impl LogtoConfig {
             || self.settings.trusted_endpoint_origins.contains(&origin)
     }
 
-    /// Whether requests and browsers may be sent to `url`: over https anywhere, over plain http to
-    /// this machine, and over plain http elsewhere only after
+    /// Whether requests and browsers may be sent to `url`: over https to any host, over plain http to this
+    /// machine, and over plain http to other hosts only with
     /// [`dangerously_allow_http`](LogtoConfigBuilder::dangerously_allow_http).
     pub fn allows_transport(&self, url: &Url) -> bool {
         rules::is_allowed_transport(url, self.settings.allow_http)

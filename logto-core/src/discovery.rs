@@ -1,4 +1,4 @@
-//! Fetching what a provider says about itself: its metadata and its keys.
+//! Fetching a provider's metadata and keys.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::{
 
 /// Fetches the discovery document.
 ///
-/// The algorithms that a document lists are not obeyed: which ones are acceptable is decided in
-/// [`crate::jwt`], and Logto's list changes whenever its keys do.
+/// The algorithms that the document lists are ignored: [`crate::jwt`] decides which are acceptable, and
+/// Logto's list changes whenever its keys do.
 #[derive(Clone, Debug)]
 pub struct Discover {
     config: LogtoConfig,
@@ -54,8 +54,8 @@ impl Exchange for Discover {
     }
 }
 
-/// What is at the address instead of the document. Server errors and refusals say nothing of that: they
-/// pass.
+/// What is at the URL instead of the document. `None` for server errors and refusals, which are temporary and
+/// say nothing about the URL.
 fn found_instead(response: &Response<Bytes>) -> Option<String> {
     let (status, headers) = (response.status(), response.headers());
     if status == StatusCode::NOT_FOUND {
@@ -77,7 +77,7 @@ fn found_instead(response: &Response<Bytes>) -> Option<String> {
     None
 }
 
-/// Fetches the key set that the metadata points to.
+/// Fetches the key set at the metadata's `jwks_uri`.
 #[derive(Clone, Debug)]
 pub struct FetchKeys {
     uri: Url,
@@ -85,23 +85,23 @@ pub struct FetchKeys {
     verifier: Arc<dyn JwsVerifier>,
 }
 
-/// The answer to [`FetchKeys`].
+/// The result of [`FetchKeys`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum FetchedKeys {
-    /// The set that replaces the one before it, with its entity tag.
+    /// A new key set, which replaces the previous one, with its entity tag.
     New {
         /// The keys.
         keys: Arc<KeySet>,
-        /// To be given to the next [`FetchKeys::if_none_match`].
+        /// Pass it to the next [`FetchKeys::if_none_match`].
         etag: Option<HeaderValue>,
     },
-    /// The set is still the one of the entity tag.
+    /// The key set has not changed since that entity tag.
     NotModified,
 }
 
 impl FetchKeys {
-    /// For this provider; the keys are prepared with `verifier`.
+    /// For this provider. `verifier` prepares the keys.
     pub fn new(metadata: &ProviderMetadata, verifier: Arc<dyn JwsVerifier>) -> Self {
         Self {
             uri: metadata.jwks_uri().clone(),
@@ -110,7 +110,7 @@ impl FetchKeys {
         }
     }
 
-    /// Lets the server answer that nothing has changed since `etag`.
+    /// Sends `If-None-Match`, so that the server can answer that nothing has changed since `etag`.
     #[must_use]
     pub fn if_none_match(mut self, etag: Option<HeaderValue>) -> Self {
         self.etag = etag;

@@ -1,4 +1,4 @@
-//! Errors that name whose fault it is and say what to do next.
+//! Errors that say what failed and what to do about it.
 
 mod advice;
 mod callback;
@@ -19,34 +19,33 @@ pub use self::{
     usage::UsageError,
 };
 
-/// Everything that can go wrong in one step of the protocol.
+/// Everything that can fail in a step of the protocol.
 ///
 /// An error carries the endpoint, the status and the OAuth fields, never a body, a token or a secret.
-/// [`Error::advice`] says what an application can do; [`Error::code`] is a stable word for logs and
-/// JSON answers.
+/// [`Error::advice`] says what to do about it; [`Error::code`] is a stable code for logs and JSON responses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The browser came back with something that is not the answer to a sign-in we started.
+    /// The callback does not belong to a sign-in that was started here.
     #[error("callback refused: {0}")]
     Callback(#[from] CallbackError),
-    /// The server understood the request and said no.
+    /// The server understood the request and refused it.
     #[error("{0}")]
     Server(#[from] ServerError),
-    /// The server, or something in front of it, could not answer now. Nothing about the session has
-    /// changed; the same call may succeed later.
+    /// The server, or a proxy in front of it, cannot respond now. The session has not changed; the same call
+    /// may succeed later.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
-    /// The server answered with success but the answer breaks the protocol.
+    /// The response has a success status but violates the protocol.
     #[error("{0}")]
     Response(#[from] ResponseError),
-    /// What the provider publishes about itself cannot be used, and will not be the next time either.
+    /// The discovery document cannot be used. Fetching it again will not help.
     #[error("{0}")]
     Discovery(#[from] DiscoveryError),
     /// A token did not pass its checks.
     #[error("token refused: {0}")]
     Token(#[from] TokenError),
-    /// The application asks for something that its configuration or this session cannot give.
+    /// The application requested something that its configuration or this session does not allow.
     #[error("{0}")]
     Usage(#[from] UsageError),
 }
@@ -62,14 +61,14 @@ impl Error {
             },
             Self::Response(_) => Advice::Retry { after: None },
             Self::Discovery(_) => Advice::FixConfiguration,
-            // Another sign-in does not make a provider's tokens any better, and a session does not end
-            // because its last refresh brought a bad one.
+            // Signing in again does not make a provider's tokens valid, and an invalid token in a refresh
+            // does not end the session.
             Self::Token(_) => Advice::Refused,
             Self::Usage(error) => error.advice(),
         }
     }
 
-    /// A stable, lower-case word for this error: an OAuth error code where the server gave one.
+    /// A stable, lower-case code for this error: the OAuth error code if the server sent one.
     pub fn code(&self) -> &str {
         match self {
             Self::Callback(error) => error.code(),
@@ -82,7 +81,7 @@ impl Error {
         }
     }
 
-    /// The server's verdict, when there is one.
+    /// The server's error response, if there is one.
     pub fn server(&self) -> Option<&ServerError> {
         match self {
             Self::Server(error) => Some(error),
@@ -92,7 +91,7 @@ impl Error {
     }
 }
 
-/// The endpoints of a provider, as errors and caches name them.
+/// The endpoints of a provider, as named in errors and caches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Endpoint {
@@ -119,7 +118,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// The name as it is used in metadata, without the `_endpoint` suffix.
+    /// The name used in metadata, without the `_endpoint` suffix.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Discovery => "discovery",
@@ -135,7 +134,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether a request to this endpoint changes nothing at the provider. It may be sent again when
+    /// Whether a request to this endpoint changes nothing at the provider, so that it can be sent again if
     /// its response was lost.
     pub const fn only_reads(self) -> bool {
         matches!(
@@ -151,31 +150,31 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// The server could not answer now: 5xx, 429, or a page of a proxy where JSON belongs.
+/// The server cannot respond now: 5xx, 429, or a proxy's page instead of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{endpoint} endpoint is unavailable (HTTP {status}); nothing has changed, try again later")]
 #[non_exhaustive]
 pub struct Unavailable {
-    /// Who did not answer.
+    /// The endpoint that failed.
     pub endpoint: Endpoint,
     /// The HTTP status.
     pub status: u16,
-    /// `Retry-After`, in seconds or as a date, at most one hour; nonsense is ignored.
+    /// `Retry-After`, given in seconds or as a date, at most one hour. Invalid values are ignored.
     pub retry_after: Option<Duration>,
 }
 
-/// A successful status with an answer that breaks the protocol.
+/// A response with a success status that violates the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{endpoint} endpoint answered HTTP {status} with an unusable body ({length} bytes): {problem}"
 )]
 #[non_exhaustive]
 pub struct ResponseError {
-    /// Who answered.
+    /// The endpoint that responded.
     pub endpoint: Endpoint,
     /// The HTTP status.
     pub status: u16,
-    /// How long the body was, in bytes.
+    /// The length of the body, in bytes.
     pub length: usize,
     /// What is wrong with it. Quotes at most the origin that a redirect leads to.
     pub problem: String,
@@ -197,7 +196,8 @@ pub struct DiscoveryError {
     pub problem: String,
 }
 
-/// Text from the wire that is safe to log: at most `limit` characters, control characters replaced.
+/// Received text made safe to log: at most `limit` characters, control characters replaced. A log that shows
+/// it raw would let a server or a browser forge lines or reorder them.
 pub(crate) fn sanitized(text: &str, limit: usize) -> String {
     text.chars()
         .take(limit)
@@ -206,7 +206,7 @@ pub(crate) fn sanitized(text: &str, limit: usize) -> String {
 }
 
 fn is_unsafe_to_print(c: char) -> bool {
-    // Line and paragraph separators, and everything that turns the direction of writing.
+    // Line and paragraph separators, and everything that changes the direction of writing.
     c.is_control()
         || matches!(
             c,

@@ -1,4 +1,4 @@
-//! One round trip, described and interpreted, never performed; and jobs made of several.
+//! Single round trips, described and interpreted but never performed, and jobs made of several.
 
 mod request;
 mod response;
@@ -20,41 +20,41 @@ use crate::{
     time::UnixTime,
 };
 
-/// The largest response body that the core reads, in bytes. An [HTTP client](crate#http) should stop
-/// reading there; a longer body is refused in any case.
+/// The largest response body that the core reads, in bytes. An [HTTP client](crate#http) should stop reading
+/// there; the core refuses a longer body.
 pub const MAX_BODY: usize = 1024 * 1024;
 
-/// One protocol step: an HTTP request and what its answer means.
+/// One protocol step: an HTTP request, and what its response means.
 ///
-/// [`request`](Self::request) is pure and gives the same bytes every time. [`accept`](Self::accept)
-/// consumes the exchange, so that an answer is interpreted once. Send the request as it is: no
-/// redirects followed, no headers added that carry credentials.
+/// [`request`](Self::request) is pure and returns the same bytes every time. [`accept`](Self::accept)
+/// consumes the exchange, so that a response is interpreted once. Send the request unchanged: follow no
+/// redirects, add no headers that carry credentials.
 pub trait Exchange {
-    /// Where the request goes, as errors, logs and limits name it.
+    /// The endpoint that the request goes to, as named in errors, logs and limits.
     const ENDPOINT: Endpoint;
 
-    /// Whether the request may be sent again when there was no answer. What only reads may; a request that
-    /// spends a code or a token may not: the provider takes a second one for theft and ends the grant.
+    /// Whether the request can be sent again if there was no response. Requests that only read can; a request
+    /// that spends a code or a token cannot: the provider takes a second one for theft and ends the grant.
     const IS_REPEATABLE: bool = Self::ENDPOINT.only_reads();
 
-    /// What a good answer gives.
+    /// What a successful response contains.
     type Output;
 
     /// The request to send.
     fn request(&self) -> Request<Bytes>;
 
-    /// Interprets the answer, received at `now`.
+    /// Interprets the response that was received at `now`.
     ///
     /// # Errors
-    /// [`Error::Server`] for an OAuth error, [`Error::Unavailable`] for trouble that passes,
-    /// [`Error::Response`] for an answer that breaks the protocol, [`Error::Token`] for a bad token.
+    /// [`Error::Server`] for an OAuth error, [`Error::Unavailable`] for a temporary failure,
+    /// [`Error::Response`] for a response that violates the protocol, [`Error::Token`] for an invalid token.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<Self::Output, Error>;
 }
 
-/// A job of one to three round trips that are chosen while it runs.
+/// A job of one to three round trips, chosen while it runs.
 ///
-/// Call [`poll`](Self::poll); send what it asks for and give the answer to [`handle`](Self::handle);
-/// poll again, until it is done:
+/// Call [`poll`](Self::poll), send the request that it returns, pass the response to
+/// [`handle`](Self::handle), and poll again until the job is done:
 ///
 /// ```
 /// # use logto_core::{Machine, Step, UnixTime};
@@ -72,27 +72,27 @@ pub trait Exchange {
 /// }
 /// ```
 pub trait Machine {
-    /// What the job ends with.
+    /// The result of the job.
     type Output;
 
-    /// What has to happen next. Polling again without an answer gives the same request again;
-    /// polling after [`Step::Done`] is an error of the caller and gives an error as output.
+    /// The next step. Polling again without a response returns the same request. Polling after [`Step::Done`]
+    /// is an error of the caller and returns an error as output.
     fn poll(&mut self, now: UnixTime) -> Step<Self::Output>;
 
-    /// The answer to the request of the last [`Step::Send`], received at `now`.
+    /// Takes the response to the request of the last [`Step::Send`], received at `now`.
     fn handle(&mut self, response: Response<Bytes>, now: UnixTime);
 }
 
-/// What a [`Machine`] needs next. `Debug` shows method and address of a request, not what it carries.
+/// What a [`Machine`] needs next. `Debug` shows the method and URL of a request, not its content.
 #[allow(
     clippy::large_enum_variant,
-    reason = "a step lives for one turn of a loop"
+    reason = "a step lives for one iteration of a loop"
 )]
 pub enum Step<T> {
-    /// Send this request and hand its response to [`Machine::handle`].
+    /// Send this request and pass its response to [`Machine::handle`].
     Send {
-        /// Where the request goes. [`Endpoint::only_reads`] says whether it may be sent again when
-        /// its response was lost.
+        /// The endpoint of the request. [`Endpoint::only_reads`] says whether the request can be sent again
+        /// if its response was lost.
         endpoint: Endpoint,
         /// The request.
         request: Request<Bytes>,

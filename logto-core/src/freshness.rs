@@ -1,25 +1,25 @@
-//! When to fetch again what was fetched before: the cache policy of metadata and keys, as decisions.
+//! The cache policy of metadata and keys: when to fetch them again.
 
 use std::time::Duration;
 
 use crate::time::UnixTime;
 
-/// How long a fetched value is good, and how patient to be with a provider that does not answer.
+/// How long a fetched value stays valid, and how often to retry a provider that does not respond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FreshnessPolicy {
-    /// Younger than this, a value is used without a thought.
+    /// Below this age, a value is used without a fetch.
     pub fresh_for: Duration,
-    /// Up to this age a value is used while a new one is fetched, and through an outage.
+    /// Up to this age, a value is used while a new one is fetched, and during an outage.
     pub stale_for: Duration,
-    /// After a failure nobody asks again before this much time has passed; it doubles with every
-    /// further failure, up to [`longest_back_off`](Self::longest_back_off).
+    /// The pause after a failed fetch. It doubles with every further failure, up to
+    /// [`longest_back_off`](Self::longest_back_off).
     pub back_off: Duration,
     /// The longest pause between two attempts.
     pub longest_back_off: Duration,
-    /// How many fetches unknown keys may cause at once.
+    /// How many fetches unknown keys may trigger in a row.
     pub burst: u32,
-    /// How long it takes until unknown keys may cause one more.
+    /// After this time unknown keys may trigger one more fetch.
     pub refill: Duration,
 }
 
@@ -34,11 +34,11 @@ impl FreshnessPolicy {
         refill: Duration::MAX,
     };
 
-    /// For the key set: fresh for ten minutes, usable for a day; an unknown key causes a fetch at
-    /// once, up to four in a row, then one every 30 seconds.
+    /// For the key set: fresh for ten minutes, usable for a day. An unknown key triggers a fetch at once, up
+    /// to four in a row, then one every 30 seconds.
     ///
-    /// Logto sends `Cache-Control: no-cache` with its keys. Obeyed to the letter, every verification
-    /// would wait for a request; the unknown key of a rotation is noticed by other means.
+    /// Logto sends its keys with `Cache-Control: no-cache`. Obeying it would make every verification wait for
+    /// a request; an unknown key reveals a rotation just as well.
     pub const KEYS: Self = Self {
         fresh_for: Duration::from_secs(600),
         burst: 4,

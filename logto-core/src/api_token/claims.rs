@@ -10,34 +10,34 @@ use crate::{
     vocabulary::organization_id_from_urn,
 };
 
-/// What a checked access token says.
+/// The claims of a verified access token.
 ///
 /// `Debug` shows issuer, subject and the names of the other claims.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ApiTokenClaims {
-    /// Who issued it.
+    /// The issuer.
     pub iss: String,
     /// The user's id, or the application's own; see [`caller`](Self::caller).
     pub sub: String,
-    /// The application it was issued to.
+    /// The application that the token was issued to.
     pub client_id: String,
-    /// Whom it is for. Empty for an opaque token of Logto.
+    /// The audience. Empty for an opaque token of Logto.
     pub aud: Vec<String>,
     /// When it expires.
     pub exp: UnixTime,
     /// When it was issued.
     pub iat: UnixTime,
-    /// Before when it must not be used.
+    /// The token must not be used before this time.
     pub nbf: Option<UnixTime>,
-    /// Its name; every JWT has one.
+    /// The token's id. Every JWT has one.
     pub jti: Option<String>,
-    /// What it permits.
+    /// The granted scopes.
     pub scopes: BTreeSet<String>,
-    /// The organization that it is limited to: from the audience of an organization token, else from
-    /// the claim of this name. A custom claims script of the tenant can write that claim too.
+    /// The organization that the token is limited to: from the audience of an organization token, otherwise
+    /// from the claim `organization_id`. A custom claims script of the tenant can set that claim too.
     pub organization_id: Option<String>,
-    /// Who acts for the user, after an impersonation with an actor token.
+    /// The user who acts for the subject, after an impersonation with an actor token.
     pub act: Option<Actor>,
     /// All other claims.
     pub extra: Map<String, Value>,
@@ -76,7 +76,7 @@ pub enum Caller<'a> {
 }
 
 impl ApiTokenClaims {
-    /// Reads the payload of a JWT, in which RFC 9068 section 2.2 demands every protocol claim.
+    /// Reads the payload of a JWT, in which RFC 9068 section 2.2 requires every protocol claim.
     pub(super) fn from_jwt(claims: Members<'_>) -> Result<Self, TokenError> {
         let aud = protocol::audience(&claims)?;
         let jti = protocol::name(&claims, "jti")?.ok_or(TokenError::MissingClaim("jti"))?;
@@ -113,7 +113,7 @@ impl ApiTokenClaims {
         })
     }
 
-    /// Who calls: Logto gives a machine-to-machine token the application itself as subject.
+    /// The caller. Logto makes the application itself the subject of a machine-to-machine token.
     pub fn caller(&self) -> Caller<'_> {
         if self.sub == self.client_id {
             Caller::Application(&self.client_id)
@@ -122,7 +122,7 @@ impl ApiTokenClaims {
         }
     }
 
-    /// Demands further scopes, all of them, for example those of one route.
+    /// Requires further scopes, all of them, for example those of one route.
     ///
     /// # Errors
     /// [`ApiTokenError::InsufficientScope`]
@@ -162,7 +162,8 @@ impl ApiTokenClaims {
     }
 }
 
-/// The one organization among the audiences, if there is one.
+/// The organization among the audiences, if there is one. Several would leave open whose data the token
+/// opens.
 fn organization_in(aud: &[String]) -> Result<Option<&str>, TokenError> {
     let mut organizations = aud
         .iter()
@@ -177,7 +178,7 @@ fn organization_in(aud: &[String]) -> Result<Option<&str>, TokenError> {
     }
 }
 
-/// One string, scopes separated by spaces; absent means none. An array is refused.
+/// A string of scopes separated by spaces; absent means none. An array is refused.
 fn scopes(claims: &Members<'_>) -> Result<BTreeSet<String>, TokenError> {
     let scopes = protocol::text(claims, "scope")?.unwrap_or_default();
     let scopes = scopes.split(' ').filter(|scope| !scope.is_empty());

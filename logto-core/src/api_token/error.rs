@@ -8,28 +8,28 @@ use crate::error::TokenError;
 
 /// Why an API refuses a token.
 ///
-/// [`Challenge`](crate::bearer::Challenge) makes the response of it.
+/// [`Challenge`](crate::bearer::Challenge) turns it into a response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiTokenError {
-    /// The token is not good: 401. When [`TokenError::is_key_not_found`], it is worth fetching the
-    /// provider's keys before that is believed.
+    /// The token is invalid: 401. With [`TokenError::is_key_not_found`], fetch the provider's keys and verify
+    /// again first.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token is for another organization, for none where one is needed, or for one where none
-    /// may be: 403.
+    /// The token is for another organization, for none where one is required, or for one where none is
+    /// allowed: 403.
     #[error("the token is not for this organization")]
     Organization,
     /// The token lacks a scope: 403.
     #[error("the token lacks scopes; needed are: {}", scope(.required))]
     InsufficientScope {
-        /// All that are needed.
+        /// All required scopes.
         required: BTreeSet<String>,
     },
 }
 
 impl ApiTokenError {
-    /// Whether a newer key set could change the outcome.
+    /// Whether a newer key set may change the result.
     pub fn is_key_not_found(&self) -> bool {
         matches!(self, Self::Token(error) if error.is_key_not_found())
     }

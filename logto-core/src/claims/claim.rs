@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 
 use crate::time::UnixTime;
 
-/// A claim that may be missing, or be there as `null`, or have a value.
+/// A claim that is absent, `null`, or has a value.
 ///
-/// Logto sends `null` for a user who has no name, picture or user name, and leaves the other profile
-/// claims out; most applications treat both alike and use [`Claim::value`] or [`Claim::as_deref`].
+/// For a user without a name, picture or user name, Logto sends `null`; it omits the other profile claims.
+/// Most applications treat both alike and use [`Claim::value`] or [`Claim::as_deref`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Claim<T> {
-    /// Not in the object: the scope was not granted, the tenant left it out, or its type is
-    /// unexpected and it is in [`UserClaims::extra`](super::UserClaims::extra).
+    /// Not in the object: the scope was not granted, the tenant excluded it, or its type is unexpected and it
+    /// is in [`UserClaims::extra`](super::UserClaims::extra).
     #[default]
     Absent,
     /// Present as JSON `null`.
@@ -40,7 +40,7 @@ impl<T> Claim<T> {
         }
     }
 
-    /// The value as what it dereferences to: `Option<&str>` for a text claim, a slice for a list.
+    /// The value, dereferenced: `Option<&str>` for a text claim, a slice for a list.
     pub fn as_deref(&self) -> Option<&T::Target>
     where
         T: Deref,
@@ -48,19 +48,19 @@ impl<T> Claim<T> {
         self.value().map(Deref::deref)
     }
 
-    /// Whether the claim is missing.
+    /// Whether the claim is absent.
     pub const fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 
-    /// Whether the claim is there as `null`.
+    /// Whether the claim is `null`.
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 }
 
 impl<T> Claim<T> {
-    /// Takes `value`, or gives it back if it is of another type.
+    /// Stores `value`, or returns it if it has another type.
     pub(super) fn fill(&mut self, value: Value) -> Option<Value>
     where
         T: ClaimValue,
@@ -78,7 +78,7 @@ impl<T> Claim<T> {
 }
 
 impl<T: Serialize> Claim<T> {
-    /// Puts the claim back; the inverse of [`Claim::fill`].
+    /// Writes the claim back; the inverse of [`Claim::fill`].
     pub(super) fn put(&self, claims: &mut Map<String, Value>, name: &str) {
         if !self.is_absent() {
             // Every type used as a claim has a JSON form, so the error cannot occur.
@@ -89,7 +89,7 @@ impl<T: Serialize> Claim<T> {
     }
 }
 
-/// `Null` and `Absent` are both written as `null`: mark fields with
+/// `Null` and `Absent` both serialize to `null`: mark fields with
 /// `#[serde(default, skip_serializing_if = "Claim::is_absent")]`.
 impl<T: Serialize> Serialize for Claim<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -103,9 +103,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Claim<T> {
     }
 }
 
-/// A type that claims have. Its JSON is moved into it where that is possible.
+/// A type of claim. Its JSON is moved into it where possible.
 pub(super) trait ClaimValue: Sized {
-    /// The value, or the JSON unchanged if it is of another type.
+    /// The value, or the unchanged JSON if it has another type.
     fn from_json(json: Value) -> Result<Self, Value>;
 }
 
@@ -141,7 +141,7 @@ impl ClaimValue for Map<String, Value> {
     }
 }
 
-/// Implements [`ClaimValue`] for types that are read as serde reads them.
+/// Implements [`ClaimValue`] for types that serde can deserialize.
 macro_rules! deserialized {
     ($($type:ty),+) => {
         $(impl $crate::claims::claim::ClaimValue for $type {
@@ -155,14 +155,14 @@ pub(super) use deserialized;
 
 deserialized!(bool, UnixMillis);
 
-/// A moment in **milliseconds** since 1970-01-01T00:00:00Z, the unit of Logto's `created_at` and
-/// `updated_at`. The dates of the protocol itself are seconds: [`UnixTime`].
+/// A time in **milliseconds** since 1970-01-01T00:00:00Z, the unit of Logto's `created_at` and `updated_at`.
+/// The protocol's own dates are in seconds: [`UnixTime`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixMillis(i64);
 
 impl UnixMillis {
-    /// The moment `milliseconds` after the epoch; negative before it.
+    /// The time `milliseconds` after the epoch; negative before it.
     pub const fn from_millis(milliseconds: i64) -> Self {
         Self(milliseconds)
     }
@@ -172,7 +172,7 @@ impl UnixMillis {
         self.0
     }
 
-    /// The same moment in whole seconds, rounded down.
+    /// The same time in whole seconds, rounded down.
     pub const fn to_unix_time(self) -> UnixTime {
         UnixTime::from_secs(self.0.div_euclid(1000))
     }

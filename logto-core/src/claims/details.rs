@@ -10,19 +10,19 @@ use super::claim::{Claim, deserialized};
 /// The postal address of the `address` claim
 /// ([OpenID Connect Core 5.1.1](https://openid.net/specs/openid-connect-core-1_0.html#AddressClaim)).
 ///
-/// The standard names its members in snake case; Logto sends `streetAddress` and `postalCode`. Both
-/// spellings are read. `Debug` shows no part of the address.
+/// The standard names the members in snake case; Logto sends `streetAddress` and `postalCode`. Both are read.
+/// `Debug` shows no part of the address.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Address(Map<String, Value>);
 
 impl Address {
-    /// The whole address as it would be written on a letter; may have several lines.
+    /// The whole address as written on a letter. May have several lines.
     pub fn formatted(&self) -> Option<&str> {
         self.text("formatted")
     }
 
-    /// Street and number; may have several lines.
+    /// Street and number. May have several lines.
     pub fn street_address(&self) -> Option<&str> {
         self.text("street_address")
             .or_else(|| self.text("streetAddress"))
@@ -48,7 +48,7 @@ impl Address {
         self.text("country")
     }
 
-    /// The claim as it was received.
+    /// The claim as received.
     pub const fn as_map(&self) -> &Map<String, Value> {
         &self.0
     }
@@ -72,7 +72,7 @@ pub struct OrganizationData {
     pub id: String,
     /// Its display name.
     pub name: String,
-    /// Its description, `null` where there is none.
+    /// Its description; `null` if it has none.
     #[serde(default, skip_serializing_if = "Claim::is_absent")]
     pub description: Claim<String>,
     /// Members this version does not know.
@@ -95,7 +95,7 @@ pub struct Identity {
     /// The user's id at the social provider.
     #[serde(rename = "userId")]
     pub user_id: String,
-    /// What the connector learned from the provider; its shape is the provider's.
+    /// The profile as the social provider gave it. Its form depends on the provider.
     #[serde(default, skip_serializing_if = "Claim::is_absent")]
     pub details: Claim<Map<String, Value>>,
     /// Members this version does not know.
@@ -118,7 +118,7 @@ pub struct SsoIdentity {
     /// The user's id at that provider.
     #[serde(rename = "identityId")]
     pub identity_id: String,
-    /// What the connector learned from the provider; its shape is the provider's.
+    /// The profile as the identity provider gave it. Its form depends on the provider.
     #[serde(default, skip_serializing_if = "Claim::is_absent")]
     pub detail: Claim<Map<String, Value>>,
     /// Members this version does not know.

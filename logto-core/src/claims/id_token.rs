@@ -28,37 +28,37 @@ const PROTOCOL_CLAIMS: [&str; 11] = [
 /// The claims of an ID token
 /// ([OpenID Connect Core 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
 ///
-/// Deserializing checks their shape only; that they are true is known only of a token that was
-/// verified. `Debug` shows issuer, subject and the names of the claims, never other values.
+/// Deserializing checks only the form of the claims; to trust them, verify the token. `Debug` shows issuer,
+/// subject and the names of the claims, never other values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdTokenClaims {
     /// Who issued the token.
     pub iss: String,
-    /// The user's id at Logto. Issuer and subject together name a user for all time.
+    /// The user's id at Logto. Issuer and subject together identify a user permanently.
     pub sub: String,
-    /// Whom the token is for; Logto names exactly one application.
+    /// The audience. Logto sets exactly one application.
     pub aud: Vec<String>,
     /// When the token expires.
     pub exp: UnixTime,
     /// When it was issued.
     pub iat: UnixTime,
-    /// When the user last signed in at Logto; there only if the sign-in asked with `max_age` or with
+    /// When the user last signed in at Logto. Present only if the sign-in asked with `max_age` or with
     /// [`Prompt::Login`](crate::vocabulary::Prompt::Login).
     pub auth_time: Option<UnixTime>,
-    /// The value that ties the token to a sign-in.
+    /// The value that binds the token to a sign-in.
     pub nonce: Option<String>,
     /// How the user was authenticated.
     pub acr: Option<String>,
-    /// The application the token was issued to, where that needs saying.
+    /// The application the token was issued to, if it differs from the audience.
     pub azp: Option<String>,
-    /// The session at Logto; there only for applications whose back-channel logout asks for it.
+    /// The session at Logto. Present only if the application's back-channel logout requests it.
     pub sid: Option<String>,
-    /// Hash of the access token issued with it; Logto 1.42 sends none.
+    /// Hash of the access token issued with it. Logto 1.42 does not send one.
     pub at_hash: Option<String>,
     /// What the token says about the user.
     pub user: UserClaims,
-    /// Protocol claims that came in another form than the fields write: an `aud` array with one
-    /// member, a date with a fraction, a `null`.
+    /// Protocol claims in another form than the fields serialize to: an `aud` array with one member, a date
+    /// with a fraction, a `null`.
     verbatim: Map<String, Value>,
 }
 
@@ -86,7 +86,7 @@ impl IdTokenClaims {
         })
     }
 
-    /// All claims as JSON, as they were received.
+    /// All claims as JSON, as received.
     pub fn to_map(&self) -> Map<String, Value> {
         let mut claims = self.user.to_map();
         claims.extend(self.protocol_claims());
@@ -94,11 +94,11 @@ impl IdTokenClaims {
         claims
     }
 
-    /// The claims as a type of your own, which may pick standard and custom claims alike.
+    /// The claims as a type of your own, which can select standard and custom claims alike.
     ///
     /// # Errors
     ///
-    /// When the claims do not fit `T`. The message may quote a value, which may be personal data.
+    /// The claims do not fit `T`. The message may quote a value, which may be personal data.
     pub fn custom<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         T::deserialize(Value::Object(self.to_map()))
     }
@@ -137,7 +137,7 @@ impl IdTokenClaims {
     }
 }
 
-/// Whether a protocol claim of this value is in another form than [`IdTokenClaims::protocol_claims`] gives it.
+/// Whether this value differs in form from what [`IdTokenClaims::protocol_claims`] produces.
 fn is_written_otherwise(name: &str, value: &Value) -> bool {
     match (name, value) {
         ("aud", Value::Array(audiences)) => audiences.len() == 1,

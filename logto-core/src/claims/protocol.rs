@@ -1,10 +1,10 @@
-//! Reading the claims that the protocol defines: strictly, by their type.
+//! Reading the claims that the protocol defines, strictly by their type.
 
 use serde_json::Value;
 
 use crate::{error::TokenError, json::Members, time::UnixTime};
 
-/// The issuer: a string that is not empty.
+/// The issuer: a non-empty string.
 pub(crate) fn issuer(claims: &Members<'_>) -> Result<String, TokenError> {
     match claims.get("iss") {
         None => Err(TokenError::MissingClaim("iss")),
@@ -21,7 +21,7 @@ pub(crate) fn subject(claims: &Members<'_>) -> Result<String, TokenError> {
     name(claims, "sub")?.ok_or(TokenError::MissingClaim("sub"))
 }
 
-/// A string that names something: 1 to 255 bytes.
+/// An identifier: a string of 1 to 255 bytes.
 pub(crate) fn name(
     claims: &Members<'_>,
     claim: &'static str,
@@ -74,7 +74,7 @@ pub(crate) fn date(
         .transpose()
 }
 
-/// A `NumericDate`: a finite number, not negative, that fits; a fraction of a second is dropped.
+/// A `NumericDate`: a finite, non-negative number that fits. A fraction of a second is dropped.
 fn numeric_date(value: &Value) -> Option<UnixTime> {
     const END_OF_TIME: f64 = i64::MAX as f64;
     let number = value.as_number()?;

@@ -1,4 +1,4 @@
-//! The user's claims: Logto's 28 and whatever else came with them.
+//! The user's claims: the 28 that Logto documents, and any others.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -10,17 +10,17 @@ use crate::json::Members;
 
 macro_rules! user_claims {
     ($($(#[$doc:meta])* $name:ident: $type:ty,)+) => {
-        /// What Logto tells about a user.
+        /// What Logto says about a user.
         ///
-        /// Which claims are there depends on the granted scopes (see
-        /// [`UserScope`](crate::vocabulary::UserScope)), on the tenant's custom ID token settings and
-        /// on whether the claims come from an ID token or from userinfo, so that every one of them
-        /// may be absent. `Debug` shows the names of the claims, never their values.
+        /// Which claims are present depends on the granted scopes (see
+        /// [`UserScope`](crate::vocabulary::UserScope)), on the tenant's settings for ID tokens, and on
+        /// whether the claims come from an ID token or from userinfo. Any of them may be absent. `Debug`
+        /// shows the names of the claims, never their values.
         #[derive(Clone, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct UserClaims {
             $($(#[$doc])* pub $name: Claim<$type>,)+
-            /// Claims this version does not know, and known ones whose value is not of the documented
+            /// Claims this version does not know, and known ones whose value does not have the documented
             /// type.
             pub extra: Map<String, Value>,
         }
@@ -29,7 +29,7 @@ macro_rules! user_claims {
             /// The names of the claims that have a field.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)+];
 
-            /// Sorts claims into fields. Cannot fail: what fits no field goes to `extra`.
+            /// Sorts claims into fields. Never fails: what fits no field goes to `extra`.
             pub(crate) fn from_members<'a>(
                 members: impl Iterator<Item = (Cow<'a, str>, Value)>,
             ) -> Self {
@@ -46,7 +46,7 @@ macro_rules! user_claims {
                 claims
             }
 
-            /// All claims as JSON, as they were received.
+            /// All claims as JSON, as received.
             pub fn to_map(&self) -> Map<String, Value> {
                 let mut claims = self.extra.clone();
                 $(self.$name.put(&mut claims, stringify!($name));)+
@@ -67,7 +67,7 @@ user_claims! {
     middle_name: String,
     /// Casual name.
     nickname: String,
-    /// The name the user wishes to be called by. Not unique; use `sub` to recognize a user.
+    /// The name the user wants to be called by. Not unique; identify users by `sub`.
     preferred_username: String,
     /// URL of the profile page.
     profile: String,
@@ -77,7 +77,7 @@ user_claims! {
     website: String,
     /// The e-mail address.
     email: String,
-    /// Whether the user was seen to control the e-mail address.
+    /// Whether the user proved control of the e-mail address.
     email_verified: bool,
     /// Gender.
     gender: String,
@@ -89,24 +89,24 @@ user_claims! {
     locale: String,
     /// The phone number, digits only: `12025550123`.
     phone_number: String,
-    /// Whether the user was seen to control the phone number.
+    /// Whether the user proved control of the phone number.
     phone_number_verified: bool,
     /// The postal address.
     address: Address,
-    /// When the user's data changed last, in milliseconds.
+    /// When the user's data last changed, in milliseconds.
     updated_at: UnixMillis,
     /// The user name at Logto, unique in the tenant.
     username: String,
     /// Names of the user's global roles.
     roles: Vec<String>,
-    /// Ids of the organizations the user is a member of.
+    /// Ids of the organizations that the user belongs to.
     organizations: Vec<String>,
     /// The organizations with name and description.
     organization_data: Vec<OrganizationData>,
     /// Roles in organizations, each as `<organization id>:<role name>`; see
     /// [`UserClaims::organization_role_pairs`].
     organization_roles: Vec<String>,
-    /// The data applications store with the user.
+    /// Data that applications store with the user.
     custom_data: Map<String, Value>,
     /// Linked social accounts by connector target, for example `github`.
     identities: BTreeMap<String, Identity>,
@@ -117,8 +117,8 @@ user_claims! {
 }
 
 impl UserClaims {
-    /// The `organization_roles` claim as pairs of organization id and role name. Entries without a
-    /// colon are left out; a role name may itself contain colons.
+    /// The `organization_roles` claim as pairs of organization id and role name. Entries without a colon are
+    /// left out; a role name may contain colons.
     pub fn organization_role_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.organization_roles
             .as_deref()

@@ -1,4 +1,4 @@
-//! Private keys in this process, used by aws-lc-rs.
+//! Private keys in this process, for aws-lc-rs.
 
 use std::fmt;
 
@@ -42,20 +42,20 @@ enum Key {
     Rsa(RsaKeyPair, &'static dyn RsaEncoding),
 }
 
-/// Why a private key cannot be used.
+/// Why a private key was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrivateKeyError {
-    /// Not a PEM text with a private key in PKCS#8.
+    /// There is no PEM block with a PKCS#8 private key.
     #[error("the text has no `BEGIN PRIVATE KEY` block; convert the key to PKCS#8")]
     Pem,
-    /// Not a key in PKCS#8, or one for another algorithm or curve, or too weak.
+    /// The key is not PKCS#8, is for another algorithm or curve, or is too weak.
     #[error("the key is not a PKCS#8 private key for {0}")]
     Key(Algorithm),
 }
 
 impl AwsLcSigner {
-    /// Reads a private key in PKCS#8 and PEM ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
+    /// Reads a PKCS#8 private key in PEM ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)).
     ///
     /// # Errors
     /// [`PrivateKeyError`]
@@ -65,7 +65,7 @@ impl AwsLcSigner {
         Self::from_pkcs8_der(der.secret_pkcs8_der(), algorithm)
     }
 
-    /// Reads a private key in PKCS#8 and DER ([RFC 5958](https://www.rfc-editor.org/rfc/rfc5958)).
+    /// Reads a PKCS#8 private key in DER ([RFC 5958](https://www.rfc-editor.org/rfc/rfc5958)).
     ///
     /// # Errors
     /// [`PrivateKeyError::Key`]
@@ -95,7 +95,7 @@ impl AwsLcSigner {
         })
     }
 
-    /// The name by which the provider knows the public half.
+    /// The id by which the provider knows the public key (`kid`).
     #[must_use]
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into());
@@ -112,7 +112,7 @@ impl ClientAssertionSigner for AwsLcSigner {
         self.key_id.as_deref()
     }
 
-    /// ECDSA and RSA-PSS take randomness from the library's own generator.
+    /// ECDSA and RSA-PSS use the library's own random generator.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
         let random = SystemRandom::new();
         let signature = match &self.key {
@@ -124,7 +124,7 @@ impl ClientAssertionSigner for AwsLcSigner {
                     .map(|()| signature)
             }
         };
-        signature.map_err(|_| SigningError("the private key does not work".to_owned()))
+        signature.map_err(|_| SigningError("signing with the private key failed".to_owned()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The builder, and the checks that turn what was given into a configuration.
+//! The builder, and the checks of its settings.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     vocabulary::{DEFAULT_SCOPES, Prompt, ReservedResource, UserScope},
 };
 
-/// Collects the settings of a [`LogtoConfig`]. Nothing is checked before [`build`](Self::build).
+/// Collects the settings of a [`LogtoConfig`]. [`build`](Self::build) checks them.
 #[derive(Clone)]
 #[must_use]
 pub struct LogtoConfigBuilder {
@@ -49,7 +49,7 @@ impl<T> Given<T> {
         }
     }
 
-    /// Applies `rule` and says whose fault it is when it fails.
+    /// Applies `rule`; on failure names the setting and its variable.
     fn check<U>(
         &self,
         field: &'static str,
@@ -89,47 +89,47 @@ impl LogtoConfigBuilder {
         }
     }
 
-    /// The issuer to expect instead of `<endpoint>/oidc`, exactly as the provider writes it: for a
-    /// provider other than Logto, or a Logto whose tokens name another domain than the endpoint.
-    /// The metadata is then read from `<issuer>/.well-known/openid-configuration`.
+    /// The issuer, exactly as the provider writes it. Default: `<endpoint>/oidc`. Set it for a provider other
+    /// than Logto, or for a Logto whose tokens name another domain than the endpoint. The metadata is then
+    /// read from `<issuer>/.well-known/openid-configuration`.
     pub fn issuer(mut self, issuer: impl AsRef<str>) -> Self {
         self.issuer = Some(issuer.as_ref().to_owned());
         self
     }
 
-    /// The application's secret, sent in the `Authorization` header. An application without one is a
+    /// The application's secret, sent in the `Authorization` header. An application without a secret is a
     /// public client.
     pub fn app_secret(self, app_secret: impl Into<Secret>) -> Self {
         self.client_authentication(ClientAuthentication::Basic(app_secret.into()))
     }
 
-    /// How the application proves who it is; replaces [`app_secret`](Self::app_secret).
+    /// How the application authenticates. Replaces [`app_secret`](Self::app_secret).
     pub fn client_authentication(mut self, authentication: ClientAuthentication) -> Self {
         self.client_authentication = Given::in_code(authentication);
         self
     }
 
-    /// The root of the application as browsers see it, for example `http://localhost:3000`. A path
-    /// prefix is kept and a trailing slash makes no difference. Needed for sign-in only.
+    /// The root of the application as browsers see it, for example `http://localhost:3000`. A path prefix is
+    /// kept, and a trailing slash makes no difference. Required for sign-in only.
     pub fn base_url(mut self, base_url: impl AsRef<str>) -> Self {
         self.base_url = Some(Given::in_code(base_url.as_ref().to_owned()));
         self
     }
 
-    /// The path of the callback below the base URL instead of `/callback`.
+    /// The path of the callback, below the base URL. Default: `/callback`.
     pub fn callback_path(mut self, path: impl Into<String>) -> Self {
         self.callback_path = path.into();
         self
     }
 
-    /// Where Logto sends the browser after sign-out instead of the base URL. May have a query.
+    /// The URI that Logto redirects to after sign-out. Default: the base URL. It may have a query.
     pub fn post_sign_out_redirect_uri(mut self, uri: impl AsRef<str>) -> Self {
         self.post_sign_out_redirect_uri = Some(uri.as_ref().to_owned());
         self
     }
 
-    /// Adds a scope: a [`UserScope`], a permission of an API resource, or one of an organization.
-    /// Every scope applies to every resource that knows it.
+    /// Adds a scope: a [`UserScope`], or a permission of an API resource or of an organization. Each scope
+    /// applies to every resource that defines it.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(Given::in_code(scope.into()));
         self
@@ -140,8 +140,7 @@ impl LogtoConfigBuilder {
         scopes.into_iter().fold(self, Self::scope)
     }
 
-    /// Whether `openid`, `offline_access` and `profile` are added to the scopes; `true` unless
-    /// changed.
+    /// Whether to add the scopes `openid`, `offline_access` and `profile`. Default: `true`.
     pub fn include_reserved_scopes(mut self, include: bool) -> Self {
         self.include_reserved_scopes = include;
         self
@@ -158,29 +157,28 @@ impl LogtoConfigBuilder {
         resources.into_iter().fold(self, Self::resource)
     }
 
-    /// The prompts instead of `consent`. Without `consent` Logto gives no refresh token; with an
+    /// The prompts of a sign-in. Default: `consent`. Without `consent` Logto issues no refresh token. With an
     /// empty list no `prompt` is sent.
     pub fn prompts(mut self, prompts: impl IntoIterator<Item = Prompt>) -> Self {
         self.prompts = prompts.into_iter().collect();
         self
     }
 
-    /// The tolerated difference between our clock and the provider's: 60 seconds unless changed, at
-    /// most [`MAX_CLOCK_SKEW`].
+    /// The tolerated difference between our clock and the provider's. Default: 60 seconds; at most
+    /// [`MAX_CLOCK_SKEW`].
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew;
         self
     }
 
-    /// How long before its expiry an access token is replaced: 60 seconds unless changed. A leeway
-    /// that is long in comparison with a token's lifetime is shortened for that token, so that a
-    /// fresh token is always usable.
+    /// How long before it expires an access token is replaced. Default: 60 seconds. For a short-lived token
+    /// the leeway is shortened, so that a fresh token is always usable.
     pub fn expiry_leeway(mut self, leeway: Duration) -> Self {
         self.expiry_leeway = leeway;
         self
     }
 
-    /// Audiences that an ID token may name besides the application. Logto never names any.
+    /// Audiences that an ID token may have besides the application. Logto never adds any.
     pub fn trusted_audiences<A: Into<String>>(
         mut self,
         audiences: impl IntoIterator<Item = A>,
@@ -189,9 +187,9 @@ impl LogtoConfigBuilder {
         self
     }
 
-    /// Origins besides the issuer's own at which the provider may have endpoints, for example
-    /// `https://login.example.com`. Logto needs none: all its endpoints are at the issuer's origin.
-    /// Whatever is named here receives the client secret and tokens.
+    /// Origins, besides the issuer's own, that may host endpoints of the provider, for example
+    /// `https://login.example.com`. Logto needs none: all its endpoints have the issuer's origin. These
+    /// origins receive the client secret and tokens.
     pub fn trusted_endpoint_origins<O: Into<String>>(
         mut self,
         origins: impl IntoIterator<Item = O>,
@@ -200,14 +198,14 @@ impl LogtoConfigBuilder {
         self
     }
 
-    /// Accepts plain http for hosts other than this machine. Everything, including the client secret
-    /// and the tokens, can then be read and changed on the way: for closed test networks only.
+    /// Allows plain http for hosts other than this machine. Anyone on the network can then read and change
+    /// everything, including the client secret and the tokens: only for closed test networks.
     pub fn dangerously_allow_http(mut self) -> Self {
         self.allow_http = true;
         self
     }
 
-    /// Checks everything.
+    /// Checks all settings.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How an application proves who it is.
+//! How an application authenticates.
 
 use std::sync::Arc;
 
@@ -9,31 +9,30 @@ use crate::{
     secret::Secret,
 };
 
-/// HS256 needs a key as long as its hash, in bytes
+/// The minimum length of an HS256 key in bytes: the length of the hash
 /// ([RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
 const SHORTEST_HS256_SECRET: usize = 32;
 
-/// How the application proves who it is at the token, revocation, introspection, device and pushed
-/// authorization endpoints
-/// ([OpenID Connect Core 9](https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication)).
+/// How the application authenticates at the token, revocation, introspection, device and pushed authorization
+/// endpoints ([OpenID Connect Core
+/// 9](https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication)).
 ///
-/// Logto advertises all five methods and gives its own applications the first three. The last two are
-/// made anew for every request, right before it is sent:
-/// [`authenticate`](crate::client_authentication::authenticate).
+/// Logto advertises all five methods and offers the first three to its own applications. For the last two,
+/// [`authenticate`](crate::client_authentication::authenticate) signs a new assertion right before each
+/// request is sent.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ClientAuthentication {
-    /// Not at all: a public client, identified by its id and protected by PKCE.
+    /// None: a public client, identified by its id and protected by PKCE.
     None,
-    /// `client_secret_basic`: id and secret in the `Authorization` header. What Logto recommends.
+    /// `client_secret_basic`: id and secret in the `Authorization` header. Logto recommends it.
     Basic(Secret),
     /// `client_secret_post`: id and secret in the request body.
     Post(Secret),
-    /// `client_secret_jwt`: an assertion made with the secret and HS256. The secret stays here, and
-    /// needs at least 32 bytes.
+    /// `client_secret_jwt`: an assertion signed with the secret and HS256. The secret is never sent, and has
+    /// at least 32 bytes.
     SecretJwt(Secret),
-    /// `private_key_jwt`: an assertion signed with a private key, of which the provider knows the
-    /// public half.
+    /// `private_key_jwt`: an assertion signed with a private key. The provider knows the public key.
     PrivateKeyJwt(Arc<dyn ClientAssertionSigner>),
 }
 
@@ -52,7 +51,7 @@ impl ClientAuthentication {
     }
 }
 
-/// Equal are the same method with the same secret or the very same signer.
+/// Equal if the method is the same, with the same secret or the identical signer.
 impl PartialEq for ClientAuthentication {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -69,16 +68,16 @@ impl PartialEq for ClientAuthentication {
 impl Eq for ClientAuthentication {}
 
 impl LogtoConfig {
-    /// The same configuration with another proof: how a secret or key is replaced while the
-    /// application runs. Sessions are not affected.
+    /// The same configuration with another secret or key, to replace it while the application runs. Sessions
+    /// are not affected.
     ///
-    /// Logto accepts every secret of an application until it expires or is deleted, so add the new
-    /// one there first, hand it over here, and delete the old one last. Both are only needed when
-    /// the order cannot be kept: then send a request that was answered with `invalid_client` once
-    /// more, [authenticated](crate::client_authentication::authenticate) with the other configuration.
+    /// Logto accepts every secret of an application until it expires or is deleted: add the new one there
+    /// first, set it here, and delete the old one last. If that order is impossible, keep both
+    /// configurations: when a response says `invalid_client`, send the request again,
+    /// [authenticated](crate::client_authentication::authenticate) with the other one.
     ///
     /// # Errors
-    /// [`ConfigError`] when the secret cannot be used.
+    /// [`ConfigError`] if the secret cannot be used.
     pub fn with_client_authentication(
         &self,
         authentication: ClientAuthentication,

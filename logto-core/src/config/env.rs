@@ -13,7 +13,7 @@ const RESOURCES: &str = "LOGTO_RESOURCES";
 const SCOPES: &str = "LOGTO_SCOPES";
 
 impl LogtoConfigBuilder {
-    /// Starts a configuration from the environment, to which more can be added.
+    /// Reads settings from the environment. More can be added.
     ///
     /// | variable | setting |
     /// |---|---|
@@ -26,14 +26,14 @@ impl LogtoConfigBuilder {
     ///
     /// # Errors
     ///
-    /// When a required variable is not set or a variable is not UTF-8. Values are checked by
-    /// [`build`](Self::build), which names the variable too.
+    /// A required variable is not set, or a variable is not UTF-8. [`build`](Self::build) checks the values
+    /// and also names the variable.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_lookup(std::env::var_os)
     }
 
-    /// Like [`from_env`](Self::from_env), from variables that `lookup` finds: a test's table, a
-    /// secret manager, a file.
+    /// Like [`from_env`](Self::from_env), with variables from `lookup`: a test's table, a secret manager, a
+    /// file.
     ///
     /// ```
     /// use logto_core::config::LogtoConfigBuilder;

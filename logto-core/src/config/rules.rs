@@ -1,4 +1,4 @@
-//! What a value has to look like.
+//! The checks of single settings.
 
 use url::{Host, Origin, Url};
 
@@ -38,7 +38,7 @@ pub(super) fn web_url(text: &str, allow_http: bool) -> Result<Url, ConfigProblem
     if text.is_empty() {
         return Err(ConfigProblem::Missing);
     }
-    // The URL parser would silently drop them.
+    // The URL parser drops these characters silently.
     no_white_space(text)?;
     let url = Url::parse(text).map_err(|_| ConfigProblem::NotAWebUrl)?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -63,7 +63,7 @@ pub(super) fn join(root: &Url, path: &str) -> Url {
     url
 }
 
-/// A path that a URL keeps as it is.
+/// A path that a URL keeps unchanged.
 pub(super) fn path(path: &str) -> Result<(), ConfigProblem> {
     let is_plain = path.starts_with('/')
         && !path.contains("//")
@@ -75,7 +75,7 @@ pub(super) fn path(path: &str) -> Result<(), ConfigProblem> {
     }
 }
 
-/// A token that is compared or sent as it is.
+/// A value that is compared or sent unchanged.
 pub(super) fn token(text: &str) -> Result<(), ConfigProblem> {
     if text.is_empty() {
         return Err(ConfigProblem::Missing);
@@ -83,7 +83,7 @@ pub(super) fn token(text: &str) -> Result<(), ConfigProblem> {
     no_white_space(text)
 }
 
-/// A client secret; unlike other tokens it may contain spaces, though not at its ends.
+/// A client secret. Unlike other values it may contain spaces, but not at its ends.
 pub(super) fn secret(text: &str) -> Result<(), ConfigProblem> {
     if text.is_empty() {
         return Err(ConfigProblem::EmptySecret);

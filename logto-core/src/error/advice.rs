@@ -4,27 +4,23 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-/// What an application does about an error: the one classification of the whole SDK.
+/// What an application does about an error: the one classification of the SDK.
 ///
-/// [`Error::advice`](super::Error::advice) gives it for every error of the protocol, the client's error
-/// for everything else. An error is never a reason to drop a session, except with
-/// [`SignInAgain`](Self::SignInAgain).
+/// [`Error::advice`](super::Error::advice) gives it for every error of the protocol; the client's error gives
+/// it for all others. Only [`SignInAgain`](Self::SignInAgain) is a reason to drop a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// Try the same call again. Nothing has changed: whoever was signed in still is.
+    /// Try the same call again. Nothing has changed: a signed-in user remains signed in.
     Retry {
-        /// How long to wait first: the server's `Retry-After`, at most one hour; `None` when it gave
-        /// none.
+        /// How long to wait first: the server's `Retry-After`, at most one hour; `None` if it sent none.
         after: Option<Duration>,
     },
-    /// This request is refused, and would be refused again. The session, if there is one, is as good as
-    /// before.
+    /// This request is refused, and would be refused again. The session, if there is one, is still valid.
     Refused,
-    /// Send the user through sign-in again: there is no session, the session has ended, or the sign-in
-    /// that was under way cannot be completed.
+    /// Start a new sign-in: there is no session, the session has ended, or the pending sign-in cannot be
+    /// completed.
     SignInAgain,
-    /// Somebody has to correct the configuration, in the program or in the Logto Console. Sessions
-    /// survive until then.
+    /// The configuration must be corrected, in the program or in the Logto Console. Sessions survive.
     FixConfiguration,
 }
 
@@ -34,8 +30,8 @@ impl Advice {
         matches!(self, Self::Retry { .. })
     }
 
-    /// The status for the response to a request that failed with such an error: 503, 403, 401 or 500, in
-    /// the order of the variants.
+    /// The HTTP status for a request that failed with this error: 503, 403, 401 or 500, in the order of the
+    /// variants.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Retry { .. } => StatusCode::SERVICE_UNAVAILABLE,

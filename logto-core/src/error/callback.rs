@@ -2,14 +2,14 @@
 
 use super::{Advice, ServerError};
 
-/// The longest callback that is read, in bytes.
+/// The longest accepted callback, in bytes.
 pub(crate) const MAX_CALLBACK_LENGTH: usize = 16 * 1024;
 
-/// Why a callback was refused. None of these changes an existing session.
+/// Why a callback was refused. An existing session is never affected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallbackError {
-    /// No sign-in was started in this browser, or it was completed already.
+    /// No sign-in was started in this browser, or it was already completed.
     #[error("no sign-in is pending in this browser, or it was completed already; start again")]
     NoPendingSignIn,
     /// The sign-in was started too long ago.
@@ -18,16 +18,16 @@ pub enum CallbackError {
     /// `state` is missing.
     #[error("`state` is missing")]
     MissingState,
-    /// `state` is not the one that was sent: the answer to another sign-in, or a forged one.
+    /// `state` is not the one that was sent: the response to another sign-in, or a forged one.
     #[error("`state` is not the one that was sent")]
     StateMismatch,
-    /// The callback arrived at another address than the one that was sent.
+    /// The callback arrived at another URL than the redirect URI that was sent.
     #[error("the callback arrived at another address than the redirect URI that was sent")]
     RedirectUriMismatch,
-    /// The provider announces `iss` in callbacks, and it is missing (RFC 9207).
+    /// `iss` is missing although the provider announces that it sends it (RFC 9207).
     #[error("`iss` is missing although the provider sends it")]
     MissingIssuer,
-    /// `iss` is another issuer than the one that the sign-in was started with.
+    /// `iss` differs from the issuer that the sign-in was started with.
     #[error("`iss` is not the issuer that the sign-in was started with")]
     IssuerMismatch,
     /// A parameter appears more than once.
@@ -36,13 +36,13 @@ pub enum CallbackError {
     /// Neither a code nor an error.
     #[error("the callback has neither `code` nor `error`")]
     MissingCode,
-    /// `code` has characters that no code has; it was not sent anywhere.
+    /// `code` contains characters that no authorization code has. It was not sent anywhere.
     #[error("`code` has characters that no authorization code has")]
     MalformedCode,
-    /// Longer than any callback of a provider.
+    /// The callback is longer than any that a provider sends.
     #[error("the callback is longer than {} bytes", MAX_CALLBACK_LENGTH)]
     TooLong,
-    /// The provider says that the sign-in failed.
+    /// The provider reports that the sign-in failed.
     #[error("{0}")]
     Server(ServerError),
 }

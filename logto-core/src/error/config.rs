@@ -1,16 +1,16 @@
-//! What can be wrong with a configuration.
+//! Errors of a configuration.
 
 use std::time::Duration;
 
-/// A setting that cannot be used. The message says which one and what to do about it, and never
-/// shows a secret or a URL, which might contain one.
+/// A setting that cannot be used. The message names the setting and says what to do. It never shows a secret,
+/// or a URL, which might contain one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Logto configuration: {field}{} {problem}", origin(.variable))]
 #[non_exhaustive]
 pub struct ConfigError {
-    /// The setting, by the name of its builder method.
+    /// The setting: the name of its builder method.
     pub field: &'static str,
-    /// The environment variable the value came from or should have come from.
+    /// The environment variable that holds the value, or is missing.
     pub variable: Option<&'static str>,
     /// What is wrong with it.
     pub problem: ConfigProblem,
@@ -36,19 +36,19 @@ fn origin(variable: &Option<&str>) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigProblem {
-    /// There is no value, or an empty one.
+    /// The value is missing or empty.
     #[error("is missing or empty: set it")]
     Missing,
-    /// A secret that is there but empty.
+    /// The secret is set but empty.
     #[error("is empty: set it, or leave it out altogether for an application without a secret")]
     EmptySecret,
-    /// A secret too short for its use.
+    /// The secret is too short for its use.
     #[error("is too short: `client_secret_jwt` needs at least {minimum} bytes")]
     TooShort {
         /// The limit, in bytes.
         minimum: usize,
     },
-    /// White space or control characters, which usually come from copying.
+    /// The value contains white space or control characters, usually from copying.
     #[error("contains white space or control characters: remove them")]
     WhiteSpace,
     /// An environment variable that is not text.
@@ -63,7 +63,7 @@ pub enum ConfigProblem {
          dangerously_allow_http)"
     )]
     PlainHttp,
-    /// A part of a URL that must not be there.
+    /// The URL has a part that is not allowed.
     #[error("contains a {0}: remove it")]
     UnexpectedUrlPart(&'static str),
     /// Not a plain path.
@@ -87,7 +87,7 @@ pub enum ConfigProblem {
     /// `none` together with another prompt.
     #[error("combine `none` with another prompt: `none` must stand alone")]
     NoneWithOthers,
-    /// A duration beyond its limit.
+    /// The duration exceeds its limit.
     #[error("is too long: give at most {} seconds", maximum.as_secs())]
     TooLong {
         /// The limit.
@@ -95,7 +95,7 @@ pub enum ConfigProblem {
     },
 }
 
-/// A client assertion could not be signed. The text says why and holds nothing of the key.
+/// A client assertion could not be signed. The text says why and contains nothing of the key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the client assertion could not be signed: {0}")]
 pub struct SigningError(pub String);

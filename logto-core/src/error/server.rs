@@ -1,4 +1,4 @@
-//! The server's verdict.
+//! Error responses of the server.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde_json::{Map, Value};
 
 use super::{Advice, Endpoint, sanitized};
 
-/// An OAuth error object: the server's verdict on a request, or on a sign-in when it came through the
-/// browser ([RFC 6749 sections 4.1.2.1 and 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
+/// An OAuth error object: the server's response to a request, or to a sign-in if it came through the browser
+/// ([RFC 6749 sections 4.1.2.1 and 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
 ///
-/// Text from the wire is cut to 2,048 characters and freed of control characters. It may be shown to
-/// a developer; escape it before it goes into HTML.
+/// Received text is cut to 2,048 characters, and control characters are replaced. It may be shown to a
+/// developer; escape it before it goes into HTML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{endpoint} endpoint answered {error}{}", .description.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct ServerError {
-    /// Who said so.
+    /// The endpoint that responded.
     pub endpoint: Endpoint,
     /// The HTTP status; `None` for an error that came through the browser.
     pub status: Option<u16>,
@@ -25,15 +25,14 @@ pub struct ServerError {
     pub description: Option<String>,
     /// The `error_uri` member.
     pub uri: Option<String>,
-    /// Logto's own `code` member, for example `oidc.invalid_grant`. It has nothing to do with an
-    /// authorization code.
+    /// Logto's own `code` member, for example `oidc.invalid_grant`. It is not an authorization code.
     pub logto_code: Option<String>,
     /// Logto's `message` member, in the language of the request.
     pub message: Option<String>,
 }
 
 impl ServerError {
-    /// Reads an OAuth error object with Logto's additions; `None` without an `error`, or with an empty one.
+    /// Reads an OAuth error object with Logto's additions. `None` if `error` is missing or empty.
     pub(crate) fn from_members(
         endpoint: Endpoint,
         status: Option<u16>,
@@ -88,13 +87,13 @@ macro_rules! oauth_error_codes {
         #[non_exhaustive]
         pub enum OAuthErrorCode {
             $($(#[$doc])* $variant,)+
-            /// A code that this version does not know, cut to 128 characters. Characters that no
-            /// code may have are replaced.
+            /// A code that this version does not know, cut to 128 characters. Characters that a code cannot
+            /// have are replaced.
             Other(String),
         }
 
         impl OAuthErrorCode {
-            /// The code as it is written on the wire.
+            /// The code as sent by the server.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $code,)+
@@ -119,23 +118,24 @@ oauth_error_codes! {
     InvalidRequest = "invalid_request",
     /// Client authentication failed.
     InvalidClient = "invalid_client",
-    /// The code or refresh token is unknown, expired, revoked, used, or belongs to another client.
-    /// Logto does not say which.
+    /// The code or refresh token is unknown, expired, revoked, used, or belongs to another client. Logto does
+    /// not say which.
     InvalidGrant = "invalid_grant",
     /// This client may not use this grant.
     UnauthorizedClient = "unauthorized_client",
     /// The server does not know this grant.
     UnsupportedGrantType = "unsupported_grant_type",
-    /// The scope is unknown, malformed or more than was granted.
+    /// The scope is unknown, malformed or exceeds what was granted.
     InvalidScope = "invalid_scope",
     /// The resource is unknown or was not granted (RFC 8707).
     InvalidTarget = "invalid_target",
-    /// The token is unknown, expired or of the wrong kind (RFC 6750).
+    /// The token is unknown, expired or of the wrong type (RFC 6750).
     InvalidToken = "invalid_token",
-    /// The token lacks a scope (RFC 6750); at Logto also: the organizations scope was not granted.
+    /// The token lacks a scope (RFC 6750). Logto also uses it if the organizations scope was not granted.
     InsufficientScope = "insufficient_scope",
-    /// The user or the server denied; at Logto also: not a member of the organization, organization
-    /// not granted to this application, or the organization demands MFA.
+    /// The user or the server denied the request. Logto also uses it if the user is not a member of the
+    /// organization, the organization has not granted this application access, or the organization requires
+    /// MFA.
     AccessDenied = "access_denied",
     /// The token cannot be revoked or introspected, for example because it is a JWT (RFC 7009).
     UnsupportedTokenType = "unsupported_token_type",
@@ -145,17 +145,17 @@ oauth_error_codes! {
     UnsupportedResponseMode = "unsupported_response_mode",
     /// The redirect URI is not registered.
     InvalidRedirectUri = "invalid_redirect_uri",
-    /// `prompt=none` and nobody is signed in (OpenID Connect Core 3.1.2.6).
+    /// `prompt=none`, and no user is signed in (OpenID Connect Core 3.1.2.6).
     LoginRequired = "login_required",
-    /// `prompt=none` and the user would have to consent.
+    /// `prompt=none`, and the user would have to consent.
     ConsentRequired = "consent_required",
-    /// `prompt=none` and the user would have to do something.
+    /// `prompt=none`, and the user would have to interact.
     InteractionRequired = "interaction_required",
-    /// `prompt=none` and the user would have to choose an account.
+    /// `prompt=none`, and the user would have to choose an account.
     AccountSelectionRequired = "account_selection_required",
-    /// Device flow: the user has not answered yet (RFC 8628).
+    /// Device flow: the user has not decided yet (RFC 8628).
     AuthorizationPending = "authorization_pending",
-    /// Device flow: ask less often (RFC 8628).
+    /// Device flow: poll less often (RFC 8628).
     SlowDown = "slow_down",
     /// Device flow: the code has expired (RFC 8628).
     ExpiredToken = "expired_token",
@@ -171,7 +171,7 @@ impl fmt::Display for OAuthErrorCode {
     }
 }
 
-/// An error code as the grammar of RFC 6749 has it: printable ASCII without quotes and backslashes.
+/// An error code according to RFC 6749: printable ASCII without quotes and backslashes.
 fn error_code(text: &str) -> String {
     text.chars()
         .take(128)

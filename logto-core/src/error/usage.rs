@@ -1,20 +1,20 @@
-//! What configuration, metadata or session cannot give.
+//! Requests that configuration, metadata or session do not allow.
 
 use super::{Advice, ConfigError, Endpoint, SigningError};
 
-/// A request that configuration, metadata or session cannot satisfy; no network call was made.
+/// A request that the configuration, the metadata or the session cannot satisfy. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageError {
     /// There is no session, or it has ended.
     #[error("nobody is signed in")]
     NotSignedIn,
-    /// The session holds no refresh token, so an expired access token cannot be replaced. Ask for
+    /// The session has no refresh token, so an expired access token cannot be replaced. Request
     /// `offline_access` with `prompt=consent`.
     #[error("the session has no refresh token; ask for offline_access with prompt=consent")]
     NoRefreshToken,
-    /// The resource was not part of the sign-in. Asking for it would spend the refresh token for an
-    /// error.
+    /// The resource was not part of the sign-in. The provider would refuse it, and the attempt would spend
+    /// the refresh token.
     #[error(
         "resource `{0}` was not requested at sign-in; add it to the configured resources and sign in again"
     )]
@@ -27,19 +27,19 @@ pub enum UsageError {
         "organization tokens need the scope urn:logto:scope:organizations; add it and sign in again"
     )]
     OrganizationsScopeMissing,
-    /// The provider's metadata names no such endpoint.
+    /// The provider's metadata has no such endpoint.
     #[error("the provider does not advertise a {0} endpoint")]
     EndpointNotAdvertised(Endpoint),
-    /// A parameter is not acceptable; the text says which and why.
+    /// A parameter is invalid. The text says which and why.
     #[error("{0}")]
     InvalidParameter(String),
-    /// The configuration lacks what this step needs.
+    /// The configuration lacks a setting that this step requires.
     #[error("{0}")]
     Configuration(#[from] ConfigError),
-    /// The private key that proves who the application is cannot be used.
+    /// The private key for client authentication cannot be used.
     #[error("{0}")]
     ClientAssertion(#[from] SigningError),
-    /// A machine was driven on after it was done.
+    /// A machine was polled after it was done.
     #[error("this job is done; its output was handed out before")]
     AlreadyDone,
 }

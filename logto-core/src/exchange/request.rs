@@ -1,4 +1,4 @@
-//! The requests that exchanges are made of.
+//! Building the requests of exchanges.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
@@ -32,8 +32,8 @@ pub(crate) fn post_form(endpoint: &Url, form: String) -> Request<Bytes> {
 fn request(method: Method, endpoint: &Url, body: Bytes) -> Request<Bytes> {
     let mut request = Request::new(body);
     *request.method_mut() = method;
-    // A `Url` with http or https is always a valid `Uri`; should that ever fail, the HTTP client
-    // refuses the empty path that stays.
+    // A `Url` with http or https is always a valid `Uri`. If that ever fails, the path remains empty and the
+    // HTTP client refuses the request.
     if let Ok(uri) = endpoint.as_str().parse() {
         *request.uri_mut() = uri;
     }
@@ -43,8 +43,8 @@ fn request(method: Method, endpoint: &Url, body: Bytes) -> Request<Bytes> {
     request
 }
 
-/// A header value that does not show in `Debug`. Text that cannot stand in a header gives an empty
-/// value, which the server refuses.
+/// A header value that `Debug` does not show. Text that is not allowed in a header becomes an empty value,
+/// which the server refuses.
 pub(crate) fn sensitive(value: &str) -> HeaderValue {
     let mut value = HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);

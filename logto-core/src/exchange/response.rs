@@ -1,4 +1,4 @@
-//! What every response of a provider is checked for.
+//! The checks of every response of a provider.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     time::UnixTime,
 };
 
-/// Reads a response of which the protocol demands success and a JSON object
+/// Reads a response that must have a success status and a JSON object
 /// ([RFC 6749 section 5](https://www.rfc-editor.org/rfc/rfc6749#section-5)).
 pub(crate) fn json_object(
     endpoint: Endpoint,
@@ -26,9 +26,9 @@ pub(crate) fn json_object(
         .map_err(|error| unusable(endpoint, response, error.to_string()).into())
 }
 
-/// A duration as the protocol writes it: a number of seconds, not negative. A string of digits is read
-/// as well: some servers write their numbers so, and it cannot mean anything else. What is too long to
-/// represent is [`Duration::MAX`].
+/// A duration as the protocol writes it: a non-negative number of seconds. A string of digits is accepted
+/// too: some servers write numbers as strings, and it cannot mean anything else. A value that is too large
+/// becomes [`Duration::MAX`].
 pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     let seconds: f64 = match value {
         Value::Number(number) => number.as_f64()?,
@@ -40,7 +40,7 @@ pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
-/// Demands success and a JSON content type.
+/// Requires a success status and a JSON content type.
 pub(crate) fn json_response(
     endpoint: Endpoint,
     response: &Response<Bytes>,
@@ -50,11 +50,11 @@ pub(crate) fn json_response(
     if has_json_content_type(response.headers()) {
         return Ok(());
     }
-    // A captive portal or a proxy's page, not the provider: this passes.
+    // A page of a captive portal or a proxy instead of the provider's response: a temporary failure.
     Err(unavailable(endpoint, response, now).into())
 }
 
-/// Demands a 2xx status; turns anything else into the error that it stands for.
+/// Requires a 2xx status. Any other becomes the error that it stands for.
 pub(crate) fn success(
     endpoint: Endpoint,
     response: &Response<Bytes>,
@@ -122,7 +122,7 @@ pub(crate) fn redirect_problem(headers: &HeaderMap) -> String {
     format!("a redirect, which is not followed, to {target}")
 }
 
-/// `application/json` and its relatives, such as `application/jwk-set+json`.
+/// `application/json` and related types such as `application/jwk-set+json`.
 pub(crate) fn has_json_content_type(headers: &HeaderMap) -> bool {
     let Some(value) = headers
         .get(header::CONTENT_TYPE)
@@ -140,7 +140,7 @@ pub(crate) fn has_json_content_type(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// The error of a `WWW-Authenticate: Bearer` challenge that came without a JSON body
+/// The error of a `WWW-Authenticate: Bearer` challenge without a JSON body
 /// ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
 fn bearer_error(endpoint: Endpoint, response: &Response<Bytes>) -> Option<ServerError> {
     let challenge = response
