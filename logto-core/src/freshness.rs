@@ -47,21 +47,21 @@ impl FreshnessPolicy {
     };
 }
 
-/// What to do about a value that is needed now.
+/// What to do when a value is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lookup {
-    /// Use what is there.
+    /// Use the cached value.
     Hit,
-    /// Use what is there, and fetch a new one meanwhile.
+    /// Use the cached value, and fetch a new one in the background.
     HitAndRefresh,
-    /// Fetch; there is nothing to use.
+    /// Fetch: there is no usable value.
     Fetch,
-    /// There is nothing to use, and asking again would be too soon.
+    /// There is no usable value, and it is too early for the next attempt.
     Wait(Duration),
 }
 
-/// What is known about one cached value: its age, its failures, and how often unknown keys have asked.
+/// The state of one cached value: its age, its failures, and the fetches that unknown keys triggered.
 #[derive(Clone, Debug)]
 pub struct Freshness {
     policy: FreshnessPolicy,
@@ -100,12 +100,13 @@ impl Freshness {
         }
     }
 
-    /// Asks to fetch the value because of a key that is not in it. Takes from the allowance.
+    /// Asks to fetch the value because of an unknown key. Counts against the allowance: without a limit, a
+    /// flood of tokens with invented keys would be passed on to the provider as a flood of requests.
     ///
     /// # Errors
-    /// How long it takes until the allowance has one more, when it is used up. Until then nobody can say
+    /// The time until the allowance permits one more fetch, if it is used up. Until then it is unknown
     /// whether the provider has such a key: it may have rotated its keys more often than the allowance
-    /// foresees.
+    /// permits.
     pub fn fetch_for_unknown_key(&mut self, now: UnixTime) -> Result<(), Duration> {
         self.refill(now);
         if self.tokens == 0 {
@@ -124,8 +125,7 @@ impl Freshness {
         self.failed_at = None;
     }
 
-    /// An attempt failed at `now`; the server may have said when to come back. What was fetched before
-    /// stays.
+    /// An attempt failed at `now`. The server may have sent `Retry-After`. The cached value stays.
     pub fn failed(&mut self, now: UnixTime, retry_after: Option<Duration>) {
         let doubled = self
             .policy
@@ -138,14 +138,15 @@ impl Freshness {
         self.failed_at = Some(now);
     }
 
-    /// What is left of the pause after a failure; nothing when the clock went back to before it.
+    /// What remains of the pause after a failure; nothing if the clock was set back to before it.
     fn remaining_pause(&self, now: UnixTime) -> Option<Duration> {
         let failed_at = self.failed_at.filter(|failed_at| *failed_at <= now)?;
         let remaining = failed_at.plus(self.pause).since(now);
         (!remaining.is_zero()).then_some(remaining)
     }
 
-    /// The age of the value; a clock that went back makes it old rather than young for ever.
+    /// The age of the value. If the clock was set back, the value counts as old: otherwise it would stay
+    /// fresh for as long as the clock was wrong.
     fn age(&self, now: UnixTime) -> Option<Duration> {
         self.fetched_at.map(|at| {
             if now < at {

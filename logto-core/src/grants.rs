@@ -1,4 +1,4 @@
-//! The grants of the token endpoint: one exchange each.
+//! The grants of the token endpoint, one exchange each.
 
 mod authorization_code;
 mod client_credentials;
@@ -16,7 +16,7 @@ pub use token_exchange::{ExchangeToken, TypedToken};
 
 use crate::tokens::TokenTarget;
 
-/// The parameters that say what a token is for.
+/// The parameters for the target of a token.
 fn target_parameters(target: &TokenTarget) -> Vec<(&'static str, Cow<'_, str>)> {
     let scopes: Vec<&str> = target.scopes().iter().map(String::as_str).collect();
     [

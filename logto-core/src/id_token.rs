@@ -1,4 +1,4 @@
-//! Checking an ID token.
+//! Verifying an ID token.
 
 use std::{fmt, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     time::UnixTime,
 };
 
-/// What an ID token has to say to be accepted
+/// What an application requires of an ID token
 /// ([OpenID Connect Core 3.1.3.7](https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation)).
 ///
 /// ```
@@ -26,7 +26,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug)]
-#[must_use = "nothing is checked before `verify`"]
+#[must_use = "a verification checks nothing until `verify` is called"]
 pub struct IdTokenVerification<'a> {
     issuer: &'a str,
     client_id: &'a str,
@@ -40,7 +40,7 @@ pub struct IdTokenVerification<'a> {
 }
 
 impl<'a> IdTokenVerification<'a> {
-    /// Demands a token from exactly this `issuer` for exactly this client.
+    /// Requires a token from exactly this `issuer` for exactly this client.
     pub fn new(issuer: &'a str, client_id: &'a str) -> Self {
         Self {
             issuer,
@@ -55,15 +55,15 @@ impl<'a> IdTokenVerification<'a> {
         }
     }
 
-    /// How far the provider's clock and ours may be apart: [`DEFAULT_CLOCK_SKEW`] unless said
-    /// otherwise, and at most [`MAX_CLOCK_SKEW`], to which longer times are cut.
+    /// The tolerated difference between the provider's clock and ours. Default: [`DEFAULT_CLOCK_SKEW`].
+    /// Longer values are cut to [`MAX_CLOCK_SKEW`].
     pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
         self.clock_skew = clock_skew.min(MAX_CLOCK_SKEW);
         self
     }
 
-    /// Audiences that a token may have besides the client, provided that its `azp` is the client.
-    /// Without this, a token with a second audience is refused.
+    /// Audiences that a token may have besides the client, if its `azp` is the client. By default, a token
+    /// with a second audience is refused.
     pub fn trusted_audiences(mut self, trusted_audiences: &'a [String]) -> Self {
         self.trusted_audiences = trusted_audiences;
         self
@@ -75,7 +75,7 @@ impl<'a> IdTokenVerification<'a> {
         self
     }
 
-    /// The `max_age` of the authorization request: `auth_time` must be there and not be older.
+    /// The `max_age` of the authorization request: `auth_time` must be present and not be older.
     pub fn max_age(mut self, max_age: impl Into<Option<Duration>>) -> Self {
         self.max_age = max_age.into();
         self
@@ -87,27 +87,27 @@ impl<'a> IdTokenVerification<'a> {
         self
     }
 
-    /// The access token of the same response: `at_hash` must fit it. Logto sends no `at_hash`, which
-    /// is in order.
+    /// The access token of the same response, which `at_hash` must match. Logto sends no `at_hash`, which is
+    /// allowed.
     pub fn access_token(mut self, access_token: impl Into<Option<&'a str>>) -> Self {
         self.access_token = access_token.into().map(Undisclosed);
         self
     }
 
-    /// The claims from before a refresh, which the new token must continue
+    /// The claims before a refresh, which the new token must continue
     /// ([OpenID Connect Core 12.2](https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse)):
-    /// the same `iss`, `sub` and `azp`, an `iat` and `auth_time` that are not earlier, and, if it
-    /// has one, the same `nonce`.
+    /// the same `iss`, `sub` and `azp`, an `iat` and `auth_time` that are not earlier, and the same `nonce`
+    /// if it has one.
     pub fn previous(mut self, previous: impl Into<Option<&'a IdTokenClaims>>) -> Self {
         self.previous = previous.into();
         self
     }
 
-    /// Checks signature and claims of `id_token`, at `now`.
+    /// Checks the signature and the claims of `id_token` at `now`.
     ///
     /// # Errors
-    /// The first thing that is wrong. With [`TokenError::KeyNotFound`] it is worth fetching the
-    /// provider's keys again.
+    /// The first check that fails. With [`TokenError::KeyNotFound`], fetch the provider's keys and verify
+    /// again.
     pub fn verify(
         &self,
         id_token: &str,
@@ -162,7 +162,7 @@ impl<'a> IdTokenVerification<'a> {
         }
     }
 
-    /// Compares with what the authorization request asked for.
+    /// Compares the claims with the authorization request.
     fn check_request(&self, claims: &IdTokenClaims, now: UnixTime) -> Result<(), TokenError> {
         if let Some(Undisclosed(sent)) = self.nonce {
             let nonce = claims
@@ -237,7 +237,7 @@ fn same(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
-/// A borrowed secret, kept out of `Debug`.
+/// A borrowed secret that `Debug` does not show.
 #[derive(Clone, Copy)]
 struct Undisclosed<'a>(&'a str);
 

@@ -1,5 +1,5 @@
-//! Token introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)): asking the provider about
-//! an opaque token.
+//! Token introspection ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)): asking the provider whether an
+//! opaque token is valid.
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
@@ -20,36 +20,36 @@ use crate::{
     time::UnixTime,
 };
 
-/// Asks the provider what an opaque token is worth.
+/// Asks the provider about an opaque token.
 ///
-/// Logto does not introspect JWTs (`unsupported_token_type`): those are checked with
-/// [`AccessTokenVerification`](crate::api_token::AccessTokenVerification). An error of this exchange
-/// says nothing about the token; the API then answers 503.
+/// Logto does not introspect JWTs (`unsupported_token_type`); verify those with
+/// [`AccessTokenVerification`](crate::api_token::AccessTokenVerification). An error of this exchange says
+/// nothing about the token: the API then responds with 503.
 #[derive(Clone, Debug)]
 pub struct Introspect {
     endpoint: ClientEndpoint,
     token: Secret,
 }
 
-/// What the provider says about a token. [`OpaqueTokenVerification`] judges it.
+/// The provider's statement about a token. [`OpaqueTokenVerification`] checks it.
 ///
 /// `Debug` shows the names of the members only.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Introspection {
-    /// Whether the token is good at all.
+    /// Whether the token is valid.
     pub active: bool,
-    /// Everything else, as it was received.
+    /// All other members, as received.
     pub members: Map<String, Value>,
 }
 
-/// What an opaque token has to be to be accepted by an API.
+/// What an API requires of an opaque token.
 ///
-/// Logto's opaque tokens are for its own userinfo endpoint and name no audience. An API that accepts
-/// them has to say of which applications, or it would accept the tokens of every application of the
-/// tenant, also those of third parties.
+/// Logto's opaque tokens are meant for its own userinfo endpoint and have no audience. An API that accepts
+/// them must name the applications; otherwise it would accept the tokens of every application of the tenant,
+/// including third parties.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[must_use = "nothing is checked before `check`"]
+#[must_use = "a verification checks nothing until `check` is called"]
 pub struct OpaqueTokenVerification {
     issuer: String,
     recipient: Recipient,
@@ -90,7 +90,7 @@ impl Exchange for Introspect {
     }
 
     /// # Errors
-    /// Besides the usual ones [`Error::Response`] when `active` is not a boolean.
+    /// In addition to the usual errors, [`Error::Response`] if `active` is not a boolean.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<Introspection, Error> {
         let mut members = exchange::json_object(Self::ENDPOINT, &response, now)?;
         match members.remove("active") {
@@ -104,7 +104,7 @@ impl Exchange for Introspect {
 }
 
 impl OpaqueTokenVerification {
-    /// Demands a token of `issuer` that was issued to one of these applications, by their ids.
+    /// Requires a token of `issuer` that was issued to one of these applications, by their ids.
     pub fn of_applications<S: Into<String>>(
         issuer: impl Into<String>,
         client_ids: impl IntoIterator<Item = S>,
@@ -113,7 +113,7 @@ impl OpaqueTokenVerification {
         Self::new(issuer, Recipient::Applications(client_ids))
     }
 
-    /// Demands a token of `issuer` for this audience, for providers that say so.
+    /// Requires a token of `issuer` for this audience, for providers that name one.
     pub fn for_audience(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::new(issuer, Recipient::Audience(audience.into()))
     }
@@ -127,29 +127,28 @@ impl OpaqueTokenVerification {
         }
     }
 
-    /// Scopes that the token must have, all of them, in addition to those already required.
+    /// Adds scopes that the token must have, all of them.
     pub fn require_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.required_scopes
             .extend(scopes.into_iter().map(Into::into));
         self
     }
 
-    /// How far the provider's clock and ours may be apart, at most [`MAX_CLOCK_SKEW`].
+    /// The tolerated difference between the provider's clock and ours, at most [`MAX_CLOCK_SKEW`].
     pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
         self.clock_skew = clock_skew.min(MAX_CLOCK_SKEW);
         self
     }
 
-    /// The issuer whose tokens this is about.
+    /// The issuer that tokens must come from.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Judges what the provider said, at `now`. An answer that was kept is judged again each time.
+    /// Checks the provider's statement at `now`. Check a cached statement again each time it is used.
     ///
     /// # Errors
-    /// The first thing that is wrong. A refresh token is active too, but no bearer token:
-    /// [`TokenError::WrongType`].
+    /// The first check that fails. A refresh token is active too, but is not a bearer token:
     pub fn check(
         &self,
         introspection: &Introspection,
@@ -187,7 +186,7 @@ impl Introspection {
         token_type.is_some_and(|token_type| token_type.eq_ignore_ascii_case("bearer"))
     }
 
-    /// A token without `sub` is an application's own
+    /// A token without `sub` belongs to the application itself
     /// ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
     fn claims(&self) -> Result<ApiTokenClaims, TokenError> {
         // A signed token says nothing by accident, so that its claims are read strictly. This is a plain

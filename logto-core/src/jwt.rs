@@ -1,13 +1,13 @@
-//! Signed tokens: the part of JOSE that Logto's tokens need, and no more.
+//! Signed tokens: the part of JOSE that Logto's tokens need.
 //!
-//! [`KeySet`] reads a provider's keys with a [`JwsVerifier`]; [`verify`] checks one token against
-//! them. What the claims have to say is checked for each kind of token:
+//! [`KeySet`] reads a provider's keys with a [`JwsVerifier`]; [`verify`] checks a token against them. The
+//! claims are checked for each type of token:
 //! [`IdTokenVerification`](crate::id_token::IdTokenVerification),
 //! [`AccessTokenVerification`](crate::api_token::AccessTokenVerification),
 //! [`LogoutTokenVerification`](crate::logout_token::LogoutTokenVerification).
 //!
-//! Encryption, compression, the JSON serializations, symmetric algorithms and keys from a token's own
-//! header do not exist here ([RFC 8725](https://www.rfc-editor.org/rfc/rfc8725)).
+//! Encryption, compression, the JSON serializations, symmetric algorithms and keys from a token's own header
+//! are not supported ([RFC 8725](https://www.rfc-editor.org/rfc/rfc8725)).
 
 mod algorithm;
 #[cfg(feature = "aws-lc")]
@@ -43,15 +43,14 @@ pub(crate) use self::{
     validity::Validity,
 };
 
-/// The longest access token or logout token that is read, in bytes. Such tokens travel in an HTTP
-/// header or form, where servers stop earlier than that.
+/// The longest accepted access token or logout token, in bytes. Such tokens are sent in an HTTP header or
+/// form, and servers have lower limits.
 pub const MAX_TOKEN_LEN: usize = 16 * 1024;
 
-/// The longest ID token that is read, in bytes. The ID token of a user in 1,000 organizations has
-/// about 40 KiB.
+/// The longest accepted ID token, in bytes. The ID token of a user in 1,000 organizations has about 40 KiB.
 pub const MAX_ID_TOKEN_LEN: usize = 64 * 1024;
 
-/// The kinds of tokens, which must not be taken for one another
+/// The types of tokens, none of which is accepted as another
 /// ([RFC 8725 section 3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -85,14 +84,13 @@ impl TokenType {
     }
 }
 
-/// A token whose signature is that of a key of the provider.
+/// A token that a key of the provider signed.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct VerifiedJwt {
     /// The header.
     pub header: Header,
-    /// The claims. Signed, but not compared with anything: who issued the token, for whom and until
-    /// when remains to be checked.
+    /// The claims. They are signed but not checked: issuer, audience and expiry remain to be compared.
     pub claims: Map<String, Value>,
 }
 
@@ -104,11 +102,11 @@ impl fmt::Debug for VerifiedJwt {
     }
 }
 
-/// Checks that `token` is a JWT of the `expected` type, at most `max_len` bytes long, and that it is
-/// signed by one of `keys`.
+/// Checks that `token` is a JWT of the `expected` type, at most `max_len` bytes long, and signed by one of
+/// `keys`.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// The first check that fails.
 pub fn verify(
     token: &str,
     keys: &KeySet,
@@ -118,15 +116,15 @@ pub fn verify(
     UnverifiedJwt::parse(token, expected, max_len)?.verify(keys)
 }
 
-/// A well-formed token of the right type that **anybody may have written**: it says which issuer's
-/// keys to look at, and is good for nothing else until [`UnverifiedJwt::verify`].
+/// A well-formed token of the right type whose signature is **not verified**: anybody may have written it.
+/// Use it to choose the issuer's keys, and for nothing else before [`UnverifiedJwt::verify`].
 pub struct UnverifiedJwt<'a> {
     decoded: Decoded<'a>,
     claims: Map<String, Value>,
 }
 
 impl<'a> UnverifiedJwt<'a> {
-    /// Reads a token without checking its signature.
+    /// Reads a token without verifying its signature.
     ///
     /// # Errors
     /// [`TokenError::TooLong`], [`TokenError::Malformed`], [`TokenError::UnsupportedAlgorithm`],
@@ -142,7 +140,7 @@ impl<'a> UnverifiedJwt<'a> {
         self.decoded.header.algorithm
     }
 
-    /// The name of the key that the token claims to be signed with.
+    /// The `kid` of the key that the token claims to be signed with.
     pub fn unverified_kid(&self) -> Option<&str> {
         self.decoded.header.kid.as_deref()
     }
@@ -152,7 +150,7 @@ impl<'a> UnverifiedJwt<'a> {
         self.claims.get("iss")?.as_str()
     }
 
-    /// Checks the signature.
+    /// Verifies the signature.
     ///
     /// # Errors
     /// [`TokenError::KeyNotFound`], [`TokenError::AmbiguousKey`], [`TokenError::KeyMismatch`] or
@@ -174,13 +172,13 @@ impl fmt::Debug for UnverifiedJwt<'_> {
     }
 }
 
-/// Whether a token has a signature, good or bad.
+/// Whether a token has a signature, valid or not.
 pub(crate) fn is_signed(token: &str) -> bool {
     !token.ends_with('.')
 }
 
-/// A token with these claims and the header of `token`. It has no signature, so that it is never taken
-/// for one that was issued.
+/// A token with these claims and the header of `token`. It has no signature, so that it is never mistaken for
+/// an issued one.
 pub(crate) fn without_signature(token: &str, claims: &Map<String, Value>) -> String {
     let header = token.split('.').next().unwrap_or_default();
     let payload = URL_SAFE_NO_PAD.encode_to_string(Value::from(claims.clone()).to_string());

@@ -1,4 +1,4 @@
-//! Back-channel logout: the token by which the provider says that a session has ended
+//! Back-channel logout: the token with which the provider reports that a session has ended
 //! ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)).
 
 use std::time::Duration;
@@ -19,11 +19,11 @@ use crate::{
 /// The member of `events` that makes a token a logout token.
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// How long after it was issued a logout token is accepted, whatever its `exp` says. Logto's live for
-/// two minutes.
+/// How long after it was issued a logout token is accepted, whatever its `exp` says. Logto's live for two
+/// minutes.
 const MAX_LIFETIME: Duration = Duration::from_secs(300);
 
-/// The `logout_token` in the body of a back-channel logout request, a form.
+/// The `logout_token` in the form body of a back-channel logout request.
 ///
 /// # Errors
 /// [`TokenError::TooLong`]; [`TokenError::Malformed`] unless there is exactly one.
@@ -43,19 +43,19 @@ pub fn from_form(body: &[u8]) -> Result<Secret, TokenError> {
     }
 }
 
-/// What a logout token has to say to be accepted (section 2.6).
+/// What an application requires of a logout token (section 2.6).
 ///
-/// The answer to the request is 200, or 400 for a token that is refused, both with
-/// `Cache-Control: no-store`. The provider's keys being out of reach is neither: 503.
+/// Respond with 200, or with 400 if the token is refused, both with `Cache-Control: no-store`. If the
+/// provider's keys cannot be fetched, respond with 503.
 #[derive(Clone, Copy, Debug)]
-#[must_use = "nothing is checked before `verify`"]
+#[must_use = "a verification checks nothing until `verify` is called"]
 pub struct LogoutTokenVerification<'a> {
     issuer: &'a str,
     client_id: &'a str,
     clock_skew: Duration,
 }
 
-/// A checked logout token: whose sessions have to end.
+/// A verified logout token: which sessions must end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogoutToken {
@@ -65,17 +65,17 @@ pub struct LogoutToken {
     pub sid: Option<String>,
     /// The user.
     pub sub: Option<String>,
-    /// The token's name. A token is good once: refuse one whose name was seen before.
+    /// The token's id. A token is valid once: refuse one whose id was seen before.
     pub jti: String,
     /// When it was issued, by the provider's clock. A session of [`sub`](Self::sub) that
     /// [began](crate::Session::began_at) later does not end.
     pub iat: UnixTime,
-    /// Until when `jti` has to be remembered: after that the token is refused for its age.
+    /// Until when to remember `jti`. After that, the token is refused for its age.
     pub remember_until: UnixTime,
 }
 
 impl<'a> LogoutTokenVerification<'a> {
-    /// Demands a token from exactly this `issuer` for exactly this client.
+    /// Requires a token from exactly this `issuer` for exactly this client.
     pub fn new(issuer: &'a str, client_id: &'a str) -> Self {
         Self {
             issuer,
@@ -84,18 +84,18 @@ impl<'a> LogoutTokenVerification<'a> {
         }
     }
 
-    /// How far the provider's clock and ours may be apart, at most [`MAX_CLOCK_SKEW`].
+    /// The tolerated difference between the provider's clock and ours, at most [`MAX_CLOCK_SKEW`].
     pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
         self.clock_skew = clock_skew.min(MAX_CLOCK_SKEW);
         self
     }
 
-    /// Checks signature and claims of `token`, at `now`. That it was not seen before is left to
-    /// check: see [`LogoutToken::jti`].
+    /// Checks the signature and the claims of `token` at `now`. The caller checks that the token was not seen
+    /// before: see [`LogoutToken::jti`].
     ///
     /// # Errors
-    /// The first thing that is wrong. With [`TokenError::KeyNotFound`] it is worth fetching the
-    /// provider's keys again.
+    /// The first check that fails. With [`TokenError::KeyNotFound`], fetch the provider's keys and verify
+    /// again.
     pub fn verify(
         &self,
         token: &str,
@@ -136,7 +136,7 @@ impl<'a> LogoutTokenVerification<'a> {
     }
 }
 
-/// `exp`, or an end soon after `iat` when that is earlier. A token without `exp` is refused.
+/// `exp`, or an earlier limit counted from `iat`. A token without `exp` is refused.
 fn validity(claims: &Members<'_>) -> Result<Validity, TokenError> {
     let iat = protocol::required_date(claims, "iat")?;
     let latest = iat.plus(MAX_LIFETIME);

@@ -10,7 +10,7 @@ use crate::{
     error::{Endpoint, UsageError, sanitized},
 };
 
-/// What a provider says about itself. Only values whose issuer was checked exist.
+/// The metadata of a provider. Its issuer has been checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProviderMetadata {
     known: Known,
@@ -33,11 +33,11 @@ struct Known {
 }
 
 impl ProviderMetadata {
-    /// Reads a discovery document and checks that it is the configured issuer's. For metadata that
-    /// is shipped with an application; [`Discover`](crate::discovery::Discover) fetches it.
+    /// Reads a discovery document and checks that it is from the configured issuer. For metadata that is
+    /// shipped with an application; [`Discover`](crate::discovery::Discover) fetches it.
     ///
     /// # Errors
-    /// A text saying which rule the document breaks.
+    /// A text that says which rule the document violates.
     pub fn from_document(
         config: &LogtoConfig,
         document: Map<String, Value>,
@@ -58,7 +58,8 @@ impl ProviderMetadata {
         Ok(metadata)
     }
 
-    /// Credentials and tokens go to these URLs: they have to be as safe as the issuer's own.
+    /// Credentials and tokens go to these URLs, so they must be as safe as the issuer's own: a forged
+    /// document must not redirect them.
     fn check_endpoints(&self, config: &LogtoConfig) -> Result<(), String> {
         for (endpoint, url) in self.endpoints() {
             if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
@@ -114,7 +115,7 @@ impl ProviderMetadata {
         .filter_map(|(endpoint, url)| url.map(|url| (endpoint, url)))
     }
 
-    /// The issuer, byte for byte as it appears in tokens.
+    /// The issuer, byte for byte as in tokens.
     pub fn issuer(&self) -> &str {
         &self.known.issuer
     }
@@ -122,7 +123,7 @@ impl ProviderMetadata {
     /// The URL of an endpoint.
     ///
     /// # Errors
-    /// [`UsageError::EndpointNotAdvertised`] when the provider has none.
+    /// [`UsageError::EndpointNotAdvertised`] if the provider has none.
     pub fn endpoint(&self, endpoint: Endpoint) -> Result<&Url, UsageError> {
         self.endpoints()
             .find_map(|(known, url)| (known == endpoint).then_some(url))
@@ -139,19 +140,19 @@ impl ProviderMetadata {
         &self.known.token_endpoint
     }
 
-    /// Where the signing keys are.
+    /// The URL of the signing keys.
     pub fn jwks_uri(&self) -> &Url {
         &self.known.jwks_uri
     }
 
-    /// Whether callbacks carry `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)); Logto's do.
+    /// Whether callbacks contain `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)). Logto's do.
     pub fn sends_issuer_in_callback(&self) -> bool {
         self.known
             .authorization_response_iss_parameter_supported
             .unwrap_or_default()
     }
 
-    /// The whole document, for members that have no accessor.
+    /// The whole document, for members without an accessor.
     pub fn document(&self) -> &Map<String, Value> {
         &self.document
     }

@@ -19,11 +19,11 @@ use crate::{
     tokens::{AccessToken, TokenTarget},
 };
 
-/// Redeems the code of a callback.
+/// Redeems the authorization code of a callback.
 ///
-/// Only [`PendingSignIn::resume`](crate::sign_in::PendingSignIn::resume) makes one, so a code is
-/// redeemed for a checked callback and once. A request whose answer was lost must not be repeated:
-/// replaying a code ends the grant and every token that came of it.
+/// Only [`PendingSignIn::resume`](crate::sign_in::PendingSignIn::resume) creates it, so a code is redeemed
+/// once and only for a checked callback. Do not repeat a request whose response was lost: a code that is sent
+/// twice ends the grant and every token issued from it.
 #[derive(Debug)]
 pub struct RedeemCode {
     endpoint: ClientEndpoint,
@@ -34,16 +34,16 @@ pub struct RedeemCode {
     requested_at: UnixTime,
 }
 
-/// The tokens that start a session, for a code or an approved device. None of them may be used before
-/// the ID token is verified.
+/// The tokens that start a session, for a code or an approved device. Do not use any of them before the ID
+/// token is verified.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct UnverifiedTokens {
-    /// The ID token, not verified yet.
+    /// The ID token, not yet verified.
     pub id_token: Secret,
     /// The opaque access token for userinfo.
     pub access_token: AccessToken,
-    /// The refresh token, when `offline_access` was granted or the application always gets one.
+    /// The refresh token, if `offline_access` was granted or the application always gets one.
     pub refresh_token: Option<Secret>,
 }
 
@@ -88,7 +88,7 @@ impl Exchange for RedeemCode {
 }
 
 impl UnverifiedTokens {
-    /// Reads the answer that begins a session.
+    /// Reads the response that starts a session.
     pub(crate) fn read(
         response: &Response<Bytes>,
         requested_scopes: &BTreeSet<String>,

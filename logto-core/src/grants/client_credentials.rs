@@ -15,12 +15,12 @@ use crate::{
     tokens::{AccessToken, TokenTarget},
 };
 
-/// Asks for a token for the application itself: machine-to-machine, no user
+/// Requests an access token for the application itself: machine-to-machine, without a user
 /// ([Logto's guide](https://docs.logto.io/quick-starts/m2m)).
 ///
-/// Logto grants what the application's roles give, cut to the scopes of the target; a target without
-/// scopes gives a token without any. There is no refresh token: ask again when the token is about to
-/// expire. Asking twice is harmless.
+/// Logto grants what the application's roles permit, limited to the scopes of the target; a target without
+/// scopes gets a token without any. There is no refresh token: request a new access token when the old one is
+/// about to expire. Requesting twice is harmless.
 #[derive(Clone, Debug)]
 pub struct ClientCredentials {
     endpoint: ClientEndpoint,
@@ -29,7 +29,7 @@ pub struct ClientCredentials {
 }
 
 impl ClientCredentials {
-    /// Asks at `now` for a token for an API resource, an organization, or a resource within an
+    /// Requests, at `now`, a token for an API resource, an organization, or a resource within an
     /// organization.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl ClientCredentials {
         })
     }
 
-    /// What the token is for.
+    /// The target of the token.
     pub fn target(&self) -> &TokenTarget {
         &self.target
     }

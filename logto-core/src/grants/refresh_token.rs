@@ -17,11 +17,11 @@ use crate::{
     tokens::{AccessToken, TokenTarget},
 };
 
-/// Spends a refresh token for an access token.
+/// Spends a refresh token to get an access token.
 ///
-/// Logto keeps the refresh token of a confidential client until 70 % of its life has passed, then
-/// rotates it; a public client's on every use. Sending a spent one more than three seconds after its
-/// last use ends the whole grant, so a request whose answer was lost must not be repeated later.
+/// Logto keeps the refresh token of a confidential client until 70 % of its lifetime has passed, and then
+/// rotates it; a public client's at every use. A rotated token that is used more than three seconds after its
+/// last use ends the whole grant. Do not repeat a request later because its response was lost.
 #[derive(Clone, Debug)]
 pub struct RefreshTokens {
     endpoint: ClientEndpoint,
@@ -31,24 +31,24 @@ pub struct RefreshTokens {
     requested_at: UnixTime,
 }
 
-/// The answer to [`RefreshTokens`].
+/// The response to [`RefreshTokens`].
 ///
-/// A new refresh token stands apart from the rest because it must be kept whatever the rest is worth:
+/// The new refresh token is separate from the rest, because it must be stored even if the rest is unusable:
 /// the old one is spent.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Refreshed {
-    /// The refresh token to use from now on; `None` means that the old one stays good.
+    /// The refresh token to use from now on; `None` if the old one remains valid.
     pub refresh_token: Option<Secret>,
-    /// A new ID token, not verified yet.
+    /// A new ID token, not yet verified.
     pub id_token: Option<Secret>,
     /// The access token, or what is wrong with it.
     pub access_token: Result<AccessToken, ResponseError>,
 }
 
 impl RefreshTokens {
-    /// Asks for a token for `target` at `now`. `implied_scopes` are the token's scopes should the
-    /// server not say: what the sign-in asked for, unless `target` narrows it.
+    /// Requests a token for `target` at `now`. `implied_scopes` are the token's scopes if the response does
+    /// not name any: those that the sign-in requested, unless `target` narrows them.
     pub fn new(
         config: &LogtoConfig,
         metadata: &ProviderMetadata,
@@ -72,12 +72,12 @@ impl RefreshTokens {
         }
     }
 
-    /// The refresh token that is spent.
+    /// The refresh token that this request spends.
     pub fn refresh_token(&self) -> &Secret {
         &self.refresh_token
     }
 
-    /// What the token is for.
+    /// The target of the access token.
     pub fn target(&self) -> &TokenTarget {
         &self.target
     }

@@ -1,4 +1,5 @@
-//! What the token endpoint answers ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
+//! The response of the token endpoint ([RFC 6749 section
+//! 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,13 +18,13 @@ use crate::{
     vocabulary::organization_urn,
 };
 
-/// How long a token lives whose lifetime the server did not say.
+/// The lifetime of a token if the server does not name one.
 const UNSAID_LIFETIME: Duration = Duration::from_secs(300);
-/// No access token is believed to live longer than this.
+/// The longest lifetime of an access token. A longer `expires_in` is cut.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A token response whose members have not been judged yet. A refresh token is taken out first: when
-/// it was rotated, this response is the only place where it exists.
+/// A token response whose members are not checked yet. The refresh token is read first: after a rotation,
+/// this response is the only copy of it.
 pub(crate) struct TokenResponse {
     members: Map<String, Value>,
     status: u16,
@@ -44,7 +45,7 @@ impl TokenResponse {
         })
     }
 
-    /// The refresh token; an empty or absent one is no refresh token, so that the old one is kept.
+    /// The refresh token. Empty or absent means that the old one is kept.
     pub(crate) fn refresh_token(&self) -> Option<Secret> {
         self.text("refresh_token")
     }
@@ -53,7 +54,7 @@ impl TokenResponse {
         self.text("id_token")
     }
 
-    /// The access token, which must be a bearer token and, if it is a JWT, be for `target`.
+    /// The access token. It must be a bearer token and, if it is a JWT, be for `target`.
     pub(crate) fn access_token(
         &self,
         target: &TokenTarget,
@@ -80,8 +81,8 @@ impl TokenResponse {
         })
     }
 
-    /// What an absent `scope` means where the server grants less than was asked for without a word,
-    /// as Logto does to applications: the scopes in the token itself if it is a JWT, else `requested`.
+    /// The meaning of an absent `scope` where the server grants less than was requested without saying so, as
+    /// Logto does to applications: the scopes in the token itself if it is a JWT, otherwise `requested`.
     pub(crate) fn scopes_in_token(&self, requested: &BTreeSet<String>) -> BTreeSet<String> {
         let token = self.text("access_token");
         match token.and_then(|token| jwt::unverified_claims(token.expose()).ok()) {
@@ -95,7 +96,7 @@ impl TokenResponse {
         }
     }
 
-    /// Absent, or `null`, means what was asked for, empty means none.
+    /// Absent or `null` means the requested scopes, empty means none.
     fn scopes(&self, requested: &BTreeSet<String>) -> Result<BTreeSet<String>, ResponseError> {
         match self.members.given("scope") {
             None => Ok(requested.clone()),
@@ -130,8 +131,8 @@ fn split(scopes: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The lifetime in `expires_in`. Absent, or `null`, means [`UNSAID_LIFETIME`]; what is no duration means
-/// a token for this one use, never one without end.
+/// The lifetime in `expires_in`. Absent or `null` means [`UNSAID_LIFETIME`]. A value that is not a duration
+/// means a token for a single use, never one without an expiry.
 fn lifetime(expires_in: Option<&Value>) -> Duration {
     match expires_in {
         None => UNSAID_LIFETIME,
@@ -142,7 +143,7 @@ fn lifetime(expires_in: Option<&Value>) -> Duration {
     }
 }
 
-/// Whether a token may be used for `target`: a JWT must say so in `aud`, an opaque token cannot.
+/// Whether a token can be used for `target`: a JWT must name it in `aud`; an opaque token cannot.
 fn is_for(token: &Secret, target: &TokenTarget) -> bool {
     let audience = match (target.resource_indicator(), target.organization_id()) {
         (Some(resource), _) => resource.to_owned(),

@@ -16,16 +16,17 @@ use crate::{
     tokens::{AccessToken, TokenTarget},
 };
 
-/// Exchanges a token that stands for a user for an access token of that user.
+/// Exchanges a token that represents a user for an access token of that user.
 ///
 /// | to | give |
 /// |---|---|
-/// | [impersonate a user](https://docs.logto.io/developers/user-impersonation) | [`TypedToken::access_token`] with a subject token of the Management API, which is good once |
+/// | [impersonate a user](https://docs.logto.io/developers/user-impersonation) | [`TypedToken::access_token`]
+/// with a subject token of the Management API, which is valid once |
 /// | use a [personal access token](https://docs.logto.io/user-management/personal-access-token) | [`TypedToken::personal_access_token`] |
-/// | say who acts for the user (`act`) | also an [`actor_token`](Self::actor_token) |
+/// | name the user who acts (`act`) | additionally an [`actor_token`](Self::actor_token) |
 ///
-/// The application must be allowed to exchange tokens; Logto answers `invalid_request` otherwise. No
-/// ID token and no refresh token comes back.
+/// The application must be allowed to exchange tokens; otherwise Logto responds with `invalid_request`. The
+/// response contains no ID token and no refresh token.
 #[derive(Clone, Debug)]
 pub struct ExchangeToken {
     endpoint: ClientEndpoint,
@@ -35,7 +36,7 @@ pub struct ExchangeToken {
     requested_at: UnixTime,
 }
 
-/// A token and the URI that says of what kind it is
+/// A token and the URI of its type
 /// ([RFC 8693 section 3](https://www.rfc-editor.org/rfc/rfc8693#section-3)).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypedToken {
@@ -44,7 +45,7 @@ pub struct TypedToken {
 }
 
 impl TypedToken {
-    /// An access token, or a subject token that the Management API made for an impersonation:
+    /// An access token, or a subject token that the Management API issued for an impersonation:
     /// `urn:ietf:params:oauth:token-type:access_token`.
     pub fn access_token(token: impl Into<Secret>) -> Self {
         Self::of_type(token, "urn:ietf:params:oauth:token-type:access_token")
@@ -55,7 +56,7 @@ impl TypedToken {
         Self::of_type(token, "urn:logto:token-type:personal_access_token")
     }
 
-    /// A token of another type, by its URI.
+    /// A token of another type, identified by its URI.
     pub fn of_type(token: impl Into<Secret>, token_type: impl Into<String>) -> Self {
         Self {
             token: token.into(),
@@ -82,16 +83,16 @@ impl ExchangeToken {
         }
     }
 
-    /// Who acts for the user: the new token names them in `act`
-    /// ([RFC 8693 section 4.1](https://www.rfc-editor.org/rfc/rfc8693#section-4.1)). Logto takes the
-    /// actor's opaque access token, the one of [`TokenTarget::user_info`] with the scope `openid`.
+    /// The user who acts for the subject. The new token names them in `act` ([RFC 8693 section
+    /// 4.1](https://www.rfc-editor.org/rfc/rfc8693#section-4.1)). Logto expects the actor's opaque access
+    /// token: the one for [`TokenTarget::user_info`] with the scope `openid`.
     #[must_use]
     pub fn actor_token(mut self, actor: TypedToken) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// What the token is for.
+    /// The target of the token.
     pub fn target(&self) -> &TokenTarget {
         &self.target
     }

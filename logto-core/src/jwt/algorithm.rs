@@ -5,13 +5,11 @@ use std::fmt;
 use base64_simd::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// A signature algorithm that a token may be signed with: the asymmetric ones of
-/// [RFC 7518 section 3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1) and Ed25519
-/// ([RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)). Logto signs with ES384 unless it is told
-/// otherwise.
+/// A signature algorithm of tokens: the asymmetric ones of [RFC 7518 section
+/// 3.1](https://www.rfc-editor.org/rfc/rfc7518#section-3.1), and Ed25519 ([RFC
+/// 8037](https://www.rfc-editor.org/rfc/rfc8037)). Logto signs with ES384 by default.
 ///
-/// `none` and the HMAC family have no value here, so that no configuration and no header can bring
-/// them in.
+/// `none` and the HMAC algorithms are not among them, so that no configuration and no header can select them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -55,7 +53,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm with this name; names are case-sensitive. `EdDSA` and `Ed25519` are one algorithm.
+    /// The algorithm with this name. Names are case-sensitive. `EdDSA` and `Ed25519` are one algorithm.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "ES256" => Self::Es256,
@@ -73,8 +71,8 @@ impl Algorithm {
         })
     }
 
-    /// The base64url of the left half of the hash of `text`, by the hash function of this algorithm:
-    /// what `at_hash` holds
+    /// The base64url of the left half of the hash of `text`, with this algorithm's hash function: the content
+    /// of `at_hash`
     /// ([OpenID Connect Core 3.1.3.6](https://openid.net/specs/openid-connect-core-1_0.html#CodeIDToken)).
     pub(crate) fn half_hash(self, text: &str) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! Signatures checked by aws-lc-rs.
+//! Verifying signatures with aws-lc-rs.
 
 use std::{fmt, sync::Arc};
 
@@ -17,8 +17,8 @@ use super::{
     verifier::{Curve, JwsVerifier, PublicKey, VerifyingKey, uncompressed_point},
 };
 
-/// Checks signatures with [aws-lc-rs](https://docs.rs/aws-lc-rs): all algorithms, and the fastest on
-/// native targets. It needs a C compiler at build time.
+/// Verifies signatures with [aws-lc-rs](https://docs.rs/aws-lc-rs): all algorithms, and the fastest verifier
+/// on native targets. Requires a C compiler at build time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AwsLcVerifier;
 

@@ -1,4 +1,4 @@
-//! A token taken apart.
+//! A decoded token.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use super::{
 use crate::error::TokenError;
 use crate::json::{self, Members};
 
-/// A token of the right type, decoded. Anybody may have written it.
+/// A decoded token of the right type. Its signature is not verified.
 pub(crate) struct Decoded<'a> {
     pub(crate) header: Header,
     pub(crate) payload: Payload,
@@ -52,7 +52,7 @@ impl<'a> Decoded<'a> {
 }
 
 impl Payload {
-    /// The claims, to be read at once.
+    /// The claims, to be read and dropped.
     pub(crate) fn members(&self) -> Result<Members<'_>, TokenError> {
         members("payload", &self.0)
     }
@@ -63,8 +63,8 @@ impl Payload {
     }
 }
 
-/// The payload of a token that is not judged here: it was verified before it was stored, or it is only
-/// compared with what it was asked for.
+/// The payload of a token that is not verified here: it was verified before it was stored, or its claims are
+/// only compared with the request.
 pub(crate) fn unverified_payload(token: &str) -> Result<Payload, TokenError> {
     let parts = Compact::split(token, MAX_ID_TOKEN_LEN)?;
     decode("payload", parts.payload).map(Payload)

@@ -7,8 +7,8 @@ use super::Algorithm;
 use crate::error::TokenError;
 use crate::json::{self, JsonError, Members};
 
-/// What the header of a token says that this library acts upon. Keys that a header brings along or
-/// points to (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.
+/// The header parameters that this library uses. Keys that a header contains or refers to (`jwk`, `jku`,
+/// `x5c`, `x5u`) are ignored: otherwise an attacker could choose the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Header {
@@ -20,7 +20,7 @@ pub struct Header {
     pub typ: Option<String>,
 }
 
-/// The three parts of a token, still encoded, and the text that the signature is about.
+/// The three encoded parts of a token, and the text that is signed.
 pub(super) struct Compact<'a> {
     pub(super) header: &'a str,
     pub(super) payload: &'a str,
@@ -29,7 +29,7 @@ pub(super) struct Compact<'a> {
 }
 
 impl<'a> Compact<'a> {
-    /// Splits a token in time that does not depend on how many dots it has.
+    /// Splits a token in time that does not depend on the number of dots in it.
     pub(super) fn split(token: &'a str, max_len: usize) -> Result<Self, TokenError> {
         if token.len() > max_len {
             return Err(TokenError::TooLong { limit: max_len });
@@ -54,7 +54,8 @@ impl<'a> Compact<'a> {
     }
 }
 
-/// Decodes base64url as RFC 7515 section 2 has it: no padding, no white space, no stray bits.
+/// Decodes base64url as in RFC 7515 section 2: no padding, no white space, no stray bits. Tolerance would
+/// give one token several spellings.
 pub(super) fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD
         .decode_to_vec(text)
@@ -64,7 +65,7 @@ pub(super) fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, TokenErr
         })
 }
 
-/// The members of the JSON object that is in a part.
+/// The members of the JSON object in a part.
 pub(super) fn members<'a>(part: &'static str, json: &'a [u8]) -> Result<Members<'a>, TokenError> {
     json::parse_members(json).map_err(|error| malformed(part, error))
 }

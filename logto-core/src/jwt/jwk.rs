@@ -6,18 +6,18 @@ use serde_json::{Map, Value};
 use super::{Algorithm, Curve, PublicKey};
 use crate::json::Given as _;
 
-/// A key that may check signatures, as its owner describes it.
+/// A key for verifying signatures, as its owner describes it.
 pub(super) struct Jwk {
     pub(super) kid: Option<String>,
     pub(super) key: PublicKey,
-    /// The one algorithm that the owner restricts the key to, if he does.
+    /// The only algorithm of the key, if its owner restricts it.
     pub(super) algorithm: Option<Algorithm>,
 }
 
 impl Jwk {
-    /// Reads a key ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)); `None`
-    /// for every key that is not one for checking signatures with an algorithm that we know, that is
-    /// malformed, or that gives away its private half.
+    /// Reads a key ([RFC 7517 section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4)). `None` if the
+    /// key is not for verifying signatures with a known algorithm, is malformed, or contains its private
+    /// part.
     pub(super) fn parse(jwk: &Value) -> Option<Self> {
         let jwk = jwk.as_object()?;
         if is_private(jwk) || !is_for_verification(jwk) {
@@ -93,7 +93,7 @@ fn public_key(jwk: &Map<String, Value>) -> Option<PublicKey> {
     }
 }
 
-/// Odd, and long enough to be safe and short enough to be fast.
+/// Odd, and long enough to be safe but short enough to be fast: verifying with a huge modulus takes seconds.
 fn is_acceptable_modulus(n: &[u8]) -> bool {
     match n {
         [first, .., last] if *first != 0 && last % 2 == 1 => {

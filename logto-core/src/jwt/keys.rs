@@ -12,14 +12,14 @@ use super::{
 use crate::error::TokenError;
 use crate::json;
 
-/// The keys that a provider signs with at the moment
+/// The current signing keys of a provider
 /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)), ready for use.
 ///
-/// A newer set replaces an older one as a whole: a key that the provider has withdrawn must not stay
-/// in use. The set does not know whose it is; keep one per issuer.
+/// A newer set replaces an older one as a whole: a key that the provider has withdrawn must not stay in use.
+/// The set does not know its issuer; keep one per issuer.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
-    /// Sorted by `kid`, those without one first.
+    /// Sorted by `kid`; keys without one come first.
     keys: Vec<Key>,
 }
 
@@ -27,7 +27,7 @@ pub struct KeySet {
 struct Key {
     kid: Option<String>,
     material: PublicKey,
-    /// One for each algorithm that the key may be used with.
+    /// One for each algorithm that the key can be used with.
     prepared: Vec<(Algorithm, Arc<dyn VerifyingKey>)>,
 }
 
@@ -35,42 +35,42 @@ struct Key {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySetError {
-    /// It is longer than [`KeySet::MAX_LEN`].
+    /// The document is longer than [`KeySet::MAX_LEN`].
     #[error("the key set has {len} bytes, more than {}", KeySet::MAX_LEN)]
     TooLong {
-        /// How long it is, in bytes.
+        /// The length in bytes.
         len: usize,
     },
-    /// It has more keys than [`KeySet::MAX_KEYS`].
+    /// The set has more keys than [`KeySet::MAX_KEYS`].
     #[error("the key set has {count} keys, more than {}", KeySet::MAX_KEYS)]
     TooManyKeys {
-        /// How many it has.
+        /// The number of keys.
         count: usize,
     },
-    /// It is not a JSON object, or an object in it has a member twice. The text says where.
+    /// The document is not a JSON object, or an object in it has a member twice. The text says where.
     #[error("the key set {0}")]
     Json(String),
-    /// It has no array `keys`.
+    /// The document has no array `keys`.
     #[error("the key set has no array `keys`")]
     NoKeys,
 }
 
 impl KeySet {
-    /// The longest document that is read, in bytes.
+    /// The longest accepted document, in bytes.
     pub const MAX_LEN: usize = 512 * 1024;
 
-    /// The largest number of keys that is read.
+    /// The largest accepted number of keys.
     pub const MAX_KEYS: usize = 100;
 
     /// Reads a JSON Web Key Set and prepares its keys with `verifier`.
     ///
-    /// A key that cannot be used is left out, and the others remain usable: a key of an unknown type,
-    /// curve, `use` or `alg`, a symmetric or private key, an RSA key outside of 2,048 to 8,192 bits or
-    /// with an exponent that is even, below 3 or above 2^32, a point of the wrong length or off its
-    /// curve, a member of the array that is not an object.
+    /// Unusable keys are left out, and the others remain usable. Unusable are: keys of an unknown type,
+    /// curve, `use` or `alg`; symmetric and private keys; RSA keys outside of 2,048 to 8,192 bits or with an
+    /// exponent that is even, below 3 or above 2^32; points of the wrong length or off their curve; and array
+    /// members that are not objects.
     ///
     /// # Errors
-    /// When the document as a whole is unusable. The previous set should stay in use then.
+    /// The document as a whole is unusable. Keep the previous set in use.
     pub fn parse(body: &[u8], verifier: &dyn JwsVerifier) -> Result<Self, KeySetError> {
         if body.len() > Self::MAX_LEN {
             return Err(KeySetError::TooLong { len: body.len() });
@@ -96,10 +96,9 @@ impl KeySet {
 
     /// The key for a token with this algorithm and this `kid`.
     ///
-    /// Exactly one key has to fit: one with the token's `kid` and algorithm, or, for a token without
-    /// `kid`, one with its algorithm. Two keys that share a `kid` can both be used when they are for
-    /// different algorithms; where both fit, none is used. The same key listed twice is one key: there is
-    /// nothing to confuse.
+    /// Exactly one key must match: one with the token's `kid` and algorithm or, for a token without `kid`,
+    /// one with its algorithm. Two keys that share a `kid` can both be used if they are for different
+    /// algorithms; if both match, neither is used. The same key listed twice counts as one key.
     ///
     /// # Errors
     /// [`TokenError::KeyNotFound`], [`TokenError::AmbiguousKey`] or [`TokenError::KeyMismatch`].
@@ -137,7 +136,7 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// The names of the usable keys that have one.
+    /// The `kid`s of the usable keys that have one.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().filter_map(|key| key.kid.as_deref())
     }

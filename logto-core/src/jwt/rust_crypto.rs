@@ -1,4 +1,4 @@
-//! Signatures checked by the RustCrypto crates.
+//! Verifying signatures with the RustCrypto crates.
 
 use std::{fmt, sync::Arc};
 
@@ -13,10 +13,11 @@ use super::{
     verifier::{Curve, JwsVerifier, PublicKey, VerifyingKey, uncompressed_point},
 };
 
-/// Checks signatures with the pure Rust crates of [RustCrypto](https://github.com/RustCrypto), for
-/// WebAssembly and for builds without a C compiler. No EdDSA: Ed25519 keys are left out of the set.
+/// Verifies signatures with the pure Rust crates of [RustCrypto](https://github.com/RustCrypto), for
+/// WebAssembly and for builds without a C compiler. EdDSA is not supported: Ed25519 keys are left out of the
+/// set.
 ///
-/// Only public keys pass through here, so the timing of the `rsa` crate's private-key operations
+/// It only handles public keys, so the timing of the `rsa` crate's private-key operations
 /// ([RUSTSEC-2023-0071](https://rustsec.org/advisories/RUSTSEC-2023-0071)) does not matter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RustCryptoVerifier;

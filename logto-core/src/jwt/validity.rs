@@ -1,4 +1,4 @@
-//! When a token is good.
+//! When a token is valid.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) struct Validity {
 }
 
 impl Validity {
-    /// Whether the token is good at `now`, on a clock that may be wrong by `clock_skew`.
+    /// Checks that the token is valid at `now`, with clocks that may differ by `clock_skew`.
     pub(crate) fn check(&self, now: UnixTime, clock_skew: Duration) -> Result<(), TokenError> {
         let Self { exp, iat, nbf } = *self;
         let soon = now.plus(clock_skew);

@@ -1,36 +1,35 @@
-//! The seam to the cryptography.
+//! The interface to the cryptography.
 
 use std::{fmt::Debug, sync::Arc};
 
 use super::Algorithm;
 
-/// A library that checks signatures.
+/// A library that verifies signatures.
 ///
-/// Two are built in: `AwsLcVerifier` (feature `aws-lc`) and `RustCryptoVerifier` (feature
-/// `rust-crypto`). A third one needs this one method; it is called when a key set is read, not for
-/// every token.
+/// Two are built in: `AwsLcVerifier` (feature `aws-lc`) and `RustCryptoVerifier` (feature `rust-crypto`). For
+/// another one, implement this method. It is called when a key set is read, not for every token.
 pub trait JwsVerifier: Debug + Send + Sync {
-    /// Makes `key` ready for checking signatures made with `algorithm`.
+    /// Prepares `key` for verifying signatures made with `algorithm`.
     ///
-    /// `None` when the algorithm or curve is not supported, when the key is not one for the
-    /// algorithm, or when it is invalid: a point that is not on its curve, for example. The caller
-    /// has checked the lengths that [`PublicKey`] promises.
+    /// `None` if the algorithm or curve is not supported, if the key is not for the algorithm, or if it is
+    /// invalid, for example a point that is not on its curve. The caller has checked the lengths that
+    /// [`PublicKey`] promises.
     fn prepare(&self, algorithm: Algorithm, key: &PublicKey) -> Option<Arc<dyn VerifyingKey>>;
 }
 
-/// A public key that is ready to check signatures of one algorithm.
+/// A public key, prepared to verify signatures of one algorithm.
 pub trait VerifyingKey: Debug + Send + Sync {
-    /// Whether `signature`, in the form of
-    /// [RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3) (for ECDSA the two
-    /// numbers one after the other, not ASN.1), is that of `message`.
+    /// Whether `signature` is a signature of `message`, in the form of [RFC 7518 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc7518#section-3): for ECDSA the two numbers concatenated, not
+    /// ASN.1.
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool;
 }
 
-/// The numbers of a public key; all big-endian.
+/// The numbers of a public key, all big-endian.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublicKey {
-    /// A point on an elliptic curve. The point may still be off the curve.
+    /// A point on an elliptic curve. It is not yet checked to be on the curve.
     Ec {
         /// The curve.
         curve: Curve,
@@ -76,7 +75,7 @@ impl Curve {
 }
 
 impl PublicKey {
-    /// The algorithms that a key of this kind can be used with.
+    /// The algorithms of keys of this type.
     pub(super) const fn algorithms(&self) -> &'static [Algorithm] {
         use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
         match self {
@@ -95,7 +94,7 @@ impl PublicKey {
     }
 }
 
-/// The uncompressed point of SEC 1 section 2.3.3, which is how both libraries take it.
+/// The uncompressed point of SEC 1 section 2.3.3, the form that both libraries expect.
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 pub(super) fn uncompressed_point(x: &[u8], y: &[u8]) -> Vec<u8> {
     [&[0x04], x, y].concat()
