@@ -395,7 +395,13 @@ impl LogtoClient {
         };
         let (loaded, refresher) = (session.loaded().clone(), &self.inner.refresher);
         refresher
-            .obtain(loaded, target.clone(), Demand::Usable, persist)
+            .obtain(
+                loaded,
+                target.clone(),
+                Demand::Usable,
+                persist,
+                session.budget(),
+            )
             .await
             .token
     }

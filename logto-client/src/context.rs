@@ -14,6 +14,7 @@ use crate::{
 
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_CALLER_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_WAITING_BUDGET: Duration = Duration::from_secs(15);
 const DEFAULT_LISTEN_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_MAX_CONCURRENT_REQUESTS: usize = 64;
 const DEFAULT_MAX_LISTENERS: usize = 256;
@@ -55,6 +56,7 @@ pub struct Context {
 pub(crate) struct Limits {
     pub(crate) request_timeout: Duration,
     pub(crate) caller_timeout: Duration,
+    pub(crate) waiting_budget: Duration,
     pub(crate) listen_timeout: Duration,
     pub(crate) max_concurrent_requests: usize,
     pub(crate) max_listeners: usize,
@@ -140,8 +142,8 @@ impl Context {
     /// [listen longer](Self::listen_timeout), because their response may hold the only copy of a
     /// refresh token.
     ///
-    /// Zero is refused when the client is built; more than a day counts as a day. That is true of all
-    /// three timeouts.
+    /// Zero is refused when the client is built; more than a day counts as a day. That is true of every
+    /// time that is set here.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.limits.request_timeout = timeout;
         self
@@ -153,6 +155,23 @@ impl Context {
     /// [goes on listening](Self::listen_timeout), and the next caller finds what it brought.
     pub fn caller_timeout(mut self, timeout: Duration) -> Self {
         self.limits.caller_timeout = timeout;
+        self
+    }
+
+    /// How long all calls on one session value wait for the provider, together. Default: 15 seconds.
+    ///
+    /// An application opens a session once for each of its own requests. When Logto hangs, a page that
+    /// needs eight tokens gets its eight errors within this time, and not after eight caller timeouts:
+    /// what is left of it limits every wait of [`WritableSession`](crate::WritableSession), its clones,
+    /// and [`ReadOnlySession`](crate::ReadOnlySession). When nothing is left, calls that need the
+    /// provider send nothing and return [`Error::WaitingBudgetSpent`](crate::Error::WaitingBudgetSpent).
+    /// Tokens that can still be used are returned as ever.
+    ///
+    /// Calls that run at the same time share the time that passes. Only waiting counts; in ten seconds
+    /// without it, one second comes back, so that a program may keep a session open for days. Sign-outs are
+    /// not limited: they wait for few seconds and should not fail.
+    pub fn waiting_budget(mut self, budget: Duration) -> Self {
+        self.limits.waiting_budget = budget;
         self
     }
 
@@ -204,6 +223,7 @@ impl Default for Limits {
         Self {
             request_timeout: DEFAULT_REQUEST_TIMEOUT,
             caller_timeout: DEFAULT_CALLER_TIMEOUT,
+            waiting_budget: DEFAULT_WAITING_BUDGET,
             listen_timeout: DEFAULT_LISTEN_TIMEOUT,
             max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
             max_listeners: DEFAULT_MAX_LISTENERS,
@@ -219,6 +239,7 @@ impl Limits {
         Ok(Self {
             request_timeout,
             caller_timeout: timeout("caller_timeout", self.caller_timeout)?,
+            waiting_budget: timeout("waiting_budget", self.waiting_budget)?,
             listen_timeout: timeout("listen_timeout", self.listen_timeout)?.max(request_timeout),
             max_concurrent_requests: permits(
                 "max_concurrent_requests",

@@ -47,6 +47,14 @@ pub enum Error {
         /// When they can be fetched again.
         retry_after: Duration,
     },
+    /// The calls on this session value have waited for the provider as long as they may, all together: see
+    /// [`Context::waiting_budget`](crate::Context::waiting_budget). Nothing has changed, and a refresh under
+    /// way goes on.
+    #[error("this request has waited for the provider for {} seconds in all; try again", .budget.as_secs_f32())]
+    WaitingBudgetSpent {
+        /// How long they may wait.
+        budget: Duration,
+    },
     /// Another process has been refreshing this session for too long.
     #[error("the session is being refreshed elsewhere; try again")]
     Busy,
@@ -102,9 +110,11 @@ impl Error {
             Self::KeyUnknown { retry_after } => Advice::Retry {
                 after: Some(*retry_after),
             },
-            Self::Transport { .. } | Self::Entropy(_) | Self::Busy | Self::Superseded => {
-                Advice::Retry { after: None }
-            }
+            Self::Transport { .. }
+            | Self::Entropy(_)
+            | Self::WaitingBudgetSpent { .. }
+            | Self::Busy
+            | Self::Superseded => Advice::Retry { after: None },
         }
     }
 
@@ -112,9 +122,11 @@ impl Error {
     pub fn code(&self) -> &str {
         match self {
             Self::Protocol(error) => error.code(),
-            Self::Transport { .. } | Self::KeyUnknown { .. } | Self::Busy | Self::Superseded => {
-                "temporarily_unavailable"
-            }
+            Self::Transport { .. }
+            | Self::KeyUnknown { .. }
+            | Self::WaitingBudgetSpent { .. }
+            | Self::Busy
+            | Self::Superseded => "temporarily_unavailable",
             Self::Storage(error) => match **error {
                 StorageError::Unavailable(_) => "storage_unavailable",
                 StorageError::TooLarge { .. } => "session_too_large",

@@ -2,6 +2,7 @@
 
 mod cache;
 mod sending;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use tokio::sync::Semaphore;
 pub(crate) use self::{
     cache::ProviderCache,
     sending::{Patience, Permit},
+    waiting::WaitingBudget,
 };
 use crate::{
     clock::Clock,

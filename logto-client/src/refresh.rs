@@ -31,7 +31,7 @@ use crate::{
     event::Event,
     http::TransportError,
     ledger::{self, Fingerprint, SharedLedger},
-    provider::Provider,
+    provider::{Provider, WaitingBudget},
     storage::{Handle, Logout, SessionStorage, Stored, Version},
 };
 
@@ -136,13 +136,15 @@ impl Refresher {
         self.memory.ledger.catch_up(session, self.provider.now())
     }
 
-    /// A token for `target`. The refresh goes on when the caller does not wait for it any longer.
+    /// A token for `target`. The refresh goes on when the caller does not wait for it any longer, or `budget`
+    /// is spent.
     pub(crate) async fn obtain(
         self: &Arc<Self>,
         loaded: LoadedSession,
         target: TokenTarget,
         demand: Demand,
         persist: Persist,
+        budget: &WaitingBudget,
     ) -> Refreshed {
         let refresh_token = loaded.session.refresh_token();
         let key = (
@@ -153,15 +155,22 @@ impl Refresher {
             persist,
         );
         let runtime = &self.provider.runtime;
-        let refresh = self.memory.refreshes.join(&**runtime, key, || {
-            let (refresher, loaded, target) = (Arc::clone(self), loaded.clone(), target.clone());
-            async move { refresher.refresh(loaded, target, demand, persist).await }.boxed()
-        });
-        let caller_timeout = self.provider.limits.caller_timeout;
-        match select(refresh, runtime.sleep(caller_timeout)).await {
-            Either::Left((refreshed, _)) => refreshed,
-            Either::Right(_) => self.still_refreshing(loaded, &target, demand),
-        }
+        let waiting = async {
+            let refresh = self.memory.refreshes.join(&**runtime, key, || {
+                let refresher = Arc::clone(self);
+                let (loaded, target) = (loaded.clone(), target.clone());
+                async move { refresher.refresh(loaded, target, demand, persist).await }.boxed()
+            });
+            let caller_timeout = self.provider.limits.caller_timeout;
+            match select(refresh, runtime.sleep(caller_timeout)).await {
+                Either::Left((refreshed, _)) => Ok(refreshed),
+                Either::Right(_) => Err(late(caller_timeout)),
+            }
+        };
+        let waited = self.provider.wait(budget, waiting).await;
+        waited
+            .and_then(std::convert::identity)
+            .unwrap_or_else(|error| self.still_refreshing(loaded, &target, demand, error))
     }
 
     /// The answer to a caller that cannot wait any longer.
@@ -170,12 +179,8 @@ impl Refresher {
         loaded: LoadedSession,
         target: &TokenTarget,
         demand: Demand,
+        error: Error,
     ) -> Refreshed {
-        let seconds = self.provider.limits.caller_timeout.as_secs_f32();
-        let late = Error::Transport {
-            endpoint: Endpoint::Token,
-            source: TransportError::Lost(format!("no answer within {seconds} seconds")),
-        };
         let token = loaded
             .session
             .access_tokens()
@@ -185,7 +190,7 @@ impl Refresher {
             })
             .cloned();
         Refreshed {
-            token: token.ok_or(late),
+            token: token.ok_or(error),
             loaded,
         }
     }
@@ -229,13 +234,16 @@ impl Refresher {
         *loaded = driver.into_loaded(session, needs_write_back);
     }
 
-    /// Forgets an access token, here and in the storage.
+    /// Forgets an access token, here and in the storage. A refresh under way is waited for, as long as
+    /// `budget` allows.
     pub(crate) async fn forget(
         &self,
         loaded: &mut LoadedSession,
         target: &TokenTarget,
+        budget: &WaitingBudget,
     ) -> Result<(), Error> {
-        let _turn = self.memory.sessions.lock(loaded.session.id().clone()).await;
+        let turn = self.memory.sessions.lock(loaded.session.id().clone());
+        let _turn = self.provider.wait(budget, turn).await?;
         let driver = Driver::new(self, loaded);
         let job = Amend::forget(Arc::clone(&loaded.session), target.clone());
         let session = driver.drive(job).await.map_err(Error::from)?;
@@ -317,6 +325,14 @@ impl Refresher {
                 });
             }
         }
+    }
+}
+
+fn late(timeout: Duration) -> Error {
+    let seconds = timeout.as_secs_f32();
+    Error::Transport {
+        endpoint: Endpoint::Token,
+        source: TransportError::Lost(format!("no answer within {seconds} seconds")),
     }
 }
 

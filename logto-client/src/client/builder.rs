@@ -62,6 +62,12 @@ impl LogtoClientBuilder {
         self
     }
 
+    /// How long all calls on one session value wait, together; short for [`Context::waiting_budget`].
+    pub fn waiting_budget(mut self, budget: Duration) -> Self {
+        self.context = self.context.waiting_budget(budget);
+        self
+    }
+
     /// How long a refresh listens for its response; short for [`Context::listen_timeout`].
     pub fn listen_timeout(mut self, timeout: Duration) -> Self {
         self.context = self.context.listen_timeout(timeout);

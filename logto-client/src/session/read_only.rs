@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use logto_core::{AccessToken, LogtoConfig, Session, TokenTarget, UnixTime, claims::IdTokenClaims};
 
-use crate::{clock::Clock, refresh::LoadedSession};
+use crate::{clock::Clock, provider::WaitingBudget, refresh::LoadedSession};
 
 /// A session that can only be read: for places where nothing can be stored any more.
 ///
@@ -20,6 +20,7 @@ pub struct ReadOnlySession {
     loaded: LoadedSession,
     config: LogtoConfig,
     clock: Arc<dyn Clock>,
+    budget: Arc<WaitingBudget>,
 }
 
 /// An access token from a [`ReadOnlySession`].
@@ -49,6 +50,7 @@ impl ReadOnlySession {
             loaded,
             config,
             clock,
+            budget: Arc::default(),
         }
     }
 
@@ -80,6 +82,10 @@ impl ReadOnlySession {
     pub fn expires_at(&self, target: &TokenTarget) -> Option<UnixTime> {
         let token = self.loaded.session.access_tokens().get(target)?;
         Some(token.expires_at)
+    }
+
+    pub(crate) fn budget(&self) -> &WaitingBudget {
+        &self.budget
     }
 
     pub(crate) fn loaded(&self) -> &LoadedSession {

@@ -31,9 +31,12 @@ impl WritableSession {
 
     async fn fetch_user_info(&self, token: &AccessToken) -> Result<UserInfo, Error> {
         let provider = self.provider();
-        let metadata = provider.metadata().await?;
-        let exchange = FetchUserInfo::new(&metadata, token, &self.claims().sub)?;
-        provider.exchange(exchange).await
+        let fetch = async {
+            let metadata = provider.metadata().await?;
+            let exchange = FetchUserInfo::new(&metadata, token, &self.claims().sub)?;
+            provider.exchange(exchange).await
+        };
+        provider.wait(self.budget(), fetch).await?
     }
 
     /// The ids of the user's organizations: from the ID token, or from userinfo if the tenant leaves them

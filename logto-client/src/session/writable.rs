@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::{
     error::{Error, SessionEnd},
-    provider::Provider,
+    provider::{Provider, WaitingBudget},
     refresh::{LoadedSession, Refresher},
     single_flight::lock,
     storage::Handle,
@@ -30,7 +30,9 @@ use crate::{
 /// cookies. In the end, give the browser the new handle if [it has changed](Self::changed_handle).
 ///
 /// Clones are the same session. All methods take `&self`, so one request can ask for several tokens at the
-/// same time.
+/// same time. Open a session for each request of the application: its calls share one
+/// [budget of waiting time](crate::Context::waiting_budget), so that a page does not wait for each of its
+/// tokens in turn when Logto hangs.
 #[derive(Clone)]
 pub struct WritableSession {
     inner: Arc<Inner>,
@@ -43,6 +45,7 @@ struct Inner {
     presented: Option<Handle>,
     loaded: Mutex<LoadedSession>,
     ended: Mutex<Option<Error>>,
+    budget: WaitingBudget,
 }
 
 impl WritableSession {
@@ -58,6 +61,7 @@ impl WritableSession {
             presented,
             loaded: Mutex::new(loaded),
             ended: Mutex::new(None),
+            budget: WaitingBudget::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -148,10 +152,11 @@ impl WritableSession {
     /// Forgets the token for `target`; the next call fetches a new one. Nothing is revoked.
     ///
     /// # Errors
-    /// When the storage cannot be written.
+    /// When the storage cannot be written, or a refresh under way takes too long.
     pub async fn forget(&self, target: &TokenTarget) -> Result<(), Error> {
         let mut loaded = lock(&self.inner.loaded).clone();
-        let outcome = self.inner.refresher.forget(&mut loaded, target).await;
+        let (refresher, budget) = (&self.inner.refresher, &self.inner.budget);
+        let outcome = refresher.forget(&mut loaded, target, budget).await;
         self.adopt(loaded);
         outcome
     }
@@ -201,7 +206,13 @@ impl WritableSession {
         let refreshed = self
             .inner
             .refresher
-            .obtain(loaded, target.clone(), demand, Persist::Storage)
+            .obtain(
+                loaded,
+                target.clone(),
+                demand,
+                Persist::Storage,
+                &self.inner.budget,
+            )
             .await;
         if let Err(error @ Error::SessionEnded(_)) = &refreshed.token {
             *lock(&self.inner.ended) = Some(error.clone());
@@ -228,6 +239,10 @@ impl WritableSession {
         if age(&newer) >= age(&loaded) {
             *loaded = newer;
         }
+    }
+
+    pub(super) fn budget(&self) -> &WaitingBudget {
+        &self.inner.budget
     }
 
     pub(super) fn provider(&self) -> &Arc<Provider> {

@@ -161,6 +161,8 @@ fn samples() -> Vec<(String, Error)> {
         retry_after: KEYS_IN,
     };
     add("KeyUnknown", key_unknown);
+    let budget = Duration::from_secs(15);
+    add("WaitingBudgetSpent", Error::WaitingBudgetSpent { budget });
     add("Busy", Error::Busy);
     add("Superseded", Error::Superseded);
     samples

@@ -101,9 +101,10 @@ async fn a_session_from_sign_in_to_sign_out() {
 type TimeoutOption = fn(Context, Duration) -> Context;
 type LimitOption = fn(Context, usize) -> Context;
 
-const TIMEOUTS: [(&str, TimeoutOption); 3] = [
+const TIMEOUTS: [(&str, TimeoutOption); 4] = [
     ("request_timeout", Context::request_timeout),
     ("caller_timeout", Context::caller_timeout),
+    ("waiting_budget", Context::waiting_budget),
     ("listen_timeout", Context::listen_timeout),
 ];
 const LIMITS: [(&str, LimitOption); 2] = [
