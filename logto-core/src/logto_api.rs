@@ -3,9 +3,9 @@
 //! manage their own accounts, and the
 //! [Management API](https://docs.logto.io/integrate-logto/interact-with-management-api) of a tenant.
 //!
-//! Both are open-ended, so there is no method for each of their endpoints. What is here is what is easy to
-//! get wrong: which token they take, where they are, path segments that are ids, and the header of a
-//! verification record.
+//! Both have many endpoints, so there is no method for each of them. This module covers what is easy to get
+//! wrong: which token they require, their URLs, ids as path segments, and the header of a verification
+//! record.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -20,10 +20,10 @@ use crate::{
     tokens::{AccessToken, TokenTarget},
 };
 
-/// Carries the id of a verification record.
+/// The header for the id of a verification record.
 const VERIFICATION_HEADER: HeaderName = HeaderName::from_static("logto-verification-id");
 
-/// The Account API for one user: requests, to be sent as they are.
+/// Requests to the Account API for one user. Send them unchanged.
 ///
 /// ```
 /// # use logto_core::{logto_api::AccountApi, error::UsageError, AccessToken, LogtoConfig};
@@ -50,8 +50,8 @@ pub struct AccountApi {
 }
 
 impl AccountApi {
-    /// With the token of [`TokenTarget::user_info`](crate::TokenTarget::user_info), whose scopes say
-    /// which parts of the account are open.
+    /// `access_token` is the token for [`TokenTarget::user_info`](crate::TokenTarget::user_info). Its scopes
+    /// decide which parts of the account are accessible.
     pub fn new(config: &LogtoConfig, access_token: &AccessToken) -> Self {
         Self {
             root: config.endpoint().clone(),
@@ -60,19 +60,19 @@ impl AccountApi {
         }
     }
 
-    /// Shows with each request that the user has proved who they are: the `verificationRecordId` of
-    /// the Verification API, good for ten minutes.
+    /// Adds the proof that the user has been verified to each request: the `verificationRecordId` of the
+    /// Verification API, valid for ten minutes.
     #[must_use]
     pub fn verified_by(mut self, verification_record: impl Into<Secret>) -> Self {
         self.verification_record = Some(verification_record.into());
         self
     }
 
-    /// A request below `/api`, with a JSON body.
+    /// A request below `/api`, with an optional JSON body.
     ///
     /// # Errors
-    /// [`UsageError::InvalidParameter`] for a segment that cannot be one, or a verification record
-    /// that cannot stand in a header.
+    /// [`UsageError::InvalidParameter`] if a segment is empty, `.` or `..`, or if the verification record is
+    /// not allowed in a header.
     pub fn request(
         &self,
         method: Method,
@@ -82,7 +82,7 @@ impl AccountApi {
         let mut request = request(&self.root, &self.access_token, method, segments, &[], body)?;
         if let Some(record) = &self.verification_record {
             let mut value = HeaderValue::from_str(record.expose()).map_err(|_| {
-                UsageError::InvalidParameter("not the id of a verification record".to_owned())
+                UsageError::InvalidParameter("the verification record is not an id".to_owned())
             })?;
             value.set_sensitive(true);
             request.headers_mut().insert(VERIFICATION_HEADER, value);
@@ -91,7 +91,7 @@ impl AccountApi {
     }
 }
 
-/// The Management API of a tenant: which token it takes, and requests to be sent as they are.
+/// Requests to the Management API of a tenant, and the target of its access token.
 ///
 /// The token comes from [`ClientCredentials`](crate::grants::ClientCredentials), for a
 /// machine-to-machine application whose role permits `all` of the Management API.
@@ -113,11 +113,11 @@ pub struct ManagementApi {
 }
 
 impl ManagementApi {
-    /// Of a tenant of Logto Cloud, by its id: `https://<tenant>.logto.app/api`. The indicator is the
-    /// same for a tenant with a custom domain.
+    /// For a tenant of Logto Cloud, by its id: `https://<tenant>.logto.app/api`. The indicator is the same
+    /// for a tenant with a custom domain.
     ///
     /// # Errors
-    /// [`UsageError::InvalidParameter`] for what cannot be the id of a tenant.
+    /// [`UsageError::InvalidParameter`] if the text cannot be the id of a tenant.
     pub fn cloud(tenant_id: &str) -> Result<Self, UsageError> {
         let is_label = !tenant_id.is_empty()
             && tenant_id
@@ -136,8 +136,8 @@ impl ManagementApi {
         }
     }
 
-    /// Of a Logto that you run yourself, at the configured endpoint. Its indicator is always
-    /// `https://default.logto.app/api`, which is a name and not an address.
+    /// For a self-hosted Logto at the configured endpoint. Its indicator is always
+    /// `https://default.logto.app/api`, which is an identifier and not an address.
     pub fn self_hosted(config: &LogtoConfig) -> Self {
         Self {
             root: config.endpoint().clone(),
@@ -150,15 +150,15 @@ impl ManagementApi {
         &self.indicator
     }
 
-    /// The token to ask for: for the indicator, with the scope `all`.
+    /// The target of the access token: the indicator, with the scope `all`.
     pub fn target(&self) -> TokenTarget {
         TokenTarget::resource(&self.indicator).with_scopes(["all"])
     }
 
-    /// A request below `/api`, with a query and a JSON body.
+    /// A request below `/api`, with a query and an optional JSON body.
     ///
     /// # Errors
-    /// [`UsageError::InvalidParameter`] for a segment that cannot be one.
+    /// [`UsageError::InvalidParameter`] if a segment is empty, `.` or `..`.
     pub fn request(
         &self,
         access_token: &AccessToken,
@@ -202,7 +202,8 @@ fn request(
 }
 
 fn url(root: &Url, segments: &[&str], query: &[(&str, &str)]) -> Result<Url, UsageError> {
-    // A URL has no way to write these as the names of something.
+    // URL parsers resolve these segments even if they are encoded, so the request would go to another
+    // endpoint.
     if let Some(segment) = segments
         .iter()
         .find(|segment| ["", ".", ".."].contains(segment))

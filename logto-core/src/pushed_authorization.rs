@@ -17,10 +17,10 @@ use crate::{
     time::UnixTime,
 };
 
-/// Sends the parameters of a sign-in to the provider directly, so that the browser only carries a
-/// reference to them: nothing of them is in a URL, and nobody can change them on the way.
+/// Sends the parameters of a sign-in to the provider directly, so that the URL in the browser contains only a
+/// reference to them: nobody can read or change them on the way.
 ///
-/// [`SignIn::start_pushed`](crate::SignIn::start_pushed) makes it.
+/// [`SignIn::start_pushed`](crate::SignIn::start_pushed) creates it.
 #[derive(Clone)]
 pub struct PushAuthorization {
     endpoint: ClientEndpoint,
@@ -29,14 +29,14 @@ pub struct PushAuthorization {
     parameters: Vec<(String, String)>,
 }
 
-/// An authorization request that the provider keeps.
+/// An authorization request that the provider stores.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PushedAuthorization {
-    /// Where to send the browser, once.
+    /// The URL to send the browser to, once.
     pub url: Url,
-    /// When the provider forgets the request; Logto does after a minute. The user may take longer
-    /// than that to sign in, but the browser has to be there before.
+    /// When the provider deletes the request; Logto does after a minute. The browser must arrive before that;
+    /// the sign-in itself may take longer.
     pub expires_at: UnixTime,
 }
 

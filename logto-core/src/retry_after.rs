@@ -6,10 +6,10 @@ use http::{HeaderMap, header};
 
 use crate::time::UnixTime;
 
-/// No server may silence a client for longer than this.
+/// The longest wait that a server can impose.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// How long to wait from `now`: from seconds or from a date; `None` for nonsense.
+/// How long to wait from `now`, given in seconds or as a date; `None` if the value is invalid.
 pub(crate) fn parse(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

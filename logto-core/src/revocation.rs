@@ -13,11 +13,11 @@ use crate::{
     time::UnixTime,
 };
 
-/// Revokes a refresh token, and with it the whole grant: every token that came of the same sign-in,
-/// except JWT access tokens, which live until they expire.
+/// Revokes a refresh token, and with it the whole grant: every token from the same sign-in, except JWT access
+/// tokens, which remain valid until they expire.
 ///
-/// There is no such exchange for access tokens. Logto revokes the refresh token along with an opaque
-/// access token, which is never what somebody wants who only clears a cache.
+/// There is no such exchange for access tokens: Logto revokes the refresh token together with an opaque
+/// access token, which nobody wants who only clears a cache.
 #[derive(Clone, Debug)]
 pub struct RevokeRefreshToken {
     endpoint: ClientEndpoint,
@@ -57,8 +57,8 @@ impl Exchange for RevokeRefreshToken {
         ])
     }
 
-    /// Success also for a token that the server does not know or cannot revoke: it is not usable, or
-    /// no longer ours to end.
+    /// Also succeeds for a token that the server does not know or cannot revoke: that token is unusable, or
+    /// belongs to another client.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<(), Error> {
         match exchange::success(Self::ENDPOINT, &response, now) {
             Err(Error::Server(error)) if error.error == OAuthErrorCode::UnsupportedTokenType => {

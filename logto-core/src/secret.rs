@@ -1,4 +1,4 @@
-//! Strings that must not be seen.
+//! Strings that must stay secret.
 
 use std::fmt;
 
@@ -6,18 +6,16 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-/// A token, a client secret or any other string whose possession is power.
-///
-/// `Debug` prints no part of it, there is no `Display`, comparison takes the same time wherever the
-/// strings differ, and the memory is overwritten when it is dropped. [`Secret::expose`] is the only
-/// way to read it. Serialization writes it in clear, because a session has to be stored somewhere;
-/// what is serialized must be sealed.
+/// A token, a client secret, or any other string that grants access to its holder.
+/// `Debug` prints no part of it, and there is no `Display`. Comparison takes constant time, and the memory is
+/// overwritten on drop. [`Secret::expose`] is the only way to read it. Serialization writes it in clear,
+/// because a session must be stored: seal what you serialize.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes possession of `value`.
+    /// Wraps `value`.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }

@@ -1,4 +1,4 @@
-//! A signed-in user: the session value, what it can give, and how it changes.
+//! A signed-in user: the session, the tokens it holds, and how it changes.
 
 mod delta;
 mod parts;
@@ -29,18 +29,17 @@ use crate::{
     vocabulary::{ReservedScope, UserScope},
 };
 
-/// Everything that is kept for one signed-in user of one application.
+/// Everything that is stored for one signed-in user of one application.
 ///
-/// A session is a plain value. It is made by [`CompleteSignIn`](crate::sign_in::CompleteSignIn),
-/// asked with [`usable_token`](Self::usable_token), refreshed by [`Refresh`](crate::refresh::Refresh) and
-/// changed by [`apply`](Self::apply) with a [`SessionDelta`]. It serializes to everything it holds, tokens
-/// in clear: seal it before it leaves the process.
+/// A session is a plain value. [`CompleteSignIn`](crate::sign_in::CompleteSignIn) creates it,
+/// [`usable_token`](Self::usable_token) reads it, [`Refresh`](crate::refresh::Refresh) refreshes it, and
+/// [`apply`](Self::apply) changes it by a [`SessionDelta`]. It serializes all its content, tokens in clear:
+/// seal it before it leaves the process.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "SessionParts", into = "SessionParts")]
 pub struct Session {
     id: SessionId,
     id_token: VerifiedIdToken,
-    /// Shared, because sessions are copied often and a user may be in a thousand organizations.
     refresh_token: Option<Secret>,
     access_tokens: BTreeMap<TokenTarget, AccessToken>,
     requested_scopes: BTreeSet<String>,
@@ -51,14 +50,14 @@ pub struct Session {
     changed_at: UnixTime,
 }
 
-/// The name of a session for as long as it lives, through all rotations of its tokens: 128 random
-/// bits. Made anew at every sign-in, so that no session continues under a name from before it.
+/// The id of a session, which stays the same when its tokens are rotated: 128 random bits. Each sign-in
+/// creates a new one, so that an attacker who knows an earlier id gains nothing.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
-    /// The name made of these random bytes.
+    /// The id made of these random bytes.
     pub const fn from_random(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -76,7 +75,7 @@ impl fmt::Debug for SessionId {
 }
 
 impl Session {
-    /// The session that a redeemed code starts. `tokens` must have been checked.
+    /// The session that a redeemed code starts. `tokens` must be verified.
     pub(crate) fn start(
         id: SessionId,
         id_token: VerifiedIdToken,
@@ -100,50 +99,50 @@ impl Session {
         }
     }
 
-    /// The name that stays.
+    /// The id, which never changes.
     pub fn id(&self) -> &SessionId {
         &self.id
     }
 
-    /// What the ID token says about the user. Read from memory; never expires by itself, because an
-    /// ID token tells who signed in and not until when.
+    /// The claims of the ID token, from memory. They do not expire: an ID token says who signed in, not for
+    /// how long.
     pub fn claims(&self) -> &IdTokenClaims {
         self.id_token.claims()
     }
 
-    /// As [`claims`](Self::claims), shared.
+    /// The same as [`claims`](Self::claims), as a shared value.
     pub fn shared_claims(&self) -> Arc<IdTokenClaims> {
         self.id_token.shared_claims()
     }
 
-    /// The ID token as it was issued, for an `id_token_hint`; `None` when the session had to
+    /// The ID token as issued, for an `id_token_hint`. `None` if the session had to
     /// [forget](Self::forget_organizations) a part of it.
     pub fn id_token(&self) -> Option<&Secret> {
         self.id_token.is_whole().then_some(self.id_token.token())
     }
 
-    /// The ID token as the session serializes it, for storages with a format of their own: without a
-    /// signature when a part of it is forgotten.
+    /// The ID token as the session serializes it, for storages with their own format. It has no signature if
+    /// a part of it is forgotten.
     pub fn kept_id_token(&self) -> &Secret {
         self.id_token.token()
     }
 
-    /// The refresh token, when one was issued.
+    /// The refresh token, if one was issued.
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
     }
 
-    /// The access tokens that are kept, fresh or not.
+    /// The stored access tokens, whether or not they are fresh.
     pub fn access_tokens(&self) -> &BTreeMap<TokenTarget, AccessToken> {
         &self.access_tokens
     }
 
-    /// The scopes that the sign-in asked for.
+    /// The scopes that the sign-in requested.
     pub fn requested_scopes(&self) -> &BTreeSet<String> {
         &self.requested_scopes
     }
 
-    /// The API resources that the sign-in asked for.
+    /// The API resources that the sign-in requested.
     pub fn requested_resources(&self) -> &BTreeSet<String> {
         &self.requested_resources
     }
@@ -154,9 +153,8 @@ impl Session {
         &self.granted_scopes
     }
 
-    /// The scopes that were asked for and are neither granted nor in one of the tokens at hand: a
-    /// reason to ask for consent again. Permissions of a resource count as missing until a token for
-    /// the resource has been fetched.
+    /// The requested scopes that are neither granted nor in a stored token: a reason to ask for consent
+    /// again. Permissions of a resource count as missing until a token for the resource has been fetched.
     pub fn missing_scopes(&self) -> BTreeSet<&str> {
         let held = |scope: &String| {
             self.granted_scopes.contains(scope)
@@ -173,7 +171,7 @@ impl Session {
     }
 
     /// When the session began by the provider's clock: the `iat` of its first ID token, which a refresh does
-    /// not move. A logout token is compared with it, so that no difference between clocks matters.
+    /// not change. Logout tokens are compared with it, so that differences between the clocks do not matter.
     pub fn began_at(&self) -> UnixTime {
         self.began_at
     }
@@ -183,12 +181,12 @@ impl Session {
         self.created_at
     }
 
-    /// When the session last changed, or was last written because it is in use.
+    /// When the session last changed, or was last written because it was in use.
     pub fn changed_at(&self) -> UnixTime {
         self.changed_at
     }
 
-    /// The token for `target`, if the session holds one that is usable at `now`.
+    /// The token for `target`, if the session has one that is usable at `now`.
     pub fn usable_token(
         &self,
         config: &LogtoConfig,
@@ -200,15 +198,15 @@ impl Session {
             .filter(|token| token.is_usable(now, config.expiry_leeway()))
     }
 
-    /// The exchange that fetches a token for `target`, whether or not the session holds one.
+    /// The exchange that fetches a token for `target`, whether or not the session has one.
     ///
-    /// This is one request. A [`Refresh`](crate::refresh::Refresh) also loses nothing when the response is
-    /// late, lost or unusable.
+    /// It is a single request. [`Refresh`](crate::refresh::Refresh) also handles a response that is late,
+    /// lost or unusable, without losing the session.
     ///
     /// # Errors
-    /// [`UsageError`] when the server would refuse: the resource or scope was never asked for, the
-    /// organizations scope is missing, there is no refresh token. Found out here, it costs no refresh
-    /// token; Logto rotates before it refuses.
+    /// [`UsageError`] if the server would refuse: the resource or scope was never requested, the
+    /// organizations scope is missing, or there is no refresh token. Checking here saves the refresh token,
+    /// because Logto rotates it before it refuses.
     pub fn refresh(
         &self,
         config: &LogtoConfig,
@@ -231,10 +229,10 @@ impl Session {
         ))
     }
 
-    /// Whether the provider can be asked for a token for `target`.
+    /// Checks that the provider can be asked for a token for `target`.
     ///
     /// # Errors
-    /// As [`refresh`](Self::refresh), but for the refresh token.
+    /// The same as [`refresh`](Self::refresh), except for the refresh token.
     pub(crate) fn may_ask_for(&self, target: &TokenTarget) -> Result<(), UsageError> {
         if let Some(resource) = target.resource_indicator() {
             if !self.requested_resources.contains(resource) {
@@ -257,14 +255,14 @@ impl Session {
         }
     }
 
-    /// Whether Logto will let this session outlive the user's session there. Without
-    /// `offline_access` the refresh token ends with it.
+    /// Whether this session can outlive the user's session at Logto. Without `offline_access` the refresh
+    /// token ends with the latter.
     pub fn has_offline_access(&self) -> bool {
         self.granted_scopes
             .contains(ReservedScope::OfflineAccess.as_str())
     }
 
-    /// Commits a change.
+    /// Applies a change.
     pub fn apply(&mut self, delta: &SessionDelta) {
         if let Some(refresh_token) = &delta.refresh_token {
             self.refresh_token = Some(refresh_token.clone());
@@ -283,10 +281,10 @@ impl Session {
         }
     }
 
-    /// The part of a change that is newer than this session; `None` if there is none.
+    /// The part of a change that is newer than this session; `None` if nothing is.
     ///
-    /// A ledger brings an old copy of a session up to date with it. Tokens are compared by when they were
-    /// issued, so that an old change takes nothing back.
+    /// A ledger uses it to update an old copy of a session. Tokens are compared by when they were issued, so
+    /// that an old change reverts nothing.
     pub fn news_in(&self, delta: &SessionDelta) -> Option<SessionDelta> {
         let mut news = delta.clone();
         news.forgotten.clear();
@@ -303,16 +301,16 @@ impl Session {
         (!news.is_empty()).then_some(news)
     }
 
-    /// Notes that a token was handed out at `now`, for storage that has to choose which to drop.
+    /// Records that a token was handed out at `now`, for storages that must choose which one to drop.
     pub fn touch(&mut self, target: &TokenTarget, now: UnixTime) {
         if let Some(token) = self.access_tokens.get_mut(target) {
             token.last_used = token.last_used.max(now);
         }
     }
 
-    /// Leaves the user's organizations out of the claims, with the roles and the data there: for a storage
-    /// that has no room for them. They are in userinfo, and in the ID token that the next refresh brings.
-    /// The ID token itself is gone with them, as it cannot be changed. Says whether there were any.
+    /// Removes the user's organizations, roles and organization data from the claims, for a storage without
+    /// enough space for them. The application finds them in userinfo, and in the ID token of the next
+    /// refresh. The ID token itself loses its signature. Returns whether there were any.
     pub fn forget_organizations(&mut self) -> bool {
         let shortened = self.id_token.without_organizations();
         let any = shortened.is_some();
@@ -322,8 +320,7 @@ impl Session {
         any
     }
 
-    /// Forgets the access token for `target`, which can be fetched again, and says whether there was
-    /// one.
+    /// Removes the access token for `target`, which can be fetched again. Returns whether there was one.
     pub fn forget(&mut self, target: &TokenTarget) -> bool {
         self.access_tokens.remove(target).is_some()
     }

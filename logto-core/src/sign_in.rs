@@ -1,13 +1,13 @@
 //! Signing in, from the start to the session.
 //!
-//! In a browser: [`SignIn::start`] returns the URL to send the browser to and a [`PendingSignIn`], which
-//! has to survive, sealed and bound to this browser, until the callback.
-//! [`PendingSignIn::resume`] consumes it together with the [`Callback`].
+//! In a browser: [`SignIn::start`] returns the URL to send the browser to, and a [`PendingSignIn`], which
+//! must be kept, sealed and bound to this browser, until the callback. [`PendingSignIn::resume`] consumes it
+//! together with the [`Callback`].
 //!
 //! On a device without a browser: [`DeviceSignIn::start`] leads to a [`DeviceAuthorization`], whose
-//! [`resume`](DeviceAuthorization::resume) consumes it when the user has approved elsewhere.
+//! [`resume`](DeviceAuthorization::resume) consumes it after the user approved the sign-in elsewhere.
 //!
-//! Both lead to a [`ResumedSignIn`], which [`CompleteSignIn`] turns into a session.
+//! Both return a [`ResumedSignIn`], which [`CompleteSignIn`] turns into a session.
 
 mod authorization_request;
 mod callback;

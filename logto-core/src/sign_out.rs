@@ -14,9 +14,9 @@ use crate::{
 
 /// A sign-out: the URL that ends the user's session at Logto, for all applications.
 ///
-/// End the local session first and revoke its refresh token with
-/// [`RevokeRefreshToken`](crate::revocation::RevokeRefreshToken): a refresh token with
-/// `offline_access` outlives the user's session at Logto.
+/// End the local session first, and revoke its refresh token with
+/// [`RevokeRefreshToken`](crate::revocation::RevokeRefreshToken): a refresh token with `offline_access`
+/// outlives the user's session at Logto.
 #[derive(Clone, Default)]
 pub struct SignOut {
     redirect_uri: Option<Url>,
@@ -26,36 +26,36 @@ pub struct SignOut {
 }
 
 impl SignOut {
-    /// A sign-out that comes back to the configured address.
+    /// A sign-out that returns to the configured URI.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Another address to come back to; it must be registered at Logto as a post sign-out redirect
-    /// URI. Never take it from a request.
+    /// A URI to return to, instead of the configured one. It must be registered at Logto as a post sign-out
+    /// redirect URI. Never take it from a request.
     #[must_use]
     pub fn redirect_uri(mut self, redirect_uri: Url) -> Self {
         self.redirect_uri = Some(redirect_uri);
         self
     }
 
-    /// Names the user by the ID token. Not sent by default: Logto needs only the client id, the token
-    /// of a user with many organizations is too long for a URL, and one whose signing key has been
-    /// withdrawn since is answered with an error page.
+    /// Identifies the user by the ID token. Not sent by default: Logto only needs the client id; the token of
+    /// a user with many organizations is too long for a URL; and Logto shows an error page if the token's
+    /// signing key has been withdrawn.
     #[must_use]
     pub fn id_token_hint(mut self, id_token: Secret) -> Self {
         self.id_token_hint = Some(id_token);
         self
     }
 
-    /// A value that comes back with the redirect. It is no proof of anything.
+    /// A value that is returned with the redirect. It proves nothing.
     #[must_use]
     pub fn state(mut self, state: impl Into<String>) -> Self {
         self.state = Some(state.into());
         self
     }
 
-    /// Languages of the sign-out page, best first.
+    /// The languages of the sign-out page, best first.
     #[must_use]
     pub fn ui_locales<S: Into<String>>(mut self, locales: impl IntoIterator<Item = S>) -> Self {
         self.ui_locales = locales.into_iter().map(Into::into).collect();

@@ -1,4 +1,4 @@
-//! A sign-in that somebody else starts
+//! A sign-in that a third party starts
 //! ([OpenID Connect Core 4](https://openid.net/specs/openid-connect-core-1_0.html#ThirdPartyInitiatedLogin)).
 
 use std::borrow::Cow;
@@ -7,8 +7,8 @@ use url::{Url, form_urlencoded};
 
 use crate::{config::LogtoConfig, error::UsageError, sign_in::SignIn};
 
-/// A request to sign a user in, from a portal for example. It comes with a link from anywhere, so none
-/// of it is believed: it can start a sign-in at the configured provider and nothing else.
+/// A request to sign a user in, for example from a portal. It comes with a link from anywhere, so nothing in
+/// it is trusted: it can only start a sign-in at the configured provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThirdPartyLogin {
     iss: String,
@@ -20,7 +20,7 @@ impl ThirdPartyLogin {
     /// Reads the query or the form of the request.
     ///
     /// # Errors
-    /// [`UsageError::InvalidParameter`] when `iss` is missing or a parameter is there twice.
+    /// [`UsageError::InvalidParameter`] if `iss` is missing or a parameter appears twice.
     pub fn parse(encoded: &[u8]) -> Result<Self, UsageError> {
         let [mut iss, mut login_hint, mut target_link_uri] = [None, None, None];
         for (name, value) in form_urlencoded::parse(encoded) {
@@ -41,11 +41,11 @@ impl ThirdPartyLogin {
         })
     }
 
-    /// The sign-in, which still has to be started. It returns to `target_link_uri` if that is a place
-    /// of this application, else to the base URL; see [`ReturnTo`](crate::sign_in::ReturnTo).
+    /// The sign-in, not yet started. It returns to `target_link_uri` if that is a path of this application,
+    /// otherwise to the base URL; see [`ReturnTo`](crate::sign_in::ReturnTo).
     ///
     /// # Errors
-    /// [`UsageError::InvalidParameter`] when `iss` is not the configured issuer.
+    /// [`UsageError::InvalidParameter`] if `iss` is not the configured issuer.
     pub fn sign_in(&self, config: &LogtoConfig) -> Result<SignIn, UsageError> {
         if self.iss != config.issuer() {
             return Err(invalid("`iss` is not the issuer that is configured"));
@@ -61,8 +61,8 @@ impl ThirdPartyLogin {
     }
 }
 
-/// The path of a URL on the application's own origin; anything else is left as it is, to be judged
-/// like every other place to return to.
+/// The path of a URL on the application's own origin. Anything else is returned unchanged and checked like
+/// every other `return_to`.
 fn own_path<'a>(target: &'a str, config: &LogtoConfig) -> Cow<'a, str> {
     let origin = config.base_url().map(Url::origin);
     match Url::parse(target) {

@@ -1,20 +1,20 @@
-//! Time as the protocol counts it.
+//! Time in the protocol's unit.
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// A moment, in whole seconds since 1970-01-01T00:00:00Z, leap seconds ignored: the `NumericDate` of
+/// A time in whole seconds since 1970-01-01T00:00:00Z, without leap seconds: the `NumericDate` of
 /// [RFC 7519 section 2](https://www.rfc-editor.org/rfc/rfc7519#section-2).
 ///
-/// The core never asks what time it is: every function whose answer depends on time takes `now`.
-/// All arithmetic saturates, so that no value from a server or a cookie can overflow it.
+/// The core never reads a clock: every function whose result depends on the time takes `now`. All arithmetic
+/// saturates, so that no value from a server or a cookie can overflow it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixTime(i64);
 
 impl UnixTime {
-    /// The moment `seconds` after the epoch; negative before it.
+    /// The time `seconds` after the epoch; negative before it.
     pub const fn from_secs(seconds: i64) -> Self {
         Self(seconds)
     }
@@ -24,17 +24,17 @@ impl UnixTime {
         self.0
     }
 
-    /// This moment moved into the future; stays at the end of time rather than overflow.
+    /// This time plus a duration. Saturates instead of overflowing.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(whole_seconds(duration)))
     }
 
-    /// This moment moved into the past; stays at the beginning of time rather than overflow.
+    /// This time minus a duration. Saturates instead of overflowing.
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(whole_seconds(duration)))
     }
 
-    /// How long after `earlier` this moment is; zero when it is not after it.
+    /// How long after `earlier` this time is; zero if it is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }

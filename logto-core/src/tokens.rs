@@ -1,4 +1,4 @@
-//! Access tokens, and what they are for.
+//! Access tokens and their targets.
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{secret::Secret, time::UnixTime};
 
-/// What an access token is for: the key under which a session keeps it.
+/// The target of an access token: what it grants access to, and the key under which a session stores it.
 ///
 /// | target | Logto issues |
 /// |---|---|
@@ -15,7 +15,7 @@ use crate::{secret::Secret, time::UnixTime};
 /// | [`TokenTarget::organization`] | a JWT whose `aud` is `urn:logto:organization:<id>` |
 /// | `resource(..).in_organization(..)` | a JWT whose `aud` is the API resource, with `organization_id` |
 ///
-/// Scopes narrow what is asked for; a token with narrowed scopes is kept apart from the full one.
+/// Scopes narrow the request. A token with narrowed scopes is stored separately from the full one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TokenTarget {
     #[serde(default)]
@@ -56,9 +56,9 @@ impl TokenTarget {
         self
     }
 
-    /// The same target with no more than these scopes
-    /// ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6)). Without `openid` among
-    /// them Logto sends no new ID token along.
+    /// The same target, limited to these scopes ([RFC 6749 section
+    /// 6](https://www.rfc-editor.org/rfc/rfc6749#section-6)). Without `openid` among them Logto sends no new
+    /// ID token.
     #[must_use]
     pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
@@ -75,7 +75,7 @@ impl TokenTarget {
         self.organization_id.as_deref()
     }
 
-    /// The narrowed scopes; empty means everything that was granted.
+    /// The narrowed scopes; empty means all granted scopes.
     pub fn scopes(&self) -> &BTreeSet<String> {
         &self.scopes
     }
@@ -101,21 +101,21 @@ impl fmt::Display for TokenTarget {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AccessToken {
-    /// The token, for the `Authorization: Bearer` header of the API it is for.
+    /// The token, for the `Authorization: Bearer` header of a request to its API.
     pub token: Secret,
-    /// The scopes of this token, as the server said; as requested when it said nothing, none when it
-    /// said the empty string.
+    /// The scopes of this token as the server named them. If the server named none: the requested ones. If it
+    /// sent the empty string: none.
     pub scopes: BTreeSet<String>,
-    /// When it was asked for, by our clock.
+    /// When it was requested, by our clock.
     pub issued_at: UnixTime,
-    /// When it ends, by our clock: `issued_at` plus `expires_in`.
+    /// When it expires, by our clock: `issued_at` plus `expires_in`.
     pub expires_at: UnixTime,
-    /// When it was last handed out. Storage that runs out of room drops the longest unused first.
+    /// When it was last handed out. A storage that runs out of space drops the longest unused token first.
     pub last_used: UnixTime,
 }
 
 impl AccessToken {
-    /// A token as a storage kept it, last used when it was issued.
+    /// A token from a storage. It counts as last used when it was issued.
     pub fn new(
         token: Secret,
         scopes: BTreeSet<String>,
@@ -131,25 +131,25 @@ impl AccessToken {
         }
     }
 
-    /// Whether the token can be used at `now` with `leeway` to spare.
+    /// Whether the token can be used at `now`, and for `leeway` longer.
     ///
-    /// The leeway is at most a quarter of the token's lifetime, so that short-lived tokens are usable
-    /// at all. A clock that has gone back to before the token was issued makes it unusable: it is
-    /// renewed early rather than used late.
+    /// The leeway is at most a quarter of the token's lifetime; otherwise short-lived tokens would never be
+    /// usable. If the clock was set back to before the token was issued, the token is not usable: it is
+    /// replaced too early rather than used too late.
     pub fn is_usable(&self, now: UnixTime, leeway: Duration) -> bool {
         let lifetime = self.expires_at.since(self.issued_at);
         let leeway = leeway.min(lifetime / 4);
         now >= self.issued_at.minus(CLOCK_STEP) && now < self.expires_at.minus(leeway)
     }
 
-    /// How long the token still lives at `now`.
+    /// The remaining lifetime at `now`.
     pub fn remaining(&self, now: UnixTime) -> Duration {
         self.expires_at.since(now)
     }
 }
 
-/// Clocks are corrected by small steps all the time; only a larger step back is a reason to distrust
-/// what was written before it.
+/// Clocks are constantly corrected by small steps. Only a larger step back is a reason to distrust earlier
+/// timestamps.
 const CLOCK_STEP: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{
     tokens::AccessToken,
 };
 
-/// Asks who the user is: the claims that Logto keeps out of the ID token, and those that have changed.
+/// Fetches the user's claims: those that Logto excludes from the ID token, and those that have changed.
 #[derive(Clone, Debug)]
 pub struct FetchUserInfo {
     endpoint: Url,
@@ -24,8 +24,8 @@ pub struct FetchUserInfo {
 }
 
 impl FetchUserInfo {
-    /// With the token of [`TokenTarget::user_info`](crate::TokenTarget::user_info), for the `sub` of
-    /// the ID token. Logto refuses tokens for API resources here.
+    /// `access_token` is the token for [`TokenTarget::user_info`](crate::TokenTarget::user_info), and `sub`
+    /// that of the ID token. Logto refuses tokens for API resources here.
     ///
     /// # Errors
     /// [`UsageError::EndpointNotAdvertised`].
@@ -52,7 +52,7 @@ impl Exchange for FetchUserInfo {
     }
 
     /// # Errors
-    /// Besides the usual ones [`Error::Response`] when `sub` is missing or another user's.
+    /// In addition to the usual errors, [`Error::Response`] if `sub` is missing or another user's.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<UserInfo, Error> {
         let claims = exchange::json_object(Self::ENDPOINT, &response, now)?;
         let user_info = UserInfo::from_members(claims.into())

@@ -1,13 +1,13 @@
-//! Logto's words: scopes, resources, prompts, screens and URNs, exactly as they travel.
+//! Logto's identifiers: scopes, resources, prompts, pages and URNs, exactly as they are sent.
 //!
-//! Wherever the crate takes a scope or a resource it takes any string too; these types only save an
-//! application from typing errors.
+//! Wherever the crate takes a scope or a resource, it also takes any string. These types prevent typing
+//! errors.
 
 use std::{fmt, str::FromStr};
 
-/// The scopes every sign-in asks for unless
-/// [`include_reserved_scopes(false)`](crate::config::LogtoConfigBuilder::include_reserved_scopes) is
-/// set, in the order in which they are sent.
+/// The scopes that every sign-in requests unless
+/// [`include_reserved_scopes(false)`](crate::config::LogtoConfigBuilder::include_reserved_scopes) is set, in
+/// the order in which they are sent.
 pub const DEFAULT_SCOPES: [&str; 3] = [
     ReservedScope::OpenId.as_str(),
     ReservedScope::OfflineAccess.as_str(),
@@ -21,14 +21,14 @@ pub fn organization_urn(organization_id: &str) -> String {
     format!("{ORGANIZATION_URN_PREFIX}{organization_id}")
 }
 
-/// The organization id in a URN made by [`organization_urn`]; `None` for any other string and for a
-/// URN with an empty id.
+/// The organization id in a URN made by [`organization_urn`]; `None` for any other string, and for a URN with
+/// an empty id.
 pub fn organization_id_from_urn(urn: &str) -> Option<&str> {
     urn.strip_prefix(ORGANIZATION_URN_PREFIX)
         .filter(|id| !id.is_empty())
 }
 
-/// Declares an enum whose variants are fixed words of the protocol.
+/// Declares an enum whose variants are fixed identifiers of the protocol.
 macro_rules! words {
     (
         $(#[$doc:meta])*
@@ -47,7 +47,7 @@ macro_rules! words {
             /// Every variant, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The word as it is written on the wire.
+            /// The identifier as it is sent.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
@@ -82,17 +82,17 @@ macro_rules! words {
 }
 
 words! {
-    /// Scopes with a meaning in the protocol itself.
+    /// Scopes that the protocol itself defines.
     ReservedScope, "reserved scope" {
-        /// Asks for an ID token; without it a sign-in is plain OAuth.
+        /// Requests an ID token. Without it a sign-in is plain OAuth.
         OpenId = "openid",
-        /// Asks for a refresh token. Logto gives one only together with [`Prompt::Consent`].
+        /// Requests a refresh token. Logto issues one only together with [`Prompt::Consent`].
         OfflineAccess = "offline_access",
     }
 }
 
 words! {
-    /// Scopes that open parts of the user's data.
+    /// Scopes that give access to parts of the user's data.
     ///
     /// | scope | claims |
     /// |---|---|
@@ -106,8 +106,8 @@ words! {
     /// | `urn:logto:scope:organizations` | `organizations` †, `organization_data` \* |
     /// | `urn:logto:scope:organization_roles` | `organization_roles` † |
     ///
-    /// \* From the userinfo endpoint; in the ID token only where the tenant says so.
-    /// † In the ID token too, unless the tenant says otherwise.
+    /// \* From the userinfo endpoint; in the ID token only if the tenant enables it. † Also in the ID token,
+    /// unless the tenant disables it.
     ///
     /// See [Logto's list of scopes and claims](https://docs.logto.io/end-user-flows/collect-user-profile).
     UserScope, "user scope" {
@@ -129,15 +129,15 @@ words! {
         Organizations = "urn:logto:scope:organizations",
         /// The user's role names in each organization.
         OrganizationRoles = "urn:logto:scope:organization_roles",
-        /// Sessions in the Account API; gives no claims.
+        /// Sessions in the Account API; adds no claims.
         Sessions = "urn:logto:scope:sessions",
-        /// Trusted devices in the Account API; gives no claims.
+        /// Trusted devices in the Account API; adds no claims.
         TrustedDevices = "urn:logto:scope:trusted_devices",
     }
 }
 
 impl UserScope {
-    /// The claims this scope gives at the userinfo endpoint, where they have a value.
+    /// The claims of this scope at the userinfo endpoint, if they have a value.
     pub const fn claims(self) -> &'static [&'static str] {
         match self {
             Self::Profile => &[
@@ -170,8 +170,8 @@ impl UserScope {
         }
     }
 
-    /// The claims this scope gives in the ID token of every tenant. The other claims of the scope are
-    /// there only if the tenant's custom ID token settings put them there.
+    /// The claims of this scope in the ID token of every tenant. Its other claims are present only if the
+    /// tenant's custom ID token settings include them.
     pub const fn id_token_claims(self) -> &'static [&'static str] {
         match self {
             Self::Profile | Self::Email | Self::Phone | Self::Address => self.claims(),
@@ -183,30 +183,30 @@ impl UserScope {
 words! {
     /// Resource indicators that Logto reserves.
     ReservedResource, "reserved resource" {
-        /// The organization template. A sign-in that asks for [`UserScope::Organizations`] names it
+        /// The organization template. A sign-in that requests [`UserScope::Organizations`] includes it
         /// automatically.
         Organizations = "urn:logto:resource:organizations",
     }
 }
 
 words! {
-    /// What the server may or must ask of the user
+    /// What the server may or must ask the user
     /// ([OpenID Connect Core 3.1.2.1](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest)).
     ///
     /// Logto refuses `create` and `select_account`; a sign-up starts with [`FirstScreen::Register`].
     Prompt, "prompt" {
-        /// Show nothing: succeed from the existing session at Logto or fail with `login_required`.
+        /// No interaction: succeed with the existing session at Logto, or fail with `login_required`.
         None = "none",
-        /// Ask for consent; Logto gives no refresh token without it.
+        /// Ask for consent. Without it Logto issues no refresh token.
         Consent = "consent",
-        /// Ask for credentials even where a session exists. Combine with [`Prompt::Consent`] to
-        /// receive a refresh token.
+        /// Ask for credentials even if a session exists. Combine with [`Prompt::Consent`] to get a refresh
+        /// token.
         Login = "login",
     }
 }
 
 words! {
-    /// The page on which Logto's sign-in experience begins
+    /// The first page of Logto's sign-in experience
     /// ([first screen](https://docs.logto.io/end-user-flows/authentication-parameters/first-screen)).
     FirstScreen, "first screen" {
         /// Sign in.
@@ -225,7 +225,7 @@ words! {
 }
 
 words! {
-    /// What a user may type to say who they are, on the identifier screens of [`FirstScreen`].
+    /// What a user can identify with on the identifier pages of [`FirstScreen`].
     Identifier, "identifier" {
         /// The e-mail address.
         Email = "email",
@@ -236,7 +236,7 @@ words! {
     }
 }
 
-/// Skips Logto's first screen and goes straight to a connector
+/// Skips Logto's first page and goes straight to a connector
 /// ([direct sign-in](https://docs.logto.io/end-user-flows/authentication-parameters/direct-sign-in)).
 ///
 /// ```
@@ -247,7 +247,7 @@ words! {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DirectSignIn {
-    /// A social connector, by its target name: `github`, `google`.
+    /// A social connector, by its target: `github`, `google`.
     Social(String),
     /// An enterprise connector, by its connector id.
     Sso(String),
@@ -279,7 +279,7 @@ impl FromStr for DirectSignIn {
     }
 }
 
-/// A string that is not one of the words it was parsed as.
+/// A string that is not one of the identifiers of its type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{word:?} is not a {kind}")]
 pub struct UnknownWord {

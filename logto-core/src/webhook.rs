@@ -1,4 +1,4 @@
-//! Webhooks: whether a request really comes from Logto
+//! Webhooks: verifying that a request comes from Logto
 //! ([Logto's guide](https://docs.logto.io/developers/webhooks/secure-webhooks)).
 
 use hmac::{Hmac, Mac};
@@ -10,23 +10,22 @@ use crate::secret::Secret;
 /// The header with the signature: the HMAC-SHA256 of the body, in hexadecimal digits.
 const SIGNATURE_HEADER: &str = "logto-signature-sha-256";
 
-/// Why a webhook request is refused. Answer 401 and do nothing.
+/// Why a webhook request is refused. Respond with 401 and do nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
-    /// No signature, or several.
+    /// There is no signature, or there are several.
     #[error("the request does not have exactly one `{SIGNATURE_HEADER}` header")]
     Header,
-    /// Not a signature of this body with this key.
+    /// The signature does not match this body and key.
     #[error("the signature is wrong")]
     Signature,
 }
 
-/// Checks that the signature in `headers` is that of `body` with the webhook's signing key.
+/// Verifies that the signature in `headers` was made for `body` with the webhook's signing key.
 ///
-/// `body` are the bytes as they arrived: JSON that was read and written again is other bytes. A
-/// signature does not say when it was made, so a request can be repeated by whoever saw it: handle
-/// the same event twice as you would once.
+/// `body` must be the bytes as received: JSON that was parsed and serialized again differs. A signature
+/// contains no time, so anybody who saw a request can repeat it: make handling an event twice harmless.
 ///
 /// # Errors
 /// [`WebhookError`]
@@ -35,7 +34,7 @@ pub fn verify(signing_key: &Secret, headers: &HeaderMap, body: &[u8]) -> Result<
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(WebhookError::Header);
     };
-    // Anybody can sign with a key that was forgotten in the configuration.
+    // Anybody can sign with an empty key, which a configuration may contain by mistake.
     if signing_key.expose().is_empty() {
         return Err(WebhookError::Signature);
     }

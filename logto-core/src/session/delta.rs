@@ -1,4 +1,4 @@
-//! How a session changes.
+//! Changes of a session.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,27 +9,27 @@ use crate::{
     tokens::{AccessToken, TokenTarget},
 };
 
-/// One change of a session, committed as a whole or not at all.
+/// One change of a session, applied as a whole or not at all.
 ///
-/// It can be applied to a newer state of the same session than the one it was made from: that is how
-/// two writers that meet in a store are merged.
+/// It can be applied to a newer state of the session than the one it was created for. That is how concurrent
+/// writers in a store are merged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionDelta {
-    /// The refresh token that replaces the one that was spent.
+    /// The refresh token that replaces the spent one.
     pub refresh_token: Option<Secret>,
     /// A new, verified ID token.
     pub id_token: Option<VerifiedIdToken>,
-    /// An access token that was fetched.
+    /// A newly fetched access token.
     pub access_token: Option<(TokenTarget, AccessToken)>,
-    /// Access tokens that are to be forgotten.
+    /// Access tokens to remove.
     pub forgotten: Vec<TokenTarget>,
     /// When the change happened.
     pub at: Option<UnixTime>,
 }
 
 impl SessionDelta {
-    /// A change of nothing but the time: the session was in use at `now`.
+    /// A change of nothing but the time: the session was used at `now`.
     pub fn touch(now: UnixTime) -> Self {
         Self {
             at: Some(now),
@@ -37,7 +37,7 @@ impl SessionDelta {
         }
     }
 
-    /// Whether applying it changes nothing.
+    /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.refresh_token.is_none()
             && self.id_token.is_none()

@@ -1,4 +1,4 @@
-//! How a session is written.
+//! The stored form of a session.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -11,9 +11,9 @@ use crate::{
     tokens::{AccessToken, TokenTarget},
 };
 
-/// A session, part by part: how it is serialized, and how a storage with a format of its own puts one
-/// together. What the user's claims are is read from the ID token. Members may be added, none may
-/// change its meaning.
+/// The parts of a session: the form that is serialized, and from which a storage with its own format builds a
+/// session. The user's claims are read from the ID token. Later versions may add members, but never change
+/// the meaning of one.
 #[derive(Serialize, Deserialize)]
 pub struct SessionParts {
     /// [`Session::id`]
@@ -83,7 +83,7 @@ impl TryFrom<SessionParts> for Session {
     }
 }
 
-/// A stored session that cannot be read: treat it as no session.
+/// A stored session that cannot be read. Treat it as no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored session is unreadable")]
 pub struct UnreadableSession;

@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::UnreadableSession;
 use crate::{claims::IdTokenClaims, jwt, secret::Secret};
 
-/// An ID token that has passed all checks, with what it says.
+/// An ID token that has passed all checks, with its claims.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Secret", into = "Secret")]
 pub struct VerifiedIdToken {
     token: Secret,
+    /// Shared, because sessions are copied often and a user may belong to a thousand organizations.
     claims: Arc<IdTokenClaims>,
 }
 
 impl VerifiedIdToken {
-    /// The only way from a token to a verified one: `claims` are the answer of its verification.
+    /// The only way to create one: `claims` are the result of the token's verification.
     pub(crate) fn new(token: Secret, claims: IdTokenClaims) -> Self {
         Self {
             token,
@@ -24,27 +25,27 @@ impl VerifiedIdToken {
         }
     }
 
-    /// What the token says.
+    /// The claims of the token.
     pub fn claims(&self) -> &IdTokenClaims {
         &self.claims
     }
 
-    /// What the token says, shared.
+    /// The claims of the token, shared.
     pub(super) fn shared_claims(&self) -> Arc<IdTokenClaims> {
         Arc::clone(&self.claims)
     }
 
-    /// The token as it is kept.
+    /// The token as stored.
     pub(super) fn token(&self) -> &Secret {
         &self.token
     }
 
-    /// Whether the token is the one that was issued.
+    /// Whether the token is complete, as issued.
     pub(super) fn is_whole(&self) -> bool {
         jwt::is_signed(self.token.expose())
     }
 
-    /// The same without the user's organizations, and therefore without a signature; `None` when it names
+    /// The same token without the user's organizations, and therefore without a signature; `None` if it names
     /// none.
     pub(super) fn without_organizations(&self) -> Option<Self> {
         let mut claims = self.claims.to_map();
@@ -54,7 +55,7 @@ impl VerifiedIdToken {
             return None;
         }
         let token = jwt::without_signature(self.token.expose(), &claims);
-        // What was read before is read again without them.
+        // The claims without them can be read, because those with them were.
         Self::try_from(Secret::from(token)).ok()
     }
 }
@@ -85,5 +86,5 @@ impl TryFrom<Secret> for VerifiedIdToken {
     }
 }
 
-/// What grows with the organizations of a user.
+/// The claims that grow with the number of a user's organizations.
 const ORGANIZATION_CLAIMS: [&str; 3] = ["organizations", "organization_roles", "organization_data"];

@@ -1,5 +1,5 @@
-//! The URL of the authorization endpoint. This is the only file that knows the `oauth2` crate, which
-//! builds the URL and the PKCE challenge.
+//! The URL of the authorization endpoint. Only this file uses the `oauth2` crate, which builds the URL and
+//! the PKCE challenge.
 
 use oauth2::{
     AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
@@ -7,7 +7,8 @@ use oauth2::{
 };
 use url::Url;
 
-/// What an authorization request always has ([RFC 6749 section 4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1)).
+/// The mandatory parameters of an authorization request ([RFC 6749 section
+/// 4.1.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1)).
 pub(super) struct AuthorizationRequest<'a> {
     pub(super) endpoint: &'a Url,
     pub(super) client_id: &'a str,
@@ -19,7 +20,7 @@ pub(super) struct AuthorizationRequest<'a> {
 }
 
 impl AuthorizationRequest<'_> {
-    /// The URL to send the browser to: `response_type=code` with an S256 challenge, and the query that
+    /// The URL to send the browser to: `response_type=code` with an S256 challenge, added to the query that
     /// the endpoint already has.
     pub(super) fn url(&self) -> Url {
         let client = BasicClient::new(ClientId::new(self.client_id.to_owned()))

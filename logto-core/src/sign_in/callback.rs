@@ -1,4 +1,4 @@
-//! What the browser comes back with
+//! The parameters with which the browser returns
 //! ([RFC 6749 section 4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)).
 
 use std::{borrow::Cow, fmt};
@@ -11,8 +11,8 @@ use crate::{
     secret::Secret,
 };
 
-/// The parameters of a callback, read but not believed. One without a value counts as absent
-/// ([RFC 6749 section 3.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)).
+/// The parameters of a callback, parsed but not verified. A parameter without a value counts as absent ([RFC
+/// 6749 section 3.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.1)).
 pub struct Callback {
     pub(super) uri: Option<Url>,
     pub(super) state: Option<String>,
@@ -22,7 +22,7 @@ pub struct Callback {
 }
 
 impl Callback {
-    /// The longest query or form that is read, in bytes.
+    /// The longest accepted query or form, in bytes.
     pub const MAX_LENGTH: usize = MAX_CALLBACK_LENGTH;
 
     /// Reads the query of a callback request, without the question mark.
@@ -38,17 +38,17 @@ impl Callback {
     /// ([OAuth 2.0 Form Post Response Mode](https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html)).
     ///
     /// # Errors
-    /// As for [`from_query`](Self::from_query).
+    /// The same as [`from_query`](Self::from_query).
     pub fn from_form(body: &[u8]) -> Result<Self, CallbackError> {
         Self::read(body)
     }
 
-    /// Reads a whole callback URL. Its scheme, host, port and path will have to be those of the
-    /// redirect URI that was sent, so take it only from a source that knows the address the browser
-    /// used, not from an unchecked `Host` header.
+    /// Reads a whole callback URL. Its scheme, host, port and path must equal those of the redirect URI that
+    /// was sent, so take it from a source that knows the URL the browser used, not from an unchecked `Host`
+    /// header.
     ///
     /// # Errors
-    /// As for [`from_query`](Self::from_query).
+    /// The same as [`from_query`](Self::from_query).
     pub fn from_url(url: &Url) -> Result<Self, CallbackError> {
         let mut callback = Self::read(url.query().unwrap_or_default().as_bytes())?;
         callback.uri = Some(url.clone());
@@ -86,12 +86,12 @@ impl Callback {
         })
     }
 
-    /// The `state`, by which a pending sign-in is found again. It proves nothing by itself.
+    /// The `state`, which identifies a pending sign-in. By itself it proves nothing.
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()
     }
 
-    /// The provider's error, not believed yet: show it only when no pending sign-in is at stake.
+    /// The provider's error, not verified: anybody can send it. Show it only if there is no pending sign-in.
     pub fn error(&self) -> Option<&ServerError> {
         self.error.as_ref()
     }

@@ -1,4 +1,4 @@
-//! From a checked callback, or an approved device, to a session.
+//! From a verified callback, or an approved device, to a session.
 
 use std::{fmt, mem, sync::Arc, time::Duration};
 
@@ -36,12 +36,12 @@ pub struct ResumedSignIn {
     pub(super) app_state: Option<Value>,
 }
 
-/// What the ID token has to say, and what the session starts with.
+/// What the ID token must match, and what the session starts with.
 #[derive(Debug)]
 pub(super) struct Expected {
     pub(super) issuer: String,
     pub(super) client_id: String,
-    /// `None` for a device. A nonce detects a code that somebody injected into the callback; a device has
+    /// `None` for a device. A nonce detects a code that an attacker injected into the callback; a device has
     /// no callback, and polls with a code that only it knows.
     pub(super) nonce: Option<Secret>,
     pub(super) max_age: Option<Duration>,
@@ -74,13 +74,13 @@ pub struct CompleteSignIn {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SignedIn {
-    /// The session to store, under a handle that nobody knew before.
+    /// The new session. Store it under a new, unpredictable handle.
     pub session: Session,
-    /// Where the user wanted to go. After a sign-in on a device: the root.
+    /// Where the user wanted to go. For a device: the root.
     pub return_to: ReturnTo,
     /// The value given to [`SignIn::app_state`](super::SignIn::app_state).
     pub app_state: Option<Value>,
-    /// The key set, if it was fetched on the way. It replaces the cached one.
+    /// The key set, if it was fetched. It replaces the cached one.
     pub keys: Option<Arc<KeySet>>,
 }
 
@@ -179,7 +179,7 @@ impl Machine for CompleteSignIn {
     }
 }
 
-/// Without the application's state, which is not ours to show.
+/// Without the application's state, which may be confidential.
 impl fmt::Debug for ResumedSignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResumedSignIn")

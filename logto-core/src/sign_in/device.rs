@@ -27,20 +27,20 @@ use crate::{
     vocabulary::Prompt,
 };
 
-/// How long to wait between two polls when the server does not say: Logto never does
-/// ([RFC 8628 section 3.2](https://www.rfc-editor.org/rfc/rfc8628#section-3.2)).
+/// The interval between two polls if the server does not name one; Logto never does ([RFC 8628 section
+/// 3.2](https://www.rfc-editor.org/rfc/rfc8628#section-3.2)).
 const UNSAID_INTERVAL: Duration = Duration::from_secs(5);
-/// What `slow_down` adds to the interval, for good.
+/// What `slow_down` adds to the interval, permanently.
 const SLOW_DOWN: Duration = Duration::from_secs(5);
-/// The interval grows no further than this by itself.
+/// The largest interval after lost responses.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
-/// The longest interval that a server may ask for.
+/// The largest interval that a server can impose.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// A sign-in on this device, to be approved in a browser elsewhere.
+/// A sign-in on this device, to be approved in a browser on another one.
 ///
-/// What is not said here comes from the [`LogtoConfig`]. At Logto the application is a native one for
-/// the device flow.
+/// Settings that are not set here come from the [`LogtoConfig`]. Register the application at Logto as a
+/// native one that uses the device flow.
 ///
 /// ```
 /// # use logto_core::{grants::UnverifiedTokens, metadata::ProviderMetadata, sign_in::*, *};
@@ -66,14 +66,14 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 /// # }
 /// ```
 ///
-/// [`DeviceAuthorization::resume`] takes the tokens; [`CompleteSignIn`](super::CompleteSignIn) makes a
-/// session of them.
+/// [`DeviceAuthorization::resume`] takes the tokens, and [`CompleteSignIn`](super::CompleteSignIn) turns them
+/// into a session.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceSignIn {
     additions: Additions,
 }
 
-/// Asks for a device code and a user code.
+/// Requests a device code and a user code.
 #[derive(Clone, Debug)]
 pub struct AuthorizeDevice {
     endpoint: ClientEndpoint,
@@ -84,20 +84,20 @@ pub struct AuthorizeDevice {
     requested_at: UnixTime,
 }
 
-/// A device sign-in that waits for the user's approval: what to show, and when to ask again.
+/// A device sign-in that waits for the user's approval: what to display, and when to poll.
 ///
-/// Time and polls are the caller's business; [`note`](Self::note) and [`back_off`](Self::back_off)
-/// keep [`next_poll`](Self::next_poll) as the RFC demands.
+/// The caller waits and sends the polls; [`note`](Self::note) and [`back_off`](Self::back_off) keep
+/// [`next_poll`](Self::next_poll) as the RFC requires.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeviceAuthorization {
-    /// What the user types in, for example `TFTB-LPCC`.
+    /// The code that the user enters, for example `TFTB-LPCC`.
     pub user_code: String,
-    /// Where the user types it in.
+    /// Where the user enters it.
     pub verification_uri: Url,
-    /// The same with the user code in it, for a QR code.
+    /// The same URL including the user code, for a QR code.
     pub verification_uri_complete: Option<Url>,
-    /// When both codes end. Logto's live for ten minutes.
+    /// When both codes expire. Logto's live for ten minutes.
     pub expires_at: UnixTime,
     issuer: String,
     client_id: String,
@@ -107,7 +107,7 @@ pub struct DeviceAuthorization {
     next_poll: UnixTime,
 }
 
-/// Asks whether the user has approved.
+/// Polls whether the user has approved.
 #[derive(Clone, Debug)]
 pub struct PollDevice {
     endpoint: ClientEndpoint,
@@ -116,19 +116,19 @@ pub struct PollDevice {
     requested_at: UnixTime,
 }
 
-/// The answer to [`PollDevice`].
+/// The response to [`PollDevice`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DevicePoll {
-    /// The user has not answered yet.
+    /// The user has not decided yet.
     Pending,
-    /// As [`Pending`](Self::Pending), and this device asks too often.
+    /// The user has not decided yet, and this device polls too often.
     SlowDown,
-    /// The user did not answer in time. Start again.
+    /// The user did not decide in time. Start again.
     Expired,
-    /// The user, or the server, said no.
+    /// The user, or the server, denied the sign-in.
     Denied,
-    /// The user said yes. The device code is spent; the ID token is not verified yet.
+    /// The user approved. The device code is spent; the ID token is not yet verified.
     Approved(UnverifiedTokens),
 }
 
@@ -152,7 +152,7 @@ impl DeviceSignIn {
         self
     }
 
-    /// Other prompts than the configured ones. Logto gives no refresh token without `consent`.
+    /// Prompts that replace the configured ones. Logto issues no refresh token without `consent`.
     #[must_use]
     pub fn prompt(mut self, prompts: impl IntoIterator<Item = Prompt>) -> Self {
         self.additions.set_prompts(prompts);
@@ -265,17 +265,17 @@ impl AuthorizeDevice {
 }
 
 impl DeviceAuthorization {
-    /// When to poll next, not earlier.
+    /// The earliest time of the next poll.
     pub fn next_poll(&self) -> UnixTime {
         self.next_poll
     }
 
-    /// Whether the codes have expired at `now`, by our clock. Polling ends there.
+    /// Whether the codes have expired at `now`, by our clock. Stop polling then.
     pub fn is_expired(&self, now: UnixTime) -> bool {
         now >= self.expires_at
     }
 
-    /// The exchange that asks, at `now`, whether the user has approved.
+    /// The exchange that polls, at `now`, whether the user has approved.
     pub fn poll(
         &self,
         config: &LogtoConfig,
@@ -290,7 +290,7 @@ impl DeviceAuthorization {
         }
     }
 
-    /// Resumes the sign-in with the `tokens` of [`DevicePoll::Approved`]. `session_id` is made of fresh
+    /// Resumes the sign-in with the `tokens` of [`DevicePoll::Approved`]. `session_id` consists of fresh
     /// random bytes.
     pub fn resume(self, tokens: UnverifiedTokens, session_id: SessionId) -> ResumedSignIn {
         ResumedSignIn {
@@ -310,8 +310,8 @@ impl DeviceAuthorization {
         }
     }
 
-    /// Takes note of an answer, received at `now`: [`next_poll`](Self::next_poll) is one interval
-    /// later, and [`DevicePoll::SlowDown`] makes the interval five seconds longer for good.
+    /// Records a response that was received at `now`. [`next_poll`](Self::next_poll) is one interval later;
+    /// [`DevicePoll::SlowDown`] permanently makes the interval five seconds longer.
     pub fn note(&mut self, answer: &DevicePoll, now: UnixTime) {
         if matches!(answer, DevicePoll::SlowDown) {
             self.interval = self.interval.saturating_add(SLOW_DOWN);
@@ -319,9 +319,9 @@ impl DeviceAuthorization {
         self.next_poll = now.plus(self.interval);
     }
 
-    /// Takes note that there was no answer, by `now`: the interval doubles, up to a minute, and the
-    /// next poll waits at least for `retry_after`
-    /// ([RFC 8628 section 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
+    /// Records that there was no response, by `now`. The interval doubles, up to a minute, and the next poll
+    /// waits at least for `retry_after` ([RFC 8628 section
+    /// 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
     pub fn back_off(&mut self, retry_after: Option<Duration>, now: UnixTime) {
         let doubled = self.interval.saturating_mul(2).min(LONGEST_BACK_OFF);
         self.interval = self.interval.max(doubled);
@@ -353,7 +353,7 @@ impl Exchange for PollDevice {
     }
 
     /// # Errors
-    /// The usual ones, for everything that is not an answer of the user or a reason to wait.
+    /// The usual ones, for everything that is neither a decision of the user nor a reason to wait.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<DevicePoll, Error> {
         let tokens =
             UnverifiedTokens::read(&response, &self.requested_scopes, self.requested_at, now);
@@ -371,7 +371,7 @@ impl Exchange for PollDevice {
     }
 }
 
-/// Short, and without anything that a terminal would obey.
+/// Short, and without characters that control a terminal.
 fn is_printable(code: &str) -> bool {
     (1..=64).contains(&code.len()) && !code.chars().any(char::is_control)
 }

@@ -1,4 +1,4 @@
-//! A [`SignIn`] as it is written down, to start it again or to find out at the callback what it was.
+//! The serialized form of a [`SignIn`], to start it again or to find out at the callback what it was.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use url::Url;
 use super::{SignIn, requested::Additions};
 use crate::vocabulary::{DirectSignIn, UnknownWord};
 
-/// The members that were set, under names of one or two letters: this travels in URLs and cookies.
+/// The members that were set, under names of one or two letters, because they travel in URLs and cookies.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Kept {
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for SignIn {
 
 impl From<SignIn> for Kept {
     fn from(sign_in: SignIn) -> Self {
-        // Each part by name, so that a new one cannot be forgotten here.
+        // Each field by name, so that the compiler reports a new one.
         let SignIn {
             redirect_uri,
             return_to,
@@ -82,10 +82,10 @@ impl From<SignIn> for Kept {
             acr_values,
             form_post,
             extra,
-            // Good for one use, which they had.
+            // Valid for one use, which has happened.
             one_time_token: _,
             google_one_tap_credential: _,
-            // Belongs to one start.
+            // Belongs to a single start.
             state: _,
         } = sign_in;
         Self {

@@ -1,4 +1,4 @@
-//! Verifying a token whose key may be newer than the key set at hand.
+//! Verifying a token whose key may be newer than the key set.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     time::UnixTime,
 };
 
-/// What a machine knows of the provider's keys: the set it starts with, and how to read a newer one.
+/// What a machine knows about the provider's keys: the set it starts with, and how to read a newer one.
 #[derive(Clone, Debug)]
 pub struct ProviderKeys {
     keys: Option<Arc<KeySet>>,
@@ -22,7 +22,7 @@ pub struct ProviderKeys {
 }
 
 impl ProviderKeys {
-    /// Starts with `keys`, as they were fetched last; with `None` they are fetched first.
+    /// Starts with the `keys` that were fetched last; with `None` they are fetched first.
     pub fn new(keys: Option<Arc<KeySet>>, verifier: Arc<dyn JwsVerifier>) -> Self {
         Self { keys, verifier }
     }
@@ -46,7 +46,7 @@ impl KeySearch {
         }
     }
 
-    /// The answer of `verify`, or `None` when the key set has to be fetched first.
+    /// The result of `verify`, or `None` if the key set must be fetched first.
     pub(crate) fn attempt<T>(
         &self,
         verify: impl FnOnce(&KeySet) -> Result<T, TokenError>,
@@ -69,7 +69,7 @@ impl KeySearch {
         Ok(())
     }
 
-    /// The set that was fetched, for the cache it should replace.
+    /// The fetched set, for the cache.
     pub(crate) fn take_fetched(&mut self) -> Option<Arc<KeySet>> {
         self.fetched.take()
     }

@@ -15,12 +15,12 @@ use crate::{
     secret::Secret, session::SessionId, time::UnixTime,
 };
 
-/// Everything that has to survive between the start of a sign-in and its callback.
+/// The state of a sign-in between its start and its callback.
 ///
-/// It holds the secrets that bind the callback to this browser: keep it sealed, bound to the browser
-/// that started the sign-in, and give it to [`resume`](Self::resume) once. Several may be pending in
-/// one browser, one for each tab; [`matches`](Self::matches) finds the right one. It lives for an
-/// hour, as long as Logto waits for the user.
+/// It contains the secrets that bind the callback to this browser: keep it sealed, bind it to the browser
+/// that started the sign-in, and pass it to [`resume`](Self::resume) once. A browser can have several, one
+/// for each tab; [`matches`](Self::matches) finds the right one. It expires after an hour, as long as Logto
+/// waits for the user.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingSignIn {
     pub(super) issuer: String,
@@ -40,10 +40,10 @@ pub struct PendingSignIn {
 }
 
 impl PendingSignIn {
-    /// How long a sign-in may take.
+    /// How long a sign-in can take.
     pub const LIFETIME: Duration = Duration::from_secs(3600);
 
-    /// The `state`, to find this pending sign-in again.
+    /// The `state`, to find this pending sign-in at the callback.
     pub fn state(&self) -> &Secret {
         &self.state
     }
@@ -53,7 +53,7 @@ impl PendingSignIn {
         self.created_at
     }
 
-    /// When it is too late for the callback.
+    /// After this time the callback is refused.
     pub fn expires_at(&self) -> UnixTime {
         self.created_at.plus(Self::LIFETIME)
     }
@@ -63,7 +63,7 @@ impl PendingSignIn {
         &self.return_to
     }
 
-    /// Whether the callback's `state` is this sign-in's, compared in constant time.
+    /// Whether the callback has the `state` of this sign-in, compared in constant time.
     pub fn matches(&self, callback: &Callback) -> bool {
         callback
             .state
@@ -71,14 +71,14 @@ impl PendingSignIn {
             .is_some_and(|state| self.state == Secret::from(state))
     }
 
-    /// Checks the callback and consumes the pending sign-in.
+    /// Verifies the callback and consumes the pending sign-in.
     ///
-    /// The caller forgets the pending sign-in when its `state` matched, whatever this returns: a
-    /// callback is answered once. Checked, in this order: `state`, age, the redirect URI (when the
-    /// callback knows its own), `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)) also on
-    /// errors, and only then what the provider has to say.
+    /// Once `state` has matched, delete the pending sign-in whatever this returns: a callback is accepted
+    /// once. The checks are, in this order: `state`; age; the redirect URI, if the callback knows its own;
+    /// `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)), also for errors; and then the provider's
+    /// error. The order matters: an attacker who does not know `state` learns nothing and ends nothing.
     ///
-    /// A callback cannot be answered a second time:
+    /// A callback cannot be accepted twice:
     ///
     /// ```compile_fail,E0382
     /// # use logto_core::{config::LogtoConfig, metadata::ProviderMetadata, sign_in::*, UnixTime};
@@ -90,7 +90,7 @@ impl PendingSignIn {
     /// ```
     ///
     /// # Errors
-    /// [`CallbackError`]; nothing has been sent to the provider.
+    /// [`CallbackError`]. Nothing was sent to the provider.
     pub fn resume(
         mut self,
         callback: Callback,
@@ -118,7 +118,7 @@ impl PendingSignIn {
         if let Some(error) = callback.error {
             return Err(CallbackError::Server(error));
         }
-        // Judged again: the application may have moved since the sign-in was started.
+        // Checked again: the application may have moved since the sign-in started.
         self.return_to = match config.base_url() {
             Some(base_url) => ReturnTo::within(base_url, self.return_to.as_str()),
             None => self.return_to,
@@ -149,7 +149,8 @@ impl PendingSignIn {
         })
     }
 
-    /// The code may only go to the provider that the sign-in was started with.
+    /// The code is sent only to the provider that the sign-in was started with. Otherwise an attacker's
+    /// provider could collect codes of another one (mix-up).
     fn check_issuer(
         &self,
         callback: &Callback,
@@ -168,7 +169,7 @@ impl PendingSignIn {
     }
 }
 
-/// Equal but for the query, where the answer is.
+/// Equal except for the query, which contains the response.
 fn same_address(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme()
         && one.host() == other.host()

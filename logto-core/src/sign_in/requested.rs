@@ -1,4 +1,4 @@
-//! What a sign-in asks for, in a browser or on a device.
+//! What a sign-in requests, in a browser or on a device.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +8,16 @@ use crate::{
     vocabulary::{Prompt, ReservedResource, ReservedScope, UserScope},
 };
 
-/// What one sign-in asks for besides what is configured.
+/// What one sign-in requests in addition to the configuration.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Additions {
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,
-    /// Instead of the configured ones.
+    /// Replaces the configured prompts.
     pub(super) prompts: Option<Vec<Prompt>>,
 }
 
-/// What one sign-in asks for: scopes and resources each once, the configured ones first.
+/// What one sign-in requests: each scope and resource once, the configured ones first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Requested {
     pub(super) scopes: Vec<String>,
@@ -40,7 +40,7 @@ impl Additions {
         self.prompts = Some(prompts.into_iter().collect());
     }
 
-    /// Merges these additions with `config`, by whose rules they are checked.
+    /// Merges these additions with `config`. The same rules apply to both.
     pub(super) fn merge(&self, config: &LogtoConfig) -> Result<Requested, UsageError> {
         check("scopes", &self.scopes, rules::scope)?;
         check("resources", &self.resources, rules::resource)?;
@@ -58,14 +58,14 @@ impl Additions {
         Ok(Requested { scopes, resources })
     }
 
-    /// The prompts of this sign-in, or else those of `config`.
+    /// The prompts of this sign-in, or those of `config`.
     pub(super) fn prompts<'a>(
         &'a self,
         config: &'a LogtoConfig,
     ) -> Result<&'a [Prompt], UsageError> {
         let prompts = self.prompts.as_deref().unwrap_or_else(|| config.prompts());
         if prompts.contains(&Prompt::None) && prompts.len() > 1 {
-            return Err(invalid("prompt `none` stands alone"));
+            return Err(invalid("prompt `none` cannot be combined with others"));
         }
         Ok(prompts)
     }

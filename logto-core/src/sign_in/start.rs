@@ -24,10 +24,10 @@ use crate::{
     vocabulary::{DirectSignIn, FirstScreen, Identifier, Prompt},
 };
 
-/// How many random bytes one sign-in takes: verifier, state and nonce of 32, the session's name of 16.
+/// The number of random bytes of a sign-in: 32 each for verifier, state and nonce, 16 for the session id.
 pub const SIGN_IN_RANDOM_BYTES: usize = 112;
 
-/// Names that the SDK sets itself, or that have a method of their own.
+/// Parameters that the SDK sets, or that have their own method.
 const OWN_PARAMETERS: [&str; 25] = [
     "client_id",
     "redirect_uri",
@@ -56,13 +56,13 @@ const OWN_PARAMETERS: [&str; 25] = [
     "client_secret",
 ];
 
-/// A sign-in to be started: everything that Logto lets an application say about it.
+/// A sign-in to be started, with every option that Logto offers.
 ///
-/// What is not said here comes from the [`LogtoConfig`]. The response type is always `code`, the
-/// challenge always S256; `state` and `nonce` are always there.
+/// Settings that are not set here come from the [`LogtoConfig`]. The response type is always `code` and the
+/// challenge always S256; `state` and `nonce` are always sent.
 ///
-/// It serializes to what was said, so that the same sign-in can be started again. A one-time token and a
-/// Google credential are left out: each is good for one use. So is the [`state`](Self::state).
+/// It can be serialized, to start the same sign-in again. A one-time token and a Google credential are left
+/// out, because each is valid for one use, and so is the [`state`](Self::state).
 #[derive(Clone, Default)]
 pub struct SignIn {
     pub(super) redirect_uri: Option<Url>,
@@ -90,37 +90,37 @@ impl SignIn {
         Self::default()
     }
 
-    /// A sign-in that begins with the screen to register.
+    /// A sign-in that starts with the registration page.
     pub fn sign_up() -> Self {
         Self::new().first_screen(FirstScreen::Register)
     }
 
-    /// A sign-in that must not bother the user (`prompt=none`). Its callback carries a code, or the
-    /// error `login_required`, `consent_required` or `interaction_required`, which change nothing.
+    /// A sign-in without user interaction (`prompt=none`). Its callback contains a code, or the error
+    /// `login_required`, `consent_required` or `interaction_required`, which change nothing.
     pub fn silent() -> Self {
         Self::new().prompt([Prompt::None])
     }
 
-    /// Another redirect URI than the configured one; it must be registered at Logto.
+    /// A redirect URI that replaces the configured one. It must be registered at Logto.
     #[must_use]
     pub fn redirect_uri(mut self, redirect_uri: Url) -> Self {
         self.redirect_uri = Some(redirect_uri);
         self
     }
 
-    /// Where to go after the sign-in: a path of the application. Anything else, also what an attacker
-    /// puts there, becomes the base URL; see [`ReturnTo`].
+    /// Where to go after the sign-in: a path of the application. Anything else, including what an attacker
+    /// supplies, falls back to the base URL; see [`ReturnTo`].
     #[must_use]
     pub fn return_to(mut self, path: impl Into<String>) -> Self {
         self.return_to = Some(path.into());
         self
     }
 
-    /// State of the application that comes back with the callback, as a part of the pending sign-in. The
-    /// web layer seals that into the `state` of the URL: keep it below a kilobyte.
+    /// State of the application that is returned with the callback, as a part of the pending sign-in. The web
+    /// layer seals it into the `state` of the URL: keep it below a kilobyte.
     ///
     /// # Errors
-    /// [`UsageError::InvalidParameter`] when it cannot be written as JSON.
+    /// [`UsageError::InvalidParameter`] if it cannot be serialized to JSON.
     pub fn app_state<T: Serialize>(mut self, app_state: &T) -> Result<Self, UsageError> {
         let value = serde_json::to_value(app_state)
             .map_err(|error| invalid(format!("app_state: {error}")))?;
@@ -133,8 +133,8 @@ impl SignIn {
         self.app_state.is_some()
     }
 
-    /// Another `state` than a random one: for a program that seals what it needs at the callback into the
-    /// `state` itself. It has to be unguessable, different at every start, and bound to this browser.
+    /// A `state` that replaces the random one, for a program that seals what it needs at the callback into
+    /// the `state` itself. It must be unguessable, different at every start, and bound to this browser.
     #[must_use]
     pub fn state(mut self, state: impl Into<Secret>) -> Self {
         self.state = Some(state.into());
@@ -155,57 +155,57 @@ impl SignIn {
         self
     }
 
-    /// Other prompts than the configured ones. `login` together with `consent` forces a new login and
-    /// still gets a refresh token; Logto drops `offline_access` without `consent`.
+    /// Prompts that replace the configured ones. `login` together with `consent` forces a new login and still
+    /// returns a refresh token; without `consent` Logto drops `offline_access`.
     #[must_use]
     pub fn prompt(mut self, prompts: impl IntoIterator<Item = Prompt>) -> Self {
         self.additions.set_prompts(prompts);
         self
     }
 
-    /// The first screen the user sees.
+    /// The first page the user sees.
     #[must_use]
     pub fn first_screen(mut self, first_screen: FirstScreen) -> Self {
         self.first_screen = Some(first_screen);
         self
     }
 
-    /// The identifiers that the first screen offers.
+    /// The identifiers that the first page offers.
     #[must_use]
     pub fn identifiers(mut self, identifiers: impl IntoIterator<Item = Identifier>) -> Self {
         self.identifiers = identifiers.into_iter().collect();
         self
     }
 
-    /// Who is about to sign in: an email address, a phone number or a user name.
+    /// The user who is about to sign in: an email address, a phone number or a user name.
     #[must_use]
     pub fn login_hint(mut self, login_hint: impl Into<String>) -> Self {
         self.login_hint = Some(login_hint.into());
         self
     }
 
-    /// Straight to a social or enterprise connector.
+    /// Skips Logto's first page: straight to a social or enterprise connector.
     #[must_use]
     pub fn direct_sign_in(mut self, direct_sign_in: DirectSignIn) -> Self {
         self.direct_sign_in = Some(direct_sign_in);
         self
     }
 
-    /// The one-time token of a magic link; goes with [`login_hint`](Self::login_hint).
+    /// The one-time token of a magic link. Set [`login_hint`](Self::login_hint) too.
     #[must_use]
     pub fn one_time_token(mut self, token: impl Into<Secret>) -> Self {
         self.one_time_token = Some(token.into());
         self
     }
 
-    /// Languages of the sign-in pages, best first, as BCP 47 tags.
+    /// The languages of the sign-in pages, best first, as BCP 47 tags.
     #[must_use]
     pub fn ui_locales<S: Into<String>>(mut self, locales: impl IntoIterator<Item = S>) -> Self {
         self.ui_locales = locales.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The organization whose branding the sign-in pages wear.
+    /// The organization whose branding the sign-in pages show.
     #[must_use]
     pub fn organization_branding(mut self, organization_id: impl Into<String>) -> Self {
         self.organization_id = Some(organization_id.into());
@@ -219,33 +219,33 @@ impl SignIn {
         self
     }
 
-    /// How long ago the user may have logged in at Logto, in whole seconds. The ID token then has to
-    /// carry an `auth_time` that says so.
+    /// How long ago the user may have logged in at Logto, in whole seconds. The `auth_time` of the ID token
+    /// must confirm it.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(Duration::from_secs(max_age.as_secs()));
         self
     }
 
-    /// Authentication context classes, best first. The ID token then has to carry one of them.
+    /// Authentication context classes, best first. The ID token must contain one of them.
     #[must_use]
     pub fn acr_values<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
         self.acr_values = values.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Let the callback arrive as a POST (`response_mode=form_post`), so that the code is in no URL.
-    /// It comes from another site: the cookie of the pending sign-in must be `SameSite=None`.
+    /// Makes the callback a POST (`response_mode=form_post`), so that no URL contains the code. The POST
+    /// comes from another site: the cookie of the pending sign-in must be `SameSite=None`.
     #[must_use]
     pub fn form_post(mut self) -> Self {
         self.form_post = true;
         self
     }
 
-    /// A parameter that has no method here.
+    /// A parameter without a method of its own.
     ///
     /// # Errors
-    /// [`UsageError::InvalidParameter`] for a name that the SDK sets itself or that was given before.
+    /// [`UsageError::InvalidParameter`] for a parameter that the SDK sets, or one that was set before.
     pub fn extra_parameter(
         mut self,
         name: impl Into<String>,
@@ -264,12 +264,12 @@ impl SignIn {
         Ok(self)
     }
 
-    /// Starts the sign-in: the URL to send the browser to, and what to keep until it comes back.
+    /// Starts the sign-in. Returns the URL to send the browser to, and what to keep until the callback.
     ///
-    /// `random` are fresh bytes from the operating system's random source, used for nothing else.
+    /// `random` must be fresh bytes from the operating system's random source that are used for nothing else.
     ///
     /// # Errors
-    /// [`UsageError::InvalidParameter`] for parameters that contradict each other or are malformed.
+    /// [`UsageError::InvalidParameter`] if parameters are malformed or contradict each other.
     pub fn start(
         &self,
         config: &LogtoConfig,
@@ -282,13 +282,13 @@ impl SignIn {
         Ok((url, pending))
     }
 
-    /// Starts the sign-in with a pushed authorization request
-    /// ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)): what to send to the provider first, which
-    /// gives the URL to send the browser to, and what to keep until it comes back. The parameters are
-    /// the same as those of [`start`](Self::start).
+    /// Starts the sign-in with a pushed authorization request ([RFC
+    /// 9126](https://www.rfc-editor.org/rfc/rfc9126)). Returns the request to send to the provider, whose
+    /// response contains the URL to send the browser to, and what to keep until the callback. The parameters
+    /// are the same as those of [`start`](Self::start).
     ///
     /// # Errors
-    /// As for [`start`](Self::start), and [`UsageError::EndpointNotAdvertised`].
+    /// The same as [`start`](Self::start), and [`UsageError::EndpointNotAdvertised`].
     pub fn start_pushed(
         &self,
         config: &LogtoConfig,
@@ -362,8 +362,8 @@ impl SignIn {
         })
     }
 
-    /// Where the sign-in leads: [`return_to`](Self::return_to) if it is a path of the application, else the
-    /// base URL.
+    /// Where the sign-in leads: [`return_to`](Self::return_to) if it is a path of the application, otherwise
+    /// the base URL.
     pub fn destination(&self, config: &LogtoConfig) -> ReturnTo {
         match (config.base_url(), &self.return_to) {
             (Some(base_url), Some(path)) => ReturnTo::within(base_url, path),
@@ -372,7 +372,7 @@ impl SignIn {
         }
     }
 
-    /// The parameters beyond those that every authorization request has.
+    /// The optional parameters of an authorization request.
     fn parameters(
         &self,
         config: &LogtoConfig,
