@@ -151,8 +151,8 @@ impl Context {
 
     /// How long a caller waits for a refresh. Default: 10 seconds.
     ///
-    /// The caller then gets an error that passes; the refresh itself
-    /// [goes on listening](Self::listen_timeout), and the next caller finds what it brought.
+    /// The caller then gets a transient error. The refresh itself [continues to
+    /// listen](Self::listen_timeout), and the next caller finds its result.
     pub fn caller_timeout(mut self, timeout: Duration) -> Self {
         self.limits.caller_timeout = timeout;
         self
@@ -175,11 +175,11 @@ impl Context {
         self
     }
 
-    /// How long a refresh or the redemption of a code listens for its response, also after its callers
-    /// have gone. Default: 60 seconds; never less than the [request timeout](Self::request_timeout).
+    /// How long a refresh or the redemption of a code listens for its response, also after its callers were
+    /// cancelled. Default: 60 seconds; never less than the [request timeout](Self::request_timeout).
     ///
-    /// Logto may have replaced the refresh token although the response is late. Whoever stops
-    /// listening loses the new one, and with it the session.
+    /// Logto may have replaced the refresh token although the response is late. A client that stops listening
+    /// loses the new one, and with it the session.
     pub fn listen_timeout(mut self, timeout: Duration) -> Self {
         self.limits.listen_timeout = timeout;
         self

@@ -10,10 +10,10 @@ use logto_core::{
 
 use crate::{error::Error, single_flight::lock};
 
-/// After our credentials were refused nobody asks for this long: every request would only hear the same.
+/// How long no request is sent after the credentials were refused: every request would get the same response.
 const CREDENTIALS_COOLDOWN: Duration = Duration::from_secs(10);
 
-/// Until when an endpoint is left alone.
+/// Until when no request is sent to an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct SharedCooldown(Mutex<Cooldown<Error>>);
 
@@ -54,8 +54,7 @@ impl SharedCooldown {
 }
 
 impl Admitted<'_> {
-    /// The request was answered: with an error that may ask for a pause, or with something else, which
-    /// ends a cooldown.
+    /// Records a response: an error may begin a cooldown; anything else ends it.
     pub(crate) fn answered(mut self, error: Option<&Error>, now: UnixTime) {
         if std::mem::take(&mut self.is_probe) {
             lock(&self.cooldown.0).probed(true);
@@ -67,7 +66,7 @@ impl Admitted<'_> {
 }
 
 impl Drop for Admitted<'_> {
-    /// A probe without an answer, or whose caller has gone, makes room for the next one.
+    /// A probe without a response, or one whose caller was cancelled, lets the next one through.
     fn drop(&mut self) {
         if self.is_probe {
             lock(&self.cooldown.0).probed(false);

@@ -9,15 +9,15 @@ pub use logto_core::refresh::SessionEnd;
 
 use crate::{entropy::EntropyError, http::TransportError, storage::StorageError};
 
-/// An error of the client. Clones share their cause, because one failed refresh answers everybody
-/// who waited for it.
+/// An error of the client. Clones share their cause, because every caller that waited for a failed refresh
+/// receives the same error.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The protocol: a callback, the server's verdict, a bad answer, a bad token, wrong use.
+    /// The protocol: a refused callback, an error response, an invalid response or token, or incorrect use.
     #[error(transparent)]
     Protocol(#[from] logto_core::Error),
-    /// The provider could not be reached, or its answer was lost.
+    /// The provider could not be reached, or its response was lost.
     #[error("{endpoint} endpoint: {source}")]
     Transport {
         /// Which endpoint.
@@ -25,7 +25,7 @@ pub enum Error {
         /// What happened.
         source: TransportError,
     },
-    /// The session storage failed. Nobody is signed out by that.
+    /// The session storage failed. No user is signed out because of it.
     #[error("{0}")]
     Storage(Arc<StorageError>),
     /// The session has ended: the provider says so, or it was removed meanwhile.
@@ -47,9 +47,9 @@ pub enum Error {
         /// When they can be fetched again.
         retry_after: Duration,
     },
-    /// The calls on this session value have waited for the provider as long as they may, all together: see
-    /// [`Context::waiting_budget`](crate::Context::waiting_budget). Nothing has changed, and a refresh under
-    /// way goes on.
+    /// The calls on this session value have used up their common time to wait for the provider: see
+    /// [`Context::waiting_budget`](crate::Context::waiting_budget). Nothing has changed, and a refresh in
+    /// flight continues.
     #[error("this request has waited for the provider for {} seconds in all; try again", .budget.as_secs_f32())]
     WaitingBudgetSpent {
         /// How long they may wait.
@@ -58,9 +58,9 @@ pub enum Error {
     /// Another process has been refreshing this session for too long.
     #[error("the session is being refreshed elsewhere; try again")]
     Busy,
-    /// The cookie of this request is an old one: another process has refreshed its session, or the
-    /// provider has ended it. The refresh token was not used, as that would end what may live on. The
-    /// next request of the browser brings its newest cookie.
+    /// The cookie of this request is stale: another process has refreshed its session, or the provider has
+    /// ended it. The refresh token was not used, because that would end a session that may still be valid.
+    /// The next request of the browser carries its newest cookie.
     #[error("the session was refreshed elsewhere after this request was sent; try again")]
     Superseded,
 }
@@ -69,10 +69,10 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceEnd {
-    /// The user, or the provider, said no.
+    /// The user, or the provider, denied the sign-in.
     #[error("denied")]
     Denied,
-    /// The user did not answer in time.
+    /// The user did not decide in time.
     #[error("the code has expired")]
     Expired,
 }
@@ -167,7 +167,7 @@ impl Error {
         }
     }
 
-    /// The server's verdict, when there is one.
+    /// The server's error response, if there is one.
     pub fn server(&self) -> Option<&ServerError> {
         match self {
             Self::Protocol(error) => error.server(),

@@ -1,9 +1,9 @@
-//! The successor ledger: what became of refresh tokens that were spent here.
+//! The successor ledger: what replaced the refresh tokens that were spent here.
 //!
 //! A replaced refresh token exists in exactly one response. A request that still carries the session from
-//! before that response (an old cookie, a replica that lags, a store whose write failed) would replay a
-//! dead token, and Logto answers that by ending the grant. The ledger brings such a session up to date
-//! instead: from the spent token to what replaced it, and to the access tokens that were fetched with it.
+//! before that response (an old cookie, a replica that lags, a store whose write failed) would replay a spent
+//! token, and Logto reacts by ending the grant. The ledger updates such a session instead: from the spent
+//! token to what replaced it, and to the access tokens that were fetched with it.
 
 mod shared;
 
@@ -45,7 +45,7 @@ pub(crate) type Fingerprint = [u8; 32];
 #[derive(Debug)]
 pub(crate) struct Ledger {
     limits: LedgerLimits,
-    /// What spending a refresh token brought, oldest first.
+    /// The results of spending a refresh token, oldest first.
     deltas: TtlMap<Fingerprint, Vec<SessionDelta>>,
 }
 
@@ -61,7 +61,7 @@ impl Ledger {
         self.limits
     }
 
-    /// Remembers what spending `refresh_token` brought.
+    /// Records the result of spending `refresh_token`.
     pub(crate) fn record(&self, refresh_token: &Secret, delta: &SessionDelta, now: UnixTime) {
         if delta.is_empty() {
             return;
@@ -73,13 +73,13 @@ impl Ledger {
             });
     }
 
-    /// What spending `refresh_token` brought, oldest first.
+    /// The results of spending `refresh_token`, oldest first.
     pub(crate) fn successors(&self, refresh_token: &Secret, now: UnixTime) -> Vec<SessionDelta> {
         let deltas = self.deltas.get(&fingerprint(refresh_token), now);
         deltas.unwrap_or_default()
     }
 
-    /// Brings a session up to date, through any number of rotations, and returns whether that changed it.
+    /// Updates a session, through any number of rotations, and returns whether it changed.
     pub(crate) fn catch_up(&self, session: &mut Arc<Session>, now: UnixTime) -> bool {
         let mut has_news = false;
         while let Some(refresh_token) = session.refresh_token().cloned() {
@@ -97,7 +97,7 @@ impl Ledger {
         has_news
     }
 
-    /// Forgets what spending `refresh_token` brought.
+    /// Forgets the results of spending `refresh_token`.
     pub(crate) fn forget(&self, refresh_token: &Secret) {
         self.deltas.remove(&fingerprint(refresh_token));
     }
@@ -117,7 +117,7 @@ impl Ledger {
 }
 
 /// Adds a delta and drops those that it replaces. One for each target stays, so that an entry does not grow
-/// with time, and the one that brought the successor.
+/// with time, and the one that contains the successor.
 fn absorb(deltas: &mut Vec<SessionDelta>, delta: &SessionDelta) {
     let target = delta.access_token.as_ref().map(|(target, _)| target);
     deltas.retain(|old| {

@@ -1,9 +1,9 @@
-//! The Logto SDK for Rust, running: HTTP, storage, clock and randomness around the sans-IO core.
+//! Runs the sans-IO core of the Logto SDK for Rust: HTTP, storage, clock and randomness.
 //!
-//! [`LogtoClient`] is made once. [`LogtoClient::sign_in`] and [`LogtoClient::complete_sign_in`] sign a
-//! user in; [`LogtoClient::session`] opens a session that may refresh and store,
-//! [`LogtoClient::read_only_session`] one that can only be looked at. [`web`] wraps all of it for
-//! servers that speak `http`.
+//! Create one [`LogtoClient`] per application. [`LogtoClient::sign_in`] and [`LogtoClient::complete_sign_in`]
+//! sign a user in; [`LogtoClient::session`] opens a session that can be refreshed and stored,
+//! [`LogtoClient::read_only_session`] one that can only be read. [`web`] wraps all of it for servers that
+//! speak `http`.
 //!
 //! [`M2mClient`](m2m::M2mClient) acts for the application itself,
 //! [`ResourceServer`](resource_server::ResourceServer) protects an API.
@@ -13,14 +13,14 @@
 //! A refresh token that Logto replaces exists in exactly one response. All refreshing therefore goes
 //! through one refresher:
 //!
-//! - one refresh at a time for each session; whoever wants the same token shares it, whoever wants
-//!   another queues behind it and uses the newest refresh token;
-//! - a request that still carries the session from before a refresh is brought up to date by a ledger,
-//!   instead of replaying a dead token;
-//! - a refresh outlives the request that wanted it, and its new refresh token is kept before the rest
-//!   of the answer is judged;
-//! - `invalid_grant` is believed only after the session was read again and nobody has a newer token;
-//! - timeouts, 429, 5xx and HTML from a proxy change nothing about who is signed in.
+//! - one refresh at a time for each session; callers that want the same token share it, callers that want
+//!   another one queue behind it and use the newest refresh token;
+//! - a ledger updates a request that still carries the session from before a refresh, so that it does not
+//!   replay a spent token;
+//! - a refresh outlives the request that started it, and stores its new refresh token before it checks the
+//!   rest of the response;
+//! - `invalid_grant` ends a session only after it was read again and no newer token was found;
+//! - timeouts, 429, 5xx and HTML from a proxy sign nobody out.
 //!
 //! # Seams
 //!

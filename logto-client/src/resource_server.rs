@@ -58,12 +58,12 @@ const INACTIVE_LIFETIME: Duration = Duration::from_secs(5);
 /// of a route, and the expiry, are checked every time. A token is verified again when the key set that
 /// verified it is replaced.
 ///
-/// A token with an unknown key makes the server fetch the keys at once, so that a rotation is noticed:
-/// up to four times in a row and twice a minute, so that a flood of forged tokens does not reach the
-/// issuer. While it may not fetch them, nobody can say whether such a token is good: the answer is 503 with
-/// `Retry-After`, which a caller with a good token survives. During an outage the cached keys are used, for up to a day. A fetched key set replaces the one
-/// before it, even if it is empty: that is how an issuer withdraws its keys. Both are
-/// [events](crate::event::Event).
+/// A token with an unknown key makes the server fetch the keys at once, so that a rotation is noticed: up to
+/// four times in a row and twice a minute, so that a flood of forged tokens does not reach the issuer. While
+/// no fetch is allowed, it is unknown whether such a token is valid: the response is 503 with `Retry-After`,
+/// so that a caller with a valid token tries again. During an outage the cached keys are used, for up to a
+/// day. A fetched key set replaces the one before it, even if it is empty: that is how an issuer withdraws
+/// its keys. Both are [events](crate::event::Event).
 #[derive(Clone)]
 pub struct ResourceServer {
     inner: Arc<Inner>,

@@ -1,15 +1,15 @@
-//! Where sessions live: the contract between the client and a storage.
+//! The contract between the client and a session storage.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use logto_core::{Session, UnixTime};
 
-/// What the browser carries so that its session is found again: a random id for storages on the
-/// server, the sealed session itself for cookie storage.
+/// What the browser stores to find its session again: a random id for storages on the server, the sealed
+/// session itself for cookie storage.
 ///
-/// A handle is a value and, as the storage likes, parts: what the session can do without. `CookieStorage`
-/// puts each access token into a part, so that each has a cookie of its own. In text they stand in a row,
+/// A handle is a value and, if the storage creates them, parts: what the session can do without.
+/// `CookieStorage` puts each access token into a part, so that each has a cookie of its own. As text they are
 /// separated by dots:
 ///
 /// - An application that carries handles by itself keeps what [`expose`](Self::expose) says and reads it
@@ -18,7 +18,7 @@ use logto_core::{Session, UnixTime};
 ///   belong to another session or have been left by another storage, and one that makes none takes no
 ///   notice of them. [`logto_storage::conformance`] checks this.
 ///
-/// Whoever holds a handle holds the session, so `Debug` shows no part of it.
+/// A handle gives access to its session, so `Debug` shows no part of it.
 ///
 /// [`logto_storage::conformance`]: https://docs.rs/logto-storage
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl Handle {
         self
     }
 
-    /// The whole handle in clear, for whoever carries it.
+    /// The whole handle in clear, for the browser.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -55,7 +55,7 @@ impl Handle {
         self.0.split(SEPARATOR).next().unwrap_or_default()
     }
 
-    /// The parts in clear. Of those that a browser presents, nobody has checked that they belong together.
+    /// The parts in clear. If they come from a browser, nothing guarantees that they belong together.
     pub fn parts(&self) -> Vec<&str> {
         let parts = self.0.split(SEPARATOR).skip(1);
         parts.filter(|part| !part.is_empty()).collect()
@@ -74,8 +74,8 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// Which write of a session this is. A storage hands it out with a session and takes it back with the
-/// next write, which succeeds only if nobody wrote in between.
+/// Which write of a session this is. A storage hands it out with a session and takes it back with the next
+/// write, which succeeds only if no other write came in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(pub u64);
 
@@ -88,28 +88,28 @@ pub struct Stored {
     pub version: Version,
 }
 
-/// What became of [`SessionStorage::replace`].
+/// The result of [`SessionStorage::replace`].
 #[allow(
     clippy::large_enum_variant,
     reason = "taken apart as soon as it is there"
 )]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Replaced {
-    /// The session was written. The handle is the old one, except in cookie storage, where the
-    /// browser has to be given the new one.
+    /// The session was written. The handle is the old one, except in cookie storage, where the browser needs
+    /// the new one.
     Stored {
         /// Where the session is found from now on.
         handle: Handle,
         /// The version that was written.
         version: Version,
     },
-    /// Somebody else was faster; this is what is stored now.
+    /// Another writer was faster. This is the stored session.
     Conflict(Stored),
     /// The session is gone: it was removed or has expired. It must not come back.
     Gone,
 }
 
-/// Whose sessions there are: what a storage has to find sessions by, besides their handles.
+/// The owner of sessions: what a storage must find sessions by, besides their handles.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SessionOwner {
     /// All sessions of this user (`sub`).
@@ -120,8 +120,8 @@ pub enum SessionOwner {
 
 /// A logout at the provider, and which sessions it ends: what [`SessionStorage::remove_all`] removes.
 ///
-/// Where both sides name the session at the provider, that decides: it is over for good, and another one of
-/// the same user goes on. Otherwise the sessions of the user end that began until then.
+/// Where both sides name the session at the provider, that decides: this one ends, and another one of the
+/// same user continues. Otherwise all sessions of the user end that began until then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logout {
     /// The session at the provider that ended; `None` for all of the user.
@@ -156,8 +156,7 @@ pub trait SessionReader: fmt::Debug + Send + Sync {
     /// The session of a handle; `None` when there is none, it has expired, or the handle was not made
     /// by this storage. A handle comes from a browser: no handle is an error.
     ///
-    /// # Errors
-    /// When the storage cannot be asked. That is never taken for "nobody is signed in".
+    /// # Errors The storage failed. The client never treats that as "nobody is signed in".
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError>;
 }
 
@@ -167,8 +166,7 @@ pub trait SessionReader: fmt::Debug + Send + Sync {
 /// once. A storage decides how long a session may stay idle and how long it may live at all.
 #[async_trait]
 pub trait SessionStorage: SessionReader {
-    /// Stores a new session. Returns a handle that nobody knew before, and the version to replace the
-    /// session by.
+    /// Stores a new session. Returns a new, unpredictable handle, and the version for the next write.
     ///
     /// # Errors
     /// When it cannot be stored: [`StorageError::TooLarge`] or [`StorageError::Unavailable`].
@@ -190,24 +188,24 @@ pub trait SessionStorage: SessionReader {
         now: UnixTime,
     ) -> Result<Replaced, StorageError>;
 
-    /// Removes a session, and with it its lease, whoever holds that. Removing a session that does not
-    /// exist is not an error.
+    /// Removes a session and its lease, even if another process holds the lease. Removing a session that does
+    /// not exist is not an error.
     ///
     /// # Errors
     /// When the storage cannot be asked.
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError>;
 
-    /// Removes all sessions that a logout [ends](Logout::ends), and says how many there were; `None` when
-    /// this place cannot know, as with cookies.
+    /// Removes all sessions that a logout [ends](Logout::ends), and returns how many there were; `None` if
+    /// the storage cannot know, as with cookies.
     ///
     /// # Errors
     /// When the storage cannot be asked.
     async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError>;
 
-    /// Remembers `name` for `ttl` where all processes see it, and says whether that is news. A storage that
-    /// no other process shares may say yes always: the client remembers names for its process.
+    /// Remembers `name` for `ttl`, visible to all processes, and returns whether it is new. A storage that no
+    /// other process shares may always return `true`: the client remembers names for its own process.
     ///
-    /// Names of logout tokens (`jti`) are kept, so that each is good once.
+    /// The ids of logout tokens (`jti`) are remembered, so that each is accepted once.
     ///
     /// # Errors
     /// When the storage cannot be asked.
@@ -216,9 +214,9 @@ pub trait SessionStorage: SessionReader {
         Ok(true)
     }
 
-    /// Whether a handle always finds the newest state of its session, whoever wrote that. Not so in
-    /// cookies: an old one opens as it was sealed. The client then asks the provider before it spends a
-    /// refresh token that another process may have spent.
+    /// Whether a handle always finds the newest state of its session, even if another process wrote it.
+    /// Cookies do not: an old one opens as it was sealed. The client then asks the provider before it spends
+    /// a refresh token that another process may have spent.
     fn is_authoritative(&self) -> bool {
         true
     }
@@ -253,8 +251,8 @@ pub trait SessionStorage: SessionReader {
         Ok(true)
     }
 
-    /// Gives back what [`lease`](Self::lease) granted, so that the next holder takes nothing over. A
-    /// lease that has meanwhile gone to another process is left alone.
+    /// Gives back what [`lease`](Self::lease) granted, so that the next holder takes nothing over. A lease
+    /// that another process holds by now is not touched.
     ///
     /// # Errors
     /// When the storage cannot be asked; the lease then ends with its time.
@@ -373,7 +371,7 @@ impl Lease {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// The place cannot be reached or does not answer. The session is as it was.
+    /// The storage cannot be reached or does not respond. The session is unchanged.
     #[error("session storage is unavailable: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The session does not fit, even without the access tokens that can be fetched again.

@@ -30,15 +30,14 @@ const REWRITE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keeps each session, sealed, in the cookies of its browser. Nothing is kept on the server.
 ///
-/// That has its price: a copy of a cookie stays good until it expires, also after sign-out; nobody
-/// else's session can be ended; and of two responses that cross, the browser keeps the later.
+/// The limits: a copy of a cookie stays valid until it expires, even after sign-out; the sessions of other
+/// browsers cannot be ended; and of two responses that cross, the browser keeps the later.
 ///
-/// # What does not fit
-/// What a session cannot do without (its id, the refresh token, the claims) is one value, which is always
-/// written. Each access token is a part of the handle with a cookie of its own, sealed for this session
-/// alone; the last used come first. Those that have no room in the response or in later requests are left
-/// out and fetched again when they are needed. Without a refresh token nothing could fetch them, so that
-/// they stay within the value.
+/// # What does not fit What a session cannot do without (its id, the refresh token, the claims) is one value,
+/// which is always written. Each access token is a part of the handle with a cookie of its own, sealed for
+/// this session alone; the last used come first. Those that do not fit into the response or into later
+/// requests are left out and fetched again when they are needed. Without a refresh token nothing could fetch
+/// them, so that they stay within the value.
 ///
 /// If the value alone is too long for one response, the user's organizations are left out of it, with the
 /// roles and the data there: with the default response limit of 3.5 KiB from some 110 organizations on. The
@@ -193,8 +192,8 @@ impl CookieStorage {
         Ok(Handle::new(value).with_parts(fitted.parts))
     }
 
-    /// The session as it is written with this version, without what there is no room for. A token that is
-    /// among the `known` parts is not sealed again, so that the browser need not be told.
+    /// The session as written with this version, without what does not fit. A token that is among the `known`
+    /// parts is not sealed again, so that the browser needs no new cookie for it.
     fn fit(
         &self,
         session: &Session,
@@ -246,7 +245,7 @@ impl CookieStorage {
             } else {
                 lens.pop();
                 dropped.push(target.clone());
-                // One that is too long for any cookie takes nobody's room.
+                // One that is too long for any cookie takes no space from the others.
                 is_full |= fits(&[part.len()]);
             }
         }
@@ -336,8 +335,8 @@ impl SessionStorage for CookieStorage {
         let version = Version(expected.0.saturating_add(1));
         let fitted = self.fit(session, version, &opened.parts, now)?;
         if opened.has_value(&fitted.session) {
-            // The client brings back from its ledger what had no room before. The value is not written again
-            // for that, as it would take the room away once more.
+            // The client restores from its ledger what did not fit before. The value is not written again for
+            // that, because it would displace the tokens once more.
             if !opened.has_parts(&fitted.parts) {
                 let handle = handle.without_parts().with_parts(fitted.parts);
                 return Ok(Replaced::Stored { handle, version });

@@ -37,11 +37,11 @@ use crate::{
 /// Keeps sessions in a [`KeyValueStore`]: Redis, a database, or a store of your own. The browser has
 /// only a random id.
 ///
-/// Who reads the store learns nothing and can do nothing with it: ids are kept as their SHA-256, users
-/// by a keyed hash of theirs, and each record is sealed for its own key, issuer and application.
+/// Reading the store reveals no session: ids are stored as their SHA-256, users as a keyed hash, and each
+/// record is sealed for its own key, issuer and application.
 ///
-/// Every use of a session begins its idle time anew, to within a twenty-fourth of it, so that reading
-/// seldom writes. No session is kept unused for more than ten years, whatever its lifetimes.
+/// Every use of a session restarts its idle time, to within a twenty-fourth of it, so that reading seldom
+/// writes. An unused session is kept for ten years at most, whatever its lifetimes.
 ///
 /// # A store of your own
 ///
@@ -219,8 +219,8 @@ impl ExternalStorage {
         Ok(is_written)
     }
 
-    /// Begins the idle time of a session that was read anew, if enough of it has passed. It is no harm
-    /// if that fails: the session was there, and whoever wrote in between did the same.
+    /// Restarts the idle time of a session that was read, if enough of it has passed. A failure does no harm:
+    /// the session was found, and another writer has done the same.
     async fn touch(&self, key: &str, record: &mut Record, now: UnixTime) {
         let renewed = now.plus(self.lifetimes.idle);
         let passed = renewed.since(record.expiry.idle);
@@ -245,7 +245,7 @@ impl ExternalStorage {
     }
 
     /// Whether a logout ends the session of `key`, which may be gone or belong to another owner by now. One
-    /// that nobody can read any more has ended with the key that sealed it.
+    /// that cannot be opened any more has ended with the key that sealed it.
     async fn is_ended(
         &self,
         key: &str,
@@ -432,8 +432,8 @@ fn stored(record: Record) -> Stored {
     }
 }
 
-/// Whether a name has no address, as far as the text tells; the standard library has no kind for it. A
-/// name server that does not answer is another matter.
+/// Whether a name has no address, as far as the text tells; the standard library has no kind for it. A name
+/// server that does not respond is different: that is temporary.
 #[cfg(any(feature = "postgres", feature = "redis"))]
 fn is_unknown_host(error: &std::io::Error) -> bool {
     let text = error.to_string();

@@ -1,4 +1,4 @@
-//! A storage that fails when a test wants it to.
+//! A storage that fails on request, for tests.
 
 use std::{
     collections::HashMap,
@@ -35,15 +35,15 @@ pub enum Operation {
     Release,
 }
 
-/// What goes wrong.
+/// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// The call fails and nothing has happened.
+    /// The call fails and has no effect.
     Before,
-    /// The call fails although it has happened: the answer was lost.
+    /// The call takes effect and fails nevertheless: its response was lost.
     After,
-    /// A load answers what the load before it of the same handle answered, as a replica that lags
-    /// behind. Other calls are not changed.
+    /// A load returns what the previous load of the same handle returned, as a replica that lags behind does.
+    /// Other calls are not affected.
     Stale,
 }
 
@@ -79,7 +79,7 @@ struct State {
 }
 
 impl<S> FaultyStorage<S> {
-    /// A storage that works until it is told otherwise.
+    /// A storage that works until a fault is set.
     pub fn new(inner: S) -> Self {
         Self {
             inner,

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use logto_core::{Session, UnixTime};
 
-/// How long a storage keeps a session, whatever the browser says.
+/// How long a storage keeps a session, whatever the browser sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// How long a session lives after it was last written, or in storages that see it, last read. 14
-    /// days unless it is changed: as long as a refresh token of Logto lives unused.
+    /// How long a session lives after it was last written or, in storages that notice it, last read. Default:
+    /// 14 days, as long as an unused refresh token of Logto.
     pub idle: Duration,
-    /// How long a session lives at all, counted from the sign-in. 180 days unless it is changed: as
-    /// long as Logto goes on replacing refresh tokens.
+    /// How long a session lives in total, counted from the sign-in. Default: 180 days, as long as Logto keeps
+    /// replacing refresh tokens.
     pub absolute: Duration,
 }
 

@@ -25,13 +25,12 @@ use crate::{Lifetimes, lifetimes::Expiry};
 /// Keeps sessions in memory, for development, tests and applications of a single process. Sessions end
 /// with the process.
 ///
-/// Handles are 256 random bits and kept as their SHA-256 only. There is room for a fixed number of
-/// sessions, 100,000 unless it is changed: then the one that was used longest ago ends for each that
-/// begins. A session with two access tokens takes about 8 KB, a full storage of the default size some
-/// 800 MB.
+/// Handles are 256 random bits, and only their SHA-256 is stored. The number of sessions is limited, by
+/// default to 100,000: beyond that, each new session ends the least recently used one. A session with two
+/// access tokens takes about 8 KB, a full storage of the default size some 800 MB.
 ///
-/// Every use of a session, also reading, begins its idle time anew. Several clients may share one storage
-/// in an [`Arc`]: its leases see to it that one of them refreshes a session at a time.
+/// Every use of a session, even reading, restarts its idle time. Several clients may share one storage in an
+/// [`Arc`]: its leases see to it that one of them refreshes a session at a time.
 pub struct MemoryStorage {
     sessions: Mutex<Sessions>,
     leases: Mutex<Leases>,
@@ -226,7 +225,7 @@ impl Key {
     }
 }
 
-/// What ends by a clock that nobody moves: who may refresh which session, and which names were used.
+/// What expires by a monotonic clock: which session is leased, and which names were used.
 #[derive(Default)]
 struct Leases {
     clock: SystemClock,

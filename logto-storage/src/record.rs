@@ -1,10 +1,10 @@
-//! A session as bytes: small, versioned, with its own end inside.
+//! A session as bytes: small, versioned, with its own expiry inside.
 //!
-//! One byte of format, then [postcard](https://postcard.jamesmunns.com/wire-format). Most of a session
-//! are tokens, and tokens are base64url: its parts are kept decoded, in three quarters of the room. A
-//! part of more than a kibibyte, such as the claims of a user with many organizations, is compressed as
-//! well. Each part is compressed alone, so that the size of the whole says nothing about a secret
-//! beside it.
+//! One byte of format, then [postcard](https://postcard.jamesmunns.com/wire-format). Most of a session are
+//! tokens, and tokens are base64url: its parts are stored decoded, in three quarters of the space. A part of
+//! more than a kibibyte, such as the claims of a user with many organizations, is compressed as well. Each
+//! part is compressed alone: if secrets were compressed together with text that an attacker chooses, the size
+//! of the record would reveal them.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub(crate) struct Record {
     pub(crate) session: Session,
 }
 
-/// Why bytes are no record. Nobody is signed in by them.
+/// Why bytes are not a record. They sign nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
     /// A newer release wrote them; during an update another process can read them.

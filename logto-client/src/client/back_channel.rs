@@ -15,15 +15,14 @@ impl LogtoClient {
     /// body of the request.
     ///
     /// Only times of the provider are compared: a session ends if it [began](logto_core::Session::began_at)
-    /// until the token was issued. Where token and session both name the session at the provider, that decides
-    /// instead. A token is good once in all processes that share a storage or a ledger.
+    /// until the token was issued. Where token and session both name the session at the provider, that
+    /// decides instead. A token is accepted once in all processes that share a storage or a ledger.
     ///
     /// A code that was issued before a logout by `sub` alone, and is redeemed after it, begins a session that
-    /// lives: its ID token is younger than the logout.
+    /// remains valid: its ID token is newer than the logout.
     ///
-    /// # Errors
-    /// [`Error::Protocol`] for a token that is refused, or was used before; trouble with the provider's
-    /// keys or with the storage is transient, and the provider should hear 503.
+    /// # Errors [`Error::Protocol`] for a token that is refused, or was used before. A failure to fetch the
+    /// provider's keys, or of the storage, is transient: respond with 503, so that the provider tries again.
     pub async fn back_channel_logout(&self, form: &[u8]) -> Result<LogoutToken, Error> {
         let provider = &self.inner.provider;
         let token = logout_token::from_form(form)?;
@@ -46,8 +45,8 @@ impl LogtoClient {
             sub: verified.sub.clone(),
             at: verified.iat,
         };
-        // A token is used when its sessions have ended: after trouble the provider may send it again, and to
-        // end them twice is no harm.
+        // The token counts as used only when its sessions have ended: after a failure the provider may send
+        // it again, and ending them twice does no harm.
         let refresher = &self.inner.refresher;
         refresher.log_out(&logout).await?;
         let ttl = until.since(now);

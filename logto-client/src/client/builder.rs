@@ -89,10 +89,11 @@ impl LogtoClientBuilder {
 
     /// Shares the ledger of spent refresh tokens with the other processes of the application, in `store`.
     ///
-    /// Useful where sessions live in cookies and several processes serve them: each process then brings
-    /// an old cookie up to date, and a refresh no longer introspects the refresh token first. A storage on
-    /// the server has the newest session anyway. The store may hold sessions as well. It sees only hashes
-    /// and sealed values; if it fails, the client works as without it.
+    /// Useful where sessions live in cookies and several processes serve them: each process can then update
+    /// an old cookie's session, and a refresh no longer introspects the refresh token first. A storage on the
+    /// server always has the newest session and needs no ledger. The store may hold sessions as well. It
+    /// receives only hashes and sealed values. If it fails, the client works as if there were no shared
+    /// ledger.
     pub fn shared_ledger(mut self, store: impl KeyValueStore + 'static) -> Self {
         self.shared_ledger = Some(Arc::new(store));
         self
@@ -100,10 +101,10 @@ impl LogtoClientBuilder {
 
     /// Promises that this is the only process that refreshes the sessions of this application.
     ///
-    /// It matters where sessions live in cookies and no ledger is shared. An old cookie may then bring a
-    /// refresh token that another process has spent, and using that again would end the session; so the
-    /// client asks the introspection endpoint first, one more request for a refresh. With this promise
-    /// it does not, except for a minute after it has started, about sessions from before.
+    /// It matters where sessions live in cookies and no ledger is shared. An old cookie may then contain a
+    /// refresh token that another process has spent, and using it again would end the session. The client
+    /// therefore asks the introspection endpoint first, which costs one more request for each refresh. With
+    /// this promise it only does so in the first minute after its start, for sessions that began earlier.
     pub fn single_process(mut self) -> Self {
         self.single_process = true;
         self

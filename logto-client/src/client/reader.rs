@@ -21,13 +21,13 @@ use crate::{
 /// change any.
 ///
 /// [`LogtoClient::reader`](super::LogtoClient::reader) gives one that knows what its client knows: which
-/// sessions have ended here, and what the refreshes of this process brought. A reader that is made by
-/// itself can be given the same with [`coordinator`](Self::coordinator).
+/// sessions have ended here, and the results of this process's refreshes. A reader that is created on its own
+/// can share that knowledge through [`coordinator`](Self::coordinator).
 ///
-/// Without either it knows only what the storage says. With sessions in cookies that means that a copy of
-/// a cookie opens until it expires, also after a sign-out or a back-channel logout, and that a session
-/// whose refresh the browser has not heard of yet shows its old tokens. With a storage on the server an
-/// ended session is gone there, unless the storage failed to remove it.
+/// Without either it knows only what the storage returns. With sessions in cookies, a copy of a cookie then
+/// opens until it expires, even after a sign-out or a back-channel logout, and a refreshed session shows its
+/// old tokens until the browser has the new cookie. A storage on the server does not return an ended session,
+/// unless it failed to remove it.
 #[derive(Clone, Debug)]
 pub struct LogtoReader {
     config: LogtoConfig,
@@ -37,7 +37,7 @@ pub struct LogtoReader {
 }
 
 impl LogtoReader {
-    /// Reads sessions of this application from `storage`, with the knowledge of nobody else.
+    /// Reads sessions of this application from `storage`, without the knowledge of a client.
     pub fn new(config: LogtoConfig, storage: impl SessionReader + 'static) -> Self {
         Self {
             config,

@@ -1,4 +1,4 @@
-//! Signing out by handle: for a browser that may present several, and while the storage does not answer.
+//! Signing out by handle: for a browser that may present several, and while the storage does not respond.
 
 use futures_util::future::join_all;
 use logto_core::{refresh::Ending, sign_out::SignOut};
@@ -7,17 +7,17 @@ use url::Url;
 use super::LogtoClient;
 use crate::{error::Error, refresh::LoadedSession, storage::Handle};
 
-/// What became of [`LogtoClient::sign_out`].
+/// The result of [`LogtoClient::sign_out`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[must_use]
 pub struct SignedOut {
-    /// The address that ends the user's session at Logto; `None` if the provider's metadata was never to
-    /// be had, or names none.
+    /// The URL that ends the user's session at Logto. `None` if the provider's metadata could never be
+    /// fetched, or contains no such endpoint.
     pub url: Option<Url>,
-    /// `Err` if the storage has not removed every session. None of them opens in this process any more,
-    /// and the removal is tried again for twenty minutes. Until it succeeds, another process that shares
-    /// the storage opens the session for whoever kept a copy of the cookie.
+    /// `Err` if the storage has not removed every session. None of them opens in this process any more, and
+    /// the removal is tried again for twenty minutes. Until it succeeds, another process that shares the
+    /// storage opens the session for anybody who has a copy of the cookie.
     pub removed: Result<(), Error>,
 }
 

@@ -1,8 +1,8 @@
 //! Leases in a key-value store.
 //!
-//! A lease is an entry without a value; its version is the token of the holder. The entry outlives the
-//! lease by [`LINGER`]. An entry with no more than that to live was never given back, and whoever takes it
-//! over knows that. Only the store's clock counts, so the clocks of the processes may differ.
+//! A lease is an entry without a value; its version is the token of the holder. The entry outlives the lease
+//! by [`LINGER`]. An entry whose remaining time is shorter than that was never released, and the next holder
+//! learns it. Only the store's clock counts, so the clocks of the processes may differ.
 //!
 //! A lease excludes others only while its holder renews it in time. What makes a takeover safe is the
 //! question to the provider that follows it: see [`Lease::was_taken_over`].

@@ -1,4 +1,4 @@
-//! Removing what the storage did not remove when it was asked.
+//! Repeating removals that the storage failed to perform.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,8 +21,8 @@ const REMOVAL_PAUSES: [Duration; 6] = [
 ];
 
 impl Refresher {
-    /// Signs out a session that the storage cannot be asked about. Its handle is refused here from now on;
-    /// as soon as the storage answers, the session is removed and its refresh token revoked.
+    /// Signs out a session that the storage cannot be asked about. Its handle is refused here from now on; as
+    /// soon as the storage responds, the session is removed and its refresh token revoked.
     pub(crate) fn end_unread(self: &Arc<Self>, handle: &Handle, error: &StorageError) {
         // A user who clicks again starts no second task.
         if self.memory.mark_handle_ended(handle, self.provider.now()) {
@@ -31,7 +31,7 @@ impl Refresher {
     }
 
     /// Removes a session that has ended, and whose refresh token is being revoked, as soon as the storage
-    /// answers.
+    /// responds.
     pub(super) fn remove_later(self: &Arc<Self>, handle: Handle, error: &StorageError) {
         self.spawn_removal(handle, true, error);
     }

@@ -5,7 +5,7 @@ use logto_core::{Session, UnixTime};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// A made-up session. Its tokens have the form and the size of Logto's and are signed by nobody. The
+/// A made-up session. Its tokens have the form and the size of Logto's. Their signatures are invalid. The
 /// same sample gives the same session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {

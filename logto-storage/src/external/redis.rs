@@ -25,10 +25,10 @@ use super::unavailable;
 /// list, those sessions end, and none escapes a logout. Still, set `maxmemory-policy noeviction`, or
 /// users are signed out when memory runs low.
 ///
-/// One connection is shared by all calls. When it breaks, does not answer within two seconds, or leads to
-/// a server that does not serve writes (a replica after a failover, a server that loads its data), the
-/// command is sent once more on a new connection. A write whose response was lost is not taken for
-/// somebody else's. A call takes at most five seconds.
+/// One connection is shared by all calls. When it breaks, does not respond within two seconds, or leads to a
+/// server that does not serve writes (a replica after a failover, a server that loads its data), the command
+/// is sent once more on a new connection. A write whose response was lost is recognized as our own. A call
+/// takes at most five seconds.
 ///
 /// A user with limited rights needs
 /// `+eval +hget +hmget +hset +del +pexpire +pttl +time +zadd +zrange +zrem +zremrangebyscore +zscore`,
@@ -44,9 +44,8 @@ impl RedisStore {
     /// Connects to a server, `redis://[user:password@]host[:port][/database]`; `rediss://` with the
     /// feature `tls`.
     ///
-    /// # Errors
-    /// [`StorageError::Misconfigured`] when the URL, the password, the database or the rights of the user
-    /// have to be corrected; [`StorageError::Unavailable`] when the server does not answer.
+    /// # Errors [`StorageError::Misconfigured`] when the URL, the password, the database or the rights of the
+    /// user must be corrected; [`StorageError::Unavailable`] if the server does not respond.
     pub async fn connect(url: &str) -> Result<Self, StorageError> {
         #[cfg(feature = "tls")]
         choose_cryptography();
@@ -121,8 +120,8 @@ impl RedisStore {
         response.map_err(refusal::classify)
     }
 
-    /// Whether an entry is listed among those of all its owners. A list may be gone before its entries
-    /// where Redis evicts keys, or somebody deletes them.
+    /// Whether an entry is listed among those of all its owners. A list may disappear before its entries if
+    /// Redis evicts keys, or if they are deleted by hand.
     async fn is_listed(&self, key: &str, entry: &Entry) -> Result<bool, StorageError> {
         let scores = owners(entry).map(|(field, name)| async move {
             let index = self.index(field, name);
@@ -282,8 +281,8 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end";
 
-/// Where several crates bring cryptography for rustls, the `redis` crate would panic for not knowing
-/// which to take. The application's own choice stands.
+/// If several crates provide cryptography for rustls, the `redis` crate panics because it cannot choose. A
+/// choice of the application has precedence.
 #[cfg(feature = "tls")]
 fn choose_cryptography() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {

@@ -90,7 +90,7 @@ impl SqliteStore {
     pub const SCHEMA: &'static str = include_str!("sqlite.sql");
 }
 
-/// How long to wait for whoever has the file locked.
+/// How long to wait while another process has the file locked.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whether the file is locked: another process opens it at this moment, or recovers it after a crash. For
@@ -136,7 +136,7 @@ impl Database for SqliteStore {
 
     async fn execute(&self, statement: Statement) -> Result<u64, StorageError> {
         let changed = async {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let _turn = self.write.acquire().await;
             let done = statement.query::<Sqlite>().execute(&self.pool).await?;
             Ok(done.rows_affected())

@@ -4,7 +4,7 @@ use logto_client::storage::StorageError;
 
 use crate::external::{is_unknown_host, unavailable};
 
-/// Tells a wrong configuration from trouble that passes.
+/// Tells a wrong configuration from a temporary failure.
 pub(super) fn classify(error: sqlx::Error) -> StorageError {
     match what_to_change(&error) {
         Some(advice) => StorageError::Misconfigured(format!("{error}: {advice}")),

@@ -1,4 +1,4 @@
-//! A connection to Redis that is made anew when it breaks.
+//! A connection to Redis that is replaced when it breaks.
 
 use std::{sync::Arc, time::Duration};
 

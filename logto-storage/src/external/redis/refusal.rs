@@ -1,4 +1,4 @@
-//! Which errors of Redis waiting does not help, and what to change.
+//! Telling a wrong configuration, which waiting does not help, from a temporary failure of Redis.
 
 use std::{error::Error, io, sync::Arc};
 
@@ -8,7 +8,7 @@ use redis::{ErrorKind, RedisError};
 use super::connection::has_code;
 use crate::external::{is_unknown_host, unavailable};
 
-/// Tells a wrong configuration from trouble that passes.
+/// Tells a wrong configuration from a temporary failure.
 pub(super) fn classify(error: RedisError) -> StorageError {
     match what_to_change(&error) {
         Some(advice) => StorageError::Misconfigured(format!("{error}: {advice}")),
