@@ -15,8 +15,8 @@ use crate::{
 /// How often the session is written before the job gives up.
 const MAX_WRITES: u32 = 4;
 
-/// Writes a small change of a session: what the ledger knows and the storage does not, that it is in use,
-/// or that an access token is to be forgotten. Merges with whoever else writes.
+/// Writes a small change of a session: what the ledger knows and the storage does not, that it is in use, or
+/// that an access token must be removed. Merges its change with those of other writers.
 #[derive(Clone, Debug)]
 pub struct Amend<F> {
     session: Arc<Session>,
@@ -145,7 +145,7 @@ impl<F: Clone> Amend<F> {
         if self.delta.is_empty() {
             return match std::mem::take(&mut self.has_news) {
                 true => self.store(),
-                // Whoever was faster wrote the same.
+                // The other writer wrote the same.
                 false => self.finish(Ok(Arc::clone(&self.session))),
             };
         }

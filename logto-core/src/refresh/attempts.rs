@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// Logto accepts a replaced refresh token for three seconds and ends the grant when it comes later. A
-/// replay has to arrive within that time, counted from the earliest moment at which the first request
-/// can have been processed: when it was sent. Half a second is left for the way.
+/// Logto accepts a replaced refresh token for three seconds and ends the grant when it comes later. A replay
+/// must arrive within that time, counted from the earliest moment at which the first request can have been
+/// processed: when it was sent. Half a second remains for the transfer.
 const REPLAY_WINDOW: Duration = Duration::from_millis(2500);
 
-/// How often a request that certainly did not leave is sent again.
+/// How often a request that was certainly not sent is repeated.
 const MAX_RECONNECTS: u32 = 2;
 
 /// What was tried so far for one refresh.
@@ -18,20 +18,20 @@ pub(super) struct Attempts {
     replayed: bool,
 }
 
-/// What to do after an attempt without a usable answer.
+/// What to do after an attempt without a usable response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextAttempt {
     /// Nothing was sent. Send it after a pause, for the `n`th time.
     Reconnect(u32),
-    /// The answer is lost. Send the same refresh token again at once: if Logto has replaced it, only
-    /// this answer still tells by what.
+    /// The response is lost. Send the same refresh token again at once: if Logto has replaced it, only the
+    /// response to a replay can still deliver the new one.
     Replay,
-    /// Stop. Sending again would help nobody, or would come too late.
+    /// Stop. Another attempt would be useless, or too late.
     GiveUp,
 }
 
 impl Attempts {
-    /// The request certainly did not leave.
+    /// The request was certainly not sent.
     pub(super) fn not_sent(&mut self, now: Duration) -> NextAttempt {
         if self.reconnects == MAX_RECONNECTS || !self.in_time(now) {
             return NextAttempt::GiveUp;
@@ -40,7 +40,7 @@ impl Attempts {
         NextAttempt::Reconnect(self.reconnects)
     }
 
-    /// The request that left at `sent_at` may have been processed, and its answer is lost.
+    /// The request that left at `sent_at` may have been processed, and its response is lost.
     pub(super) fn lost(&mut self, sent_at: Duration, now: Duration) -> NextAttempt {
         self.first_sent_at.get_or_insert(sent_at);
         if self.replayed || !self.in_time(now) {
@@ -50,12 +50,12 @@ impl Attempts {
         NextAttempt::Replay
     }
 
-    /// Whether an answer was lost on the way: the refresh token may have been replaced.
+    /// Whether a response was lost: the refresh token may have been replaced.
     pub(super) fn may_have_been_processed(&self) -> bool {
         self.first_sent_at.is_some()
     }
 
-    /// Until when a request may leave that uses the same refresh token once more.
+    /// Until when a request with the same refresh token may be sent.
     pub(super) fn start_by(&self) -> Option<Duration> {
         Some(self.first_sent_at?.saturating_add(REPLAY_WINDOW))
     }

@@ -1,16 +1,16 @@
-//! Bringing an old copy of a session up to date.
+//! Updating an old copy of a session.
 
 use std::sync::Arc;
 
 use crate::session::{Session, SessionDelta};
 
-/// What a step of catching up did to a session.
+/// The result of one update step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CaughtUp {
     /// There was something new.
     pub(super) has_news: bool,
-    /// The refresh token was replaced. What replaced the new one may be known as well; that ends, as no
-    /// token replaces itself.
+    /// The refresh token was replaced. The successor of the new one may be known as well. This ends, because
+    /// no token replaces itself.
     pub(super) is_rotated: bool,
 }
 

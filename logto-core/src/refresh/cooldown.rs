@@ -1,19 +1,19 @@
-//! Leaving an endpoint alone that asked for it.
+//! Pausing requests to an endpoint that asked for it.
 
 use std::time::Duration;
 
 use crate::time::UnixTime;
 
-/// The longest that one answer can keep requests away from an endpoint, whatever its `Retry-After` says:
-/// the answer may have been meant for one user, or come from something in front of the provider.
+/// The longest pause that one response can cause, whatever its `Retry-After` says: the response may be meant
+/// for one user, or come from a proxy.
 pub const MAX_COOLDOWN: Duration = Duration::from_secs(30);
-/// How often a request finds out whether the endpoint answers again.
+/// How often a probe checks whether the endpoint has recovered.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Until when an endpoint is left alone, and the error that asked for it.
+/// The pause of an endpoint, and the error that asked for it.
 ///
-/// Meanwhile one request at a time, and one a second, goes through as a probe. The first answer that does
-/// not ask for another pause ends the cooldown for everybody.
+/// During the pause one request a second, and one at a time, is sent as a probe. The first response that does
+/// not ask for another pause ends the cooldown for all requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cooldown<E> {
     cooling: Option<Cooling<E>>,
@@ -33,10 +33,9 @@ struct Cooling<E> {
 pub enum Admission<E> {
     /// There is no cooldown.
     Free,
-    /// There is one, and this request finds out whether the endpoint answers again. Its end must be
-    /// reported by [`Cooldown::probed`].
+    /// There is one, and this request is the probe. Its end must be reported by [`Cooldown::probed`].
     Probe,
-    /// There is one, and it is another request's turn to be the probe.
+    /// There is one, and this request is not the probe.
     Refused(E),
 }
 
@@ -53,7 +52,7 @@ impl<E> Default for Cooldown<E> {
 impl<E: Clone> Cooldown<E> {
     /// Asks to send a request.
     pub fn admit(&mut self, now: UnixTime) -> Admission<E> {
-        // A clock that was set back ends a cooldown rather than prolong it.
+        // A clock that was set back ends a cooldown instead of prolonging it.
         let cooling = self
             .cooling
             .as_ref()
@@ -70,7 +69,7 @@ impl<E: Clone> Cooldown<E> {
         Admission::Probe
     }
 
-    /// Keeps requests away for `pause`, at most [`MAX_COOLDOWN`].
+    /// Pauses requests for `pause`, at most [`MAX_COOLDOWN`].
     pub fn begin(&mut self, pause: Duration, error: E, now: UnixTime) {
         self.cooling = Some(Cooling {
             since: now,

@@ -1,4 +1,4 @@
-//! The end of a session, also while a refresh is under way.
+//! The end of a session, even with a refresh in flight.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -15,8 +15,8 @@ use crate::{
 /// Why a session is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// The user signs out, and goes on to Logto, which ends its own session. The refresh token is revoked
-    /// in the background.
+    /// The user signs out and is redirected to Logto, which ends its own session. The refresh token is
+    /// revoked in the background.
     SignOut,
     /// The user signs out here only. The next sign-in may be given the same grant, so the job ends when the
     /// refresh token is revoked, or cannot be.
@@ -29,8 +29,8 @@ pub enum Ending {
 
 /// Removes a session from its storage and revokes its newest refresh token.
 ///
-/// The caller refuses the session in its own process first, and begins the job when no refresh of the
-/// session is under way there.
+/// The caller refuses the session in its own process first, and starts the job when no refresh of the session
+/// is in flight there.
 #[derive(Clone, Debug)]
 pub struct EndSession<F> {
     ending: Ending,
@@ -134,8 +134,8 @@ impl<F> EndSession<F> {
         }
     }
 
-    /// What is stored may be newer than what the caller has. A storage that fails changes nothing: the
-    /// session ends all the same.
+    /// The stored session may be newer than the caller's. A failure of the storage changes nothing: the
+    /// session ends nevertheless.
     fn load(&mut self) -> State {
         self.outbox.push_back(Action::Load);
         State::Loading

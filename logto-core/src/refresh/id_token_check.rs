@@ -7,9 +7,9 @@ use crate::{
     jwt::KeySet, secret::Secret, session::VerifiedIdToken, time::UnixTime,
 };
 
-/// An ID token from a refresh and what it has to continue
-/// ([OpenID Connect Core 12.2](https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse)):
-/// the same user of the same provider.
+/// An ID token from a refresh, and the claims that it must continue ([OpenID Connect Core
+/// 12.2](https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse)): the same user of the
+/// same provider.
 #[derive(Clone)]
 pub struct IdTokenCheck {
     pub(super) config: LogtoConfig,
@@ -22,8 +22,7 @@ pub struct IdTokenCheck {
 impl IdTokenCheck {
     /// Checks the token with `keys` at `now`.
     ///
-    /// # Errors
-    /// The first thing that is wrong. If the key is unknown, fetch a newer key set and try again.
+    /// # Errors The first check that fails. If the key is unknown, fetch a newer key set and try again.
     pub fn verify(&self, keys: &KeySet, now: UnixTime) -> Result<VerifiedIdToken, TokenError> {
         let access_token = self.access_token.as_ref().map(Secret::expose);
         let claims = IdTokenVerification::new(&self.issuer, self.config.app_id())

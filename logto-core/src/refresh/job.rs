@@ -1,29 +1,29 @@
-//! What a refresh is asked for.
+//! The parameters of a refresh.
 
 use std::time::Duration;
 
 use crate::{config::LogtoConfig, tokens::TokenTarget};
 
-/// A refresh as it is asked for: one value that the machine keeps from beginning to end.
+/// The parameters of a refresh, which the machine keeps from beginning to end.
 #[derive(Clone, Debug)]
 pub struct RefreshJob {
     /// The configuration that the session was started with.
     pub config: LogtoConfig,
-    /// What the access token is for.
+    /// The target of the access token.
     pub target: TokenTarget,
-    /// How good it has to be.
+    /// The requirement on its lifetime.
     pub demand: Demand,
     /// Where the refreshed session goes.
     pub persist: Persist,
-    /// Whether nobody else can have spent the session's refresh token unnoticed: there is only one
+    /// Whether no other process can have spent the session's refresh token unnoticed: there is only one
     /// process, or the storage always has the newest session. Otherwise the provider is asked first.
     pub is_exclusive: bool,
 }
 
-/// How good a token has to be.
+/// The requirement on the lifetime of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Demand {
-    /// It is usable now. Through an outage of the provider a token will do that has not expired.
+    /// It is usable now. During an outage of the provider, any token that has not expired is accepted.
     Usable,
     /// It lives at least this long.
     MinRemaining(Duration),

@@ -1,4 +1,4 @@
-//! The lease of a session: how long it is ours.
+//! The lease of a session, and how long it is ours.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::LeaseGrant;
 pub const LEASE_TTL: Duration = Duration::from_secs(6);
 /// How often a lease is renewed. Two renewals may fail before it ends.
 const RENEW_INTERVAL: Duration = Duration::from_secs(2);
-/// How long to wait for another process that refreshes the same session. Longer than a lease, so that whoever
-/// waits for a process that has crashed gets the lease after it instead of an error.
+/// How long to wait for another process that refreshes the same session. Longer than a lease, so that a
+/// process that waits for a crashed one gets the lease instead of an error.
 pub(super) const MAX_WAIT: Duration = LEASE_TTL.saturating_add(Duration::from_secs(2));
 /// How often to look whether it is done.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -42,7 +42,7 @@ impl HeldLease {
         self.grant
     }
 
-    /// Whether nobody else can have the lease at `now`.
+    /// Whether no other process can have the lease at `now`.
     pub(super) fn is_valid(&self, now: Duration) -> bool {
         now < self.valid_until
     }
@@ -52,7 +52,7 @@ impl HeldLease {
         self.grant.is_shared.then_some(self.valid_until)
     }
 
-    /// When to renew it; `None` while that is under way or not needed.
+    /// When to renew it; `None` while a renewal is in flight or not needed.
     pub(super) fn renew_at(&self) -> Option<Duration> {
         let is_needed = self.grant.is_shared && !self.is_renewing && self.renew_at < Duration::MAX;
         is_needed.then_some(self.renew_at)
@@ -62,20 +62,20 @@ impl HeldLease {
     pub(super) fn begin_renewal(&mut self, now: Duration) -> bool {
         let is_due = self.renew_at().is_some_and(|renew_at| renew_at <= now);
         self.is_renewing |= is_due;
-        // The lease counts from now at the earliest, whenever the answer comes.
+        // The new term counts from now, when the renewal is sent: the response may be late.
         if is_due {
             self.renew_at = now;
         }
         is_due
     }
 
-    /// What came of a renewal.
+    /// The result of a renewal.
     pub(super) fn renewed(&mut self, is_ours: Option<bool>, now: Duration) {
         let asked_at = self.renew_at;
         self.is_renewing = false;
         match is_ours {
             Some(true) => self.prolong(asked_at),
-            // It has gone to another process, or may have.
+            // Another process has it, or may have it.
             Some(false) => (self.valid_until, self.renew_at) = (asked_at, Duration::MAX),
             None => self.renew_at = now.saturating_add(RENEW_INTERVAL),
         }

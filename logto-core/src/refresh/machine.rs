@@ -1,4 +1,4 @@
-//! The refresh: from a session to an access token, and nothing lost on the way.
+//! The refresh: from a session to an access token, without losing a refresh token.
 
 mod answer;
 mod keeping;
@@ -24,8 +24,8 @@ use crate::{
 
 /// Obtains an access token for a session, and spends its refresh token if that is necessary.
 ///
-/// One refresh runs for a session at a time in a process; the caller sees to that. See the
-/// [module](super) for the states.
+/// The caller ensures that a process runs one refresh at a time for each session. See the [module](super) for
+/// the states.
 #[derive(Clone, Debug)]
 pub struct Refresh<F> {
     job: RefreshJob,
@@ -119,7 +119,8 @@ impl<F: Clone> Refresh<F> {
             }
             (State::Asking { asked_at }, Event::Active) => self.active(asked_at, now),
             (State::Asking { .. }, Event::Inactive) => self.ask_witness(now),
-            // A provider that does not let this application ask is believed to have nothing to say.
+            // A provider that refuses introspection to this application cannot be asked: the refresh token is
+            // sent.
             (State::Asking { .. }, Event::Unanswered) => self.send_first(None, now),
             (State::Witnessing, Event::Inactive) => self.end(SessionEnd::RefreshTokenRefused, now),
             (State::Witnessing, Event::Active | Event::Unanswered | Event::Failed(_)) => {
@@ -179,7 +180,8 @@ impl<F: Clone> Refresh<F> {
             ) => self.store_failed(change, failure, is_transient, now),
             (State::PausingWrites(change), Event::BackedOff) => self.store(change),
             (State::Removing(end), Event::Removed | Event::Failed(_)) => {
-                // A record that cannot be removed ends at its next use, by the same verdict.
+                // A record that cannot be removed ends at its next use: the provider refuses its refresh
+                // token again.
                 self.lease = None;
                 self.finish(Err(RefreshError::Ended(end)), now)
             }
@@ -188,7 +190,7 @@ impl<F: Clone> Refresh<F> {
                 State::Loading(_) | State::Leasing { .. } | State::Preparing | State::Asking { .. },
                 Event::Failed(failure),
             ) => self.finish(Err(RefreshError::Failed(failure)), now),
-            // Not what this state waits for: an answer to something that is over.
+            // Not an event of this state: the late result of an action that no longer matters.
             (state, _) => state,
         }
     }
@@ -202,8 +204,8 @@ impl<F: Clone> Refresh<F> {
         self.finish(Err(RefreshError::Ended(SessionEnd::Removed)), now)
     }
 
-    /// Gives way to a removal. What the refresh brought is revoked: whoever removed the session could not
-    /// know of it.
+    /// Gives way to a removal. The new refresh token is revoked, because whoever removed the session could
+    /// not know it.
     fn discard(&mut self, now: Moment) -> State<F> {
         if let Some(refresh_token) = self.session.refresh_token().cloned() {
             self.perform(Action::RevokeLater { refresh_token });
@@ -211,7 +213,7 @@ impl<F: Clone> Refresh<F> {
         self.gone(now)
     }
 
-    /// The provider's word that the session is over.
+    /// The provider has ended the session.
     fn end(&mut self, end: SessionEnd, now: Moment) -> State<F> {
         self.perform(Action::MarkEnded(end));
         match self.job.persist {
@@ -250,7 +252,7 @@ impl<F: Clone> Refresh<F> {
         }
     }
 
-    /// While the provider is in trouble, a token that has not expired is as good as a new one.
+    /// While the provider fails, a token that has not expired is as good as a new one.
     fn or_not_yet_expired(
         &self,
         token: Result<AccessToken, RefreshError<F>>,

@@ -1,11 +1,11 @@
-//! The time as the refresh knows it.
+//! The time, by two clocks.
 
 use std::time::Duration;
 
 use crate::time::UnixTime;
 
-/// The time, by two clocks. Tokens end by the wall clock, which may be set back or forward; how long
-/// something took is measured by the other one, which never goes back.
+/// The time, by two clocks. Tokens expire by the wall clock, which may be set back or forward. Durations are
+/// measured by the monotonic clock, which never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moment {
     /// Time of day.

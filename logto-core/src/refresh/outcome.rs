@@ -1,4 +1,4 @@
-//! What a refresh ends with.
+//! The result of a refresh.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     tokens::AccessToken,
 };
 
-/// What came of a refresh.
+/// The result of a refresh.
 #[derive(Clone, Debug)]
 pub struct RefreshOutcome<F> {
     /// The token, or why there is none.
@@ -25,18 +25,18 @@ pub struct RefreshOutcome<F> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshError<F> {
-    /// The provider's verdict, an answer that cannot be used, a token that did not pass, or a request
-    /// that would have been in vain.
+    /// The provider's error response, an unusable response, an invalid token, or a request that could not
+    /// have succeeded.
     #[error("{0}")]
     Protocol(Error),
-    /// The caller could not perform an action. The session is as it was.
+    /// The caller could not perform an action. The session is unchanged.
     #[error("{0}")]
     Failed(F),
     /// Another process has been refreshing this session for too long. Try again.
     #[error("the session is being refreshed elsewhere; try again")]
     Busy,
-    /// This copy of the session is an old one, and its refresh token was not used. Try again with the
-    /// browser's next request.
+    /// This copy of the session is stale, and its refresh token was not used. Try again with the browser's
+    /// next request.
     #[error("the session was refreshed elsewhere after this request was sent; try again")]
     Superseded,
     /// The session has ended.
@@ -55,20 +55,19 @@ impl<F> RefreshError<F> {
     }
 }
 
-/// What a failed answer says about the refresh token that was sent.
+/// What an error response says about the refresh token that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The server, or something in front of it, failed. Logto may have replaced the refresh token before
-    /// that.
+    /// The server, or a proxy in front of it, failed. Logto may have replaced the refresh token before that.
     Lost,
-    /// The refresh token is not good any more.
+    /// The refresh token is no longer valid.
     GrantRefused,
-    /// Nobody was let in, so nothing was done.
+    /// The application was refused, so nothing was done.
     ClientRefused,
     /// This access token is refused. Logto replaces the refresh token before it runs the tenant's custom
     /// claims script and before it looks at the resource, so it may have been replaced.
     TokenRefused,
-    /// The request was turned away and not processed.
+    /// The request was rejected and not processed.
     NotProcessed,
 }
 
@@ -83,7 +82,7 @@ impl Verdict {
                 _ => Self::TokenRefused,
             },
             Error::Unavailable(unavailable) if unavailable.status >= 500 => Self::Lost,
-            // The answer to success is unreadable: a page of a proxy, half a body, no JSON.
+            // A success whose body is unreadable: a proxy's page, half a body, no JSON.
             Error::Unavailable(unavailable) if unavailable.status < 300 => Self::Lost,
             Error::Response(response) if response.status < 300 => Self::Lost,
             _ => Self::NotProcessed,

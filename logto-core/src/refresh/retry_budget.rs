@@ -1,15 +1,15 @@
-//! How often to try again, so that a provider in trouble is not buried.
+//! The limit of retries, so that they do not overload a failing provider.
 
 /// One retry in hundredths.
 const RETRY: u32 = 100;
-/// What every request pays in: a fifth of a retry.
+/// What each request adds: a fifth of a retry.
 const DEPOSIT: u32 = 20;
-/// What can be saved up.
+/// The largest balance.
 const MAX_SAVED: u32 = 20 * RETRY;
 
-/// An account of retries: a fifth of all requests may be tried again, and a few more after quiet times.
+/// A budget of retries: a fifth of all requests may be retried, and a few more after quiet times.
 ///
-/// The one replay that saves a session does not come from this account.
+/// The single replay that can save a session does not count against it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RetryBudget(u32);
 
@@ -20,12 +20,12 @@ impl Default for RetryBudget {
 }
 
 impl RetryBudget {
-    /// Pays in for a request.
+    /// Adds the share of one request.
     pub fn deposit(&mut self) {
         self.0 = self.0.saturating_add(DEPOSIT).min(MAX_SAVED);
     }
 
-    /// Takes out a retry, if there is one.
+    /// Takes one retry, if the budget allows it.
     pub fn withdraw(&mut self) -> bool {
         match self.0.checked_sub(RETRY) {
             Some(left) => {

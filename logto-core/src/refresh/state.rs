@@ -1,4 +1,4 @@
-//! The states of a refresh, and what each carries.
+//! The states of a refresh, and the data of each.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ pub(super) enum Purpose {
     Refused { spent: Secret },
 }
 
-/// A refresh request and what became of it so far.
+/// A refresh request and its history.
 #[derive(Clone, Debug)]
 pub(super) struct Sending<F> {
     /// What the access token is for.
@@ -87,21 +87,21 @@ pub(super) struct Sending<F> {
     pub(super) attempts: Attempts,
     /// Until when the refresh token is known to be the newest one.
     pub(super) start_by: Option<Duration>,
-    /// Why the last attempt brought nothing.
+    /// Why the last attempt failed.
     pub(super) failure: Option<RefreshError<F>>,
     /// The provider's refusal of the token that was asked for, if this request is only sent to learn the
     /// new refresh token.
     pub(super) denial: Option<Error>,
 }
 
-/// An answer that brought a refresh token or an access token.
+/// A response with a refresh token or an access token.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     target: TokenTarget,
     pub(super) spent: Secret,
     /// The refresh token that replaces the spent one.
     rotated: Option<Secret>,
-    /// Whether it is kept already.
+    /// Whether it is stored already.
     is_rotation_kept: bool,
     at: UnixTime,
     /// When the refresh token of the session was known to be the newest one.
@@ -138,8 +138,8 @@ impl Answer {
         (answer, refreshed.id_token)
     }
 
-    /// The change that must not get lost, whatever the rest of the answer is worth, with the answer to
-    /// go on with; `None` if the refresh token stayed the same.
+    /// The change that must not be lost even if the rest of the response is unusable, and the response to
+    /// continue with; `None` if the refresh token stayed the same.
     pub(super) fn rotation<F>(&self) -> Option<Change<F>> {
         let refresh_token = self.rotated.clone()?;
         let rest = Self {
@@ -170,8 +170,8 @@ impl Answer {
             ..SessionDelta::default()
         };
         let token = match id_token {
-            // OpenID Connect Core 12.2: the same user of the same provider, or no token of this answer
-            // is used. The session goes on with the new refresh token.
+            // OpenID Connect Core 12.2: the same user of the same provider, or no token of this response is
+            // used. The session continues with the new refresh token.
             Err(error) => Err(error),
             Ok(id_token) => {
                 delta.id_token = id_token;
@@ -195,14 +195,14 @@ impl Answer {
     }
 }
 
-/// A change of the session that is being kept.
+/// A change of the session that is being stored.
 #[derive(Clone, Debug)]
 pub(super) struct Change<F> {
     pub(super) spent: Secret,
     pub(super) delta: SessionDelta,
-    /// When the request that brought it left.
+    /// When its request was sent.
     pub(super) sent_at: Duration,
-    /// Whether its refresh token is kept already.
+    /// Whether its refresh token is stored already.
     pub(super) is_rotation_kept: bool,
     pub(super) then: Then<F>,
 }
@@ -224,7 +224,7 @@ impl<F> Change<F> {
     }
 }
 
-/// How to go on when a change is kept.
+/// How to continue when a change is stored.
 #[derive(Clone, Debug)]
 pub(super) enum Then<F> {
     /// The key set lacks the key of the ID token.

@@ -1,4 +1,4 @@
-//! What a job on a session asks for, and what it is told.
+//! The actions and events of a job on a session.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,18 +14,18 @@ use crate::{
 
 /// A job on one session: obtaining a token, ending the session, or changing what is stored.
 ///
-/// Call [`poll`](Self::poll) until it says [`Step::Wait`] or [`Step::Done`], perform the actions it
-/// gives, and report what came of each by [`handle`](Self::handle). `F` is how the caller describes its
-/// own failures; the job passes them on.
+/// Call [`poll`](Self::poll) until it returns [`Step::Wait`] or [`Step::Done`], perform the actions it
+/// returns, and report the result of each to [`handle`](Self::handle). `F` is the caller's own error type;
+/// the job passes its values on.
 pub trait SessionJob<F> {
-    /// What the job ends with.
+    /// The result of the job.
     type Output;
 
-    /// What to do next.
+    /// The next step.
     fn poll(&mut self, now: Moment) -> Step<F, Self::Output>;
 
-    /// What came of an action, or the time that the job wanted to wait for. An event that the job does
-    /// not wait for, such as the answer to a lease renewal after the end, changes nothing.
+    /// Takes the result of an action, or the time that the job waited for. An event that the job does not
+    /// wait for, such as a lease renewal after the end, changes nothing.
     fn handle(&mut self, event: Event<F>, now: Moment);
 }
 
@@ -33,38 +33,37 @@ pub trait SessionJob<F> {
 #[derive(Clone, Debug)]
 #[allow(
     clippy::large_enum_variant,
-    reason = "a step lives for one turn of a loop"
+    reason = "a step lives for one iteration of a loop"
 )]
 pub enum Step<F, T> {
     /// Begin this action, and poll again at once.
     Perform(Action<F>),
-    /// Wait for the event of an action under way, or until this monotonic time, then report
+    /// Wait for the event of an action in progress, or until this monotonic time, then report
     /// [`Event::Time`].
     Wait {
-        /// When to report the time, if nothing else happens before.
+        /// When to report the time if no other event comes first.
         until: Option<Duration>,
     },
     /// The job has ended.
     Done(T),
 }
 
-/// Something that a [`SessionJob`] wants done. Each names the events that answer it; an action without
-/// an answer is performed and forgotten.
+/// An action that a [`SessionJob`] needs. Each names the events that report its result; some have none.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Action<F> {
     /// Read the session from its storage: [`Event::Loaded`], [`Event::Gone`] or [`Event::Failed`].
     Load,
-    /// Say what is known about this refresh token, here and in the shared ledger:
+    /// Look up what is known about this refresh token, in this process and in the shared ledger:
     /// [`Event::Recalled`].
     Recall {
         /// The refresh token that the session holds.
         refresh_token: Secret,
-        /// What a token is missing for. Another process may have fetched it without replacing the refresh
-        /// token.
+        /// The target for which a token is missing. Another process may have fetched it without replacing the
+        /// refresh token.
         missing: Option<TokenTarget>,
     },
-    /// Fetch the provider's metadata and keys, unless they are at hand: [`Event::Prepared`] or
+    /// Fetch the provider's metadata and keys, unless they are cached: [`Event::Prepared`] or
     /// [`Event::Failed`].
     Prepare,
     /// Take the lease of the session: [`Event::Leased`], [`Event::Busy`] or [`Event::Failed`].
@@ -77,7 +76,7 @@ pub enum Action<F> {
         /// For how long, from now on.
         ttl: Duration,
     },
-    /// Give the lease back: [`Event::Released`], whether or not that worked.
+    /// Release the lease: [`Event::Released`], even if that fails.
     Release,
     /// Ask the introspection endpoint about a token of this session: [`Event::Active`],
     /// [`Event::Inactive`], [`Event::Unanswered`] or [`Event::Failed`].
@@ -88,27 +87,27 @@ pub enum Action<F> {
     /// Send the refresh request: [`Event::Response`], [`Event::NotSent`], [`Event::Lost`],
     /// [`Event::Withheld`] or [`Event::TooLate`].
     Send {
-        /// What to send, and how to read the answer.
+        /// The request, and the interpretation of its response.
         exchange: RefreshTokens,
         /// Why it is sent, which decides whether a cooldown or the retry budget can withhold it.
         attempt: Attempt,
-        /// The request must leave before this monotonic time, or not at all.
+        /// The request must be sent before this monotonic time, or not at all.
         start_by: Option<Duration>,
     },
     /// Pause for a short random time that grows with `attempt`: [`Event::BackedOff`].
     BackOff {
-        /// How often something was tried.
+        /// The number of attempts so far.
         attempt: u32,
     },
-    /// Check the ID token with the keys at hand: [`Event::Judged`].
+    /// Check the ID token with the cached keys: [`Event::Judged`].
     Judge(IdTokenCheck),
     /// Fetch the key set, because it lacks a key: [`Event::KeysFetched`] or [`Event::Failed`].
     FetchKeys,
-    /// Remember in the ledgers what spending a refresh token gave: [`Event::Recorded`].
+    /// Record the result of spending a refresh token in the ledgers: [`Event::Recorded`].
     Record {
         /// The refresh token that was spent.
         spent: Secret,
-        /// What it gave.
+        /// The result.
         delta: SessionDelta,
     },
     /// Write the session, if its stored version is the one that was loaded: [`Event::Stored`],
@@ -120,35 +119,35 @@ pub enum Action<F> {
     /// Remove the session from its storage, and with it the lease: [`Event::Removed`] or
     /// [`Event::Failed`].
     Remove,
-    /// Revoke a refresh token and wait for it: [`Event::Revoked`], whether or not that worked.
+    /// Revoke a refresh token and wait for it: [`Event::Revoked`], even if that fails.
     Revoke {
         /// The newest refresh token of the session.
         refresh_token: Secret,
     },
-    /// Revoke a refresh token in the background. No answer.
+    /// Revoke a refresh token in the background. No event.
     RevokeLater {
         /// The newest refresh token of the session.
         refresh_token: Secret,
     },
-    /// Remember what is known about a refresh token. No answer.
+    /// Remember the status of a refresh token. No event.
     Note {
         /// The refresh token.
         refresh_token: Secret,
         /// Its status.
         status: TokenStatus,
     },
-    /// Remember for a while that the provider refused, so that it is not asked again at once. No answer.
+    /// Remember a refusal of the provider for a while, so that the request is not repeated at once. No event.
     Remember {
-        /// What was refused; everything if `None`.
+        /// The refused target; all targets if `None`.
         target: Option<TokenTarget>,
-        /// What the provider said.
+        /// The provider's error.
         error: Error,
         /// For how long.
         lifetime: Duration,
     },
-    /// Refuse this session in this process from now on. No answer.
+    /// Refuse this session in this process from now on. No event.
     MarkEnded(SessionEnd),
-    /// Tell the operator. No answer.
+    /// Report to the operator. No event.
     Tell(Notice<F>),
 }
 
@@ -157,49 +156,49 @@ pub enum Action<F> {
 pub enum Attempt {
     /// For the first time. A cooldown withholds it.
     First,
-    /// Again, because it did not leave. An empty retry budget withholds it.
+    /// Again, because it was not sent. An empty retry budget withholds it.
     Reconnect,
-    /// Again, because its answer was lost or refused an access token, and Logto may have replaced the
+    /// Again, because its response was lost or refused an access token, and Logto may have replaced the
     /// refresh token. Nothing withholds it.
     Replay,
 }
 
-/// What came of an [`Action`], judged as far as that needs no decision.
+/// The result of an [`Action`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<F> {
-    /// The session as it is stored.
+    /// The stored session.
     Loaded(Arc<Session>),
-    /// The session is not stored any more.
+    /// The session is no longer stored.
     Gone,
     /// What is known about a refresh token.
     Recalled(Knowledge),
-    /// The provider's metadata; its keys are at hand.
+    /// The provider's metadata; its keys are cached.
     Prepared(Arc<ProviderMetadata>),
     /// The lease is ours.
     Leased(LeaseGrant),
     /// Another process has the lease.
     Busy,
-    /// Whether the lease is still ours; `None` when that could not be found out.
+    /// Whether the lease is still ours; `None` if that is unknown.
     Renewed(Option<bool>),
-    /// The lease was given back, or ends by itself.
+    /// The lease was released, or expires.
     Released,
     /// The token is active.
     Active,
     /// The token is not active: it was replaced, has expired or was revoked.
     Inactive,
-    /// This application may not ask.
+    /// This application may not use introspection.
     Unanswered,
-    /// An answer came.
+    /// The response.
     Response {
         /// What it says.
         answer: Result<Refreshed, Error>,
-        /// When the request left, by the monotonic clock.
+        /// When the request was sent, by the monotonic clock.
         sent_at: Duration,
     },
-    /// The request certainly did not leave.
+    /// The request was certainly not sent.
     NotSent(F),
-    /// The request may have been processed, and no answer can be read.
+    /// The request may have been processed, but there is no readable response.
     Lost {
         /// What happened.
         failure: F,
@@ -208,24 +207,24 @@ pub enum Event<F> {
     },
     /// A cooldown or the retry budget withheld the request.
     Withheld(Option<F>),
-    /// The request could not leave before its `start_by`. It was not sent.
+    /// The request could not be sent before its `start_by`, and was not sent.
     TooLate,
-    /// Whether the ID token has passed.
+    /// The result of checking the ID token.
     Judged(Result<VerifiedIdToken, TokenError>),
-    /// A newer key set is at hand.
+    /// A newer key set is cached.
     KeysFetched,
-    /// The ledgers know.
+    /// The result is recorded.
     Recorded {
         /// Whether the session was ended in this process meanwhile, by a sign-out or a back-channel logout.
-        /// Not by a new sign-in: Logto may have given that one the same grant, and what the refresh brought
-        /// is revoked.
+        /// Not by a new sign-in: that one may have the same grant at Logto, and the refresh then revokes its
+        /// result.
         has_ended: bool,
-        /// Whether the shared ledger knows; `true` if there is none.
+        /// Whether the shared ledger recorded it; `true` if there is none.
         is_shared: bool,
     },
     /// The session was written.
     Stored,
-    /// Another writer was faster; this is what is stored now.
+    /// Another writer was faster. This is the stored session.
     Conflict(Arc<Session>),
     /// The session could not be written.
     StoreFailed {
@@ -236,7 +235,7 @@ pub enum Event<F> {
     },
     /// The session is not stored any more.
     Removed,
-    /// The refresh token was revoked, or could not be.
+    /// The refresh token was revoked, or the revocation failed.
     Revoked,
     /// The action failed.
     Failed(F),
@@ -249,27 +248,27 @@ pub enum Event<F> {
 /// What the ledgers and the memory of this process know about a refresh token and its session.
 #[derive(Clone, Debug, Default)]
 pub struct Knowledge {
-    /// What spending the refresh token gave.
+    /// The results of spending the refresh token.
     pub deltas: Vec<SessionDelta>,
     /// Whether the session has ended, as far as this process knows.
     pub has_ended: bool,
     /// Whether the refresh token is the newest one.
     pub status: Option<TokenStatus>,
-    /// What the provider said lately instead of giving a token.
+    /// A recent refusal of the provider.
     pub refusal: Option<Error>,
-    /// Whether the shared ledger failed to say what it knows.
+    /// Whether the shared ledger failed to respond.
     pub is_partial: bool,
 }
 
 /// A lease as it was granted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LeaseGrant {
-    /// Another process could have had the lease: it has to be renewed, and the session may have changed
-    /// since it was read.
+    /// Other processes compete for the lease: it must be renewed, and the session may have changed since it
+    /// was read.
     pub is_shared: bool,
     /// Every process that may refresh the session takes this lease first.
     pub is_exclusive: bool,
-    /// Its last holder never gave it back. It may just have spent the refresh token.
+    /// Its last holder never released it, and may just have spent the refresh token.
     pub was_taken_over: bool,
 }
 
@@ -284,8 +283,8 @@ pub enum SessionEnd {
     /// It was removed from the storage while it was in use: by a sign-out or a back-channel logout.
     #[error("it was removed")]
     Removed,
-    /// Another process replaced its refresh token, or the provider refused it, and the browser came
-    /// again without a newer cookie.
+    /// Another process replaced its refresh token, or the provider refused it, and the browser sent no newer
+    /// cookie.
     #[error("its refresh token was replaced or revoked, and no newer cookie came")]
     Superseded,
 }
@@ -301,12 +300,12 @@ pub enum Notice<F> {
         /// Whether the refresh token was replaced.
         rotated: bool,
     },
-    /// The answer to a refresh was lost for good. The refresh token may have been replaced.
+    /// The response to a refresh was lost. The refresh token may have been replaced.
     RefreshUncertain,
     /// The session could not be written, or every attempt met another writer (`None`). The ledger of this
-    /// process knows it.
+    /// process has it.
     NotStored(Option<F>),
-    /// The refresh token of this copy of the session is not valid any more. It was not used.
+    /// The refresh token of this copy of the session is no longer valid. It was not used.
     Superseded,
     /// The provider refuses the credentials of the application.
     ClientRefused,

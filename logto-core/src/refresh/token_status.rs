@@ -1,25 +1,25 @@
 //! Whether a refresh token is still the newest one of its session, where only the provider knows.
 //!
 //! A session cookie opens as it was sealed, however old it is, and the refresh token in it may have been
-//! replaced by another process. Logto forgives the use of a replaced token for three seconds and ends the
-//! grant after that. Introspection tells the same without that price
-//! ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)): a token that was replaced more than three seconds
-//! ago, has expired or was revoked is not active.
+//! replaced by another process. Logto tolerates the use of a replaced token for three seconds and ends the
+//! grant after that. Introspection answers the question without that risk ([RFC
+//! 7662](https://www.rfc-editor.org/rfc/rfc7662)): a token that was replaced more than three seconds ago, has
+//! expired or was revoked is not active.
 
 use std::time::Duration;
 
-/// For how long a refresh token may be spent after it came from the provider, or after a question that found
-/// it active. Another process may replace it right after that, or just before a question: Logto calls a token
-/// active for as long as it forgives its use. It forgives for three seconds, and one of them is left for the
-/// way.
+/// For how long a refresh token may be spent after it came from the provider, or after an introspection that
+/// found it active. Another process may replace it right after that, or just before the introspection: Logto
+/// reports a token as active for as long as it tolerates its use. That is three seconds, of which one remains
+/// for the transfer.
 pub const NEWEST_FOR: Duration = Duration::from_secs(2);
 
-/// After this long no request with an old cookie is still on its way: proxies and browsers give up sooner.
-/// A browser that sends the same cookie again has no other.
+/// After this long no request with an old cookie is still on its way: proxies and browsers give up sooner. A
+/// browser that then still sends the same cookie has no newer one.
 pub const SUPERSEDED_FOR: Duration = Duration::from_secs(60);
 
 /// What this process knows about a refresh token. Times are monotonic: a wall clock that is set forward must
-/// not make an old cookie the last one.
+/// not make a stale cookie count as the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenStatus {
     /// The provider issued it, or accepted it without replacing it.
@@ -37,12 +37,12 @@ pub enum TokenStatus {
 /// Whether a refresh token may be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spend {
-    /// Yes, if the request leaves until then.
+    /// Yes, if the request is sent before that time.
     Until(Duration),
-    /// Not before the provider was asked.
+    /// Only after asking the provider.
     AskFirst,
     /// No. A newer cookie of the same session may be on its way, so the request fails and the session
-    /// goes on.
+    /// continues.
     Superseded,
     /// No, and the browser has no newer cookie: the session has ended.
     Ended,

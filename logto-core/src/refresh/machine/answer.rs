@@ -1,4 +1,4 @@
-//! What an answer is worth. Its refresh token is kept before anything else can fail or take time.
+//! Judging a response. Its refresh token is stored before anything else can fail or take time.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl<F: Clone> Refresh<F> {
         metadata.map_or_else(String::new, |metadata| metadata.issuer().to_owned())
     }
 
-    /// With the keys at hand this takes no time and cannot fail but by the token's fault.
+    /// With cached keys this takes no time, and fails only if the token is invalid.
     pub(super) fn judge(&mut self, answer: Answer) -> State<F> {
         if let Some(check) = answer.check.clone() {
             self.perform(Action::Judge(check));
@@ -60,7 +60,7 @@ impl<F: Clone> Refresh<F> {
             Err(error) if error.is_key_not_found() && !answer.has_fetched_keys => {
                 answer.has_fetched_keys = true;
                 match answer.rotation() {
-                    // The fetch may fail or hang. What must not get lost is safe before it.
+                    // The fetch may fail or hang. What must not be lost is stored before that.
                     Some(rotation) => self.record(rotation),
                     None => self.fetch_keys(answer),
                 }

@@ -1,4 +1,4 @@
-//! Keeping what a refresh brought.
+//! Storing the result of a refresh.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::session::Session;
 
-/// How often the session is written before the ledger has to do: after a failure, and when another writer
+/// How often the session is written before it is left to the ledger: after a failure, and if another writer
 /// was faster.
 pub(super) const MAX_WRITES: u32 = 4;
 
@@ -37,7 +37,7 @@ impl<F: Clone> Refresh<F> {
 
     pub(super) fn recorded(&mut self, change: Change<F>, has_ended: bool, now: Moment) -> State<F> {
         if has_ended {
-            // The user signed out while the answer was under way. Sessions in cookies would not notice.
+            // The user signed out before the response came. A session in cookies would not notice.
             return self.discard(now);
         }
         match self.job.persist {
@@ -57,9 +57,9 @@ impl<F: Clone> Refresh<F> {
         State::Storing(change)
     }
 
-    /// Another writer was faster: what is new here goes onto what is stored now. Only not the refresh token,
-    /// if the stored one is neither what was read before nor what was spent. Another refresh brought it; it
-    /// works as well, and may be newer.
+    /// Another writer was faster: the new values are merged into the stored session. Its refresh token is
+    /// kept if it is neither the one that was read nor the one that was spent: it then comes from another
+    /// refresh, is valid too, and may be newer.
     pub(super) fn conflict(
         &mut self,
         change: Change<F>,
@@ -100,7 +100,7 @@ impl<F: Clone> Refresh<F> {
         self.not_stored(change, Some(failure), now)
     }
 
-    /// The ledger knows what the storage does not, and the next use writes it.
+    /// The ledger has what the storage lacks, and the next use writes it.
     pub(super) fn not_stored(
         &mut self,
         change: Change<F>,

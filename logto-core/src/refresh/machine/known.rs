@@ -92,7 +92,7 @@ impl<F: Clone> Refresh<F> {
             .cloned()
     }
 
-    /// A session that is newer than its storage is written on the way.
+    /// A session that is newer than the stored one is written first.
     pub(super) fn hand_out(&mut self, token: AccessToken, now: Moment) -> State<F> {
         let must_write = self.needs_write_back && self.job.persist == Persist::Storage;
         if must_write && self.writes < MAX_WRITES {

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::tokens::TokenTarget;
 
-/// How often the provider is asked before one request. An answer that takes longer than it is worth is
-/// asked for again.
+/// How often the provider is asked before one request. An answer that arrives too late to be valid is
+/// requested again.
 const MAX_QUESTIONS: u32 = 3;
-/// An access token that ends within this time tells nothing by being inactive: clocks differ.
+/// An access token that expires within this time proves nothing by being inactive: the clocks may differ.
 const WITNESS_MARGIN: Duration = Duration::from_secs(60);
 
 impl<F: Clone> Refresh<F> {
@@ -29,7 +29,7 @@ impl<F: Clone> Refresh<F> {
 
     pub(super) fn leased(&mut self, lease: HeldLease) -> State<F> {
         self.lease = Some(lease);
-        // Whoever had the right before may have refreshed since the caller read the session.
+        // The previous holder may have refreshed since the caller read the session.
         self.load(Purpose::Leased)
     }
 
@@ -85,7 +85,7 @@ impl<F: Clone> Refresh<F> {
             Spend::Until(start_by) => self.send_first(Some(start_by), now),
             Spend::AskFirst => self.ask(now),
             Spend::Superseded => self.finish(Err(RefreshError::Superseded), now),
-            // Another browser may have a newer cookie of the same session, but nobody has a newer record.
+            // Another browser may have a newer cookie of the same session, but there is no newer record.
             Spend::Ended if self.job.is_exclusive => self.end(SessionEnd::Superseded, now),
             Spend::Ended => self.finish(Err(RefreshError::Ended(SessionEnd::Superseded)), now),
         }
@@ -96,7 +96,7 @@ impl<F: Clone> Refresh<F> {
             return self.finish(Err(RefreshError::Superseded), now);
         };
         if self.questions == MAX_QUESTIONS {
-            // Each answer took longer than it is worth.
+            // Each answer came too late to be valid.
             return self.finish(Err(RefreshError::Busy), now);
         }
         self.questions += 1;
@@ -106,8 +106,9 @@ impl<F: Clone> Refresh<F> {
         }
     }
 
-    /// The refresh token is the newest one, or was replaced less than three seconds ago: Logto calls it active
-    /// for as long as it forgives its use. So the answer is good for this request, and not for long.
+    /// The refresh token is the newest one, or was replaced less than three seconds ago: Logto reports it as
+    /// active for as long as it tolerates its use. The answer is therefore valid for this request only, and
+    /// not for long.
     pub(super) fn active(&mut self, asked_at: Duration, now: Moment) -> State<F> {
         if !self.has_lease(now) {
             return self.take_lease_again(now);
@@ -119,15 +120,15 @@ impl<F: Clone> Refresh<F> {
         }
     }
 
-    /// This process stood still for longer than the lease lasts. Another one may have it.
+    /// This process was suspended for longer than the lease lasts. Another one may have it.
     fn take_lease_again(&mut self, now: Moment) -> State<F> {
         self.lease = None;
         self.take_lease(now)
     }
 
-    /// The refresh token is not active. An opaque access token of the same grant tells whether it was
-    /// replaced, and the session lives on elsewhere, or the grant has ended: it ends with the grant, and
-    /// nobody revokes it alone.
+    /// The refresh token is not active. An opaque access token of the same grant tells the two causes apart:
+    /// if it is active, the refresh token was replaced and the session continues elsewhere; if not, the grant
+    /// has ended. It ends with the grant, and is never revoked alone.
     pub(super) fn ask_witness(&mut self, now: Moment) -> State<F> {
         let witness = self
             .session

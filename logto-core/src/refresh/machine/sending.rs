@@ -16,8 +16,8 @@ use crate::{
     tokens::TokenTarget,
 };
 
-/// For how long a refusal is remembered, so that a page which asks again and again for a token that is
-/// refused does not cause two requests each time.
+/// How long a refusal is remembered. Without that, a page that keeps requesting a refused token would cause
+/// two requests each time.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
 impl<F: Clone> Refresh<F> {
@@ -47,8 +47,8 @@ impl<F: Clone> Refresh<F> {
                     return self.finish(Err(RefreshError::Protocol(error.into())), now);
                 }
             };
-        // The request leaves while the lease is ours and the answer about the token is fresh, or, if it is a
-        // replay, while it would still be forgiven.
+        // The request must be sent while the lease is ours and the answer about the token is valid; a replay,
+        // while Logto still tolerates it.
         let lease = self.lease.as_ref().and_then(HeldLease::valid_until);
         let start_by = [lease, sending.attempts.start_by().or(sending.start_by)];
         self.perform(Action::Send {
@@ -101,8 +101,8 @@ impl<F: Clone> Refresh<F> {
         self.finish(Err(error), now)
     }
 
-    /// The provider asked for a pause. This session respects it; whether others have to is found out by
-    /// one of them.
+    /// The provider asked for a pause. This session respects it. Whether it applies to other sessions too,
+    /// one of them finds out.
     fn respect(&mut self, error: &RefreshError<F>) {
         let RefreshError::Protocol(error) = error else {
             return;
@@ -132,7 +132,7 @@ impl<F: Clone> Refresh<F> {
     ) -> State<F> {
         match Verdict::of(&error) {
             Verdict::Lost => self.lost(sending, RefreshError::Protocol(error), sent_at, now),
-            // Believed only if nobody has a newer refresh token.
+            // Final only if no newer refresh token is stored.
             Verdict::GrantRefused => match self.session.refresh_token().cloned() {
                 Some(spent) => self.load(Purpose::Refused { spent }),
                 None => self.finish(Err(RefreshError::Protocol(error)), now),
@@ -148,8 +148,8 @@ impl<F: Clone> Refresh<F> {
         }
     }
 
-    /// Logto answers some refusals only after it has replaced the refresh token, and the refusal does not
-    /// say by what. One request for the opaque token, which nothing refuses, brings the new one.
+    /// Logto refuses some requests only after it has replaced the refresh token, and the refusal does not
+    /// contain the new one. One request for the opaque token, which is never refused, returns it.
     pub(super) fn recover(
         &mut self,
         mut sending: Sending<F>,
