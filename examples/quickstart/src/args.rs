@@ -9,7 +9,8 @@ Sign in with Logto from a server-rendered application.
 Usage: cargo run -p quickstart [-- OPTIONS]
 
 Options:
-  --check              use every capability without a browser, print a line for each, and end
+  --check              use every capability without a browser, print a line for each, and end;
+                       with LOGTO_ENDPOINT, check there what needs no person
   --storage memory|cookie|redis|postgres|sqlite
                        where sessions live [default: memory; --check tries all that need
                        no server]; the last three have to be built in, for example

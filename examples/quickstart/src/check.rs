@@ -1,8 +1,9 @@
-//! Uses every capability of the application over real sockets, at an embedded Logto, without a
-//! browser.
+//! Uses every capability of the application over real sockets, without a browser: at an embedded Logto,
+//! or, as far as that needs no person, at a real one.
 
 mod client;
 mod programs;
+mod real;
 mod scenario;
 
 use std::{error::Error, fmt::Debug, net::Ipv4Addr, pin::Pin, time::Duration};
@@ -19,7 +20,11 @@ use logto_testkit::{Server, TestClock, User};
 use tokio::{net::TcpListener, task::JoinHandle};
 use url::Url;
 
-use crate::{app::App, args::StorageKind, tenant};
+use crate::{
+    app::App,
+    args::StorageKind,
+    tenant::{self, Tenant},
+};
 
 /// A user who puts markup in their name.
 const MALLORY: &str = "mallory";
@@ -52,6 +57,20 @@ pub async fn run(storage: Option<StorageKind>) -> Result<Report, Failed> {
     Ok(report)
 }
 
+/// Checks at the real Logto of `tenant` what needs no person, prints a line for each, and one for whatever
+/// is left out.
+///
+/// # Errors
+/// When no client can be made.
+pub async fn run_at(tenant: &Tenant, storage: Option<StorageKind>) -> Result<Report, Failed> {
+    let config = tenant.config();
+    println!("{} at {}", config.app_id(), config.endpoint());
+    let mut report = Report::default();
+    real::play(tenant, storage.unwrap_or_default(), &mut report).await?;
+    println!("{} checks passed, {} did not", report.works, report.fails);
+    Ok(report)
+}
+
 /// What came of the check.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -76,6 +95,10 @@ impl Report {
                 self.fails += 1;
             }
         }
+    }
+
+    fn left_out(&self, capability: &str, reason: &str) {
+        println!("--  left out: {capability} ({reason})");
     }
 }
 

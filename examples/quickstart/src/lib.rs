@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p quickstart` starts it together with a Logto of its own; with `LOGTO_ENDPOINT` and
 //! `LOGTO_APP_ID` it signs in at a real one. `cargo run -p quickstart -- --check` proves without a
-//! browser that everything works.
+//! browser that everything works, and at a real Logto that it is set up for this application.
 //!
 //! Read [`adapter`] first: it is all that an application on axum needs. [`app`] puts the pieces
 //! together, `routes` has one function for each address.

@@ -28,10 +28,16 @@ async fn run() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check => match check::run(args.storage).await?.is_good() {
-            true => Ok(ExitCode::SUCCESS),
-            false => Ok(ExitCode::FAILURE),
-        },
+        Command::Check => {
+            let report = match Tenant::real_from_env()? {
+                Some(tenant) => check::run_at(&tenant, args.storage).await?,
+                None => check::run(args.storage).await?,
+            };
+            match report.is_good() {
+                true => Ok(ExitCode::SUCCESS),
+                false => Ok(ExitCode::FAILURE),
+            }
+        }
         Command::Serve => serve(&args).await,
     }
 }

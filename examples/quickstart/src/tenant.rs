@@ -43,30 +43,10 @@ impl Tenant {
     /// # Errors
     /// What is wrong with which variable; no free port for the embedded one.
     pub async fn from_env() -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let port = match env::var_os("PORT") {
-            None => None,
-            Some(port) => Some(parse_port(&port.to_string_lossy())?),
-        };
-        let base_url = env::var("LOGTO_BASE_URL")
-            .unwrap_or_else(|_| format!("http://localhost:{}", port.unwrap_or(DEFAULT_PORT)));
-        let port = port
-            .or_else(|| local_port(&base_url))
-            .unwrap_or(DEFAULT_PORT);
-        let is_real = ["LOGTO_ENDPOINT", "LOGTO_APP_ID"]
-            .iter()
-            .any(|name| env::var_os(name).is_some());
-        if is_real {
-            let config = LogtoConfigBuilder::from_env()?
-                .base_url(&base_url)
-                .build()?;
-            return Ok(Self {
-                config,
-                machine: machine_from_env()?,
-                device: device_from_env()?,
-                port,
-                embedded: None,
-            });
+        if let Some(real) = Self::real_from_env()? {
+            return Ok(real);
         }
+        let (base_url, port) = address_from_env()?;
         let server = embedded(&base_url).listen(0).await?;
         let config = embedded_config(server.logto(), &base_url)?;
         Ok(Self {
@@ -76,6 +56,28 @@ impl Tenant {
             port,
             embedded: Some(server),
         })
+    }
+
+    /// The Logto of `LOGTO_ENDPOINT`; `None` when nothing is said about a real one.
+    ///
+    /// # Errors
+    /// What is wrong with which variable.
+    pub fn real_from_env() -> Result<Option<Self>, Box<dyn Error + Send + Sync>> {
+        let is_real = ["LOGTO_ENDPOINT", "LOGTO_APP_ID"]
+            .iter()
+            .any(|name| env::var_os(name).is_some());
+        if !is_real {
+            return Ok(None);
+        }
+        let (base_url, port) = address_from_env()?;
+        let config = LogtoConfigBuilder::from_env()?.base_url(base_url).build()?;
+        Ok(Some(Self {
+            config,
+            machine: machine_from_env()?,
+            device: device_from_env()?,
+            port,
+            embedded: None,
+        }))
     }
 
     /// The application's configuration.
@@ -224,6 +226,20 @@ fn device_from_env() -> Result<Option<LogtoConfig>, ConfigError> {
     LogtoConfigBuilder::from_lookup(variables)?
         .build()
         .map(Some)
+}
+
+/// Where browsers find the application, and the port that it takes.
+fn address_from_env() -> Result<(String, u16), String> {
+    let port = match env::var_os("PORT") {
+        None => None,
+        Some(port) => Some(parse_port(&port.to_string_lossy())?),
+    };
+    let base_url = env::var("LOGTO_BASE_URL")
+        .unwrap_or_else(|_| format!("http://localhost:{}", port.unwrap_or(DEFAULT_PORT)));
+    let port = port
+        .or_else(|| local_port(&base_url))
+        .unwrap_or(DEFAULT_PORT);
+    Ok((base_url, port))
 }
 
 /// A key that nobody else has and that is gone with the process.
