@@ -428,14 +428,26 @@ impl LogtoClient {
 
     async fn open(&self, handles: &[Handle]) -> Result<Option<LoadedSession>, Error> {
         let refresher = &self.inner.refresher;
-        let found = load_newest(
-            &*self.inner.storage,
-            handles,
-            self.inner.provider.now(),
-            |handle, session| refresher.has_ended(handle, session),
-        );
-        let Some((handle, stored)) = found.await? else {
-            return Ok(None);
+        let (handle, stored) = loop {
+            let found = load_newest(
+                &*self.inner.storage,
+                handles,
+                self.inner.provider.now(),
+                |handle, session| {
+                    let has_ended = refresher.has_ended(handle, session);
+                    if has_ended {
+                        refresher.note_over(handle);
+                    }
+                    has_ended
+                },
+            );
+            let Some((handle, stored)) = found.await? else {
+                return Ok(None);
+            };
+            // What has ended elsewhere is known here from now on, so that the next turn finds another one.
+            if !refresher.learn_of_end(&stored.session).await {
+                break (handle, stored);
+            }
         };
         let mut session = Arc::new(stored.session);
         let needs_write_back = refresher.catch_up(&mut session);
@@ -445,6 +457,11 @@ impl LogtoClient {
             version: stored.version,
             needs_write_back,
         }))
+    }
+
+    /// Whether this handle was just now found to find a session that is over.
+    pub(crate) fn is_over(&self, handle: &Handle) -> bool {
+        self.inner.refresher.is_over(handle)
     }
 
     fn writable(&self, presented: Option<Handle>, loaded: LoadedSession) -> WritableSession {

@@ -59,6 +59,10 @@ pub enum Event {
         /// The error, as text.
         reason: String,
     },
+    /// A back-channel logout has ended sessions that are in cookies, and nothing is shared between processes:
+    /// after a restart, and in other processes, the user is signed in again. Share a ledger, or keep sessions
+    /// in a store on the server.
+    LogoutNotShared,
     /// A request was answered with an error. The visitor received a fixed sentence; the details are here.
     RequestFailed {
         /// The stable code, as [`Error::code`](crate::Error::code) gives it.
@@ -155,6 +159,9 @@ impl Observer for DefaultObserver {
             }
             Event::ResponseTooLarge { size, limit } => {
                 tracing::warn!(target: "logto", size, limit, "response headers exceed the limit");
+            }
+            Event::LogoutNotShared => {
+                tracing::warn!(target: "logto", "a back-channel logout is known to this process alone");
             }
             Event::NotRemoved { reason } => {
                 tracing::error!(target: "logto", reason, "signed-out session not removed");

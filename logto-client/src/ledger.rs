@@ -5,6 +5,7 @@
 //! token, and Logto reacts by ending the grant. The ledger updates such a session instead: from the spent
 //! token to what replaced it, and to the access tokens that were fetched with it.
 
+mod ends;
 mod shared;
 
 use std::{sync::Arc, time::Duration};
@@ -12,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use logto_core::{Secret, Session, TokenTarget, UnixTime, session::SessionDelta};
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::shared::SharedLedger;
+pub(crate) use self::{ends::Ended, shared::SharedLedger};
 use crate::ttl_map::TtlMap;
 
 const DEFAULT_CAPACITY: usize = 10_000;

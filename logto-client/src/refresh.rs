@@ -12,10 +12,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt,
-    future::{Either, select},
+    future::{Either, join, select},
 };
 use logto_core::{
-    AccessToken, Secret, Session, TokenTarget,
+    AccessToken, Secret, Session, TokenTarget, UnixTime,
     error::Endpoint,
     refresh::{
         Amend, Demand, EndSession, Ending, Persist, Refresh, RefreshError, RefreshJob,
@@ -30,14 +30,17 @@ use crate::{
     error::Error,
     event::Event,
     http::TransportError,
-    ledger::{self, Fingerprint, SharedLedger},
+    ledger::{self, Ended, Fingerprint, SharedLedger},
     provider::{Provider, WaitingBudget},
-    storage::{Handle, Logout, SessionStorage, Stored, Version},
+    storage::{Handle, Logout, SessionStorage, StorageError, Stored, Version},
 };
 
 /// How long a sign-out waits for a refresh under way, to revoke the refresh token that it brings. A refresh
 /// that takes longer revokes it itself.
 const ENDING_WAIT: Duration = Duration::from_secs(2);
+
+/// How long it is known that a handle is over: as long as its response may take to set its cookies.
+const OVER_FOR: Duration = Duration::from_secs(60);
 
 /// A session as it was read from the storage, and what the ledger knew beyond that.
 #[derive(Clone, Debug)]
@@ -80,6 +83,7 @@ pub(crate) struct Refresher {
     storage: Arc<dyn SessionStorage>,
     memory: Arc<Memory>,
     shared_ledger: Option<SharedLedger>,
+    ends_known_within: Duration,
     is_single_process: bool,
 }
 
@@ -89,14 +93,17 @@ impl Refresher {
         storage: Arc<dyn SessionStorage>,
         memory: Arc<Memory>,
         shared_ledger: Option<SharedLedger>,
+        ends_known_within: Duration,
         is_single_process: bool,
     ) -> Self {
         memory.started(provider.moment());
+        memory.remember_ends_for(storage.longest_lifetime());
         Self {
             provider,
             storage,
             memory,
             shared_ledger,
+            ends_known_within,
             is_single_process,
         }
     }
@@ -108,6 +115,56 @@ impl Refresher {
     /// Whether a session, or the handle that found it, has ended, as far as this process knows.
     pub(crate) fn has_ended(&self, handle: &Handle, session: &Session) -> bool {
         self.memory.has_ended(handle, session, self.provider.now())
+    }
+
+    /// Notes that a handle finds a session that is over, for whoever can take it from the browser.
+    pub(crate) fn note_over(&self, handle: &Handle) {
+        let now = self.monotonic();
+        self.memory.note_over(handle, now.plus(OVER_FOR), now);
+    }
+
+    /// Whether this handle was found to be over just now.
+    pub(crate) fn is_over(&self, handle: &Handle) -> bool {
+        self.memory.is_over(handle, self.monotonic())
+    }
+
+    /// Learns from other processes whether a session in cookies has ended, unless they were asked just now.
+    /// A store on the server tells by itself. A ledger that does not answer is asked again later.
+    pub(crate) async fn learn_of_end(&self, session: &Session) -> bool {
+        let Some(shared) = &self.shared_ledger else {
+            return false;
+        };
+        let now = self.monotonic();
+        let until = now.plus(self.ends_known_within);
+        if self.storage.is_authoritative() || !self.memory.asks_about(session.id(), until, now) {
+            return false;
+        }
+        let has_ended = shared.has_ended(session).await.unwrap_or(false);
+        if has_ended {
+            self.memory.mark_ended(session.id(), self.provider.now());
+        }
+        has_ended
+    }
+
+    /// Tells other processes of an end, where sessions are in cookies.
+    async fn tell_of_end(&self, ended: &Ended, at: UnixTime) -> Result<(), StorageError> {
+        match &self.shared_ledger {
+            Some(shared) if !self.storage.is_authoritative() => {
+                let ttl = self.storage.longest_lifetime();
+                shared.record_end(ended, at, ttl).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an end that this process hears of is known after a restart, and to other processes.
+    pub(crate) fn remembers_ends(&self) -> bool {
+        self.storage.is_authoritative() || self.shared_ledger.is_some()
+    }
+
+    /// Time that does not jump.
+    fn monotonic(&self) -> UnixTime {
+        UnixTime::from_secs(0).plus(self.provider.moment().monotonic)
     }
 
     /// Whether a session has ended, as far as this process knows.
@@ -279,20 +336,25 @@ impl Refresher {
         }
         let driver = Driver::new(self, &loaded);
         let session = Arc::clone(&loaded.session);
-        let ended = driver
-            .drive(EndSession::new(ending, session, self.provider.moment()))
-            .await;
+        let job = driver.drive(EndSession::new(ending, session, self.provider.moment()));
+        let end = Ended::Session(id.clone());
+        let told = self.tell_of_end(&end, self.provider.now());
+        let (ended, told) = join(job, told).await;
         drop(turn);
         if let (Err(Error::Storage(error)), true) = (&ended, ending != Ending::Replacement) {
             self.remove_later(loaded.handle, error);
         }
-        ended
+        // Where other processes could not be told, a copy of the cookie may live on there.
+        ended.and_then(|()| told.map_err(Error::from))
     }
 
     /// Ends all sessions that `logout` names, and says how many the storage knew. To do it again changes
     /// nothing.
     pub(crate) async fn log_out(&self, logout: &Logout) -> Result<Option<u64>, Error> {
         self.memory.log_out(logout, self.provider.now());
+        for ended in Ended::by(logout) {
+            self.tell_of_end(&ended, logout.at).await?;
+        }
         Ok(self.storage.remove_all(logout).await?)
     }
 

@@ -26,6 +26,9 @@ pub struct Handle(String);
 
 const SEPARATOR: char = '.';
 
+/// As long as Logto goes on replacing refresh tokens.
+pub(crate) const DEFAULT_LONGEST_LIFETIME: Duration = Duration::from_secs(180 * 24 * 3600);
+
 impl Handle {
     /// Takes a handle as [`expose`](Self::expose) gave it, or the value that a storage made. Both consist of
     /// characters that may stand in a cookie value; storages use base64url.
@@ -214,6 +217,12 @@ pub trait SessionStorage: SessionReader {
         Ok(true)
     }
 
+    /// How long a handle can find its session at most, counted from the sign-in. Ends are remembered as long.
+    /// The default is 180 days.
+    fn longest_lifetime(&self) -> Duration {
+        DEFAULT_LONGEST_LIFETIME
+    }
+
     /// Whether a handle always finds the newest state of its session, even if another process wrote it.
     /// Cookies do not: an old one opens as it was sealed. The client then asks the provider before it spends
     /// a refresh token that another process may have spent.
@@ -299,6 +308,10 @@ impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
 
     async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
         (**self).is_first_use(name, ttl).await
+    }
+
+    fn longest_lifetime(&self) -> Duration {
+        (**self).longest_lifetime()
     }
 
     fn is_authoritative(&self) -> bool {

@@ -308,6 +308,10 @@ impl SessionReader for CookieStorage {
 
 #[async_trait]
 impl SessionStorage for CookieStorage {
+    fn longest_lifetime(&self) -> Duration {
+        self.lifetimes.absolute
+    }
+
     async fn create(
         &self,
         session: &Session,

@@ -283,6 +283,10 @@ impl SessionReader for ExternalStorage {
 
 #[async_trait]
 impl SessionStorage for ExternalStorage {
+    fn longest_lifetime(&self) -> Duration {
+        self.lifetimes.absolute
+    }
+
     async fn create(
         &self,
         session: &Session,

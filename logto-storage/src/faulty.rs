@@ -169,6 +169,10 @@ impl<S: SessionReader> SessionReader for FaultyStorage<S> {
 
 #[async_trait]
 impl<S: SessionStorage> SessionStorage for FaultyStorage<S> {
+    fn longest_lifetime(&self) -> Duration {
+        self.inner.longest_lifetime()
+    }
+
     async fn create(
         &self,
         session: &Session,

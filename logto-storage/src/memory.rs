@@ -111,6 +111,10 @@ impl SessionReader for MemoryStorage {
 
 #[async_trait]
 impl SessionStorage for MemoryStorage {
+    fn longest_lifetime(&self) -> Duration {
+        self.lifetimes.absolute
+    }
+
     async fn create(
         &self,
         session: &Session,

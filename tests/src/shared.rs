@@ -47,6 +47,10 @@ impl SessionReader for SharedStore {
 
 #[async_trait]
 impl SessionStorage for SharedStore {
+    fn longest_lifetime(&self) -> Duration {
+        self.0.longest_lifetime()
+    }
+
     async fn create(
         &self,
         session: &Session,
@@ -151,6 +155,10 @@ impl SessionReader for Locked {
 
 #[async_trait]
 impl SessionStorage for Locked {
+    fn longest_lifetime(&self) -> Duration {
+        self.inner.longest_lifetime()
+    }
+
     async fn create(
         &self,
         session: &Session,

@@ -137,7 +137,7 @@ impl Stage {
             Place::Cookies => vec![web(cookies())],
             Place::CookiesApart => vec![web(cookies()), web(cookies())],
             Place::CookiesTogether => {
-                let shared = || cookies().shared_ledger(ledger.clone());
+                let shared = || cookies().shared_ledger(ledger.clone(), key_ring());
                 vec![web(shared()), web(shared())]
             }
             Place::Memory => vec![web(world.client_builder(MemoryStorage::new()))],

@@ -6,13 +6,16 @@ use logto_core::{
 };
 
 use super::LogtoClient;
-use crate::{error::Error, storage::Logout};
+use crate::{error::Error, event::Event, storage::Logout};
 
 impl LogtoClient {
     /// Ends the sessions that a back-channel logout token names
     /// ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)):
     /// in the storage, and by name in this process, which reaches sessions in cookies too. `form` is the
     /// body of the request.
+    ///
+    /// Where sessions are in cookies and no ledger is shared, other processes do not hear of it, and a restart
+    /// forgets it: the copies of the cookies open again. [`Event::LogoutNotShared`] says so each time.
     ///
     /// Only times of the provider are compared: a session ends if it [began](logto_core::Session::began_at)
     /// until the token was issued. Where token and session both name the session at the provider, that
@@ -49,6 +52,9 @@ impl LogtoClient {
         // it again, and ending them twice does no harm.
         let refresher = &self.inner.refresher;
         refresher.log_out(&logout).await?;
+        if !refresher.remembers_ends() {
+            provider.observer.on_event(&Event::LogoutNotShared);
+        }
         let ttl = until.since(now);
         let is_first = refresher.is_first_use(&verified.jti, ttl).await?;
         if used.insert(verified.jti.clone(), (), until, now) && is_first {

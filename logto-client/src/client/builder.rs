@@ -13,8 +13,11 @@ use crate::{
     ledger::SharedLedger,
     provider::Provider,
     refresh::Refresher,
+    seal::KeyRing,
     storage::SessionStorage,
 };
+
+const DEFAULT_ENDS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Builds a [`LogtoClient`]. Everything has a default but configuration, HTTP and storage.
 #[derive(Debug)]
@@ -24,7 +27,8 @@ pub struct LogtoClientBuilder {
     context: Context,
     storage: Arc<dyn SessionStorage>,
     coordinator: Coordinator,
-    shared_ledger: Option<Arc<dyn KeyValueStore>>,
+    shared_ledger: Option<(Arc<dyn KeyValueStore>, KeyRing)>,
+    ends_known_within: Duration,
     single_process: bool,
 }
 
@@ -40,6 +44,7 @@ impl LogtoClientBuilder {
             storage,
             coordinator: Coordinator::new(),
             shared_ledger: None,
+            ends_known_within: DEFAULT_ENDS_KNOWN_WITHIN,
             single_process: false,
         }
     }
@@ -94,8 +99,20 @@ impl LogtoClientBuilder {
     /// server always has the newest session and needs no ledger. The store may hold sessions as well. It
     /// receives only hashes and sealed values. If it fails, the client works as if there were no shared
     /// ledger.
-    pub fn shared_ledger(mut self, store: impl KeyValueStore + 'static) -> Self {
-        self.shared_ledger = Some(Arc::new(store));
+    ///
+    /// The processes also tell each other which sessions have ended, by a sign-out or a back-channel logout;
+    /// see [`ends_known_within`](Self::ends_known_within). `keys` name and seal that, because user ids can be
+    /// guessed. All processes must have the same keys; those of the cookies will do.
+    pub fn shared_ledger(mut self, store: impl KeyValueStore + 'static, keys: KeyRing) -> Self {
+        self.shared_ledger = Some((Arc::new(store), keys));
+        self
+    }
+
+    /// How long it may take until the other processes of a [shared ledger](Self::shared_ledger) refuse a
+    /// session in cookies that has ended in one of them. The store is asked this often about each session
+    /// that is in use, not for each request. Zero asks for each request. The default is five seconds.
+    pub fn ends_known_within(mut self, delay: Duration) -> Self {
+        self.ends_known_within = delay;
         self
     }
 
@@ -118,9 +135,9 @@ impl LogtoClientBuilder {
         let common = self.coordinator.common(&self.config)?;
         let limits = common.memory.ledger.limits();
         let entropy = &self.context.entropy;
-        let shared_ledger = self
-            .shared_ledger
-            .map(|store| SharedLedger::new(store, &self.config, limits, Arc::clone(entropy)));
+        let shared_ledger = self.shared_ledger.map(|(store, keys)| {
+            SharedLedger::new(store, keys, &self.config, limits, Arc::clone(entropy))
+        });
         let cache = Arc::clone(&common.provider_cache);
         let provider = Arc::new(Provider::new(self.config, self.context, cache)?);
         let refresher = Arc::new(Refresher::new(
@@ -128,6 +145,7 @@ impl LogtoClientBuilder {
             Arc::clone(&self.storage),
             Arc::clone(&common.memory),
             shared_ledger,
+            self.ends_known_within,
             self.single_process,
         ));
         let inner = Inner {

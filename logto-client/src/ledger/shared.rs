@@ -20,6 +20,11 @@ use crate::{
 const MIN_TTL: Duration = Duration::from_millis(1);
 const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 3600);
 
+/// A time to live that every store takes.
+pub(super) fn within_limits(ttl: Duration) -> Duration {
+    ttl.clamp(MIN_TTL, MAX_TTL)
+}
+
 /// The successor ledger of several processes, in a key-value store.
 ///
 /// The successor of a refresh token is found by the token. An access token is found by the session and
@@ -29,25 +34,29 @@ const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 3600);
 /// made of the same, which only holders of the session know. A store that fails loses nothing: the provider is
 /// asked instead.
 pub(crate) struct SharedLedger {
-    store: Arc<dyn KeyValueStore>,
-    issuer: String,
-    app_id: String,
+    pub(super) store: Arc<dyn KeyValueStore>,
+    /// What ends are named and sealed with, as users can be guessed.
+    pub(super) keys: KeyRing,
+    pub(super) issuer: String,
+    pub(super) app_id: String,
     ttl: Duration,
-    entropy: Arc<dyn Entropy>,
+    pub(super) entropy: Arc<dyn Entropy>,
 }
 
 impl SharedLedger {
     pub(crate) fn new(
         store: Arc<dyn KeyValueStore>,
+        keys: KeyRing,
         config: &LogtoConfig,
         limits: LedgerLimits,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self {
             store,
+            keys,
             issuer: config.issuer().to_owned(),
             app_id: config.app_id().to_owned(),
-            ttl: limits.lifetime.clamp(MIN_TTL, MAX_TTL),
+            ttl: within_limits(limits.lifetime),
             entropy,
         }
     }
@@ -102,8 +111,8 @@ impl SharedLedger {
     /// nothing.
     pub(crate) async fn is_first_use(&self, name: &str, ttl: Duration) -> bool {
         let Location { key, .. } = Location::of(name.as_bytes(), b"used");
-        let ttl = ttl.clamp(MIN_TTL, MAX_TTL);
-        let written = self.store.put(&key, None, Entry::default(), ttl).await;
+        let (entry, ttl) = (Entry::default(), within_limits(ttl));
+        let written = self.store.put(&key, None, entry, ttl).await;
         written.unwrap_or(true)
     }
 
@@ -296,6 +305,7 @@ mod tests {
         };
         SharedLedger::new(
             Arc::<Shelf>::clone(shelf),
+            KeyRing::new(SealKey::new(&[7; 32])),
             &config.unwrap(),
             limits,
             Arc::new(OsEntropy),

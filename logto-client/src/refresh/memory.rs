@@ -16,9 +16,9 @@ use crate::{
     cooldown::SharedCooldown,
     error::Error,
     keyed_mutex::KeyedMutex,
-    ledger::{Fingerprint, Ledger, LedgerLimits},
+    ledger::{Ended, Fingerprint, Ledger, LedgerLimits},
     single_flight::SingleFlight,
-    storage::{Handle, Lease, Logout},
+    storage::{DEFAULT_LONGEST_LIFETIME, Handle, Lease, Logout},
     ttl_map::TtlMap,
 };
 
@@ -30,9 +30,8 @@ const MAX_TOKEN_STATUSES: usize = 100_000;
 const MAX_KEPT_LEASES: usize = 10_000;
 /// How many refusals are remembered.
 const MAX_REFUSALS: usize = 10_000;
-/// How long a session that ended is refused by name. Its cookie may have been copied; an application that
-/// needs more than that keeps sessions in a store on the server.
-const ENDED_FOR: Duration = Duration::from_secs(24 * 3600);
+/// How many sessions are known to be alive as other processes tell, and how many handles to be over.
+const MAX_ASKED: usize = 100_000;
 
 /// What refreshes of one application share within a process.
 #[derive(Debug)]
@@ -57,28 +56,23 @@ pub(crate) struct Memory {
     pub(super) kept_leases: TtlMap<SessionId, (Handle, Lease)>,
     /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is worth
     /// anything in this process.
-    ended: TtlMap<SessionId, Ended>,
+    ended: TtlMap<SessionId, End>,
     /// Handles that were signed out while the storage did not say which session they find.
     ended_handles: TtlMap<Handle, ()>,
     /// Whose sessions the provider has ended, and when by its clock: a session that began until then is over,
     /// wherever it is kept.
-    logged_out: TtlMap<LoggedOut, Option<UnixTime>>,
-}
-
-/// Whose sessions a logout has ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum LoggedOut {
-    /// Those of this session at the provider, which is over for good.
-    ProviderSession(String),
-    /// All of this user.
-    User(String),
-    /// Those of this user that do not say to which session at the provider they belong.
-    UserWithoutProviderSession(String),
+    logged_out: TtlMap<Ended, Option<UnixTime>>,
+    /// How long ends are remembered: as long as a cookie may live.
+    ends_kept: OnceLock<Duration>,
+    /// About which sessions other processes were asked just now.
+    asked: TtlMap<SessionId, ()>,
+    /// Handles that just now were found to be over.
+    over: TtlMap<Handle, ()>,
 }
 
 /// How a session ended here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
+enum End {
     /// It is refused from now on. A refresh under way brings its end, and whoever ended the session takes
     /// what it brought.
     AfterRefresh,
@@ -102,6 +96,9 @@ impl Memory {
             ended: TtlMap::new(MAX_ENDED),
             ended_handles: TtlMap::new(MAX_ENDED),
             logged_out: TtlMap::new(MAX_ENDED),
+            ends_kept: OnceLock::new(),
+            asked: TtlMap::new(MAX_ASKED),
+            over: TtlMap::new(MAX_ASKED),
         }
     }
 
@@ -127,57 +124,69 @@ impl Memory {
     /// Whether a session has ended so that a refresh which was under way has to give up what it brought.
     /// A storage in cookies would not notice.
     pub(super) fn overtakes(&self, session: &Session, now: UnixTime) -> bool {
-        self.ended.get(session.id(), now) == Some(Ended::Overtaking)
+        self.ended.get(session.id(), now) == Some(End::Overtaking)
             || self.is_logged_out(session, now)
     }
 
     fn is_logged_out(&self, session: &Session, now: UnixTime) -> bool {
-        let claims = session.claims();
-        let logged_out_at = |whose| self.logged_out.get(&whose, now).flatten();
-        let of_provider_session = match claims.sid.clone() {
-            Some(sid) => LoggedOut::ProviderSession(sid),
-            None => LoggedOut::UserWithoutProviderSession(claims.sub.clone()),
-        };
-        let has_sid = claims.sid.is_some();
-        logged_out_at(LoggedOut::User(claims.sub.clone()))
-            .is_some_and(|at| session.began_at() <= at)
-            || logged_out_at(of_provider_session)
-                .is_some_and(|at| has_sid || session.began_at() <= at)
+        Ended::of(session).iter().any(|ended| {
+            let at = self.logged_out.get(ended, now).flatten();
+            at.is_some_and(|at| ended.includes(session, at))
+        })
+    }
+
+    /// Remembers ends for this long.
+    pub(super) fn remember_ends_for(&self, duration: Duration) {
+        // The first client of an application decides, as all have the same storage.
+        let _ = self.ends_kept.set(duration);
+    }
+
+    fn end_of_memory(&self, now: UnixTime) -> UnixTime {
+        let kept = self.ends_kept.get().copied();
+        now.plus(kept.unwrap_or(DEFAULT_LONGEST_LIFETIME))
+    }
+
+    /// Whether it is time to ask other processes about a session, and notes that this is done.
+    pub(super) fn asks_about(&self, session: &SessionId, until: UnixTime, now: UnixTime) -> bool {
+        self.asked.get(session, now).is_none() && self.asked.insert(session.clone(), (), until, now)
+    }
+
+    pub(super) fn note_over(&self, handle: &Handle, until: UnixTime, now: UnixTime) {
+        self.over.insert(handle.without_parts(), (), until, now);
+    }
+
+    pub(super) fn is_over(&self, handle: &Handle, now: UnixTime) -> bool {
+        self.over.get(&handle.without_parts(), now).is_some()
     }
 
     /// Refuses a session from now on, and says whether that is news.
     pub(super) fn mark_ended(&self, session: &SessionId, now: UnixTime) -> bool {
         self.ended.insert(
             session.clone(),
-            Ended::AfterRefresh,
-            now.plus(ENDED_FOR),
+            End::AfterRefresh,
+            self.end_of_memory(now),
             now,
         )
     }
 
     /// Stops waiting for a refresh of a session that has ended.
     pub(super) fn overtake(&self, session: &SessionId, now: UnixTime) {
-        let until = now.plus(ENDED_FOR);
+        let until = self.end_of_memory(now);
         self.ended
-            .insert(session.clone(), Ended::Overtaking, until, now);
+            .insert(session.clone(), End::Overtaking, until, now);
     }
 
     /// Refuses a handle from now on, and says whether that is news.
     pub(super) fn mark_handle_ended(&self, handle: &Handle, now: UnixTime) -> bool {
         self.ended_handles
-            .insert(handle.without_parts(), (), now.plus(ENDED_FOR), now)
+            .insert(handle.without_parts(), (), self.end_of_memory(now), now)
     }
 
     /// Refuses all sessions that `logout` ends. Of two for one user the later stands, whichever comes first.
     pub(super) fn log_out(&self, logout: &Logout, now: UnixTime) {
-        let provider_session = logout.sid.clone().map(LoggedOut::ProviderSession);
-        let user = logout.sub.clone().map(match logout.sid {
-            Some(_) => LoggedOut::UserWithoutProviderSession,
-            None => LoggedOut::User,
-        });
-        let until = now.plus(ENDED_FOR);
-        for whose in provider_session.into_iter().chain(user) {
-            self.logged_out.update(whose, until, now, |at| {
+        let until = self.end_of_memory(now);
+        for ended in Ended::by(logout) {
+            self.logged_out.update(ended, until, now, |at| {
                 *at = (*at).max(Some(logout.at));
             });
         }

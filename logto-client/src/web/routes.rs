@@ -98,8 +98,9 @@ impl LogtoWeb {
         Ok(session)
     }
 
-    /// Writes to a response what became of the session of its request: the new cookie if the session
-    /// has changed, none if it has ended, and that the answer belongs to this browser alone.
+    /// Writes to a response what became of the session of its request: the new cookie if the session has
+    /// changed, its deletion if it has ended, here or elsewhere, and that the answer belongs to this browser
+    /// alone. Also for a request that has no session, and for one whose session was only looked at.
     ///
     /// # Errors
     /// When the session has become too large for cookies.
@@ -111,8 +112,7 @@ impl LogtoWeb {
     ) -> Result<(), Error> {
         respond::keep_private(response);
         match session {
-            // Cookies that open as no session are left: they may belong to a newer version.
-            None => {}
+            None => self.delete_over(request, response),
             Some(session) if session.ended().is_some() => {
                 let taken = respond::headers_len(response);
                 append(
@@ -141,16 +141,34 @@ impl LogtoWeb {
     pub async fn require(&self, parts: &Parts, sign_in_path: &str) -> Guarded {
         match self.session(&parts.headers).await {
             Ok(Some(session)) => Guarded::Session(session),
-            Ok(None) if self.is_navigation(parts) => {
-                let base_url = self.client.config().base_url();
-                let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-                Guarded::Answer(respond::see_other(&location::with_return_to(
-                    &location::below(base_url, sign_in_path),
-                    &location::below(base_url, here),
-                )))
-            }
-            Ok(None) => Guarded::Answer(respond::refusal(&UsageError::NotSignedIn.into())),
+            Ok(None) => Guarded::Answer(self.ask_to_sign_in(parts, sign_in_path)),
             Err(error) => Guarded::Answer(self.error_response(&error)),
+        }
+    }
+
+    fn ask_to_sign_in(&self, parts: &Parts, sign_in_path: &str) -> Response<Bytes> {
+        let mut response = if self.is_navigation(parts) {
+            let base_url = self.client.config().base_url();
+            let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+            respond::see_other(&location::with_return_to(
+                &location::below(base_url, sign_in_path),
+                &location::below(base_url, here),
+            ))
+        } else {
+            respond::refusal(&UsageError::NotSignedIn.into())
+        };
+        self.delete_over(&parts.headers, response.headers_mut());
+        response
+    }
+
+    /// Deletes the cookies of a session that was found to be over. Those that open as no session are left:
+    /// they may belong to a newer version.
+    fn delete_over(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        let request_cookies = self.cookies.read(request);
+        let mut handles = request_cookies.handles().into_iter();
+        if handles.any(|handle| self.client.is_over(&handle)) {
+            let taken = respond::headers_len(response);
+            append(response, self.cookies.clear(&request_cookies, taken));
         }
     }
 
@@ -188,12 +206,17 @@ impl LogtoWeb {
     /// As [`session`](Self::session).
     pub async fn user(&self, headers: &HeaderMap) -> Result<Response<Bytes>, Error> {
         let session = self.read_only_session(headers).await?;
+        let is_signed_out = session.is_none();
         let claims = session.map(|session| session.claims().to_map());
         let body = json!({
             "is_authenticated": claims.is_some(),
             "claims": claims.map_or(Value::Null, Value::Object),
         });
-        Ok(respond::json(StatusCode::OK, &body))
+        let mut response = respond::json(StatusCode::OK, &body);
+        if is_signed_out {
+            self.delete_over(headers, response.headers_mut());
+        }
+        Ok(response)
     }
 
     /// The response to a request that failed: the status that fits, and a JSON object with a stable

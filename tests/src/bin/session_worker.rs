@@ -26,6 +26,7 @@ use logto_client::{
     core::sign_out::SignOut,
     error::Advice,
     http::{HttpClient, ReqwestClient, TransportError},
+    seal::{KeyRing, SealKey},
     storage::{
         Handle, Lease, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored,
         Version,
@@ -95,7 +96,8 @@ impl Worker {
             .request_timeout(setup.request_timeout);
         if let Some(place) = &setup.shared_ledger {
             let store = place.store().await.expect("the store is there");
-            builder = builder.shared_ledger(store.expect("it is not in a browser"));
+            let store = store.expect("it is not in a browser");
+            builder = builder.shared_ledger(store, KeyRing::new(SealKey::new(&[7; 32])));
         }
         let client = builder.build().expect("the client is complete");
         Self {
@@ -251,6 +253,10 @@ impl SessionReader for AbortingStorage {
 
 #[async_trait]
 impl SessionStorage for AbortingStorage {
+    fn longest_lifetime(&self) -> Duration {
+        self.inner.longest_lifetime()
+    }
+
     async fn create(
         &self,
         session: &logto_client::Session,

@@ -373,7 +373,10 @@ impl KeyValueStore for BrokenStore {
 async fn f36_a_broken_shared_ledger_is_as_good_as_none() {
     let world = World::public(|app| app, |tenant| tenant);
     let builder = world.client_builder(cookie_storage(&world));
-    let client = builder.shared_ledger(BrokenStore).build().unwrap();
+    let client = builder
+        .shared_ledger(BrokenStore, key_ring())
+        .build()
+        .unwrap();
     let alice = world.sign_in(&client, "alice").await.session;
     for _ in 0..3 {
         alice.access_token(&shopping()).await.unwrap();

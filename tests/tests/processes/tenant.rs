@@ -156,9 +156,10 @@ impl Tenant {
         all_served(&outcomes)
     }
 
-    /// Asks until the answer is final: a process that died keeps the right to refresh for a while.
+    /// Asks until the answer is final: a process that died keeps the right to refresh for a while, and that an
+    /// old cookie is the last one counts after a minute by a clock that nobody advances.
     pub(crate) async fn patient_tokens(&self, worker: &mut Worker) -> (Vec<Outcome>, Standing) {
-        for _ in 0..60 {
+        for _ in 0..90 {
             let (outcomes, standing) = self.tokens(worker, &[shopping()]).await;
             if !matches!(outcomes[..], [Outcome::Transient(_)]) {
                 return (outcomes, standing);

@@ -16,7 +16,7 @@ use logto_testkit::{
 };
 use logto_tests::{
     shared::MapStore,
-    stage::cookie_storage,
+    stage::{cookie_storage, key_ring},
     world::{Mishap, World, refresh_token_of},
 };
 
@@ -238,7 +238,7 @@ async fn f36_one_question_for_a_burst_and_none_where_nobody_else_refreshes() {
             "cookies and a shared ledger",
             |world| {
                 let builder = world.client_builder(cookie_storage(world));
-                builder.shared_ledger(MapStore::default())
+                builder.shared_ledger(MapStore::default(), key_ring())
             },
             0,
         ),

@@ -1,18 +1,27 @@
 //! Back-channel logout.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use logto_client::{
     LogtoClient, TokenTarget, UnixTime, WritableSession,
     clock::Clock,
     core::api_token::AccessTokenVerification,
+    event::Event,
+    key_value::{Entry, Found, KeyValueStore},
     resource_server::ResourceServer,
     seal::{KeyRing, SealKey},
-    storage::SessionStorage,
-    web::{LogtoWeb, cookies::CookieOptions},
+    storage::{SessionOwner, SessionReader, SessionStorage, StorageError},
+    web::{Guarded, LogtoWeb, cookies::CookieOptions},
 };
 use logto_storage::{
     CookieStorage, ExternalStorage, MemoryStorage,
@@ -311,6 +320,206 @@ async fn l7_of_two_logouts_of_a_user_the_later_stands_whichever_comes_first() {
     assert!(application.is_alive(&third).await);
 }
 
+/// A request of the browser that has this session in a cookie.
+fn request_of(application: &Application, session: &WritableSession) -> http::request::Parts {
+    let (codec, handle) = (options(&application.world), session.handle());
+    let request = Request::get("http://localhost:3000/page")
+        .header("sec-fetch-mode", "navigate")
+        .header("sec-fetch-dest", "document")
+        .header(
+            header::COOKIE,
+            format!("{}={}", codec.name(), handle.value()),
+        );
+    request.body(()).unwrap().into_parts().0
+}
+
+fn deletes_the_session(application: &Application, headers: &HeaderMap) -> bool {
+    let begin = format!("{}=; ", options(&application.world).name());
+    let mut cookies = headers.get_all(header::SET_COOKIE).into_iter();
+    cookies.any(|cookie| {
+        let cookie = cookie.to_str().unwrap();
+        cookie.starts_with(&begin) && cookie.contains("Max-Age=0")
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_the_next_visit_of_a_browser_that_was_signed_out_elsewhere_deletes_its_cookie() {
+    let world = world();
+    let application = Application::new(world.clone(), cookies(&world));
+    let web = &application.web;
+    let session = application.sign_in("alice").await;
+    let parts = request_of(&application, &session);
+    let page = async |read_only: bool| {
+        let mut response = HeaderMap::new();
+        let found = if read_only {
+            assert!(
+                web.read_only_session(&parts.headers)
+                    .await
+                    .unwrap()
+                    .is_none()
+            );
+            None
+        } else {
+            web.session(&parts.headers).await.unwrap()
+        };
+        web.finish(&parts.headers, found.as_ref(), &mut response)
+            .unwrap();
+        response
+    };
+    assert!(!deletes_the_session(&application, &page(false).await));
+    let token = application.sign(&application.claims(&session));
+    assert_eq!(application.hear(&token).await.status(), 200);
+
+    for read_only in [false, true] {
+        let response = page(read_only).await;
+        assert!(deletes_the_session(&application, &response), "{read_only}");
+    }
+    let user = web.user(&parts.headers).await.unwrap();
+    assert!(deletes_the_session(&application, user.headers()));
+    let Guarded::Answer(answer) = web.require(&parts, "/sign-in").await else {
+        panic!("nobody is signed in")
+    };
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert!(deletes_the_session(&application, answer.headers()));
+
+    // A cookie that opens as no session may belong to a newer version, and stays.
+    let mut strange = parts.clone();
+    let cookie = format!("{}=AAAA", options(&world).name());
+    strange
+        .headers
+        .insert(header::COOKIE, cookie.parse().unwrap());
+    let user = web.user(&strange.headers).await.unwrap();
+    assert!(!deletes_the_session(&application, user.headers()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_an_ended_session_is_refused_for_as_long_as_its_cookie_could_live() {
+    let world = world();
+    let application = Application::new(world.clone(), cookies(&world));
+    let (ended, signed_out) = (
+        application.sign_in("alice").await,
+        application.sign_in("bob").await,
+    );
+    let token = application.sign(&application.claims(&ended));
+    assert_eq!(application.hear(&token).await.status(), 200);
+    signed_out.sign_out_locally().await.unwrap();
+    for days in [0, 1, 1, 11] {
+        world.clock.advance(Duration::from_secs(days * 86_400));
+        let storage = cookies(&world);
+        for session in [&ended, &signed_out] {
+            let stored = storage.load(&session.handle(), world.now()).await.unwrap();
+            assert!(stored.is_some(), "the cookie opens");
+            assert!(!application.is_alive(session).await, "{days}");
+        }
+    }
+}
+
+/// Two processes with sessions in cookies that share a ledger.
+fn with_shared_ledger(world: &World, store: &CountingStore) -> Application {
+    let builder = world.client_builder(cookies(world));
+    let client = builder
+        .shared_ledger(store.clone(), keys())
+        .build()
+        .unwrap();
+    let web = LogtoWeb::new(client.clone(), options(world), keys());
+    Application {
+        world: world.clone(),
+        client,
+        web,
+    }
+}
+
+/// A shared store that counts how often it is read.
+#[derive(Clone, Debug, Default)]
+struct CountingStore(MapStore, Arc<AtomicUsize>);
+
+#[async_trait]
+impl KeyValueStore for CountingStore {
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.get(key).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        entry: Entry,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        self.0.put(key, expected, entry, ttl).await
+    }
+
+    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
+        self.0.delete(keys, expected).await
+    }
+
+    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
+        self.0.keys_of(owner).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_processes_that_share_a_ledger_learn_of_an_end_within_seconds_and_after_a_restart() {
+    let world = world();
+    let store = CountingStore::default();
+    let (one, other) = (
+        with_shared_ledger(&world, &store),
+        with_shared_ledger(&world, &store),
+    );
+    let by_sid = one.sign_in("alice").await;
+    let by_sub = one.sign_in("bob").await;
+    let signed_out = one.sign_in("alice").await;
+    let alive = one.sign_in("alice").await;
+    for session in [&by_sid, &by_sub, &signed_out, &alive] {
+        assert!(other.is_alive(session).await);
+    }
+    let token = one.sign(&one.claims(&by_sid));
+    assert_eq!(one.hear(&token).await.status(), 200);
+    let token = logout_of_user(&one, &by_sub, 0);
+    assert_eq!(one.hear(&token).await.status(), 200);
+    signed_out.sign_out_locally().await.unwrap();
+    for session in [&by_sid, &by_sub, &signed_out] {
+        assert!(!one.is_alive(session).await, "here it counts at once");
+    }
+
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    for session in [&by_sid, &by_sub, &signed_out] {
+        assert!(!other.is_alive(session).await);
+    }
+    assert!(other.is_alive(&alive).await);
+    let restarted = with_shared_ledger(&world, &store);
+    for session in [&by_sid, &by_sub, &signed_out] {
+        assert!(!restarted.is_alive(session).await);
+    }
+
+    // No request asks again before its time.
+    let asked = store.1.load(Ordering::Relaxed);
+    for _ in 0..100 {
+        assert!(other.is_alive(&alive).await);
+    }
+    assert_eq!(store.1.load(Ordering::Relaxed), asked);
+    let told = world.events.all();
+    assert!(!told.contains(&Event::LogoutNotShared));
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_an_operator_is_warned_where_a_restart_forgets_a_logout() {
+    for (in_cookies, warned) in [(true, true), (false, false)] {
+        let world = world();
+        let storage: Arc<dyn SessionStorage> = match in_cookies {
+            true => Arc::new(cookies(&world)),
+            false => Arc::new(MemoryStorage::new()),
+        };
+        let application = Application::new(world.clone(), storage);
+        let session = application.sign_in("alice").await;
+        let token = application.sign(&application.claims(&session));
+        assert_eq!(application.hear(&token).await.status(), 200);
+        let told = world.events.all();
+        assert_eq!(told.contains(&Event::LogoutNotShared), warned);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn l6_a_token_is_good_once_in_all_processes_that_share_something() {
     let world = world();
@@ -322,7 +531,7 @@ async fn l6_a_token_is_good_once_in_all_processes_that_share_something() {
         };
         let mut builder = world.client_builder(storage);
         if with_ledger {
-            builder = builder.shared_ledger(store.clone());
+            builder = builder.shared_ledger(store.clone(), keys());
         }
         let client = builder.build().unwrap();
         let web = LogtoWeb::new(client.clone(), options(&world), keys());
