@@ -363,8 +363,9 @@ impl LogtoClient {
         session: &ReadOnlySession,
         target: &TokenTarget,
     ) -> Result<Cached, Error> {
-        if let valid @ Cached::Valid(_) = session.access_token(target) {
-            return Ok(valid);
+        match session.access_token(target) {
+            Cached::NeedsRefresh => {}
+            answer => return Ok(answer),
         }
         if !self.inner.refresher.can_fetch_without_cookie() {
             return Ok(Cached::NeedsRefresh);

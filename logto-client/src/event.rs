@@ -59,7 +59,7 @@ pub enum Event {
         /// The error, as text.
         reason: String,
     },
-    /// A back-channel logout has ended sessions that are in cookies, and nothing is shared between processes:
+    /// A back-channel logout or a webhook has ended sessions that are in cookies, and nothing is shared between processes:
     /// after a restart, and in other processes, the user is signed in again. Share a ledger, or keep sessions
     /// in a store on the server.
     LogoutNotShared,

@@ -229,6 +229,18 @@ impl Session {
         ))
     }
 
+    /// Checks that a token for `target` can be fetched for this session at all.
+    ///
+    /// # Errors
+    /// The same as [`refresh`](Self::refresh).
+    pub fn can_fetch(&self, target: &TokenTarget) -> Result<(), UsageError> {
+        self.may_ask_for(target)?;
+        match self.refresh_token {
+            Some(_) => Ok(()),
+            None => Err(UsageError::NoRefreshToken),
+        }
+    }
+
     /// Checks that the provider can be asked for a token for `target`.
     ///
     /// # Errors

@@ -1,14 +1,39 @@
-//! Hearing from the provider that a user has signed out elsewhere.
+//! Hearing from the provider that a user has signed out elsewhere, or may not go on.
 
 use logto_core::{
     error::TokenError,
     logout_token::{self, LogoutToken, LogoutTokenVerification},
+    webhook::AccountChange,
 };
 
 use super::LogtoClient;
 use crate::{error::Error, event::Event, storage::Logout};
 
 impl LogtoClient {
+    /// Ends all sessions of a user who was suspended or deleted or whose password changed, as a webhook
+    /// says: those that began until then. Logto sends no back-channel logout for these. Returns how many
+    /// the storage knew. It reaches what [`back_channel_logout`](Self::back_channel_logout) reaches.
+    ///
+    /// # Errors
+    /// Trouble with the storage, which is transient: to do it again does no harm.
+    pub async fn end_sessions_of(&self, change: &AccountChange) -> Result<Option<u64>, Error> {
+        let logout = Logout {
+            sid: None,
+            sub: Some(change.sub().to_owned()),
+            at: change.at(),
+        };
+        self.log_out(&logout).await
+    }
+
+    async fn log_out(&self, logout: &Logout) -> Result<Option<u64>, Error> {
+        let refresher = &self.inner.refresher;
+        let removed = refresher.log_out(logout).await?;
+        if !refresher.remembers_ends() {
+            self.observer().on_event(&Event::LogoutNotShared);
+        }
+        Ok(removed)
+    }
+
     /// Ends the sessions that a back-channel logout token names
     /// ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)):
     /// in the storage, and by name in this process, which reaches sessions in cookies too. `form` is the
@@ -50,12 +75,9 @@ impl LogtoClient {
         };
         // The token counts as used only when its sessions have ended: after a failure the provider may send
         // it again, and ending them twice does no harm.
-        let refresher = &self.inner.refresher;
-        refresher.log_out(&logout).await?;
-        if !refresher.remembers_ends() {
-            provider.observer.on_event(&Event::LogoutNotShared);
-        }
+        self.log_out(&logout).await?;
         let ttl = until.since(now);
+        let refresher = &self.inner.refresher;
         let is_first = refresher.is_first_use(&verified.jti, ttl).await?;
         if used.insert(verified.jti.clone(), (), until, now) && is_first {
             Ok(verified)

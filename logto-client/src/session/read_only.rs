@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use logto_core::{AccessToken, LogtoConfig, Session, TokenTarget, UnixTime, claims::IdTokenClaims};
+use logto_core::{
+    AccessToken, LogtoConfig, Session, TokenTarget, UnixTime, claims::IdTokenClaims,
+    error::UsageError,
+};
 
 use crate::{clock::Clock, provider::WaitingBudget, refresh::LoadedSession};
 
@@ -32,6 +35,10 @@ pub enum Cached {
     /// The session has no token that can be used now. It has to be fetched where the session can be stored:
     /// see [`WritableSession::refresh_ahead`](crate::WritableSession::refresh_ahead).
     NeedsRefresh,
+    /// The session can never have such a token, wherever it is asked: the API resource or the scope was not
+    /// requested at the sign-in, or there is no refresh token. A
+    /// [`WritableSession`](crate::WritableSession) gives the same error.
+    Refused(UsageError),
 }
 
 impl Cached {
@@ -39,7 +46,7 @@ impl Cached {
     pub fn token(self) -> Option<AccessToken> {
         match self {
             Self::Valid(token) => Some(token),
-            Self::NeedsRefresh => None,
+            Self::NeedsRefresh | Self::Refused(_) => None,
         }
     }
 }
@@ -64,12 +71,17 @@ impl ReadOnlySession {
         &self.loaded.session
     }
 
-    /// Returns the access token for `target` from memory, without any request.
+    /// Returns the access token for `target` from memory, without any request. It says what was true when it
+    /// was fetched: see [`WritableSession::access_token`](crate::WritableSession::access_token).
     pub fn access_token(&self, target: &TokenTarget) -> Cached {
         let (session, now) = (&self.loaded.session, self.clock.now());
-        match session.usable_token(&self.config, target, now) {
-            Some(token) => Cached::Valid(token.clone()),
-            None => Cached::NeedsRefresh,
+        match (
+            session.usable_token(&self.config, target, now),
+            session.can_fetch(target),
+        ) {
+            (Some(token), _) => Cached::Valid(token.clone()),
+            (None, Ok(())) => Cached::NeedsRefresh,
+            (None, Err(error)) => Cached::Refused(error),
         }
     }
 

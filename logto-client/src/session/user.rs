@@ -57,7 +57,9 @@ impl WritableSession {
         Ok(user.organizations.into_value().unwrap_or_default())
     }
 
-    /// Returns a token for an organization; short for [`TokenTarget::organization`].
+    /// Returns a token for an organization; short for [`TokenTarget::organization`]. A token from memory is
+    /// returned also when the user is no longer a member:
+    /// [`refresh_organization_token`](Self::refresh_organization_token) finds that out.
     ///
     /// # Errors
     /// As [`access_token`](Self::access_token). If the user is not a member, the code is `access_denied`,
@@ -67,8 +69,32 @@ impl WritableSession {
             .await
     }
 
+    /// Fetches a new token for an organization, which tells whether the user is a member now. When it is
+    /// refused, the one in memory is [forgotten](Self::forget).
+    ///
+    /// # Errors
+    /// As [`organization_token`](Self::organization_token).
+    pub async fn refresh_organization_token(
+        &self,
+        organization_id: &str,
+    ) -> Result<AccessToken, Error> {
+        let target = TokenTarget::organization(organization_id);
+        let token = self.refresh_access_token(&target).await;
+        if token
+            .as_ref()
+            .is_err_and(|error| error.is_oauth(&OAuthErrorCode::AccessDenied))
+        {
+            self.forget(&target).await?;
+        }
+        token
+    }
+
     /// Returns a token for each of the user's organizations, or the error instead of one. A token that is
     /// refused does not affect the others.
+    ///
+    /// The organizations are those of the ID token, and tokens come from memory where they can: a membership
+    /// that was removed shows with the next refresh. Ask for what must be true now with
+    /// [`refresh_organization_token`](Self::refresh_organization_token).
     ///
     /// # Errors
     /// As [`organizations`](Self::organizations).

@@ -106,14 +106,18 @@ impl WritableSession {
 
     /// Returns an access token for `target` that can be used now, from memory, or fetched and stored.
     ///
+    /// A token from memory says what was true when it was fetched, up to an hour ago: the user may have lost
+    /// a role or a membership since. Where that must not be, ask for a new one with
+    /// [`refresh_access_token`](Self::refresh_access_token).
+    ///
     /// # Errors
     /// See [`Error::advice`]: a failure that passes and a refused request leave the session as it was.
     pub async fn access_token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
         self.token(target, Demand::Usable).await
     }
 
-    /// Fetches a new access token for `target`, even if the current one can still be used: after a role has
-    /// changed, or when an API refuses the token.
+    /// Fetches a new access token for `target`, even if the current one can still be used: after a role or a
+    /// membership has changed, or when an API refuses the token.
     ///
     /// # Errors
     /// As [`access_token`](Self::access_token).

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
-use logto_core::{TokenTarget, error::UsageError};
+use logto_core::{
+    Secret, TokenTarget,
+    error::UsageError,
+    webhook::{self, WebhookError},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -197,6 +201,26 @@ impl LogtoWeb {
                 }
                 response
             }
+        }
+    }
+
+    /// Ends the sessions of users who were suspended or deleted or whose password changed: 200, also for
+    /// events that end nothing, 401 for a wrong signature, or 503 when the storage cannot be asked. Set up
+    /// the webhook in the Console with the events that [`webhook::account_change`] names.
+    pub async fn webhook(
+        &self,
+        signing_key: &Secret,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Response<Bytes> {
+        match webhook::account_change(signing_key, headers, body) {
+            Ok(None) => respond::private(StatusCode::OK),
+            Ok(Some(change)) => match self.client.end_sessions_of(&change).await {
+                Ok(_) => respond::private(StatusCode::OK),
+                Err(error) => self.error_response(&error),
+            },
+            Err(WebhookError::Body) => respond::private(StatusCode::BAD_REQUEST),
+            Err(_) => respond::private(StatusCode::UNAUTHORIZED),
         }
     }
 

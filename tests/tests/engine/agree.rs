@@ -214,6 +214,7 @@ async fn s5_a_read_only_look_spends_nothing(provider: &Provider) -> Vec<String> 
     let looked = match read_only.access_token(&shopping()) {
         Cached::Valid(_) => "valid",
         Cached::NeedsRefresh => "needs refresh",
+        Cached::Refused(_) => "refused",
     };
     let calls = provider.token_calls().await.to_string();
     let session = client.session(&handle).await.unwrap().unwrap();

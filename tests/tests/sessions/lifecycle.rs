@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logto_client::{
-    BuildError, Cached, Context, Coordinator, LogtoClient, TokenTarget,
+    BuildError, Cached, Context, Coordinator, Error, LogtoClient, TokenTarget,
     core::{error::Advice, sign_out::SignOut},
     ledger::LedgerLimits,
 };
@@ -76,6 +76,13 @@ async fn a_session_from_sign_in_to_sign_out() {
         read_only.organization_token(GLOBEX),
         Cached::Valid(_)
     ));
+    // What was not asked for at the sign-in has one answer, whoever is asked.
+    let unknown = TokenTarget::resource("https://unknown.example.com");
+    let refused = session.access_token(&unknown).await.unwrap_err();
+    let Cached::Refused(same) = read_only.access_token(&unknown) else {
+        panic!("no refresh can bring it")
+    };
+    assert_eq!(Error::from(same).code(), refused.code());
     world.clock.advance(Duration::from_secs(3600));
     assert_eq!(read_only.access_token(&shopping), Cached::NeedsRefresh);
     assert_ne!(
@@ -165,4 +172,22 @@ fn timeouts_and_limits_of_zero_are_refused() {
         let refused = refusal(option(world.context(), 0));
         assert_eq!(refused, Err(BuildError::Zero(name)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f14_a_membership_that_was_removed_shows_when_a_fresh_token_is_asked_for() {
+    let world = World::new();
+    let client = world.client(MemoryStorage::new());
+    let session = world.sign_in(&client, "alice").await.session;
+    let cached = session.organization_token(GLOBEX).await.unwrap();
+    assert!(world.logto.remove_member(GLOBEX, "alice"));
+    let again = session.organization_token(GLOBEX).await.unwrap();
+    assert_eq!(again, cached, "as it was fetched");
+    for _ in 0..2 {
+        let denied = session.refresh_organization_token(GLOBEX).await;
+        assert_eq!(denied.unwrap_err().code(), "access_denied");
+    }
+    let denied = session.organization_token(GLOBEX).await.unwrap_err();
+    assert_eq!(denied.code(), "access_denied", "and the cached one is gone");
+    assert!(client.session(&session.handle()).await.unwrap().is_some());
 }

@@ -81,6 +81,7 @@ pub(crate) async fn read_only(
         .map_err(refused(&app.web))?;
     let answer = signed_in(&session).map(|session| match session.access_token(&target) {
         Cached::Valid(token) => Json(TokenAnswer::new(&token, Some(&token))).into_response(),
+        Cached::Refused(error) => refused(&app.web)(error.into()).into_response(),
         Cached::NeedsRefresh => {
             let failure = Failure::new(
                 "needs_refresh",
