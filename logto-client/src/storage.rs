@@ -5,6 +5,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use logto_core::{Session, UnixTime};
 
+const SEPARATOR: char = '.';
+
+/// As long as Logto keeps replacing refresh tokens.
+pub(crate) const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(180 * 24 * 3600);
+
 /// What the browser stores to find its session again: a random id for storages on the server, the sealed
 /// session itself for cookie storage.
 ///
@@ -23,11 +28,6 @@ use logto_core::{Session, UnixTime};
 /// [`logto_storage::conformance`]: https://docs.rs/logto-storage
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Handle(String);
-
-const SEPARATOR: char = '.';
-
-/// As long as Logto goes on replacing refresh tokens.
-pub(crate) const DEFAULT_LONGEST_LIFETIME: Duration = Duration::from_secs(180 * 24 * 3600);
 
 impl Handle {
     /// Takes a handle as [`expose`](Self::expose) gave it, or the value that a storage made. Both consist of
@@ -220,7 +220,7 @@ pub trait SessionStorage: SessionReader {
     /// How long a handle can find its session at most, counted from the sign-in. Ends are remembered as long.
     /// The default is 180 days.
     fn longest_lifetime(&self) -> Duration {
-        DEFAULT_LONGEST_LIFETIME
+        DEFAULT_MAX_LIFETIME
     }
 
     /// Whether a handle always finds the newest state of its session, even if another process wrote it.

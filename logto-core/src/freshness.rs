@@ -13,10 +13,10 @@ pub struct FreshnessPolicy {
     /// Up to this age, a value is used while a new one is fetched, and during an outage.
     pub stale_for: Duration,
     /// The pause after a failed fetch. It doubles with every further failure, up to
-    /// [`longest_back_off`](Self::longest_back_off).
+    /// [`max_back_off`](Self::max_back_off).
     pub back_off: Duration,
     /// The longest pause between two attempts.
-    pub longest_back_off: Duration,
+    pub max_back_off: Duration,
     /// How many fetches unknown keys may trigger in a row.
     pub burst: u32,
     /// After this time unknown keys may trigger one more fetch.
@@ -29,7 +29,7 @@ impl FreshnessPolicy {
         fresh_for: Duration::from_secs(3600),
         stale_for: Duration::from_secs(24 * 3600),
         back_off: Duration::from_secs(1),
-        longest_back_off: Duration::from_secs(60),
+        max_back_off: Duration::from_secs(60),
         burst: 0,
         refill: Duration::MAX,
     };
@@ -132,7 +132,7 @@ impl Freshness {
             .back_off
             .saturating_mul(1 << self.failures.min(16));
         self.pause = doubled
-            .min(self.policy.longest_back_off)
+            .min(self.policy.max_back_off)
             .max(retry_after.unwrap_or_default());
         self.failures = self.failures.saturating_add(1);
         self.failed_at = Some(now);

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{secret::Secret, time::UnixTime};
 
+/// Clocks are constantly corrected by small steps. Only a larger step back is a reason to distrust earlier
+/// timestamps.
+const CLOCK_STEP: Duration = Duration::from_secs(60);
+
 /// The target of an access token: what it grants access to, and the key under which a session stores it.
 ///
 /// | target | Logto issues |
@@ -147,10 +151,6 @@ impl AccessToken {
         self.expires_at.since(now)
     }
 }
-
-/// Clocks are constantly corrected by small steps. Only a larger step back is a reason to distrust earlier
-/// timestamps.
-const CLOCK_STEP: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -28,6 +28,9 @@ use logto_core::{Session, UnixTime};
 pub use self::sample::Sample;
 use crate::Lifetimes;
 
+/// When everything here happens.
+const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
 /// What a storage promises besides the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promises {
@@ -94,9 +97,6 @@ where
     suite.leases_end_with_their_sessions().await?;
     suite.names_are_used_once().await
 }
-
-/// When everything here happens.
-const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
 struct Suite {
     promises: Promises,

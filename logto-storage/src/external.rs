@@ -34,6 +34,13 @@ use crate::{
     record::{Record, Unreadable},
 };
 
+const SUBJECT: &str = "sub";
+const PROVIDER_SESSION: &str = "sid";
+const USED: &str = "used";
+
+const MIN_TTL: Duration = Duration::from_millis(1);
+const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
+
 /// Keeps sessions in a [`KeyValueStore`]: Redis, a database, or a store of your own. The browser has
 /// only a random id.
 ///
@@ -211,7 +218,7 @@ impl ExternalStorage {
                 .and_then(|sid| self.owner_names(PROVIDER_SESSION, sid).next()),
         };
         let ends = record.expiry.idle.min(record.expiry.absolute);
-        let ttl = ends.since(now).clamp(SHORTEST_TTL, LONGEST_TTL);
+        let ttl = ends.since(now).clamp(MIN_TTL, MAX_TTL);
         let is_written = self.store.put(key, expected, entry, ttl).await?;
         if is_written {
             self.note(key, record);
@@ -374,7 +381,7 @@ impl SessionStorage for ExternalStorage {
         // Under previous keys too: a process that has not heard of a new one may have written it.
         for name in names {
             let key = format!("{}.used", URL_SAFE_NO_PAD.encode_to_string(name));
-            let ttl = ttl.clamp(SHORTEST_TTL, LONGEST_TTL);
+            let ttl = ttl.clamp(MIN_TTL, MAX_TTL);
             is_first &= self.store.put(&key, None, Entry::default(), ttl).await?;
         }
         Ok(is_first)
@@ -408,13 +415,6 @@ impl fmt::Debug for ExternalStorage {
             .finish_non_exhaustive()
     }
 }
-
-const SUBJECT: &str = "sub";
-const PROVIDER_SESSION: &str = "sid";
-const USED: &str = "used";
-
-const SHORTEST_TTL: Duration = Duration::from_millis(1);
-const LONGEST_TTL: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
 
 /// The store knows a handle by its hash only.
 fn key_of(handle: &Handle) -> String {

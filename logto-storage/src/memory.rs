@@ -22,6 +22,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{Lifetimes, lifetimes::Expiry};
 
+const DEFAULT_CAPACITY: usize = 100_000;
+
 /// Keeps sessions in memory, for development, tests and applications of a single process. Sessions end
 /// with the process.
 ///
@@ -216,8 +218,6 @@ impl fmt::Debug for MemoryStorage {
             .finish_non_exhaustive()
     }
 }
-
-const DEFAULT_CAPACITY: usize = 100_000;
 
 /// The SHA-256 of a handle.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

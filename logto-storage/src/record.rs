@@ -20,6 +20,14 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::lifetimes::Expiry;
 
+const FORMAT: u8 = 1;
+
+/// The parts of tokens from this length on are compressed.
+const COMPRESS_FROM: usize = 1_024;
+/// No part is compressed that would be longer when it is read again.
+const COMPRESS_UP_TO: usize = 1 << 20;
+const COMPRESSION_LEVEL: u8 = 6;
+
 /// What a storage keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
@@ -123,14 +131,6 @@ pub(crate) fn decode_access_token(bytes: &[u8]) -> Option<(u64, TokenTarget, Acc
     let (target, token) = read(entry);
     Some((version, target, token))
 }
-
-const FORMAT: u8 = 1;
-
-/// The parts of tokens from this length on are compressed.
-const COMPRESS_FROM: usize = 1_024;
-/// No part is compressed that would be longer when it is read again.
-const COMPRESS_UP_TO: usize = 1 << 20;
-const COMPRESSION_LEVEL: u8 = 6;
 
 /// A session, field by field. `T` is how a token is written.
 #[derive(Serialize, Deserialize)]

@@ -18,7 +18,7 @@ use crate::{
     keyed_mutex::KeyedMutex,
     ledger::{Ended, Fingerprint, Ledger, LedgerLimits},
     single_flight::SingleFlight,
-    storage::{DEFAULT_LONGEST_LIFETIME, Handle, Lease, Logout},
+    storage::{DEFAULT_MAX_LIFETIME, Handle, Lease, Logout},
     ttl_map::TtlMap,
 };
 
@@ -143,7 +143,7 @@ impl Memory {
 
     fn end_of_memory(&self, now: UnixTime) -> UnixTime {
         let kept = self.ends_kept.get().copied();
-        now.plus(kept.unwrap_or(DEFAULT_LONGEST_LIFETIME))
+        now.plus(kept.unwrap_or(DEFAULT_MAX_LIFETIME))
     }
 
     /// Whether it is time to ask other processes about a session, and notes that this is done.

@@ -10,6 +10,21 @@ use crate::{
     vocabulary::organization_id_from_urn,
 };
 
+/// The claims that have a field.
+const KNOWN: [&str; 11] = [
+    "iss",
+    "sub",
+    "client_id",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "scope",
+    "organization_id",
+    "act",
+];
+
 /// The claims of a verified access token.
 ///
 /// `Debug` shows issuer, subject and the names of the other claims.
@@ -42,21 +57,6 @@ pub struct ApiTokenClaims {
     /// All other claims.
     pub extra: Map<String, Value>,
 }
-
-/// The claims that have a field.
-const KNOWN: [&str; 11] = [
-    "iss",
-    "sub",
-    "client_id",
-    "aud",
-    "exp",
-    "iat",
-    "nbf",
-    "jti",
-    "scope",
-    "organization_id",
-    "act",
-];
 
 /// Who acts for a user ([RFC 8693 section 4.1](https://www.rfc-editor.org/rfc/rfc8693#section-4.1)).
 #[derive(Clone, Debug, PartialEq, Eq)]

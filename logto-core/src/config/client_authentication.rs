@@ -11,7 +11,7 @@ use crate::{
 
 /// The minimum length of an HS256 key in bytes: the length of the hash
 /// ([RFC 7518 section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
-const SHORTEST_HS256_SECRET: usize = 32;
+const MIN_HS256_SECRET: usize = 32;
 
 /// How the application authenticates at the token, revocation, introspection, device and pushed authorization
 /// endpoints ([OpenID Connect Core
@@ -41,9 +41,9 @@ impl ClientAuthentication {
         match self {
             Self::None | Self::PrivateKeyJwt(_) => Ok(()),
             Self::Basic(secret) | Self::Post(secret) => rules::secret(secret.expose()),
-            Self::SecretJwt(secret) if secret.expose().len() < SHORTEST_HS256_SECRET => {
+            Self::SecretJwt(secret) if secret.expose().len() < MIN_HS256_SECRET => {
                 Err(ConfigProblem::TooShort {
-                    minimum: SHORTEST_HS256_SECRET,
+                    minimum: MIN_HS256_SECRET,
                 })
             }
             Self::SecretJwt(secret) => rules::secret(secret.expose()),

@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// The lifetime of a token if the server does not name one.
-const UNSAID_LIFETIME: Duration = Duration::from_secs(300);
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 /// The longest lifetime of an access token. A longer `expires_in` is cut.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
+const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A token response whose members are not checked yet. The refresh token is read first: after a rotation,
 /// this response is the only copy of it.
@@ -131,15 +131,15 @@ fn split(scopes: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The lifetime in `expires_in`. Absent or `null` means [`UNSAID_LIFETIME`]. A value that is not a duration
+/// The lifetime in `expires_in`. Absent or `null` means [`DEFAULT_LIFETIME`]. A value that is not a duration
 /// means a token for a single use, never one without an expiry.
 fn lifetime(expires_in: Option<&Value>) -> Duration {
     match expires_in {
-        None => UNSAID_LIFETIME,
+        None => DEFAULT_LIFETIME,
         Some(value) => exchange::seconds(value)
             .map(|lifetime| Duration::from_secs(lifetime.as_secs()))
             .unwrap_or_default()
-            .min(LONGEST_LIFETIME),
+            .min(MAX_LIFETIME),
     }
 }
 
@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn c41_expires_in_is_never_for_ever() {
-        assert_eq!(lifetime(None), UNSAID_LIFETIME);
-        let year = LONGEST_LIFETIME.as_secs();
+        assert_eq!(lifetime(None), DEFAULT_LIFETIME);
+        let year = MAX_LIFETIME.as_secs();
         for (expires_in, expected) in [
             ("0", 0),
             ("3600", 3600),
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(token.scopes, requested);
         assert_eq!(
             token.expires_at,
-            UnixTime::from_secs(0).plus(UNSAID_LIFETIME)
+            UnixTime::from_secs(0).plus(DEFAULT_LIFETIME)
         );
         assert!(response.refresh_token().is_none());
         assert!(response.id_token().is_none());

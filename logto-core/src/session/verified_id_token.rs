@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::UnreadableSession;
 use crate::{claims::IdTokenClaims, jwt, secret::Secret};
 
+/// The claims that grow with the number of a user's organizations.
+const ORGANIZATION_CLAIMS: [&str; 3] = ["organizations", "organization_roles", "organization_data"];
+
 /// An ID token that has passed all checks, with its claims.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Secret", into = "Secret")]
@@ -85,6 +88,3 @@ impl TryFrom<Secret> for VerifiedIdToken {
         Ok(Self::new(token, claims))
     }
 }
-
-/// The claims that grow with the number of a user's organizations.
-const ORGANIZATION_CLAIMS: [&str; 3] = ["organizations", "organization_roles", "organization_data"];

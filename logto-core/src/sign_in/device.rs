@@ -29,13 +29,13 @@ use crate::{
 
 /// The interval between two polls if the server does not name one; Logto never does ([RFC 8628 section
 /// 3.2](https://www.rfc-editor.org/rfc/rfc8628#section-3.2)).
-const UNSAID_INTERVAL: Duration = Duration::from_secs(5);
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// What `slow_down` adds to the interval, permanently.
 const SLOW_DOWN: Duration = Duration::from_secs(5);
 /// The largest interval after lost responses.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
+const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 /// The largest interval that a server can impose.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
+const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A sign-in on this device, to be approved in a browser on another one.
 ///
@@ -229,12 +229,12 @@ impl AuthorizeDevice {
                 .filter(|url| self.config.allows_transport(url))
         };
         let interval = match members.given("interval") {
-            None => UNSAID_INTERVAL,
+            None => DEFAULT_INTERVAL,
             Some(interval) => {
                 exchange::seconds(interval).ok_or("`interval` is not a number of seconds")?
             }
         }
-        .clamp(Duration::from_secs(1), LONGEST_INTERVAL);
+        .clamp(Duration::from_secs(1), MAX_INTERVAL);
         Ok(DeviceAuthorization {
             user_code: text("user_code")
                 .filter(|code| is_printable(code))
@@ -323,7 +323,7 @@ impl DeviceAuthorization {
     /// waits at least for `retry_after` ([RFC 8628 section
     /// 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
     pub fn back_off(&mut self, retry_after: Option<Duration>, now: UnixTime) {
-        let doubled = self.interval.saturating_mul(2).min(LONGEST_BACK_OFF);
+        let doubled = self.interval.saturating_mul(2).min(MAX_BACK_OFF);
         self.interval = self.interval.max(doubled);
         self.next_poll = now.plus(self.interval.max(retry_after.unwrap_or_default()));
     }

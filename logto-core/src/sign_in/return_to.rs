@@ -4,6 +4,9 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
+/// How often a path may be decoded on its way: as it stands, by a proxy, and by the application behind it.
+const READINGS: usize = 3;
+
 /// A place within the application: an absolute path with its query, on the origin of the base URL and
 /// below its path.
 ///
@@ -58,9 +61,6 @@ impl<'de> Deserialize<'de> for ReturnTo {
         String::deserialize(deserializer).map(Self::stored)
     }
 }
-
-/// How often a path may be decoded on its way: as it stands, by a proxy, and by the application behind it.
-const READINGS: usize = 3;
 
 fn own_place(base_url: &Url, requested: &str) -> Option<String> {
     let (path, query) = split_query(requested);

@@ -5,6 +5,18 @@ use logto_core::{Session, UnixTime};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+const ISSUER: &str = "https://tenant.logto.app/oidc";
+const APP_ID: &str = "n6yl7nlozwh5s4aj3kzsb";
+const RESOURCE: &str = "https://api.example.com";
+const SCOPES: &[&str] = &[
+    "email",
+    "offline_access",
+    "openid",
+    "profile",
+    "urn:logto:scope:organization_roles",
+    "urn:logto:scope:organizations",
+];
+
 /// A made-up session. Its tokens have the form and the size of Logto's. Their signatures are invalid. The
 /// same sample gives the same session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,18 +146,6 @@ impl Sample {
         format!("{}.{}.{signature}", encode(&header), encode(claims))
     }
 }
-
-const ISSUER: &str = "https://tenant.logto.app/oidc";
-const APP_ID: &str = "n6yl7nlozwh5s4aj3kzsb";
-const RESOURCE: &str = "https://api.example.com";
-const SCOPES: &[&str] = &[
-    "email",
-    "offline_access",
-    "openid",
-    "profile",
-    "urn:logto:scope:organization_roles",
-    "urn:logto:scope:organizations",
-];
 
 /// Twelve letters and digits, as Logto's ids of organizations.
 fn organization_id(index: usize) -> String {

@@ -17,6 +17,19 @@ use self::connections::{Connections, Isolation};
 pub use self::options::PostgresOptions;
 use super::sql::{self, Database, Row, Statement, Texts};
 
+/// Looks only: `CREATE ... IF NOT EXISTS` needs the right to create also when there is nothing to do.
+const IS_MIGRATED: &str = "SELECT to_regclass('logto_sessions') IS NOT NULL
+    AND to_regclass('logto_sessions_subject') IS NOT NULL
+    AND to_regclass('logto_sessions_provider_session') IS NOT NULL
+    AND to_regclass('logto_sessions_expires_at') IS NOT NULL";
+
+const IS_USABLE: &str = "SELECT has_table_privilege('logto_sessions', 'SELECT')
+    AND has_table_privilege('logto_sessions', 'INSERT')
+    AND has_table_privilege('logto_sessions', 'UPDATE')
+    AND has_table_privilege('logto_sessions', 'DELETE')";
+
+const RIGHTS: &str = "let the owner of the schema run `PostgresStore::SCHEMA`, and `GRANT SELECT, INSERT, UPDATE, DELETE ON logto_sessions` to the role of the URL";
+
 /// A [`KeyValueStore`] in a table `logto_sessions` of a PostgreSQL database, version 9.5 or later.
 ///
 /// The table is created by [`migrate`](Self::migrate), or by a migration of yours from
@@ -98,19 +111,6 @@ impl PostgresStore {
     /// The table, as SQL for one transaction that may be run any number of times.
     pub const SCHEMA: &'static str = include_str!("postgres.sql");
 }
-
-/// Looks only: `CREATE ... IF NOT EXISTS` needs the right to create also when there is nothing to do.
-const IS_MIGRATED: &str = "SELECT to_regclass('logto_sessions') IS NOT NULL
-    AND to_regclass('logto_sessions_subject') IS NOT NULL
-    AND to_regclass('logto_sessions_provider_session') IS NOT NULL
-    AND to_regclass('logto_sessions_expires_at') IS NOT NULL";
-
-const IS_USABLE: &str = "SELECT has_table_privilege('logto_sessions', 'SELECT')
-    AND has_table_privilege('logto_sessions', 'INSERT')
-    AND has_table_privilege('logto_sessions', 'UPDATE')
-    AND has_table_privilege('logto_sessions', 'DELETE')";
-
-const RIGHTS: &str = "let the owner of the schema run `PostgresStore::SCHEMA`, and `GRANT SELECT, INSERT, UPDATE, DELETE ON logto_sessions` to the role of the URL";
 
 #[async_trait]
 impl Database for PostgresStore {

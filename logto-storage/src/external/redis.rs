@@ -17,6 +17,47 @@ use redis::{Client, Cmd, FromRedisValue, cluster::ClusterClientBuilder};
 use self::connection::{Server, SharedConnection, TIMEOUT};
 use super::unavailable;
 
+const PREFIX: &str = "logto:";
+/// A thousand years: no sum with the present overflows.
+const MAX_TTL_MS: i64 = 1_000 * 366 * 24 * 3_600 * 1_000;
+
+const VERSION: &str = "v";
+const VALUE: &str = "d";
+/// Which call wrote the entry: the same call, sent again, finds that it has written.
+const WRITE: &str = "w";
+const SUBJECT: &str = "sub";
+const SESSION: &str = "sid";
+
+const GET: &str = "
+return {redis.call('HMGET', KEYS[1], 'v', 'd', 'sub', 'sid'), redis.call('PTTL', KEYS[1])}";
+
+/// Expected version or nothing, milliseconds to live, then the fields; the first names this write.
+const PUT: &str = "
+if redis.call('HGET', KEYS[1], ARGV[3]) == ARGV[4] then return 1 end
+local there = redis.call('HGET', KEYS[1], 'v') or ''
+if there ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1";
+
+/// A field and what it must be.
+const DELETE_IF: &str = "
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+return redis.call('DEL', KEYS[1])";
+
+/// The key to list and its milliseconds to live. The entry never outlives its place in the list, also if
+/// the write that follows loses against another one.
+const LIST: &str = "
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+local score = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
+redis.call('ZADD', KEYS[1], math.max(score, now + ARGV[2]), ARGV[1])
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end";
+
 /// A [`KeyValueStore`] in Redis 5 or later, or Valkey; a single server or a cluster.
 ///
 /// An entry is a hash that Redis itself expires; comparing and writing is one script. The entries of a
@@ -224,17 +265,6 @@ impl fmt::Debug for RedisStore {
 
 type Fields = (Option<u64>, Option<Vec<u8>>, Option<String>, Option<String>);
 
-const PREFIX: &str = "logto:";
-/// A thousand years: no sum with the present overflows.
-const MAX_TTL_MS: i64 = 1_000 * 366 * 24 * 3_600 * 1_000;
-
-const VERSION: &str = "v";
-const VALUE: &str = "d";
-/// Which call wrote the entry: the same call, sent again, finds that it has written.
-const WRITE: &str = "w";
-const SUBJECT: &str = "sub";
-const SESSION: &str = "sid";
-
 /// The owners of an entry: the field that names one, and its name.
 fn owners(entry: &Entry) -> impl Iterator<Item = (&'static str, &str)> {
     let subject = entry.subject.as_deref().map(|name| (SUBJECT, name));
@@ -250,36 +280,6 @@ fn script(text: &str) -> Cmd {
     command.arg(text).arg(1);
     command
 }
-
-const GET: &str = "
-return {redis.call('HMGET', KEYS[1], 'v', 'd', 'sub', 'sid'), redis.call('PTTL', KEYS[1])}";
-
-/// Expected version or nothing, milliseconds to live, then the fields; the first names this write.
-const PUT: &str = "
-if redis.call('HGET', KEYS[1], ARGV[3]) == ARGV[4] then return 1 end
-local there = redis.call('HGET', KEYS[1], 'v') or ''
-if there ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], unpack(ARGV, 3))
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 1";
-
-/// A field and what it must be.
-const DELETE_IF: &str = "
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-return redis.call('DEL', KEYS[1])";
-
-/// The key to list and its milliseconds to live. The entry never outlives its place in the list, also if
-/// the write that follows loses against another one.
-const LIST: &str = "
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-local score = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
-redis.call('ZADD', KEYS[1], math.max(score, now + ARGV[2]), ARGV[1])
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end";
 
 /// If several crates provide cryptography for rustls, the `redis` crate panics because it cannot choose. A
 /// choice of the application has precedence.

@@ -12,6 +12,9 @@ use sqlx::{Encode, FromRow, Type, query::Query};
 /// How long a call may take, waiting for a connection included.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A thousand years: no sum with the present overflows.
+const MAX_TTL_MS: i64 = 1_000 * 366 * 24 * 3_600 * 1_000;
+
 /// A database with the table `logto_sessions`.
 #[async_trait]
 pub(super) trait Database: Send + Sync {
@@ -244,7 +247,7 @@ fn signed(version: u64) -> i64 {
 fn milliseconds(ttl: Duration) -> i64 {
     i64::try_from(ttl.as_millis())
         .unwrap_or(i64::MAX)
-        .min(LONGEST_TTL_MS)
+        .min(MAX_TTL_MS)
 }
 
 /// The result of a call, if it comes in time.
@@ -259,6 +262,3 @@ pub(super) async fn in_time<T>(
         }
     }
 }
-
-/// A thousand years: no sum with the present overflows.
-const LONGEST_TTL_MS: i64 = 1_000 * 366 * 24 * 3_600 * 1_000;

@@ -20,6 +20,9 @@ use tokio::sync::Semaphore;
 
 use super::sql::{self, Database, Row, Statement, Texts};
 
+/// How long to wait while another process has the file locked.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// A [`KeyValueStore`] in a table `logto_sessions` of an SQLite file, for the processes of one machine.
 ///
 /// What is written survives the end of the process; a power failure may take the last writes back. A
@@ -89,9 +92,6 @@ impl SqliteStore {
     /// The table, as SQL that may be run any number of times.
     pub const SCHEMA: &'static str = include_str!("sqlite.sql");
 }
-
-/// How long to wait while another process has the file locked.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whether the file is locked: another process opens it at this moment, or recovers it after a crash. For
 /// that SQLite does not wait by itself.

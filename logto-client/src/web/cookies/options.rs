@@ -18,6 +18,13 @@ pub const DEFAULT_BUDGET: usize = 7_168;
 /// proxies add headers of their own.
 pub const DEFAULT_RESPONSE_LIMIT: usize = 3_584;
 
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+/// Browsers keep no cookie longer.
+const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+const MIN_BUDGET: usize = 4_096;
+const MAX_BUDGET: usize = 65_536;
+const MIN_RESPONSE_LIMIT: usize = 2_048;
+
 /// Options for a [`CookieCodec`].
 ///
 /// What is not changed is as the
@@ -159,7 +166,7 @@ impl CookieOptions {
         if self.partitioned && self.same_site != SameSite::None {
             return Err(CookieConfigError::PartitionedNeedsSameSiteNone);
         }
-        let max_age = match self.max_age.map(|age| age.min(LONGEST_MAX_AGE).as_secs()) {
+        let max_age = match self.max_age.map(|age| age.min(MAX_AGE_LIMIT).as_secs()) {
             Some(0) => return Err(CookieConfigError::ZeroMaxAge),
             Some(seconds) => format!("; Max-Age={seconds}"),
             None => String::new(),
@@ -322,10 +329,3 @@ pub enum CookieConfigError {
     #[error("Max-Age must be at least a second")]
     ZeroMaxAge,
 }
-
-const DEFAULT_MAX_AGE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
-/// Browsers keep no cookie longer.
-const LONGEST_MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
-const MIN_BUDGET: usize = 4_096;
-const MAX_BUDGET: usize = 65_536;
-const MIN_RESPONSE_LIMIT: usize = 2_048;

@@ -17,6 +17,9 @@ pub(super) const MAX_SLOTS: usize = 32;
 /// How long the mark is that tells which write a piece comes from.
 pub(super) const GENERATION_LEN: usize = 8;
 
+/// How many values a request is granted to be tried: each may cost a look into a store.
+const MAX_CANDIDATES: usize = 4;
+
 /// The cookies of one application in one request.
 ///
 /// They come from a browser: nothing in them is trusted, and reading them takes time proportional to
@@ -214,9 +217,6 @@ fn split(bytes: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
         all.get(..end)
     })
 }
-
-/// How many values a request is granted to be tried: each may cost a look into a store.
-const MAX_CANDIDATES: usize = 4;
 
 /// A number below 100 in the one way to write it.
 fn small_number(digits: &str) -> Option<usize> {

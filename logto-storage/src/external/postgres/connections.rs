@@ -27,6 +27,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// A call is tried once more, on a new connection.
 const ATTEMPTS: u32 = 2;
 
+/// SQLSTATEs: read-only transaction (a standby), the server shuts down, crashed, starts; serialization
+/// failure, deadlock.
+const NO_EFFECT: [&str; 6] = ["25006", "57P01", "57P02", "57P03", "40001", "40P01"];
+
 #[derive(Clone)]
 pub(super) struct Connections {
     pool: Pool<Connector>,
@@ -182,7 +186,3 @@ fn had_no_effect(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| NO_EFFECT.contains(&&*code))
 }
-
-/// SQLSTATEs: read-only transaction (a standby), the server shuts down, crashed, starts; serialization
-/// failure, deadlock.
-const NO_EFFECT: [&str; 6] = ["25006", "57P01", "57P02", "57P03", "40001", "40P01"];

@@ -8,6 +8,21 @@ use url::Url;
 
 use super::{PostgresStore, connections::Connections, refusal};
 
+const KNOWN_OPTIONS: [&str; 12] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
 /// How a [`PostgresStore`] reaches its database.
 ///
 /// ```no_run
@@ -100,18 +115,3 @@ fn refuse_unknown_options(url: &str) -> Result<(), StorageError> {
         None => Ok(()),
     }
 }
-
-const KNOWN_OPTIONS: [&str; 12] = [
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-];

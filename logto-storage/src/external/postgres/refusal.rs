@@ -4,6 +4,47 @@ use logto_client::storage::StorageError;
 
 use crate::external::{is_unknown_host, unavailable};
 
+const PASSWORD: &str = "correct the user and the password of the URL";
+const DATABASE: &str = "correct the database of the URL";
+const OPTIONS: &str = "correct `options` in the URL";
+const POOLER: &str = "behind PgBouncer, or another pooler in transaction mode, connect with `PostgresOptions::transaction_pooling`";
+
+const CODES: [(&str, &str); 12] = [
+    ("28P01", PASSWORD),
+    (
+        "28000",
+        "correct the user of the URL, or allow this connection in pg_hba.conf; a server that demands TLS needs `sslmode=require` in the URL and the feature `tls`",
+    ),
+    ("3D000", DATABASE),
+    ("42704", OPTIONS),
+    ("22023", OPTIONS),
+    ("42501", super::RIGHTS),
+    ("3F000", super::RIGHTS),
+    ("42P01", "run `PostgresStore::migrate`"),
+    (
+        "42703",
+        "the table `logto_sessions` has other columns: drop it, and run `PostgresStore::migrate`",
+    ),
+    // A statement that another client of the pooler prepared, or on another server connection: it is
+    // missing, it is there already, or its parameters have other types.
+    ("26000", POOLER),
+    ("42P05", POOLER),
+    ("22P03", POOLER),
+];
+
+/// PgBouncer has one code for all its errors, 08P01. PostgreSQL gives it to a statement of another
+/// client of the pooler that has another number of parameters or columns.
+const TEXTS: [(&str, &str); 5] = [
+    ("bind message", POOLER),
+    ("no such database", DATABASE),
+    ("does not exist", DATABASE),
+    ("no such user", PASSWORD),
+    (
+        "unsupported startup parameter",
+        "add the parameter to `ignore_startup_parameters` of PgBouncer, or take it out of the URL",
+    ),
+];
+
 /// Tells a wrong configuration from a temporary failure.
 pub(super) fn classify(error: sqlx::Error) -> StorageError {
     match what_to_change(&error) {
@@ -50,44 +91,3 @@ fn what_to_change(error: &sqlx::Error) -> Option<&'static str> {
         _ => None,
     }
 }
-
-const PASSWORD: &str = "correct the user and the password of the URL";
-const DATABASE: &str = "correct the database of the URL";
-const OPTIONS: &str = "correct `options` in the URL";
-const POOLER: &str = "behind PgBouncer, or another pooler in transaction mode, connect with `PostgresOptions::transaction_pooling`";
-
-const CODES: [(&str, &str); 12] = [
-    ("28P01", PASSWORD),
-    (
-        "28000",
-        "correct the user of the URL, or allow this connection in pg_hba.conf; a server that demands TLS needs `sslmode=require` in the URL and the feature `tls`",
-    ),
-    ("3D000", DATABASE),
-    ("42704", OPTIONS),
-    ("22023", OPTIONS),
-    ("42501", super::RIGHTS),
-    ("3F000", super::RIGHTS),
-    ("42P01", "run `PostgresStore::migrate`"),
-    (
-        "42703",
-        "the table `logto_sessions` has other columns: drop it, and run `PostgresStore::migrate`",
-    ),
-    // A statement that another client of the pooler prepared, or on another server connection: it is
-    // missing, it is there already, or its parameters have other types.
-    ("26000", POOLER),
-    ("42P05", POOLER),
-    ("22P03", POOLER),
-];
-
-/// PgBouncer has one code for all its errors, 08P01. PostgreSQL gives it to a statement of another
-/// client of the pooler that has another number of parameters or columns.
-const TEXTS: [(&str, &str); 5] = [
-    ("bind message", POOLER),
-    ("no such database", DATABASE),
-    ("does not exist", DATABASE),
-    ("no such user", PASSWORD),
-    (
-        "unsupported startup parameter",
-        "add the parameter to `ignore_startup_parameters` of PgBouncer, or take it out of the URL",
-    ),
-];

@@ -15,6 +15,17 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// A command is sent once more, on a new connection.
 const ATTEMPTS: u32 = 2;
 
+/// A replica; one that lost its primary; a server that loads its data; a primary without replicas; parts
+/// of a cluster.
+const NOT_SERVING: [&str; 6] = [
+    "READONLY",
+    "MASTERDOWN",
+    "LOADING",
+    "NOREPLICAS",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+];
+
 /// Where to connect to.
 pub(super) enum Server {
     Single(Client),
@@ -156,17 +167,6 @@ fn is_of_the_connection(error: &RedisError) -> bool {
         ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound
     ) || NOT_SERVING.iter().any(|code| has_code(error, code))
 }
-
-/// A replica; one that lost its primary; a server that loads its data; a primary without replicas; parts
-/// of a cluster.
-const NOT_SERVING: [&str; 6] = [
-    "READONLY",
-    "MASTERDOWN",
-    "LOADING",
-    "NOREPLICAS",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-];
 
 /// Before Redis 7 the code of an error inside a script is a part of its text only.
 pub(super) fn has_code(error: &RedisError, code: &str) -> bool {

@@ -8,6 +8,40 @@ use redis::{ErrorKind, RedisError};
 use super::connection::has_code;
 use crate::external::{is_unknown_host, unavailable};
 
+const PASSWORD: &str = "correct the user and the password of the URL";
+const CLUSTER: &str = "this server belongs to a cluster: use `RedisStore::connect_cluster`";
+const COMMANDS: &str = "allow the commands and keys that the documentation of `RedisStore` lists";
+
+const CODES: [(&str, &str); 7] = [
+    ("WRONGPASS", PASSWORD),
+    ("NOAUTH", PASSWORD),
+    ("NOPERM", COMMANDS),
+    (
+        "DENIED",
+        "set a password on the server, or switch off its protected mode",
+    ),
+    ("MOVED", CLUSTER),
+    ("CROSSSLOT", CLUSTER),
+    (
+        "WRONGTYPE",
+        "another program uses these keys: choose another `RedisStore::prefix`",
+    ),
+];
+
+const TEXTS: [(&str, &str); 5] = [
+    ("invalid password", PASSWORD),
+    (
+        "switch database",
+        "correct the number of the database in the URL",
+    ),
+    (
+        "cluster support disabled",
+        "this server does not belong to a cluster: use `RedisStore::connect`",
+    ),
+    ("unknown command", COMMANDS),
+    ("can't run this command", COMMANDS),
+];
+
 /// Tells a wrong configuration from a temporary failure.
 pub(super) fn classify(error: RedisError) -> StorageError {
     match what_to_change(&error) {
@@ -57,40 +91,6 @@ fn what_to_change(error: &RedisError) -> Option<&'static str> {
         .or_else(|| TEXTS.iter().find(|(text, _)| says(error, text)))
         .map(|(_, advice)| *advice)
 }
-
-const PASSWORD: &str = "correct the user and the password of the URL";
-const CLUSTER: &str = "this server belongs to a cluster: use `RedisStore::connect_cluster`";
-const COMMANDS: &str = "allow the commands and keys that the documentation of `RedisStore` lists";
-
-const CODES: [(&str, &str); 7] = [
-    ("WRONGPASS", PASSWORD),
-    ("NOAUTH", PASSWORD),
-    ("NOPERM", COMMANDS),
-    (
-        "DENIED",
-        "set a password on the server, or switch off its protected mode",
-    ),
-    ("MOVED", CLUSTER),
-    ("CROSSSLOT", CLUSTER),
-    (
-        "WRONGTYPE",
-        "another program uses these keys: choose another `RedisStore::prefix`",
-    ),
-];
-
-const TEXTS: [(&str, &str); 5] = [
-    ("invalid password", PASSWORD),
-    (
-        "switch database",
-        "correct the number of the database in the URL",
-    ),
-    (
-        "cluster support disabled",
-        "this server does not belong to a cluster: use `RedisStore::connect`",
-    ),
-    ("unknown command", COMMANDS),
-    ("can't run this command", COMMANDS),
-];
 
 fn says(error: &RedisError, text: &str) -> bool {
     error.to_string().contains(text)

@@ -4,6 +4,13 @@ use logto_client::storage::StorageError;
 
 use crate::external::unavailable;
 
+const ERROR: i32 = 1;
+const PERM: i32 = 3;
+const READONLY: i32 = 8;
+const CORRUPT: i32 = 11;
+const CANTOPEN: i32 = 14;
+const NOTADB: i32 = 26;
+
 /// Tells a wrong configuration from a temporary failure.
 pub(super) fn classify(error: sqlx::Error) -> StorageError {
     match what_to_change(&error) {
@@ -32,10 +39,3 @@ fn what_to_change(error: &sqlx::Error) -> Option<&'static str> {
         _ => None,
     }
 }
-
-const ERROR: i32 = 1;
-const PERM: i32 = 3;
-const READONLY: i32 = 8;
-const CORRUPT: i32 = 11;
-const CANTOPEN: i32 = 14;
-const NOTADB: i32 = 26;
