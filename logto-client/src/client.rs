@@ -6,28 +6,23 @@ mod coordinator;
 mod device;
 mod newest;
 mod reader;
+mod sign_in;
 mod sign_out;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
 use logto_core::{
-    AccessToken, LogtoConfig, Session, SignIn, TokenTarget, UnixTime,
-    error::CallbackError,
+    AccessToken, LogtoConfig, TokenTarget,
     metadata::ProviderMetadata,
-    refresh::{Demand, Ending, Persist},
+    refresh::{Demand, Persist},
     session::SessionDelta,
-    sign_in::{Callback, CompleteSignIn, PendingSignIn, SIGN_IN_RANDOM_BYTES, SignedIn},
 };
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use url::Url;
 
 use self::{coordinator::Common, newest::load_newest};
 use crate::{
     clock::Clock,
     context::Context,
-    entropy::{Entropy, random},
+    entropy::Entropy,
     error::Error,
     event::Observer,
     provider::Provider,
@@ -37,7 +32,11 @@ use crate::{
 };
 
 pub use self::{
-    builder::LogtoClientBuilder, coordinator::Coordinator, reader::LogtoReader, sign_out::SignedOut,
+    builder::LogtoClientBuilder,
+    coordinator::Coordinator,
+    reader::LogtoReader,
+    sign_in::{CompletedSignIn, IncompleteSignIn, NextStep},
+    sign_out::SignedOut,
 };
 
 /// A session that is in use is written at least this often, so that a storage that only sees writes, as
@@ -58,18 +57,6 @@ struct Inner {
     storage: Arc<dyn SessionStorage>,
     refresher: Arc<Refresher>,
     common: Arc<Common>,
-}
-
-/// A completed sign-in: the session, which is stored, and where the user wanted to go.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct CompletedSignIn {
-    /// The new session. Its handle was never known before; give it to the browser.
-    pub session: WritableSession,
-    /// Where the user wanted to go: a path on the application's own origin.
-    pub return_to: String,
-    /// What [`SignIn::app_state`] was given.
-    pub app_state: Option<Value>,
 }
 
 impl LogtoClient {
@@ -135,150 +122,6 @@ impl LogtoClient {
     /// failure up to a minute.
     pub async fn metadata(&self) -> Result<Arc<ProviderMetadata>, Error> {
         self.inner.provider.metadata().await
-    }
-
-    /// Starts a sign-in: the URL to send the browser to, and what to keep, sealed and bound to this
-    /// browser, until it comes back. A session that the browser already has goes on meanwhile.
-    ///
-    /// # Errors
-    /// When the provider's metadata cannot be had, or the parameters contradict each other.
-    pub async fn sign_in(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
-        let provider = &self.inner.provider;
-        let metadata = provider.metadata().await?;
-        let random = random(&*provider.entropy)?;
-        Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
-    }
-
-    /// The sign-in of a start that the web layer made: the same whenever it is asked.
-    pub(crate) async fn start_sign_in(
-        &self,
-        sign_in: &SignIn,
-        random: &[u8; SIGN_IN_RANDOM_BYTES],
-        at: UnixTime,
-    ) -> Result<(Url, PendingSignIn), Error> {
-        let metadata = self.metadata().await?;
-        Ok(sign_in.start(self.config(), &metadata, random, at)?)
-    }
-
-    /// As [`sign_in`](Self::sign_in), but the parameters go to the provider directly
-    /// ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)): the URL only names them. The browser has
-    /// to be there within a minute.
-    ///
-    /// # Errors
-    /// As [`sign_in`](Self::sign_in), and the provider's verdict on the parameters.
-    pub async fn sign_in_pushed(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
-        let provider = &self.inner.provider;
-        let metadata = provider.metadata().await?;
-        let random = random(&*provider.entropy)?;
-        let (push, pending) =
-            sign_in.start_pushed(&provider.config, &metadata, &random, provider.now())?;
-        let pushed = provider.exchange(push).await?;
-        Ok((pushed.url, pending))
-    }
-
-    /// Stores a new session.
-    async fn admit(&self, session: Session) -> Result<WritableSession, Error> {
-        let now = self.inner.provider.now();
-        let (handle, version) = self.inner.storage.create(&session, now).await?;
-        Ok(self.writable(
-            None,
-            LoadedSession {
-                handle,
-                session: Arc::new(session),
-                version,
-                needs_write_back: false,
-            },
-        ))
-    }
-
-    /// Completes a sign-in: checks the callback, redeems its code, verifies the ID token and stores the
-    /// new session under a new handle.
-    ///
-    /// `pending` is what [`sign_in`](Self::sign_in) gave for this browser; forget it there as soon as
-    /// its state matched, whatever comes of this call. `previous` are the sessions that the browser had,
-    /// usually one: they are replaced completely, but only when the new one is stored.
-    ///
-    /// A code is never redeemed twice, not even when the answer was lost: that would end the grant.
-    ///
-    /// # Errors
-    /// A refused callback, the server's verdict, or trouble on the way. There is no session then, and
-    /// `previous` is as good as before.
-    pub async fn complete_sign_in<'h>(
-        &self,
-        pending: Option<PendingSignIn>,
-        callback: Callback,
-        previous: impl IntoIterator<Item = &'h Handle>,
-    ) -> Result<CompletedSignIn, Error> {
-        let previous: Vec<Handle> = previous.into_iter().cloned().collect();
-        let pending = pending.ok_or(CallbackError::NoPendingSignIn)?;
-        let provider = &self.inner.provider;
-        let state: [u8; 32] = Sha256::digest(pending.state().expose()).into();
-        let metadata = provider.metadata().await?;
-        // Before the code is spent, so that a failure costs nothing but a reload.
-        let keys = provider.machine_keys().await?;
-        let resumed = pending.resume(callback, &provider.config, &metadata, provider.now())?;
-        let machine = CompleteSignIn::new(&provider.config, &metadata, resumed, keys);
-        let common = &self.inner.common;
-        let client = self.clone();
-        // The same callback twice at once, as a double click makes it, is one sign-in; later it is none.
-        // A code is redeemed once, so the sign-in completes even if the browser has gone.
-        let completed = common.sign_ins.join(&*provider.runtime, state, || {
-            let now = provider.now();
-            let until = now.plus(PendingSignIn::LIFETIME);
-            let is_first = common.redeemed.insert(state, (), until, now);
-            async move {
-                match is_first {
-                    true => client.finish(machine, &previous).await,
-                    false => Err(CallbackError::NoPendingSignIn.into()),
-                }
-            }
-            .boxed()
-        });
-        completed.await
-    }
-
-    /// Whether this process has sent the code of the callback with this `state` to the provider.
-    pub(crate) fn has_redeemed(&self, state: &str) -> bool {
-        let state: [u8; 32] = Sha256::digest(state).into();
-        let now = self.inner.provider.now();
-        self.inner.common.redeemed.get(&state, now).is_some()
-    }
-
-    /// Runs a sign-in to its end, stores the session, and removes those that it replaces.
-    async fn finish(
-        &self,
-        machine: CompleteSignIn,
-        previous: &[Handle],
-    ) -> Result<CompletedSignIn, Error> {
-        let provider = &self.inner.provider;
-        let SignedIn {
-            session,
-            return_to,
-            app_state,
-            keys,
-            ..
-        } = provider.drive(machine).await??;
-        provider.put_keys(keys);
-        let session = self.admit(session).await?;
-        for previous in previous {
-            self.retire(previous).await;
-        }
-        Ok(CompletedSignIn {
-            session,
-            return_to: return_to.as_str().to_owned(),
-            app_state,
-        })
-    }
-
-    /// Removes the session that a new sign-in has replaced.
-    async fn retire(&self, previous: &Handle) {
-        let now = self.inner.provider.now();
-        let Ok(Some(stored)) = self.inner.storage.load(previous, now).await else {
-            return;
-        };
-        let loaded = LoadedSession::new(previous.clone(), stored);
-        // The new session is there; an old one that cannot be removed ends by its age.
-        let _ = self.inner.refresher.end(loaded, Ending::Replacement).await;
     }
 
     /// The session of a handle, to be used where the storage can be written; `None` when nobody is

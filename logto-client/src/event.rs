@@ -72,6 +72,12 @@ pub enum Event {
         /// The error, as text. It may name hosts and users of a storage.
         detail: String,
     },
+    /// A sign-in could not be completed as it was started, and the browser was sent to Logto again. The user
+    /// usually notices nothing; many of these in a row mean that the token endpoint fails.
+    SignInStartedAgain {
+        /// Why, as text.
+        reason: String,
+    },
     /// The headers of a response are longer than the response limit of the cookies, although everything
     /// was left out that can be. A proxy with smaller buffers answers 502 to it.
     ResponseTooLarge {
@@ -156,6 +162,9 @@ impl Observer for DefaultObserver {
                 } else {
                     tracing::debug!(target: "logto", code, status, detail, "request refused");
                 }
+            }
+            Event::SignInStartedAgain { reason } => {
+                tracing::warn!(target: "logto", reason, "sign-in started again");
             }
             Event::ResponseTooLarge { size, limit } => {
                 tracing::warn!(target: "logto", size, limit, "response headers exceed the limit");

@@ -5,6 +5,7 @@ use std::{fmt, future::Future, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
+use logto_core::error::NoResponse;
 
 #[cfg(feature = "reqwest-0-13")]
 mod reqwest_0_13;
@@ -70,6 +71,15 @@ pub enum TransportError {
     /// The response cannot be read: it is too long or garbled.
     #[error("the response cannot be read: {0}")]
     Unusable(String),
+}
+
+impl From<&TransportError> for NoResponse {
+    fn from(error: &TransportError) -> Self {
+        match error {
+            TransportError::NotSent(_) => Self::NotSent,
+            TransportError::Lost(_) | TransportError::Unusable(_) => Self::Lost,
+        }
+    }
 }
 
 /// An [`HttpClient`] made of a function, for HTTP libraries without an adapter here and for tests.

@@ -71,8 +71,8 @@ pub use logto_core::{AccessToken, LogtoConfig, Secret, Session, SignIn, TokenTar
 
 pub use self::{
     client::{
-        CompletedSignIn, Coordinator, LogtoClient, LogtoClientBuilder, LogtoReader, RefresherStats,
-        SignedOut,
+        CompletedSignIn, Coordinator, IncompleteSignIn, LogtoClient, LogtoClientBuilder,
+        LogtoReader, NextStep, RefresherStats, SignedOut,
     },
     context::{BuildError, Context},
     error::Error,

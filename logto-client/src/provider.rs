@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use logto_core::{
     Exchange, LogtoConfig, Machine, Secret, Step, UnixTime,
+    error::NoResponse,
     introspection::{Introspect, Introspection},
     jwt::JwsVerifier,
     refresh::Moment,
     revocation::RevokeRefreshToken,
+    sign_in::{CompleteSignIn, IncompleteSignIn, Remedy, SignedIn},
 };
 use tokio::sync::Semaphore;
 
@@ -30,6 +32,13 @@ use crate::{
     http::HttpClient,
     runtime::Runtime,
 };
+
+/// A sign-in that was not completed, for everybody who waits for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupted {
+    pub(crate) error: Error,
+    pub(crate) remedy: Remedy,
+}
 
 /// One provider, with everything that it takes to talk to it.
 #[derive(Debug)]
@@ -101,23 +110,43 @@ impl Provider {
         Ok(exchange.accept(response, self.now())?)
     }
 
-    /// Drives a machine that completes a sign-in. Only a request that only reads is repeatable. The response
-    /// to any other one is listened for: it holds the only copy of the first refresh token, and Logto revokes
-    /// the grant if the code comes again.
-    pub(crate) async fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Output, Error> {
+    /// Runs a sign-in to its end. The machine decides what is sent again. The response to a code is listened
+    /// for: it holds the only copy of the first refresh token.
+    pub(crate) async fn complete(
+        &self,
+        mut machine: CompleteSignIn,
+    ) -> Result<SignedIn, Interrupted> {
+        let mut no_response = None;
         loop {
             match machine.poll(self.now()) {
-                Step::Done(output) => return Ok(output),
+                Step::Wait(pause) => self.runtime.sleep(pause).await,
                 Step::Send { endpoint, request } => {
                     let is_repeatable = endpoint.only_reads();
                     let patience = match is_repeatable {
                         true => Patience::Request,
                         false => Patience::Listen,
                     };
-                    let response = self
-                        .send(patience, endpoint, request, is_repeatable)
-                        .await?;
-                    machine.handle(response, self.now());
+                    match self.send(patience, endpoint, request, is_repeatable).await {
+                        Ok(response) => machine.handle(response, self.now()),
+                        Err(Error::Transport { endpoint, source }) => {
+                            machine.handle_failure(NoResponse::from(&source), self.now());
+                            no_response = Some(Error::Transport { endpoint, source });
+                        }
+                        // Something is missing here, so nothing was sent.
+                        Err(error) => {
+                            let remedy = Remedy::SameCallback;
+                            return Err(Interrupted { error, remedy });
+                        }
+                    }
+                }
+                Step::Done(Ok(signed_in)) => return Ok(signed_in),
+                Step::Done(Err(IncompleteSignIn { error, remedy, .. })) => {
+                    // The transport knows more about its failure than the machine does.
+                    let error = match (error, no_response) {
+                        (logto_core::Error::NoResponse { .. }, Some(error)) => error,
+                        (error, _) => error.into(),
+                    };
+                    return Err(Interrupted { error, remedy });
                 }
             }
         }

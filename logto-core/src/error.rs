@@ -36,6 +36,14 @@ pub enum Error {
     /// may succeed later.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
+    /// The request has no response, as the caller of a [`Machine`](crate::Machine) reported.
+    #[error("{endpoint} endpoint: {failure}")]
+    NoResponse {
+        /// The endpoint of the request.
+        endpoint: Endpoint,
+        /// Whether the provider may have received the request.
+        failure: NoResponse,
+    },
     /// The response has a success status but violates the protocol.
     #[error("{0}")]
     Response(#[from] ResponseError),
@@ -59,7 +67,7 @@ impl Error {
             Self::Unavailable(error) => Advice::Retry {
                 after: error.retry_after,
             },
-            Self::Response(_) => Advice::Retry { after: None },
+            Self::Response(_) | Self::NoResponse { .. } => Advice::Retry { after: None },
             Self::Discovery(_) => Advice::FixConfiguration,
             // Signing in again does not make a provider's tokens valid, and an invalid token in a refresh
             // does not end the session.
@@ -73,7 +81,7 @@ impl Error {
         match self {
             Self::Callback(error) => error.code(),
             Self::Server(error) => error.error.as_str(),
-            Self::Unavailable(_) => "temporarily_unavailable",
+            Self::Unavailable(_) | Self::NoResponse { .. } => "temporarily_unavailable",
             Self::Response(_) => "invalid_response",
             Self::Discovery(_) => "invalid_discovery_document",
             Self::Token(_) => "invalid_token",
@@ -148,6 +156,17 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// Why a request has no response. It decides whether the request may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum NoResponse {
+    /// The request was not sent: the name does not resolve, the connection was refused, TLS failed.
+    #[error("could not connect")]
+    NotSent,
+    /// The provider may have processed the request: a reset, a timeout, an unreadable response.
+    #[error("the response was lost")]
+    Lost,
 }
 
 /// The server cannot respond now: 5xx, 429, or a proxy's page instead of JSON.

@@ -3,7 +3,7 @@
 mod request;
 mod response;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -16,7 +16,7 @@ pub(crate) use self::{
     },
 };
 use crate::{
-    error::{Endpoint, Error},
+    error::{Endpoint, Error, NoResponse},
     time::UnixTime,
 };
 
@@ -51,26 +51,34 @@ pub trait Exchange {
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<Self::Output, Error>;
 }
 
-/// A job of one to three round trips, chosen while it runs.
+/// A job of a few round trips, chosen while it runs.
 ///
 /// Call [`poll`](Self::poll), send the request that it returns, pass the response to
-/// [`handle`](Self::handle), and poll again until the job is done:
+/// [`handle`](Self::handle), or its absence to [`handle_failure`](Self::handle_failure), and poll again until
+/// the job is done:
 ///
 /// ```
-/// # use logto_core::{Machine, Step, UnixTime};
+/// # use std::{thread, time::SystemTime};
+/// # use logto_core::{Machine, Step, UnixTime, error::NoResponse};
 /// fn drive<M: Machine>(
 ///     mut machine: M,
-///     now: UnixTime,
-///     send: impl Fn(http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes>,
+///     now: impl Fn() -> UnixTime,
+///     send: impl Fn(http::Request<bytes::Bytes>) -> Result<http::Response<bytes::Bytes>, NoResponse>,
 /// ) -> M::Output {
 ///     loop {
-///         match machine.poll(now) {
-///             Step::Send { request, .. } => machine.handle(send(request), now),
+///         match machine.poll(now()) {
+///             Step::Send { request, .. } => match send(request) {
+///                 Ok(response) => machine.handle(response, now()),
+///                 Err(failure) => machine.handle_failure(failure, now()),
+///             },
+///             Step::Wait(pause) => thread::sleep(pause),
 ///             Step::Done(output) => return output,
 ///         }
 ///     }
 /// }
 /// ```
+///
+/// The machine decides which requests are sent again; its caller repeats none.
 pub trait Machine {
     /// The result of the job.
     type Output;
@@ -81,6 +89,9 @@ pub trait Machine {
 
     /// Takes the response to the request of the last [`Step::Send`], received at `now`.
     fn handle(&mut self, response: Response<Bytes>, now: UnixTime);
+
+    /// Reports at `now` that the request of the last [`Step::Send`] has no response.
+    fn handle_failure(&mut self, failure: NoResponse, now: UnixTime);
 }
 
 /// What a [`Machine`] needs next. `Debug` shows the method and URL of a request, not its content.
@@ -91,12 +102,13 @@ pub trait Machine {
 pub enum Step<T> {
     /// Send this request and pass its response to [`Machine::handle`].
     Send {
-        /// The endpoint of the request. [`Endpoint::only_reads`] says whether the request can be sent again
-        /// if its response was lost.
+        /// The endpoint of the request.
         endpoint: Endpoint,
         /// The request.
         request: Request<Bytes>,
     },
+    /// Wait this long, then poll again.
+    Wait(Duration),
     /// The job has ended.
     Done(T),
 }
@@ -116,6 +128,7 @@ impl<T: fmt::Debug> fmt::Debug for Step<T> {
             Self::Send { request, .. } => {
                 write!(f, "Send({} {})", request.method(), request.uri())
             }
+            Self::Wait(pause) => f.debug_tuple("Wait").field(pause).finish(),
             Self::Done(output) => f.debug_tuple("Done").field(output).finish(),
         }
     }

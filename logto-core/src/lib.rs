@@ -27,7 +27,7 @@
 //! # A sign-in, driven by hand
 //!
 //! ```
-//! # use logto_core::{sign_in::*, metadata::*, jwt::*, *};
+//! # use logto_core::{error::NoResponse, sign_in::*, metadata::*, jwt::*, *};
 //! # use std::sync::Arc;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # #[cfg(feature = "aws-lc")] {
@@ -58,13 +58,17 @@
 //! let mut machine = CompleteSignIn::new(&config, &metadata, resumed, keys);
 //! let signed_in = loop {
 //!     match machine.poll(now) {
-//!         Step::Send { request, .. } => machine.handle(send(request)?, now),
+//!         Step::Send { request, .. } => match send(request) {
+//!             Ok(response) => machine.handle(response, now),
+//!             Err(_) => machine.handle_failure(NoResponse::Lost, now),
+//!         },
+//!         Step::Wait(pause) => std::thread::sleep(pause),
 //!         Step::Done(output) => break output,
 //!     }
 //! };
 //! match signed_in {
 //!     Ok(signed_in) => println!("hello {}", signed_in.session.claims().sub),
-//!     Err(error) => println!("{error}: {:?}", error.advice()),
+//!     Err(incomplete) => println!("{incomplete}: {:?}", incomplete.remedy),
 //! }
 //! # }
 //! # Ok(()) }

@@ -11,6 +11,7 @@ use logto_client::{
     core::{
         Exchange, LogtoConfig, Machine, Session, SignIn, Step, TokenTarget, UnixTime,
         discovery::{Discover, FetchKeys, FetchedKeys},
+        error::NoResponse,
         exchange::MAX_BODY,
         jwt::{AwsLcVerifier, KeySet},
         metadata::ProviderMetadata,
@@ -54,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let resumed = pending.resume(callback, &config, &metadata, driver.now())?;
     let keys = ProviderKeys::new(None, Arc::new(AwsLcVerifier));
     let machine = CompleteSignIn::new(&config, &metadata, resumed, keys);
-    let SignedIn { session, keys, .. } = driver.drive(machine)??;
+    let SignedIn { session, keys, .. } = driver.drive(machine)?;
     println!("signed in {}", session.claims().sub);
 
     // A token for an API. The session is kept whether or not there is a token: it may hold the only copy
@@ -136,11 +137,15 @@ impl Driver {
         Ok(exchange.accept(response, self.now())?)
     }
 
-    fn drive<M: Machine>(&self, mut machine: M) -> Result<M::Output, ureq::Error> {
+    fn drive<M: Machine>(&self, mut machine: M) -> M::Output {
         loop {
             match machine.poll(self.now()) {
-                Step::Send { request, .. } => machine.handle(self.send(request)?, self.now()),
-                Step::Done(output) => return Ok(output),
+                Step::Send { request, .. } => match self.send(request) {
+                    Ok(response) => machine.handle(response, self.now()),
+                    Err(error) => machine.handle_failure(no_response(&error), self.now()),
+                },
+                Step::Wait(pause) => sleep(pause),
+                Step::Done(output) => return output,
             }
         }
     }
@@ -153,6 +158,14 @@ impl Driver {
         let (head, mut body) = response.into_parts();
         let body = body.with_config().limit(MAX_BODY as u64).read_to_vec()?;
         Ok(Response::from_parts(head, body.into()))
+    }
+}
+
+/// Whether a request without a response has left: a code that may have arrived is not sent again.
+const fn no_response(error: &ureq::Error) -> NoResponse {
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => NoResponse::NotSent,
+        _ => NoResponse::Lost,
     }
 }
 

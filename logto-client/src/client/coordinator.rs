@@ -9,8 +9,12 @@ use logto_core::LogtoConfig;
 
 use super::CompletedSignIn;
 use crate::{
-    context::BuildError, error::Error, ledger::LedgerLimits, provider::ProviderCache,
-    refresh::Memory, single_flight::SingleFlight, ttl_map::TtlMap,
+    context::BuildError,
+    ledger::LedgerLimits,
+    provider::{Interrupted, ProviderCache},
+    refresh::Memory,
+    single_flight::SingleFlight,
+    ttl_map::TtlMap,
 };
 
 /// How many redeemed callbacks and used logout tokens are remembered.
@@ -49,8 +53,8 @@ pub(super) struct Common {
     pub(super) provider_cache: Arc<ProviderCache>,
     pub(super) memory: Arc<Memory>,
     /// Callbacks whose code is being redeemed, by the hash of their `state`.
-    pub(super) sign_ins: SingleFlight<[u8; 32], Result<CompletedSignIn, Error>>,
-    /// Callbacks whose code was sent to the provider.
+    pub(super) sign_ins: SingleFlight<[u8; 32], Result<CompletedSignIn, Interrupted>>,
+    /// Callbacks whose code was sent to the provider, and may be spent.
     pub(super) redeemed: TtlMap<[u8; 32], ()>,
     /// Logout tokens that were used, by their `jti`.
     pub(super) logout_tokens: TtlMap<String, ()>,

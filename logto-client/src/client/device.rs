@@ -51,7 +51,10 @@ impl LogtoClient {
                 Ok((DevicePoll::Approved(tokens), keys)) => {
                     let resumed = device.resume(tokens, session_id);
                     let machine = CompleteSignIn::new(&provider.config, &metadata, resumed, keys);
-                    return Ok(self.finish(machine, &[]).await?.session);
+                    let completed = self.finish(machine, &[]).await;
+                    return completed
+                        .map(|completed| completed.session)
+                        .map_err(|interrupted| interrupted.error);
                 }
                 Ok((DevicePoll::Denied, _)) => return Err(Error::Device(DeviceEnd::Denied)),
                 Ok((DevicePoll::Expired, _)) => return Err(Error::Device(DeviceEnd::Expired)),

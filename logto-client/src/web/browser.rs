@@ -1,5 +1,5 @@
-//! What tells a browser from others: a sealed cookie that binds sign-ins to it, and remembers which of
-//! its callbacks were answered.
+//! What tells a browser from others: a sealed cookie that binds sign-ins to it, and remembers what became
+//! of its callbacks.
 //!
 //! A sign-in itself is sealed into the `state` of its URL (see [`start`](super::start)), so it takes no
 //! room in cookies, and any number can be under way in one browser. The cookie is all that the callback
@@ -10,12 +10,13 @@ use subtle::ConstantTimeEq;
 
 use crate::entropy::{Entropy, EntropyError, random};
 
-/// How many answered callbacks a browser remembers. A code lives for a minute; after that the provider
-/// refuses it without ending the grant.
-const MAX_ANSWERED: usize = 8;
+/// How many callbacks a browser remembers. A code lives for a minute; after that the provider refuses it
+/// without ending the grant, and the sign-in starts again.
+const MAX_ENDED: usize = 8;
 
 const ID_LEN: usize = 16;
-const FINGERPRINT_LEN: usize = 8;
+const FINGERPRINT_LEN: usize = 7;
+const ENDED_LEN: usize = 1 + FINGERPRINT_LEN;
 
 /// Which browser a sign-in was started in: 128 bits that nobody else knows.
 #[derive(Clone, Copy)]
@@ -25,8 +26,29 @@ pub(super) struct BrowserId([u8; ID_LEN]);
 #[derive(Clone)]
 pub(super) struct Browser {
     id: BrowserId,
-    /// Fingerprints of the states that were answered, the oldest first.
-    answered: Vec<[u8; FINGERPRINT_LEN]>,
+    /// The callbacks that are over, the oldest first.
+    ended: Vec<Ended>,
+}
+
+/// A callback that is over.
+#[derive(Clone, Copy)]
+struct Ended {
+    /// Of its state.
+    fingerprint: [u8; FINGERPRINT_LEN],
+    end: End,
+}
+
+/// How a callback ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The user is signed in.
+    SignedIn = 1,
+    /// The user cancelled at Logto.
+    Cancelled = 2,
+    /// Its code may be spent, and nobody is signed in.
+    Interrupted = 3,
+    /// It was refused, or another attempt would end in the same way.
+    Refused = 4,
 }
 
 impl BrowserId {
@@ -67,7 +89,7 @@ impl Browser {
     const fn with_id(id: BrowserId) -> Self {
         Self {
             id,
-            answered: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -75,34 +97,62 @@ impl Browser {
         self.id
     }
 
-    /// Whether the callback with this `state` was answered.
-    pub(super) fn has_answered(&self, state: &str) -> bool {
-        self.answered.contains(&fingerprint(state))
+    /// How the callback with this `state` ended, if it did.
+    pub(super) fn end_of(&self, state: &str) -> Option<End> {
+        let fingerprint = fingerprint(state);
+        let mut ended = self.ended.iter();
+        ended
+            .find(|ended| ended.fingerprint == fingerprint)
+            .map(|ended| ended.end)
     }
 
-    /// Remembers that the callback with this `state` was answered.
-    pub(super) fn answer(&mut self, state: &str) {
-        if !self.has_answered(state) {
-            self.answered.push(fingerprint(state));
-            let surplus = self.answered.len().saturating_sub(MAX_ANSWERED);
-            self.answered.drain(..surplus);
-        }
+    /// Remembers how the callback with this `state` ended.
+    pub(super) fn end(&mut self, state: &str, end: End) {
+        let fingerprint = fingerprint(state);
+        self.ended.retain(|ended| ended.fingerprint != fingerprint);
+        self.ended.push(Ended { fingerprint, end });
+        let surplus = self.ended.len().saturating_sub(MAX_ENDED);
+        self.ended.drain(..surplus);
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.id.0.to_vec();
-        bytes.extend(self.answered.as_flattened());
+        for ended in &self.ended {
+            bytes.push(ended.end as u8);
+            bytes.extend(ended.fingerprint);
+        }
         bytes
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (id, answered) = bytes.split_first_chunk()?;
-        let answered = answered.chunks_exact(FINGERPRINT_LEN);
-        let answered = answered.filter_map(|chunk| chunk.try_into().ok());
+        let (id, ended) = bytes.split_first_chunk()?;
+        let ended = ended.chunks_exact(ENDED_LEN).filter_map(Ended::from_bytes);
         Some(Self {
             id: BrowserId(*id),
-            answered: answered.take(MAX_ANSWERED).collect(),
+            ended: ended.take(MAX_ENDED).collect(),
         })
+    }
+}
+
+impl Ended {
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (end, fingerprint) = bytes.split_first()?;
+        Some(Self {
+            fingerprint: fingerprint.try_into().ok()?,
+            end: End::from_byte(*end)?,
+        })
+    }
+}
+
+impl End {
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::SignedIn),
+            2 => Some(Self::Cancelled),
+            3 => Some(Self::Interrupted),
+            4 => Some(Self::Refused),
+            _ => None,
+        }
     }
 }
 
@@ -122,18 +172,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c8_a_browser_remembers_the_last_callbacks_that_it_answered() {
+    fn c8_a_browser_remembers_how_its_last_callbacks_ended() {
+        let ends = [
+            End::SignedIn,
+            End::Cancelled,
+            End::Interrupted,
+            End::Refused,
+        ];
         let mut browser = Browser::of_session("cookie");
         for n in 0..20 {
-            let state = format!("state {n}");
-            assert!(!browser.has_answered(&state));
-            browser.answer(&state);
-            browser.answer(&state);
+            let (state, end) = (format!("state {n}"), ends[n % 4]);
+            assert_eq!(browser.end_of(&state), None);
+            browser.end(&state, End::Refused);
+            browser.end(&state, end);
             browser = Browser::from_bytes(&browser.to_bytes()).unwrap();
-            assert!(browser.has_answered(&state));
-            assert!(browser.to_bytes().len() <= ID_LEN + MAX_ANSWERED * FINGERPRINT_LEN);
+            assert_eq!(browser.end_of(&state), Some(end));
+            assert!(browser.to_bytes().len() <= ID_LEN + MAX_ENDED * ENDED_LEN);
         }
-        assert!((12..20).all(|n| browser.has_answered(&format!("state {n}"))));
+        for n in 12..20 {
+            assert_eq!(browser.end_of(&format!("state {n}")), Some(ends[n % 4]));
+        }
     }
 
     #[test]

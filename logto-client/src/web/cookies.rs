@@ -146,7 +146,7 @@ const COOKIE_LIMIT: usize = 4_096;
 
 const BROWSER_SUFFIX: &str = ".browser";
 const BROWSER_MAX_AGE: &str = "; Max-Age=3600";
-/// The longest value of the browser's cookie: a sealed id and eight fingerprints.
+/// The longest value of the browser's cookie: a sealed id, and what became of eight callbacks.
 const MAX_BROWSER_LEN: usize = 168;
 
 const DELETED: &str = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";

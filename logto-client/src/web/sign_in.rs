@@ -5,20 +5,20 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
 use logto_core::{
     SignIn,
-    error::{Advice, CallbackError, UsageError},
+    error::{CallbackError, UsageError},
     sign_in::{Callback, PendingSignIn, ReturnTo},
 };
 use url::Url;
 
 use super::{
-    browser::Browser,
+    browser::{Browser, End},
     cookies::RequestCookies,
     initiator, respond,
     routes::{LogtoWeb, append},
     start::Start,
 };
 use crate::{
-    client::CompletedSignIn,
+    client::{CompletedSignIn, IncompleteSignIn, NextStep},
     entropy::random,
     error::{Error, RequestError},
     event::Event,
@@ -50,9 +50,24 @@ pub enum CallbackOutcome {
     /// The user is signed in.
     SignedIn(CompletedSignIn),
     /// The same sign-in starts again at this URL of Logto, once, because it cannot be completed as it was
-    /// started: another tab took the browser's cookie at the same moment, or the application was
-    /// configured anew meanwhile. The user's session at Logto usually makes it invisible.
+    /// started: its code may be spent although nobody is signed in, another tab took the browser's cookie at
+    /// the same moment, or the application was configured anew meanwhile. It asks for the same as the
+    /// first one, without a one-time token. The user's session at Logto usually makes it invisible.
     StartsAgain(Url),
+    /// This callback was answered before, and the user is signed in: a reload, or a page of the history.
+    AlreadySignedIn {
+        /// Where the user wanted to go: a path on the application's own origin.
+        return_to: String,
+    },
+    /// The user, or a rule at Logto, said no (`access_denied`). Who was signed in still is. Show a page
+    /// that says so, with a link to where the user may go on.
+    Cancelled {
+        /// Where the user wanted to go: a path on the application's own origin. A page that needs a session
+        /// sends the user to Logto again.
+        return_to: String,
+        /// What Logto said.
+        error: Error,
+    },
 }
 
 impl LogtoWeb {
@@ -81,7 +96,7 @@ impl LogtoWeb {
                 None => Browser::new(&**self.client.entropy())?,
             },
         };
-        let (url, set_cookie) = self.start(&browser, sign_in, 0).await?;
+        let (url, set_cookie) = self.start(&browser, sign_in).await?;
         let mut response = respond::see_other(url.as_str());
         append(response.headers_mut(), [set_cookie]);
         Ok(response)
@@ -91,14 +106,12 @@ impl LogtoWeb {
         &self,
         browser: &Browser,
         sign_in: &SignIn,
-        restarts: u8,
     ) -> Result<(Url, HeaderValue), Error> {
         let config = self.client.config();
         let mut start = Start {
             browser: browser.id(),
             seed: random(&**self.client.entropy())?,
             at: self.client.clock().now(),
-            restarts,
             is_current: true,
             sign_in: sign_in.clone(),
         };
@@ -149,7 +162,7 @@ impl LogtoWeb {
             HeaderValue::from_static("no-referrer"),
         );
         let outcome = self.complete(parts, body, &mut headers).await;
-        if let Err(error) = &outcome {
+        if let Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) = &outcome {
             self.tell_failed(error);
         }
         CallbackAnswer { outcome, headers }
@@ -189,35 +202,86 @@ impl LogtoWeb {
                 _ => Err(CallbackError::NoPendingSignIn.into()),
             };
         };
-        if browser.has_answered(&state) {
-            return Err(CallbackError::NoPendingSignIn.into());
+        match browser.end_of(&state) {
+            None => {}
+            Some(End::Refused) => return Err(CallbackError::NoPendingSignIn.into()),
+            Some(End::Cancelled) => {
+                let error = callback.error().cloned();
+                let error = error.map_or(CallbackError::NoPendingSignIn, CallbackError::Server);
+                return Ok(CallbackOutcome::Cancelled {
+                    return_to: self.destination(&start),
+                    error: error.into(),
+                });
+            }
+            Some(End::SignedIn) if self.read_only_session(&parts.headers).await?.is_some() => {
+                let return_to = self.destination(&start);
+                return Ok(CallbackOutcome::AlreadySignedIn { return_to });
+            }
+            Some(End::SignedIn | End::Interrupted) => {
+                return self.start_again(&browser, &start, answer).await;
+            }
         }
         if !start.is_current {
             return self.start_again(&browser, &start, answer).await;
         }
         let sign_in = start.sign_in.clone().state(state.clone());
-        let (_, pending) = self
+        let pending = self
             .client
-            .start_sign_in(&sign_in, &start.random(), start.at)
+            .restore_sign_in(&sign_in, &start.random(), start.at)
             .await?;
         let previous = request_cookies.handles();
         let completed = self
             .client
             .complete_sign_in(Some(pending), callback, &previous)
             .await;
-        let is_over = |error: &Error| {
-            !matches!(error.advice(), Advice::Retry { .. }) || self.client.has_redeemed(&state)
+        let IncompleteSignIn { error, next } = match completed {
+            Ok(completed) => {
+                browser.end(&state, End::SignedIn);
+                append(answer, [self.browser_cookie(&browser)?]);
+                return self.arrive(completed, &request_cookies, answer);
+            }
+            Err(incomplete) => incomplete,
         };
-        if completed.as_ref().err().is_none_or(is_over) {
-            browser.answer(&state);
-            append(answer, [self.browser_cookie(&browser)?]);
+        let end = match &next {
+            NextStep::SameCallback(_) => return Err(error),
+            NextStep::StartAgain(_) => End::Interrupted,
+            NextStep::Cancelled { .. } => End::Cancelled,
+            NextStep::None => End::Refused,
+        };
+        browser.end(&state, end);
+        match (next, &error) {
+            // It would fail again at once. A reload starts again.
+            (NextStep::StartAgain(_), Error::Storage(_)) => {}
+            (NextStep::StartAgain(again), _) => {
+                // If that fails, a reload starts again.
+                if let Ok((url, set_cookie)) = self.start(&browser, &again).await {
+                    append(answer, [set_cookie]);
+                    self.tell_started_again(error.to_string());
+                    return Ok(CallbackOutcome::StartsAgain(url));
+                }
+            }
+            (NextStep::Cancelled { return_to }, _) => {
+                append(answer, [self.browser_cookie(&browser)?]);
+                return Ok(CallbackOutcome::Cancelled { return_to, error });
+            }
+            _ => {}
         }
-        let mut completed = completed?;
+        append(answer, [self.browser_cookie(&browser)?]);
+        Err(error)
+    }
+
+    /// Lets the browser know the new session, and shortens the way on to what the response has room for.
+    fn arrive(
+        &self,
+        mut completed: CompletedSignIn,
+        request_cookies: &RequestCookies<'_>,
+        answer: &mut HeaderMap,
+    ) -> Result<CallbackOutcome, Error> {
         let handle = completed.session.handle();
         let write = |return_to: &str| {
             let location = respond::header_len(header::LOCATION.as_str().len(), return_to.len());
             let taken = respond::headers_len(answer).saturating_add(location);
-            self.cookies.write(&request_cookies, &handle, taken)
+            self.cookies.write(request_cookies, &handle, taken)
         };
         let mut written = write(&completed.return_to)?;
         // Rather at the front page than nowhere.
@@ -240,13 +304,25 @@ impl LogtoWeb {
         answer: &mut HeaderMap,
     ) -> Result<CallbackOutcome, Error> {
         let age = self.client.clock().now().since(start.at);
-        if start.restarts > 0 || age >= PendingSignIn::LIFETIME {
-            return Err(CallbackError::NoPendingSignIn.into());
-        }
-        let restarts = start.restarts.saturating_add(1);
-        let (url, set_cookie) = self.start(browser, &start.sign_in, restarts).await?;
+        let again = start
+            .sign_in
+            .again()
+            .filter(|_| age < PendingSignIn::LIFETIME);
+        let again = again.ok_or(CallbackError::NoPendingSignIn)?;
+        let (url, set_cookie) = self.start(browser, &again).await?;
         append(answer, [set_cookie]);
+        self.tell_started_again(CallbackError::NoPendingSignIn.to_string());
         Ok(CallbackOutcome::StartsAgain(url))
+    }
+
+    fn tell_started_again(&self, reason: String) {
+        let observer = self.client.observer();
+        observer.on_event(&Event::SignInStartedAgain { reason });
+    }
+
+    fn destination(&self, start: &Start) -> String {
+        let destination = start.sign_in.destination(self.client.config());
+        destination.as_str().to_owned()
     }
 
     /// The browsers that the cookies name: one, unless a parent domain sets another.
@@ -297,12 +373,15 @@ impl LogtoWeb {
 }
 
 impl CallbackAnswer {
-    /// The whole response: a redirect to where the user wanted to go, or the error.
+    /// The whole response: a redirect to where the user wanted to go, or the error. A cancelled sign-in is
+    /// answered as an error with the code `access_denied`; look at [`outcome`](Self::outcome) first to show a page
+    /// instead.
     pub fn into_response(self) -> Response<Bytes> {
         let mut response = match &self.outcome {
             Ok(CallbackOutcome::SignedIn(completed)) => respond::see_other(&completed.return_to),
             Ok(CallbackOutcome::StartsAgain(url)) => respond::see_other(url.as_str()),
-            Err(error) => respond::refusal(error),
+            Ok(CallbackOutcome::AlreadySignedIn { return_to }) => respond::see_other(return_to),
+            Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) => respond::refusal(error),
         };
         response.headers_mut().remove(header::VARY);
         response.headers_mut().extend(self.headers);

@@ -7,7 +7,8 @@
 //!
 //! It holds as little as will do. The secrets of the sign-in (verifier, nonce, the id of the session to
 //! come) follow from one seed, and what is as configured is not repeated; a fingerprint tells whether the
-//! configuration is still the same at the callback.
+//! configuration is still the same at the callback. The [`SignIn`] in it counts how often the same sign-in
+//! was started again by itself.
 
 use hkdf::Hkdf;
 use logto_core::{LogtoConfig, SignIn, UnixTime, sign_in::SIGN_IN_RANDOM_BYTES};
@@ -16,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::browser::BrowserId;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const SEED_LEN: usize = 32;
 const TIME_LEN: usize = 8;
 const FINGERPRINT_LEN: usize = 8;
@@ -27,8 +28,6 @@ pub(super) struct Start {
     pub(super) browser: BrowserId,
     pub(super) seed: [u8; SEED_LEN],
     pub(super) at: UnixTime,
-    /// How often the same sign-in was started before, without the user's asking.
-    pub(super) restarts: u8,
     /// Whether the configuration asks for the same as it did then. A code is bound to the redirect URI, and
     /// the session to the scopes and resources, so that otherwise the sign-in cannot be completed.
     pub(super) is_current: bool,
@@ -49,7 +48,7 @@ impl Start {
         &self,
         config: &LogtoConfig,
     ) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
-        let mut bytes = Zeroizing::new(vec![FORMAT, self.restarts]);
+        let mut bytes = Zeroizing::new(vec![FORMAT]);
         bytes.extend_from_slice(self.browser.as_bytes());
         bytes.extend_from_slice(&self.seed);
         bytes.extend_from_slice(&self.at.as_secs().to_be_bytes());
@@ -60,7 +59,7 @@ impl Start {
 
     /// What [`encode`](Self::encode) wrote.
     pub(super) fn decode(bytes: &[u8], config: &LogtoConfig) -> Option<Self> {
-        let ([FORMAT, restarts], rest) = bytes.split_first_chunk()? else {
+        let ([FORMAT], rest) = bytes.split_first_chunk()? else {
             return None;
         };
         let (browser, rest) = rest.split_first_chunk::<{ BrowserId::LEN }>()?;
@@ -71,7 +70,6 @@ impl Start {
             browser: BrowserId::from_bytes(*browser),
             seed: *seed,
             at: UnixTime::from_secs(i64::from_be_bytes(*at)),
-            restarts: *restarts,
             is_current: *asked == fingerprint(config),
             sign_in: serde_json::from_slice(sign_in).ok()?,
         })

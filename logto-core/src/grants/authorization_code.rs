@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use url::Url;
 
 use super::TokenResponse;
 use crate::{
     client_authentication::ClientEndpoint,
     config::LogtoConfig,
-    error::{Endpoint, Error},
-    exchange::Exchange,
+    error::{Endpoint, Error, Unavailable},
+    exchange::{self, Exchange},
     metadata::ProviderMetadata,
     secret::Secret,
     time::UnixTime,
@@ -64,6 +64,18 @@ impl RedeemCode {
             redirect_uri,
             requested_scopes,
             requested_at: now,
+        }
+    }
+
+    /// The error of a response that certainly left the code unspent: 429, which turns a request away without
+    /// looking at it. Any other failure may come after the code was spent, also one that a proxy reports.
+    pub(crate) fn turned_away(response: &Response<Bytes>, now: UnixTime) -> Option<Unavailable> {
+        if response.status() != StatusCode::TOO_MANY_REQUESTS {
+            return None;
+        }
+        match exchange::success(Self::ENDPOINT, response, now) {
+            Err(Error::Unavailable(error)) => Some(error),
+            _ => None,
         }
     }
 }

@@ -7,13 +7,13 @@ use http::Response;
 use serde_json::Value;
 
 use super::{
-    ReturnTo,
+    Retries, ReturnTo,
     key_search::{KeySearch, ProviderKeys},
 };
 use crate::{
     claims::IdTokenClaims,
     config::LogtoConfig,
-    error::{Error, TokenError, UsageError},
+    error::{Advice, Endpoint, Error, NoResponse, OAuthErrorCode, TokenError, UsageError},
     exchange::{Exchange, Machine, Step},
     grants::{RedeemCode, UnverifiedTokens},
     id_token::IdTokenVerification,
@@ -55,12 +55,16 @@ pub(super) struct Expected {
 pub(super) enum State {
     Redeem(RedeemCode),
     Verify(UnverifiedTokens),
-    Failed(Error),
+    Failed(IncompleteSignIn),
     Done,
 }
 
 /// Completes a sign-in: redeems the code of a callback, and verifies the ID token. Fetches the key set if
 /// there is none or it lacks the token's key.
+///
+/// A code is sent once. Only a request that certainly did not spend it is sent again, within four seconds: one
+/// that did not leave, or was turned away with 429. A key set that cannot be fetched is asked for again for
+/// a quarter of a minute, as the code is spent by then and its response is held here.
 ///
 /// No token of the response is available until all checks have passed.
 #[derive(Debug)]
@@ -68,6 +72,34 @@ pub struct CompleteSignIn {
     config: LogtoConfig,
     keys: KeySearch,
     sign_in: ResumedSignIn,
+    redemption: Retries,
+    key_fetches: Retries,
+    pause: Option<Duration>,
+}
+
+/// Why a sign-in was not completed, and what can be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+#[non_exhaustive]
+pub struct IncompleteSignIn {
+    /// What went wrong.
+    pub error: Error,
+    /// What can be done.
+    pub remedy: Remedy,
+}
+
+/// What can be done about a sign-in that was not completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// The code is not spent. As long as it lives, a minute at Logto, the same callback can be completed
+    /// with the same [`PendingSignIn`](super::PendingSignIn).
+    SameCallback,
+    /// The code may be spent. It must not be sent again, which would end the grant; a new sign-in, as
+    /// [`PendingSignIn::again`](super::PendingSignIn::again) gives it, replaces this one.
+    NewSignIn,
+    /// None: another attempt would end in the same way.
+    None,
 }
 
 /// A completed sign-in.
@@ -96,6 +128,9 @@ impl CompleteSignIn {
             config: config.clone(),
             keys: KeySearch::new(metadata, keys),
             sign_in,
+            redemption: Retries::before_redemption(),
+            key_fetches: Retries::with_tokens(),
+            pause: None,
         }
     }
 
@@ -139,10 +174,63 @@ impl CompleteSignIn {
     }
 }
 
+impl CompleteSignIn {
+    /// The code is not spent: the request did not leave, or was turned away.
+    fn not_redeemed(&mut self, redeem: RedeemCode, error: Error, now: UnixTime) -> State {
+        self.pause = self.redemption.after_failure(retry_after(&error), now);
+        match self.pause {
+            Some(_) => State::Redeem(redeem),
+            None => State::failed(error, Remedy::SameCallback),
+        }
+    }
+
+    /// The code is spent and the key set could not be fetched.
+    fn not_verified(&mut self, tokens: UnverifiedTokens, error: Error, now: UnixTime) -> State {
+        if !error.advice().is_retry() {
+            return State::failed(error, Remedy::None);
+        }
+        self.pause = self.key_fetches.after_failure(retry_after(&error), now);
+        match self.pause {
+            Some(_) => State::Verify(tokens),
+            None => State::failed(error, Remedy::NewSignIn),
+        }
+    }
+}
+
+impl State {
+    const fn failed(error: Error, remedy: Remedy) -> Self {
+        Self::Failed(IncompleteSignIn { error, remedy })
+    }
+
+    /// The answer to a code that is no success, or cannot be read.
+    fn refused(error: Error) -> Self {
+        let may_be_spent = match &error {
+            // Another process, or an earlier request, was faster, or the callback came too late.
+            Error::Server(server) if server.error == OAuthErrorCode::InvalidGrant => true,
+            error => error.advice().is_retry(),
+        };
+        let remedy = match may_be_spent {
+            true => Remedy::NewSignIn,
+            false => Remedy::None,
+        };
+        Self::failed(error, remedy)
+    }
+}
+
+fn retry_after(error: &Error) -> Option<Duration> {
+    match error.advice() {
+        Advice::Retry { after } => after,
+        _ => None,
+    }
+}
+
 impl Machine for CompleteSignIn {
-    type Output = Result<SignedIn, Error>;
+    type Output = Result<SignedIn, IncompleteSignIn>;
 
     fn poll(&mut self, now: UnixTime) -> Step<Self::Output> {
+        if let Some(pause) = self.pause.take() {
+            return Step::Wait(pause);
+        }
         match mem::replace(&mut self.sign_in.state, State::Done) {
             State::Redeem(redeem) => {
                 let step = Step::send(&redeem);
@@ -156,25 +244,48 @@ impl Machine for CompleteSignIn {
                         self.keys.fetch()
                     }
                     Some(Ok(claims)) => Step::Done(Ok(self.signed_in(tokens, claims, now))),
-                    Some(Err(error)) => Step::Done(Err(error.into())),
+                    Some(Err(error)) => Step::Done(Err(IncompleteSignIn {
+                        error: error.into(),
+                        remedy: Remedy::None,
+                    })),
                 }
             }
-            State::Failed(error) => Step::Done(Err(error)),
-            State::Done => Step::Done(Err(UsageError::AlreadyDone.into())),
+            State::Failed(incomplete) => Step::Done(Err(incomplete)),
+            State::Done => Step::Done(Err(IncompleteSignIn {
+                error: UsageError::AlreadyDone.into(),
+                remedy: Remedy::None,
+            })),
         }
     }
 
     fn handle(&mut self, response: Response<Bytes>, now: UnixTime) {
         self.sign_in.state = match mem::replace(&mut self.sign_in.state, State::Done) {
-            State::Redeem(redeem) => match redeem.accept(response, now) {
-                Ok(tokens) => State::Verify(tokens),
-                Err(error) => State::Failed(error),
+            State::Redeem(redeem) => match RedeemCode::turned_away(&response, now) {
+                Some(error) => self.not_redeemed(redeem, error.into(), now),
+                None => match redeem.accept(response, now) {
+                    Ok(tokens) => State::Verify(tokens),
+                    Err(error) => State::refused(error),
+                },
             },
             State::Verify(tokens) => match self.keys.accept(response, now) {
                 Ok(()) => State::Verify(tokens),
-                Err(error) => State::Failed(error),
+                Err(error) => self.not_verified(tokens, error, now),
             },
             state => state,
+        };
+    }
+
+    fn handle_failure(&mut self, failure: NoResponse, now: UnixTime) {
+        let error = |endpoint| Error::NoResponse { endpoint, failure };
+        self.sign_in.state = match (mem::replace(&mut self.sign_in.state, State::Done), failure) {
+            (State::Redeem(redeem), NoResponse::NotSent) => {
+                self.not_redeemed(redeem, error(Endpoint::Token), now)
+            }
+            (State::Redeem(_), NoResponse::Lost) => {
+                State::failed(error(Endpoint::Token), Remedy::NewSignIn)
+            }
+            (State::Verify(tokens), _) => self.not_verified(tokens, error(Endpoint::Keys), now),
+            (state, _) => state,
         };
     }
 }

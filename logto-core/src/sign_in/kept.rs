@@ -45,6 +45,16 @@ struct Kept {
     form_post: bool,
     #[serde(rename = "x", skip_serializing_if = "Vec::is_empty")]
     extra: Vec<(String, String)>,
+    #[serde(rename = "n", skip_serializing_if = "is_zero")]
+    restarts: u8,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+const fn is_zero(count: &u8) -> bool {
+    *count == 0
 }
 
 impl Serialize for SignIn {
@@ -87,6 +97,7 @@ impl From<SignIn> for Kept {
             google_one_tap_credential: _,
             // Belongs to a single start.
             state: _,
+            restarts,
         } = sign_in;
         Self {
             redirect_uri,
@@ -105,6 +116,7 @@ impl From<SignIn> for Kept {
             acr_values,
             form_post,
             extra,
+            restarts,
         }
     }
 }
@@ -138,6 +150,7 @@ impl TryFrom<Kept> for SignIn {
             one_time_token: None,
             google_one_tap_credential: None,
             state: None,
+            restarts: kept.restarts,
         })
     }
 }

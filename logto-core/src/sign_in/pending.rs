@@ -3,11 +3,10 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use url::Url;
 
 use super::{
-    Callback, ResumedSignIn, ReturnTo,
+    Callback, ResumedSignIn, ReturnTo, SignIn,
     complete::{Expected, State},
 };
 use crate::{
@@ -17,10 +16,13 @@ use crate::{
 
 /// The state of a sign-in between its start and its callback.
 ///
-/// It contains the secrets that bind the callback to this browser: keep it sealed, bind it to the browser
-/// that started the sign-in, and pass it to [`resume`](Self::resume) once. A browser can have several, one
-/// for each tab; [`matches`](Self::matches) finds the right one. It expires after an hour, as long as Logto
-/// waits for the user.
+/// It contains the secrets that bind the callback to this browser: keep it sealed, and bind it to the browser
+/// that started the sign-in. A browser can have several, one for each tab; [`matches`](Self::matches) finds the
+/// right one. It expires after an hour, as long as Logto waits for the user.
+///
+/// [`resume`](Self::resume) consumes it. Keep a copy until the result of the sign-in is known: an
+/// [`IncompleteSignIn`](super::IncompleteSignIn) says whether the same callback can be tried again. It also
+/// contains the [`SignIn`] without what is valid for one use, to start the same sign-in again.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingSignIn {
     pub(super) issuer: String,
@@ -32,10 +34,9 @@ pub struct PendingSignIn {
     pub(super) session_id: SessionId,
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,
-    pub(super) max_age: Option<Duration>,
-    pub(super) acr_values: Vec<String>,
     pub(super) return_to: ReturnTo,
-    pub(super) app_state: Option<Value>,
+    /// What the application asked for, to check the answer and to start again.
+    pub(super) sign_in: SignIn,
     pub(super) created_at: UnixTime,
 }
 
@@ -63,6 +64,13 @@ impl PendingSignIn {
         &self.return_to
     }
 
+    /// The sign-in to start instead of this one if its code may be spent; `None` if this one was started
+    /// again already. See [`SignIn::again`].
+    pub fn again(&self) -> Option<SignIn> {
+        let again = self.sign_in.again()?;
+        Some(again.return_to(self.return_to.as_str()))
+    }
+
     /// Whether the callback has the `state` of this sign-in, compared in constant time.
     pub fn matches(&self, callback: &Callback) -> bool {
         callback
@@ -73,8 +81,7 @@ impl PendingSignIn {
 
     /// Verifies the callback and consumes the pending sign-in.
     ///
-    /// Once `state` has matched, delete the pending sign-in whatever this returns: a callback is accepted
-    /// once. The checks are, in this order: `state`; age; the redirect URI, if the callback knows its own;
+    /// Once `state` has matched, delete the pending sign-in if this fails: a refused callback stays refused. The checks are, in this order: `state`; age; the redirect URI, if the callback knows its own;
     /// `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)), also for errors; and then the provider's
     /// error. The order matters: an attacker who does not know `state` learns nothing and ends nothing.
     ///
@@ -138,14 +145,14 @@ impl PendingSignIn {
                 issuer: self.issuer,
                 client_id: self.client_id,
                 nonce: Some(self.nonce),
-                max_age: self.max_age,
-                acr_values: self.acr_values,
+                max_age: self.sign_in.max_age,
+                acr_values: self.sign_in.acr_values,
                 session_id: self.session_id,
                 scopes: self.scopes,
                 resources: self.resources,
             },
             return_to: self.return_to,
-            app_state: self.app_state,
+            app_state: self.sign_in.app_state,
         })
     }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What one sign-in requests in addition to the configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Additions {
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,

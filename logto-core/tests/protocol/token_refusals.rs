@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::Response;
 use logto_core::{
     Error, Machine, Step,
-    error::{Advice, Endpoint, OAuthErrorCode},
+    error::{Advice, Endpoint, NoResponse, OAuthErrorCode},
+    sign_in::Remedy,
 };
 use serde_json::json;
 
@@ -159,22 +160,35 @@ fn c33_f22_a_redirect_is_not_followed_and_nothing_is_sent_again() {
         let mut machine = redeem();
         sent(&mut machine);
         machine.handle(redirect(), NOW);
-        let Step::Done(Err(error)) = machine.poll(NOW) else {
+        let Step::Done(Err(incomplete)) = machine.poll(NOW) else {
             panic!("{status}: sent on");
         };
-        assert!(matches!(error, Error::Response(_)), "{error}");
+        assert!(
+            matches!(incomplete.error, Error::Response(_)),
+            "{incomplete}"
+        );
         assert!(matches!(refreshed(redirect()), Err(Error::Response(_))));
     }
 }
 
 #[test]
 fn c49_a_code_is_never_sent_twice_by_itself() {
-    for status in [408, 429, 500, 502, 503, 504] {
+    for status in [200, 302, 400, 403, 404, 408, 500, 502, 503, 504] {
         let mut machine = redeem();
         sent(&mut machine);
         machine.handle(provider::response(status, "text/html", "<html>"), NOW);
-        assert!(matches!(machine.poll(NOW), Step::Done(Err(_))), "{status}");
+        let Step::Done(Err(incomplete)) = machine.poll(NOW) else {
+            panic!("{status}: sent again");
+        };
+        assert_eq!(incomplete.remedy, Remedy::NewSignIn, "{status}");
     }
+    let mut machine = redeem();
+    sent(&mut machine);
+    machine.handle_failure(NoResponse::Lost, NOW);
+    let Step::Done(Err(incomplete)) = machine.poll(NOW) else {
+        panic!("a lost answer: sent again");
+    };
+    assert_eq!(incomplete.remedy, Remedy::NewSignIn);
 }
 
 #[test]

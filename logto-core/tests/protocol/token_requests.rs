@@ -291,7 +291,8 @@ fn c36_every_recorded_code_exchange_is_rebuilt_and_its_answer_understood() {
                 assert_eq!(endpoint, Endpoint::Keys);
                 assert_eq!(request.uri().path(), "/oidc/jwks");
             }
-            (Step::Done(Err(error)), Some(code)) => {
+            (Step::Done(Err(incomplete)), Some(code)) => {
+                let error = incomplete.error;
                 assert_eq!(error.code(), code, "{number}");
                 assert_verdict(&error, &answer, number);
             }
@@ -315,7 +316,7 @@ fn c44_the_other_recorded_answers_are_understood() {
         let mut machine = redeem_any();
         sent(&mut machine);
         machine.handle(recording.response, NOW);
-        let error = done(&mut machine).unwrap_err();
+        let error = done(&mut machine).unwrap_err().error;
         assert_verdict(&error, &answer, number);
         assert_eq!(error.advice(), advice, "{number}");
     }

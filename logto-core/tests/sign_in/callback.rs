@@ -39,7 +39,7 @@ fn token_request(resumed: ResumedSignIn, config: &LogtoConfig) -> http::Request<
     let keys = ProviderKeys::new(None, std::sync::Arc::new(AwsLcVerifier));
     match CompleteSignIn::new(config, &metadata(), resumed, keys).poll(NOW) {
         Step::Send { request, .. } => request,
-        Step::Done(output) => panic!("{output:?}"),
+        step => panic!("{step:?}"),
     }
 }
 
@@ -467,10 +467,10 @@ fn c8_redeeming_is_bound_to_one_resumed_sign_in() {
     let body = json!({"error": "invalid_grant"});
     machine.handle(provider::json_response(400, &body), NOW);
     for expected in ["invalid_grant", "already_done", "already_done"] {
-        let Step::Done(Err(error)) = machine.poll(NOW) else {
+        let Step::Done(Err(incomplete)) = machine.poll(NOW) else {
             panic!("the code was sent again");
         };
-        assert_eq!(error.code(), expected);
+        assert_eq!(incomplete.error.code(), expected);
         machine.handle(provider::json_response(200, &body), NOW);
     }
 }

@@ -145,8 +145,7 @@ fn c12_the_recorded_error_redirects_are_understood() {
             "redirect_uri": "http://localhost:4000/callback",
             "state": state,
             "nonce": "n", "code_verifier": "v", "session_id": vec![0; 16],
-            "scopes": [], "resources": [], "max_age": null, "acr_values": [],
-            "return_to": "/", "app_state": null, "created_at": NOW,
+            "scopes": [], "resources": [], "return_to": "/", "sign_in": {}, "created_at": NOW,
         });
         let pending: PendingSignIn = serde_json::from_value(stored).unwrap();
         let callback = Callback::from_url(&Url::parse(recording.redirect()).unwrap()).unwrap();

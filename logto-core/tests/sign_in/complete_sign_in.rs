@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::Response;
 use logto_core::{
     Error, LogtoConfig, Machine, SignIn, TokenTarget, UnixTime,
-    error::{Advice, TokenError},
+    error::{Advice, Endpoint, NoResponse, TokenError},
     jwt::Algorithm,
-    sign_in::{Callback, CompleteSignIn, ProviderKeys, SignedIn},
+    sign_in::{Callback, CompleteSignIn, IncompleteSignIn, ProviderKeys, Remedy, SignedIn},
 };
 use logto_recordings::Recording;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::support::{
     self, SigningKey,
     provider::{
-        self, ISSUER, NOW, config, done, json_response, metadata, pending_record, random,
+        self, ISSUER, NOW, config, done, json_response, metadata, pause, pending_record, random,
         recorded_metadata, response, resumed, sent,
     },
     signing::{claims, claims_with, claims_without, jwks_response, keys, provider_keys},
@@ -46,7 +46,7 @@ fn machine(keys: ProviderKeys) -> CompleteSignIn {
 }
 
 /// How the sign-in ends when the provider sends this ID token.
-fn complete(id_token: &str) -> Result<SignedIn, Error> {
+fn complete(id_token: &str) -> Result<SignedIn, IncompleteSignIn> {
     let mut machine = machine(keys());
     sent(&mut machine);
     machine.handle(tokens(id_token), NOW);
@@ -148,7 +148,7 @@ fn the_session_is_made_of_the_request_and_the_answer() {
     record["scopes"] = json!(["openid", "offline_access", "profile", "read:orders"]);
     record["resources"] = json!(["https://api.example.com"]);
     record["return_to"] = json!("/orders?page=2");
-    record["app_state"] = json!({"cart": 17});
+    record["sign_in"]["a"] = json!({"cart": 17});
     let mut machine = machine_for(record, &config(), keys());
     sent(&mut machine);
     machine.handle(tokens(&SigningKey::es384().sign(&claims())), NOW);
@@ -330,7 +330,7 @@ fn c71_no_token_is_to_be_had_before_the_id_token_has_passed() {
         ),
     ];
     for (name, id_token, expected) in table {
-        let error = complete(&id_token).unwrap_err();
+        let error = complete(&id_token).unwrap_err().error;
         assert_eq!(error, Error::Token(expected), "{name}");
         assert_eq!(error.advice(), Advice::Refused, "{name}");
         assert_eq!(error.code(), "invalid_token");
@@ -363,20 +363,20 @@ fn c72_v39_max_age_and_acr_values_are_remembered_until_the_callback() {
     let now = NOW.as_secs();
     let complete = |member: &str, asked: Value, claims: &Value| {
         let mut record = pending_record(&config());
-        record[member] = asked;
+        record["sign_in"][member] = asked;
         let mut machine = machine_for(record, &config(), keys());
         sent(&mut machine);
         machine.handle(tokens(&SigningKey::es384().sign(claims)), NOW);
         done(&mut machine).map(|_| ())
     };
-    let minute = json!({"secs": 60, "nanos": 0});
+    let minute = json!(60);
     for (claims, accepted) in [
         (claims_with("auth_time", json!(now)), true),
         (claims_with("auth_time", json!(now - 120)), true), // within the clock skew
         (claims_with("auth_time", json!(now - 121)), false),
         (claims(), false),
     ] {
-        let result = complete("max_age", minute.clone(), &claims);
+        let result = complete("m", minute.clone(), &claims);
         assert_eq!(result.is_ok(), accepted, "{claims}: {result:?}");
     }
     for (claims, accepted) in [
@@ -384,7 +384,7 @@ fn c72_v39_max_age_and_acr_values_are_remembered_until_the_callback() {
         (claims_with("acr", json!("urn:pwd")), false),
         (claims(), false),
     ] {
-        let result = complete("acr_values", json!(["urn:mfa"]), &claims);
+        let result = complete("c", json!(["urn:mfa"]), &claims);
         assert_eq!(result.is_ok(), accepted, "{claims}: {result:?}");
     }
 }
@@ -410,7 +410,7 @@ fn t18_t19_an_unknown_key_is_looked_for_once() {
         let mut machine = start();
         machine.handle(jwks_response(still_unknown), NOW);
         let error = done(&mut machine).unwrap_err();
-        let Error::Token(error) = error else {
+        let Error::Token(error) = error.error else {
             panic!("{error}");
         };
         assert!(error.is_key_not_found(), "{error}");
@@ -461,13 +461,152 @@ fn f5_c71_without_keys_the_sign_in_fails_and_gives_nothing_away() {
         let mut machine = machine(provider_keys(None));
         sent(&mut machine);
         machine.handle(tokens(&SigningKey::es384().sign(&claims())), NOW);
-        sent(&mut machine);
-        machine.handle(answer, NOW);
-        let error = done(&mut machine).unwrap_err();
-        assert_eq!(error.code(), code);
-        assert!(matches!(error.advice(), Advice::Retry { .. }));
-        assert_eq!(done(&mut machine).unwrap_err().code(), "already_done");
+        for attempt in 0..6 {
+            if attempt > 0 {
+                pause(&mut machine);
+            }
+            sent(&mut machine);
+            machine.handle(answer.clone(), NOW);
+        }
+        let incomplete = done(&mut machine).unwrap_err();
+        assert_eq!(incomplete.error.code(), code);
+        assert_eq!(incomplete.remedy, Remedy::NewSignIn, "the code is spent");
+        assert!(matches!(incomplete.error.advice(), Advice::Retry { .. }));
+        let over = done(&mut machine).unwrap_err();
+        assert_eq!(over.error.code(), "already_done");
     }
+}
+
+fn millis(machine: &mut CompleteSignIn) -> u128 {
+    pause(machine).as_millis()
+}
+
+#[test]
+fn f8_a_request_that_spent_nothing_is_sent_again_and_then_the_callback_stays_good() {
+    // A 429, or no response.
+    let fail = |machine: &mut CompleteSignIn, failure: Option<NoResponse>| match failure {
+        Some(failure) => machine.handle_failure(failure, NOW),
+        None => machine.handle(response(429, "text/html", "slow down"), NOW),
+    };
+    let not_sent = Error::NoResponse {
+        endpoint: Endpoint::Token,
+        failure: NoResponse::NotSent,
+    };
+    let failures = [
+        (Some(NoResponse::NotSent), not_sent),
+        (None, exhausted_by_429()),
+    ];
+    for (failure, expected) in failures {
+        for until in 0..3 {
+            let mut machine = machine(keys());
+            let first = sent(&mut machine);
+            for _ in 0..=until {
+                fail(&mut machine, failure);
+                pause(&mut machine);
+                assert_eq!(sent(&mut machine).body(), first.body());
+            }
+            machine.handle(tokens(&SigningKey::es384().sign(&claims())), NOW);
+            assert!(done(&mut machine).is_ok(), "{expected} {until}");
+        }
+        let mut machine = machine(keys());
+        for expected in [250, 1_000, 2_000] {
+            sent(&mut machine);
+            fail(&mut machine, failure);
+            assert_eq!(millis(&mut machine), expected);
+        }
+        sent(&mut machine);
+        fail(&mut machine, failure);
+        let incomplete = done(&mut machine).unwrap_err();
+        assert_eq!(incomplete.remedy, Remedy::SameCallback);
+        assert_eq!(incomplete.error, expected);
+    }
+}
+
+fn exhausted_by_429() -> Error {
+    let mut machine = machine(keys());
+    sent(&mut machine);
+    machine.handle(busy_for("30"), NOW);
+    let incomplete = done(&mut machine).unwrap_err();
+    assert_eq!(incomplete.remedy, Remedy::SameCallback);
+    assert_eq!(
+        incomplete.error.advice(),
+        Advice::Retry {
+            after: Some(Duration::from_secs(30))
+        },
+        "nobody waits for that"
+    );
+    let mut error = incomplete.error;
+    if let Error::Unavailable(unavailable) = &mut error {
+        unavailable.retry_after = None;
+    }
+    error
+}
+
+fn busy_for(seconds: &str) -> Response<Bytes> {
+    let mut busy = response(429, "text/html", "slow down");
+    busy.headers_mut()
+        .insert("retry-after", seconds.parse().unwrap());
+    busy
+}
+
+#[test]
+fn f8_a_429_that_says_how_long_is_obeyed() {
+    let mut machine = machine(keys());
+    sent(&mut machine);
+    machine.handle(busy_for("2"), NOW);
+    assert_eq!(millis(&mut machine), 2_000);
+    sent(&mut machine);
+}
+
+#[test]
+fn f5_a_key_set_that_comes_late_completes_the_sign_in_from_the_response_that_is_held() {
+    let mut machine = machine(provider_keys(None));
+    sent(&mut machine);
+    machine.handle(tokens(&SigningKey::es384().sign(&claims())), NOW);
+    for (failure, expected) in [
+        (Some(NoResponse::NotSent), 250),
+        (None, 1_000),
+        (Some(NoResponse::Lost), 2_000),
+        (None, 4_000),
+        (None, 8_000),
+    ] {
+        assert_eq!(sent(&mut machine).uri().path(), "/oidc/jwks");
+        match failure {
+            Some(failure) => machine.handle_failure(failure, NOW),
+            None => machine.handle(response(502, "text/html", "<html>"), NOW),
+        }
+        assert_eq!(millis(&mut machine), expected);
+    }
+    sent(&mut machine);
+    machine.handle(jwks_response(&[SigningKey::es384()]), NOW);
+    assert!(done(&mut machine).is_ok());
+}
+
+#[test]
+fn f8_what_may_have_spent_the_code_asks_for_a_new_sign_in_and_a_refusal_does_not() {
+    let remedy = |status: u16, body: Value| {
+        let mut machine = machine(keys());
+        sent(&mut machine);
+        machine.handle(json_response(status, &body), NOW);
+        done(&mut machine).unwrap_err().remedy
+    };
+    for (status, error, expected) in [
+        (400, "invalid_grant", Remedy::NewSignIn),
+        (400, "server_error", Remedy::NewSignIn),
+        (400, "temporarily_unavailable", Remedy::NewSignIn),
+        (500, "server_error", Remedy::NewSignIn),
+        (401, "invalid_client", Remedy::None),
+        (400, "unauthorized_client", Remedy::None),
+        (400, "invalid_request", Remedy::None),
+        (403, "access_denied", Remedy::None),
+    ] {
+        assert_eq!(
+            remedy(status, json!({ "error": error })),
+            expected,
+            "{error}"
+        );
+    }
+    assert_eq!(remedy(200, json!({})), Remedy::NewSignIn, "half an answer");
 }
 
 #[test]
@@ -480,7 +619,8 @@ fn polling_repeats_the_request_and_ends_once() {
     machine.handle(jwks_response(&[SigningKey::es384()]), NOW);
     assert!(done(&mut machine).is_ok());
     for _ in 0..3 {
-        assert_eq!(done(&mut machine).unwrap_err().code(), "already_done");
+        let over = done(&mut machine).unwrap_err();
+        assert_eq!(over.error.code(), "already_done");
         machine.handle(tokens("x"), NOW);
     }
 }

@@ -10,7 +10,10 @@ use logto_core::{
     grants::RefreshTokens,
     jwt::{AwsLcVerifier, KeySet},
     session::{Session, SessionId},
-    sign_in::{CompleteSignIn, DeviceAuthorization, DevicePoll, DeviceSignIn, ProviderKeys},
+    sign_in::{
+        CompleteSignIn, DeviceAuthorization, DevicePoll, DeviceSignIn, IncompleteSignIn,
+        ProviderKeys, Remedy,
+    },
     vocabulary::UserScope,
 };
 use logto_recordings::Recording;
@@ -151,7 +154,10 @@ fn recorded_device_sign_in_ends_in_a_session() {
     assert!(signed_in.keys.is_none());
     assert!(matches!(
         machine.poll(NOW),
-        Step::Done(Err(Error::Usage(UsageError::AlreadyDone)))
+        Step::Done(Err(IncompleteSignIn {
+            error: Error::Usage(UsageError::AlreadyDone),
+            ..
+        }))
     ));
     refreshes_for_the_resource(&config, &session);
 }
@@ -213,11 +219,20 @@ fn f5_keys_out_of_reach_fail_the_sign_in_as_trouble_that_passes() {
     let name = SessionId::from_random([7; 16]);
     let resumed = device.resume(tokens, name);
     let mut machine = CompleteSignIn::new(&config, &metadata, resumed, none);
-    assert!(matches!(machine.poll(NOW), Step::Send { .. }));
-    machine.handle(json_response(503, &json!({})), NOW);
+    for attempt in 0..6 {
+        assert!(matches!(machine.poll(NOW), Step::Send { .. }));
+        machine.handle(json_response(503, &json!({})), NOW);
+        if attempt < 5 {
+            assert!(matches!(machine.poll(NOW), Step::Wait(_)), "{attempt}");
+        }
+    }
     assert!(matches!(
         machine.poll(NOW),
-        Step::Done(Err(Error::Unavailable(_)))
+        Step::Done(Err(IncompleteSignIn {
+            error: Error::Unavailable(_),
+            remedy: Remedy::NewSignIn,
+            ..
+        }))
     ));
 }
 
@@ -235,7 +250,11 @@ fn an_id_token_for_another_application_is_refused() {
     let mut machine = CompleteSignIn::new(&config, &metadata, resumed, recorded_keys());
     assert!(matches!(
         machine.poll(NOW),
-        Step::Done(Err(Error::Token(TokenError::Audience)))
+        Step::Done(Err(IncompleteSignIn {
+            error: Error::Token(TokenError::Audience),
+            remedy: Remedy::None,
+            ..
+        }))
     ));
 }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use logto_core::{
     SignIn,
     sign_in::{PendingSignIn, SIGN_IN_RANDOM_BYTES},
+    vocabulary::Prompt,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -112,10 +113,14 @@ fn c7_the_pending_sign_in_holds_all_that_the_callback_is_checked_against() {
         "session_id": session_id,
         "scopes": ["openid", "offline_access", "profile", "read:orders"],
         "resources": ["https://api.example.com"],
-        "max_age": {"secs": 60, "nanos": 0},
-        "acr_values": ["urn:mfa"],
         "return_to": "/orders?page=2",
-        "app_state": {"cart": 17},
+        "sign_in": {
+            "a": {"cart": 17},
+            "s": ["read:orders"],
+            "i": ["https://api.example.com"],
+            "m": 60,
+            "c": ["urn:mfa"],
+        },
         "created_at": NOW,
     });
     assert_eq!(stored, expected);
@@ -126,6 +131,61 @@ fn c7_the_pending_sign_in_holds_all_that_the_callback_is_checked_against() {
         parameters(url.query().unwrap().as_bytes())["state"]
     );
     assert_eq!(pending.return_to().as_str(), "/orders?page=2");
+}
+
+#[test]
+fn f8_a_sign_in_starts_again_once_with_the_same_options_and_fresh_secrets() {
+    let sign_in = SignIn::sign_up()
+        .return_to("/orders?page=2")
+        .app_state(&json!({"cart": 17}))
+        .unwrap()
+        .scopes(["read:orders"])
+        .prompt([Prompt::Login, Prompt::Consent])
+        .login_hint("alice@example.com")
+        .max_age(Duration::from_secs(60))
+        .one_time_token("good-once")
+        .google_one_tap_credential("good-once-too");
+    let (url, pending) = start(&sign_in);
+    let again = pending.again().unwrap();
+    let started = again.start(&config(), &metadata(), &[9; 112], NOW);
+    let (again_url, again_pending) = started.unwrap();
+
+    let mut first = parameters(url.query().unwrap().as_bytes());
+    let mut second = parameters(again_url.query().unwrap().as_bytes());
+    for secret in ["state", "nonce", "code_challenge"] {
+        assert_ne!(first.remove(secret), second.remove(secret), "{secret}");
+    }
+    for good_once in ["one_time_token", "google_one_tap_credential"] {
+        assert!(first.remove(good_once).is_some() && !second.contains_key(good_once));
+    }
+    assert_eq!(first, second);
+    assert_eq!(second["prompt"], "login consent");
+    assert_eq!(second["max_age"], "60");
+    assert_eq!(again_pending.return_to(), pending.return_to());
+
+    // Once, whatever it went through meanwhile.
+    assert!(again.again().is_none() && again_pending.again().is_none());
+    let written = serde_json::to_string(&again_pending).unwrap();
+    let read: PendingSignIn = serde_json::from_str(&written).unwrap();
+    assert!(read.again().is_none());
+    let written = serde_json::to_string(&pending).unwrap();
+    let read: PendingSignIn = serde_json::from_str(&written).unwrap();
+    assert_eq!(read.again().unwrap(), again);
+    assert!(!written.contains("good-once"), "{written}");
+}
+
+#[test]
+fn f8_a_silent_sign_in_stays_silent_when_it_starts_again() {
+    let (_, pending) = start(&SignIn::silent());
+    let (url, _) = pending
+        .again()
+        .unwrap()
+        .start(&config(), &metadata(), &[9; 112], NOW)
+        .unwrap();
+    assert_eq!(
+        parameters(url.query().unwrap().as_bytes())["prompt"],
+        "none"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! An application, its provider, and literal responses.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -118,11 +118,8 @@ pub fn pending_record(config: &LogtoConfig) -> Value {
         "session_id": vec![7; 16],
         "scopes": ["openid", "offline_access", "profile"],
         "resources": [],
-        "max_age": null,
-        "acr_values": [],
         "return_to": "/",
-        "app_state": null,
-        "began_at": NOW,
+        "sign_in": {},
         "created_at": NOW,
     })
 }
@@ -148,6 +145,7 @@ pub fn resumed(
 pub fn sent(machine: &mut impl Machine) -> Request<Bytes> {
     match machine.poll(NOW) {
         Step::Send { request, .. } => request,
+        Step::Wait(pause) => panic!("waits for {pause:?}"),
         Step::Done(_) => panic!("nothing to send"),
     }
 }
@@ -156,7 +154,23 @@ pub fn sent(machine: &mut impl Machine) -> Request<Bytes> {
 pub fn done<M: Machine>(machine: &mut M) -> M::Output {
     match machine.poll(NOW) {
         Step::Done(output) => output,
-        Step::Send { request, .. } => panic!("not done: {} {}", request.method(), request.uri()),
+        step => panic!("not done: {}", described(&step)),
+    }
+}
+
+/// How long a machine wants to wait now.
+pub fn pause(machine: &mut impl Machine) -> Duration {
+    match machine.poll(NOW) {
+        Step::Wait(pause) => pause,
+        step => panic!("no pause: {}", described(&step)),
+    }
+}
+
+fn described<T>(step: &Step<T>) -> String {
+    match step {
+        Step::Send { request, .. } => format!("{} {}", request.method(), request.uri()),
+        Step::Wait(pause) => format!("waits for {pause:?}"),
+        Step::Done(_) => "done".to_owned(),
     }
 }
 

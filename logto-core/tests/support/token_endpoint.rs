@@ -40,5 +40,5 @@ pub fn redeemed(response: Response<Bytes>) -> Error {
     let mut machine = redeem();
     sent(&mut machine);
     machine.handle(response, NOW);
-    done(&mut machine).unwrap_err()
+    done(&mut machine).unwrap_err().error
 }

@@ -14,7 +14,10 @@ use logto_client::{
     core::{
         Exchange, LogtoConfig, UnixTime,
         discovery::Discover,
-        error::{CallbackError, Endpoint, OAuthErrorCode, SigningError, TokenError, UsageError},
+        error::{
+            CallbackError, Endpoint, NoResponse, OAuthErrorCode, SigningError, TokenError,
+            UsageError,
+        },
     },
     entropy::EntropyError,
     error::{Advice, DeviceEnd, RequestError, SessionEnd},
@@ -103,6 +106,14 @@ fn samples() -> Vec<(String, Error)> {
     }
     add("Server(Other)", server("never_heard_of"));
     add("Unavailable", refused(503, ""));
+    add(
+        "NoResponse",
+        logto_client::core::Error::NoResponse {
+            endpoint: Endpoint::Token,
+            failure: NoResponse::Lost,
+        }
+        .into(),
+    );
     add("Response", refused(200, "no JSON"));
     add("Discovery", refused(404, ""));
     add("Token", TokenError::BadSignature.into());

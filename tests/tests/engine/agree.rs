@@ -238,7 +238,7 @@ async fn c8_a_repeated_callback_redeems_nothing(provider: &Provider) -> Vec<Stri
         Ok(_) => "alive".to_owned(),
         Err(error) => error.to_string(),
     };
-    vec![second.unwrap_err().code().to_owned(), calls, alive]
+    vec![second.unwrap_err().error.code().to_owned(), calls, alive]
 }
 
 async fn a_code_that_nobody_issued_is_refused(provider: &Provider) -> Vec<String> {
@@ -252,7 +252,7 @@ async fn a_code_that_nobody_issued_is_refused(provider: &Provider) -> Vec<String
         .finish();
     let callback = Callback::from_query(&query).unwrap();
     let refused = client.complete_sign_in(Some(pending), callback, None).await;
-    vec![refused.unwrap_err().code().to_owned()]
+    vec![refused.unwrap_err().error.code().to_owned()]
 }
 
 async fn a_wrong_secret_is_a_configuration_error(provider: &Provider) -> Vec<String> {
@@ -263,7 +263,8 @@ async fn a_wrong_secret_is_a_configuration_error(provider: &Provider) -> Vec<Str
     let refused: Error = client
         .complete_sign_in(Some(pending), callback, None)
         .await
-        .unwrap_err();
+        .unwrap_err()
+        .error;
     vec![refused.code().to_owned(), format!("{:?}", refused.advice())]
 }
 
@@ -282,7 +283,7 @@ async fn c22_a_silent_sign_in_without_a_session_changes_nothing(
     let refused = client
         .complete_sign_in(Some(pending), callback_of(&callback), None)
         .await;
-    vec![refused.unwrap_err().code().to_owned()]
+    vec![refused.unwrap_err().error.code().to_owned()]
 }
 
 async fn sign_out_ends_the_refresh_token(provider: &Provider) -> Vec<String> {

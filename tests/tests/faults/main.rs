@@ -7,6 +7,7 @@ mod http_contract;
 mod idle_connections;
 mod late;
 mod replay;
+mod sign_in;
 mod storage;
 mod time;
 mod token;

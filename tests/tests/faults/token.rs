@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use logto_client::{
-    Error, LogtoClient, SignIn, TokenTarget, WritableSession, core::error::Advice,
-    error::SessionEnd, event::Event, storage::SessionReader,
+    Error, IncompleteSignIn, LogtoClient, NextStep, SignIn, TokenTarget, WritableSession,
+    core::error::Advice, error::SessionEnd, event::Event, storage::SessionReader,
 };
 use logto_storage::MemoryStorage;
 use logto_testkit::{Endpoint, KeyType, demo::SHOPPING_API};
@@ -492,6 +492,10 @@ async fn f22_redirects_are_not_followed() {
     }
 }
 
+fn starts_again(incomplete: &IncompleteSignIn) -> bool {
+    matches!(incomplete.next, NextStep::StartAgain(_))
+}
+
 #[tokio::test(start_paused = true)]
 async fn f8_f9_a_code_is_never_sent_twice() {
     for (mishap, reached) in [
@@ -499,7 +503,8 @@ async fn f8_f9_a_code_is_never_sent_twice() {
         (Mishap::RequestLost, 0),
         (Mishap::Answered(500, "text/html", "oops"), 0),
         (Mishap::Answered(200, "text/html", "<h1>Log in</h1>"), 0),
-        (Mishap::Busy(429, Some("7")), 0),
+        (Mishap::Busy(503, Some("7")), 0),
+        (Mishap::Answered(502, "text/html", "oops"), 0),
     ] {
         let world = World::new();
         let storage = Arc::new(MemoryStorage::new());
@@ -507,19 +512,22 @@ async fn f8_f9_a_code_is_never_sent_twice() {
         let (url, pending) = client.sign_in(&SignIn::new()).await.unwrap();
         let back = world.logto.sign_in(&url, "alice").unwrap();
         world.network.next(TOKEN, mishap.clone());
-        let error = client
+        let incomplete = client
             .complete_sign_in(Some(pending.clone()), callback_of(&back), None)
             .await
             .unwrap_err();
+        assert!(starts_again(&incomplete), "{mishap:?}");
+        let error = incomplete.error;
         let expected = matches!(mishap, Mishap::Busy(..)).then_some(Duration::from_secs(7));
         assert_eq!(error.retry_after(), expected, "{mishap:?}");
         assert_eq!(world.token_calls(), reached, "{mishap:?}");
 
-        let error = client
+        let incomplete = client
             .complete_sign_in(Some(pending), callback_of(&back), None)
             .await
             .unwrap_err();
-        assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+        assert!(starts_again(&incomplete), "{mishap:?}");
+        assert_eq!(incomplete.error.status(), StatusCode::BAD_REQUEST);
         assert_eq!(
             world.token_calls(),
             reached,

@@ -5,6 +5,7 @@ mod back_channel_logout;
 mod callbacks;
 mod device;
 mod error_responses;
+mod interrupted;
 mod one_time_token;
 mod proxy;
 mod pushed;

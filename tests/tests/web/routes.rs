@@ -74,7 +74,8 @@ async fn c8_a_callback_is_good_once_and_a_double_click_is_one_sign_in() {
     );
     assert_eq!(stage.token_calls(), 1);
     let reloaded = alice.come_back(web, &callback).await;
-    assert_eq!(error_code(&reloaded), "sign_in_session_not_found");
+    assert_eq!(reloaded.status(), StatusCode::SEE_OTHER, "where it led to");
+    assert_eq!(reloaded.headers()[header::LOCATION], "/");
     assert_eq!(stage.token_calls(), 1);
     assert!(
         alice.token(web, &short()).await.is_ok(),
@@ -84,20 +85,35 @@ async fn c8_a_callback_is_good_once_and_a_double_click_is_one_sign_in() {
 
 #[tokio::test(start_paused = true)]
 async fn c8_f9_a_failed_callback_is_over_too() {
-    let stage = stage().await;
-    let (alice, web) = (&stage.alice, stage.web(0));
-    let url = alice.start_sign_in(web).await;
-    let denied = stage.world.logto.deny(&url, "access_denied").unwrap();
-    let response = alice.come_back(web, &denied).await;
-    assert_eq!(
-        (response.status(), error_code(&response).as_str()),
-        (StatusCode::BAD_REQUEST, "access_denied")
-    );
-    let again = alice.come_back(web, &denied).await;
-    assert_eq!(error_code(&again), "sign_in_session_not_found");
-    let left: Vec<String> = alice.cookies().into_keys().collect();
-    let browser = format!("{}.browser", logto_tests::stage::codec().name());
-    assert_eq!(left, [browser], "only that it was answered is left of it");
+    for (error, status, reloaded) in [
+        ("access_denied", StatusCode::BAD_REQUEST, "access_denied"),
+        (
+            "invalid_request",
+            StatusCode::BAD_REQUEST,
+            "sign_in_session_not_found",
+        ),
+        (
+            "server_error",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "sign_in_session_not_found",
+        ),
+    ] {
+        let stage = stage().await;
+        let (alice, web) = (&stage.alice, stage.web(0));
+        let url = alice.start_sign_in(web).await;
+        let denied = stage.world.logto.deny(&url, error).unwrap();
+        let response = alice.come_back(web, &denied).await;
+        assert_eq!(
+            (response.status(), error_code(&response).as_str()),
+            (status, error)
+        );
+        let again = alice.come_back(web, &denied).await;
+        assert_eq!(error_code(&again), reloaded);
+        let left: Vec<String> = alice.cookies().into_keys().collect();
+        let browser = format!("{}.browser", logto_tests::stage::codec().name());
+        assert_eq!(left, [browser], "only that it was answered is left of it");
+        assert_eq!(stage.token_calls(), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -153,7 +153,6 @@ async fn c22_every_answer_of_the_provider_is_told_apart() {
         ("consent_required", true),
         ("interaction_required", true),
         ("account_selection_required", true),
-        ("access_denied", false),
         ("invalid_request", false),
         ("server_error", false),
         ("temporarily_unavailable", false),
@@ -177,4 +176,17 @@ async fn c22_every_answer_of_the_provider_is_told_apart() {
         assert_eq!(answer.outcome.unwrap_err().code(), error);
     }
     assert_eq!(silent.world.token_calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c22_a_refusal_is_told_apart_from_a_need_for_the_user() {
+    let silent = Silent::new();
+    let (url, cookies) = silent.start().await;
+    let callback = silent.world.logto.deny(&url, "access_denied").unwrap();
+    let answer = silent.callback(&callback, cookies).await;
+    assert!(!answer.needs_interaction());
+    let CallbackOutcome::Cancelled { error, return_to } = answer.outcome.unwrap() else {
+        panic!("it is refused")
+    };
+    assert_eq!((error.code(), return_to.as_str()), ("access_denied", "/"));
 }

@@ -36,7 +36,7 @@ async fn outcome(
     let callback: Callback = callback_of(&answer(browser, &url));
     match client.complete_sign_in(Some(pending), callback, None).await {
         Ok(_) => "signed in".to_owned(),
-        Err(error) => error.code().to_owned(),
+        Err(incomplete) => incomplete.error.code().to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ use http::HeaderMap;
 use logto::{
     SignIn,
     core::vocabulary::{FirstScreen, Prompt, UnknownWord},
+    web::CallbackOutcome,
 };
 use serde::Deserialize;
 
@@ -51,7 +52,10 @@ pub(crate) async fn start(
 pub(crate) async fn callback(State(app): State<App>, request: Request) -> Response {
     let (parts, body) = buffered(request).await;
     let answer = app.web.callback(&parts, &body).await;
-    let failure = answer.outcome.as_ref().err().cloned();
+    let failure = match &answer.outcome {
+        Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) => Some(error.clone()),
+        Ok(_) => None,
+    };
     let response = answer.into_response().map(Body::from);
     match failure {
         Some(error) => page::problem(&parts.headers, &error, response),

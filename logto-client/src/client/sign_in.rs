@@ -1,0 +1,320 @@
+//! Signing in with a browser: to Logto, and what becomes of it when the browser is back.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use logto_core::{
+    Session, SignIn, UnixTime,
+    error::{CallbackError, OAuthErrorCode},
+    metadata::ProviderMetadata,
+    refresh::Ending,
+    sign_in::{
+        Callback, CompleteSignIn, PendingSignIn, ProviderKeys, Remedy, Retries,
+        SIGN_IN_RANDOM_BYTES, SignedIn,
+    },
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::LogtoClient;
+use crate::{
+    entropy::random, error::Error, provider::Interrupted, refresh::LoadedSession,
+    session::WritableSession, storage::Handle,
+};
+
+/// A completed sign-in: the session, which is stored, and where the user wanted to go.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CompletedSignIn {
+    /// The new session. Its handle was never known before; give it to the browser.
+    pub session: WritableSession,
+    /// Where the user wanted to go: a path on the application's own origin.
+    pub return_to: String,
+    /// What [`SignIn::app_state`] was given.
+    pub app_state: Option<Value>,
+}
+
+/// A sign-in that was not completed: why, and how the user gets in all the same.
+///
+/// It converts into its [`Error`] for callers that only report it.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+#[non_exhaustive]
+#[must_use]
+pub struct IncompleteSignIn {
+    /// What went wrong.
+    #[source]
+    pub error: Error,
+    /// What to do. [`LogtoWeb`](crate::web::LogtoWeb) does it by itself.
+    pub next: NextStep,
+}
+
+/// What to do about a sign-in that was not completed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NextStep {
+    /// The code is not spent. Keep the pending sign-in; the same callback completes it as long as the code
+    /// lives, a minute at Logto. Show the error: a reload is all that it takes.
+    SameCallback(Box<PendingSignIn>),
+    /// The code may be spent. Forget the pending sign-in, start this one, and send the browser there. It asks for
+    /// the same as the first one, and the user's session at Logto usually makes it invisible. There is only
+    /// one such start: a sign-in that is interrupted twice ends in [`None`](Self::None).
+    StartAgain(Box<SignIn>),
+    /// The user, or an administrator's rule at Logto, said no (`access_denied`). Forget the pending sign-in.
+    Cancelled {
+        /// Where the user wanted to go: a path on the application's own origin.
+        return_to: String,
+    },
+    /// Forget the pending sign-in and show the error.
+    None,
+}
+
+impl LogtoClient {
+    /// Starts a sign-in: the URL to send the browser to, and what to keep, sealed and bound to this
+    /// browser, until it comes back. A session that the browser already has goes on meanwhile.
+    ///
+    /// # Errors
+    /// When the provider's metadata cannot be had, or the parameters contradict each other.
+    pub async fn sign_in(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        let random = random(&*provider.entropy)?;
+        Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
+    }
+
+    /// Starts a sign-in with random bytes of the web layer.
+    pub(crate) async fn start_sign_in(
+        &self,
+        sign_in: &SignIn,
+        random: &[u8; SIGN_IN_RANDOM_BYTES],
+        at: UnixTime,
+    ) -> Result<(Url, PendingSignIn), Error> {
+        let metadata = self.metadata().await?;
+        Ok(sign_in.start(self.config(), &metadata, random, at)?)
+    }
+
+    /// As [`sign_in`](Self::sign_in), but the parameters go to the provider directly
+    /// ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)): the URL only names them. The browser has
+    /// to be there within a minute.
+    ///
+    /// # Errors
+    /// As [`sign_in`](Self::sign_in), and the provider's verdict on the parameters.
+    pub async fn sign_in_pushed(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
+        let provider = &self.inner.provider;
+        let metadata = provider.metadata().await?;
+        let random = random(&*provider.entropy)?;
+        let (push, pending) =
+            sign_in.start_pushed(&provider.config, &metadata, &random, provider.now())?;
+        let pushed = provider.exchange(push).await?;
+        Ok((pushed.url, pending))
+    }
+
+    /// The pending sign-in of a start that the web layer made: the same whenever it is asked.
+    pub(crate) async fn restore_sign_in(
+        &self,
+        sign_in: &SignIn,
+        random: &[u8; SIGN_IN_RANDOM_BYTES],
+        at: UnixTime,
+    ) -> Result<PendingSignIn, Error> {
+        let (metadata, _) = self.prepare_redemption().await?;
+        let (_, pending) = sign_in.start(self.config(), &metadata, random, at)?;
+        Ok(pending)
+    }
+
+    /// Completes a sign-in: checks the callback, redeems its code, verifies the ID token and stores the
+    /// new session under a new handle.
+    ///
+    /// `pending` is what [`sign_in`](Self::sign_in) gave for this browser; forget it there, unless the result
+    /// [gives it back](NextStep::SameCallback). `previous` are the sessions that the browser had, usually
+    /// one: they are replaced completely, but only when the new one is stored.
+    ///
+    /// What certainly spent no code is tried again for up to four seconds: metadata or keys that cannot be
+    /// fetched, a connection that cannot be made, a 429. Once the code is redeemed the sign-in goes on by
+    /// itself, also when the caller has gone: the same callback joins it. A code that may be spent is
+    /// never sent again, which would end the grant.
+    ///
+    /// # Errors
+    /// A refused callback, the server's verdict, or trouble on the way, with the [`NextStep`]. There is no
+    /// session then, and `previous` is as good as before.
+    pub async fn complete_sign_in<'h>(
+        &self,
+        pending: Option<PendingSignIn>,
+        callback: Callback,
+        previous: impl IntoIterator<Item = &'h Handle>,
+    ) -> Result<CompletedSignIn, IncompleteSignIn> {
+        let previous: Vec<Handle> = previous.into_iter().cloned().collect();
+        let pending = pending.ok_or_else(|| IncompleteSignIn {
+            error: CallbackError::NoPendingSignIn.into(),
+            next: NextStep::None,
+        })?;
+        // Before the code is spent, so that a failure costs nothing but a reload.
+        let (metadata, keys) = match self.prepare_redemption().await {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(IncompleteSignIn::unspent(error, pending)),
+        };
+        let provider = &self.inner.provider;
+        let resumed = pending
+            .clone()
+            .resume(callback, &provider.config, &metadata, provider.now());
+        let resumed = resumed.map_err(|error| IncompleteSignIn::refused(error, &pending))?;
+        let machine = CompleteSignIn::new(&provider.config, &metadata, resumed, keys);
+        let redeemed = self.redeem(pending.state().expose(), machine, previous);
+        let redeemed = redeemed.await;
+        redeemed.map_err(|interrupted| IncompleteSignIn::new(interrupted, pending))
+    }
+
+    /// Metadata and keys, fetched with patience: a browser waits with a code that lives for a minute.
+    async fn prepare_redemption(&self) -> Result<(Arc<ProviderMetadata>, ProviderKeys), Error> {
+        let provider = &self.inner.provider;
+        let mut retries = Retries::before_redemption();
+        loop {
+            let prepared =
+                async { Ok((provider.metadata().await?, provider.machine_keys().await?)) };
+            let error: Error = match prepared.await {
+                Ok(prepared) => return Ok(prepared),
+                Err(error) => error,
+            };
+            let pause = match error.advice().is_retry() {
+                true => retries.after_failure(error.retry_after(), provider.now()),
+                false => None,
+            };
+            match pause {
+                Some(pause) => provider.runtime.sleep(pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    /// Redeems the code of the callback with this `state`, once in this process.
+    ///
+    /// The same callback twice at once, as a double click makes it, is one sign-in; later it is none. The
+    /// sign-in completes even if the browser has gone.
+    async fn redeem(
+        &self,
+        state: &str,
+        machine: CompleteSignIn,
+        previous: Vec<Handle>,
+    ) -> Result<CompletedSignIn, Interrupted> {
+        let state: [u8; 32] = Sha256::digest(state).into();
+        let (client, common) = (self.clone(), &self.inner.common);
+        let provider = &self.inner.provider;
+        let redeemed = common.sign_ins.join(&*provider.runtime, state, || {
+            let now = provider.now();
+            let until = now.plus(PendingSignIn::LIFETIME);
+            let is_first = common.redeemed.insert(state, (), until, now);
+            async move {
+                if !is_first {
+                    return Err(Interrupted {
+                        error: CallbackError::NoPendingSignIn.into(),
+                        remedy: Remedy::NewSignIn,
+                    });
+                }
+                let completed = client.finish(machine, &previous).await;
+                let remedy = completed.as_ref().err().map(|failed| failed.remedy);
+                if remedy == Some(Remedy::SameCallback) {
+                    client.inner.common.redeemed.remove(&state);
+                }
+                completed
+            }
+            .boxed()
+        });
+        redeemed.await
+    }
+
+    /// Runs a sign-in to its end, stores the session, and removes those that it replaces.
+    pub(super) async fn finish(
+        &self,
+        machine: CompleteSignIn,
+        previous: &[Handle],
+    ) -> Result<CompletedSignIn, Interrupted> {
+        let provider = &self.inner.provider;
+        let SignedIn {
+            session,
+            return_to,
+            app_state,
+            keys,
+            ..
+        } = provider.complete(machine).await?;
+        provider.put_keys(keys);
+        let session = self.admit(session).await.map_err(|error| Interrupted {
+            error,
+            remedy: Remedy::NewSignIn,
+        })?;
+        for previous in previous {
+            self.retire(previous).await;
+        }
+        Ok(CompletedSignIn {
+            session,
+            return_to: return_to.as_str().to_owned(),
+            app_state,
+        })
+    }
+
+    /// Stores a new session.
+    async fn admit(&self, session: Session) -> Result<WritableSession, Error> {
+        let now = self.inner.provider.now();
+        let (handle, version) = self.inner.storage.create(&session, now).await?;
+        Ok(self.writable(
+            None,
+            LoadedSession {
+                handle,
+                session: Arc::new(session),
+                version,
+                needs_write_back: false,
+            },
+        ))
+    }
+
+    /// Removes the session that a new sign-in has replaced.
+    async fn retire(&self, previous: &Handle) {
+        let now = self.inner.provider.now();
+        let Ok(Some(stored)) = self.inner.storage.load(previous, now).await else {
+            return;
+        };
+        let loaded = LoadedSession::new(previous.clone(), stored);
+        // The new session is there; an old one that cannot be removed ends by its age.
+        let _ = self.inner.refresher.end(loaded, Ending::Replacement).await;
+    }
+}
+
+impl IncompleteSignIn {
+    fn new(Interrupted { error, remedy }: Interrupted, pending: PendingSignIn) -> Self {
+        let next = match remedy {
+            Remedy::SameCallback => NextStep::SameCallback(Box::new(pending)),
+            Remedy::NewSignIn => pending.again().map_or(NextStep::None, |again| {
+                NextStep::StartAgain(Box::new(again))
+            }),
+            _ => NextStep::None,
+        };
+        Self { error, next }
+    }
+
+    fn unspent(error: Error, pending: PendingSignIn) -> Self {
+        let remedy = Remedy::SameCallback;
+        Self::new(Interrupted { error, remedy }, pending)
+    }
+
+    fn refused(error: CallbackError, pending: &PendingSignIn) -> Self {
+        let is_cancelled = matches!(
+            &error,
+            CallbackError::Server(error) if error.error == OAuthErrorCode::AccessDenied
+        );
+        let next = match is_cancelled {
+            true => NextStep::Cancelled {
+                return_to: pending.return_to().as_str().to_owned(),
+            },
+            false => NextStep::None,
+        };
+        Self {
+            error: error.into(),
+            next,
+        }
+    }
+}
+
+impl From<IncompleteSignIn> for Error {
+    fn from(incomplete: IncompleteSignIn) -> Self {
+        incomplete.error
+    }
+}

@@ -1,0 +1,100 @@
+//! How often something is tried again that has changed nothing at the provider.
+
+use std::time::Duration;
+
+use crate::time::UnixTime;
+
+/// While a browser waits, and its code still lives: three times, within four seconds.
+///
+/// The second pause is longer than the one that the caches of metadata and keys keep after a failure
+/// ([`FreshnessPolicy::back_off`](crate::freshness::FreshnessPolicy::back_off)), and so is the third.
+const BEFORE_REDEMPTION: &[Duration] = &[
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+/// While a response is held whose code is spent: giving up costs a sign-in.
+const WITH_TOKENS: &[Duration] = &[
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
+/// No pause begins later than this after the first failure, however long each attempt takes.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// When to try again what certainly changed nothing at the provider.
+#[derive(Clone, Debug)]
+pub struct Retries {
+    pauses: &'static [Duration],
+    first_failure: Option<UnixTime>,
+}
+
+impl Retries {
+    /// For what comes before the redemption of a code: three attempts more within four seconds.
+    pub const fn before_redemption() -> Self {
+        Self::with(BEFORE_REDEMPTION)
+    }
+
+    /// For what is left to do once the tokens are there.
+    pub(super) const fn with_tokens() -> Self {
+        Self::with(WITH_TOKENS)
+    }
+
+    const fn with(pauses: &'static [Duration]) -> Self {
+        Self {
+            pauses,
+            first_failure: None,
+        }
+    }
+
+    /// How long to pause before the next attempt, after a failure at `now`; `None` to give up. A server that
+    /// asks for a longer pause than any of these is not asked again.
+    pub fn after_failure(
+        &mut self,
+        retry_after: Option<Duration>,
+        now: UnixTime,
+    ) -> Option<Duration> {
+        let first_failure = *self.first_failure.get_or_insert(now);
+        let (pause, rest) = self.pauses.split_first()?;
+        let longest = rest.last().unwrap_or(pause);
+        let asked_for = retry_after.unwrap_or_default();
+        if asked_for > *longest || now.since(first_failure) >= TIME_LIMIT {
+            self.pauses = &[];
+            return None;
+        }
+        self.pauses = rest;
+        Some(asked_for.max(*pause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_795_335_765);
+
+    fn pauses(mut retries: Retries, retry_after: Option<u64>, each_takes: u64) -> Vec<u128> {
+        let mut now = NOW;
+        let mut pauses = Vec::new();
+        while let Some(pause) = retries.after_failure(retry_after.map(Duration::from_secs), now) {
+            pauses.push(pause.as_millis());
+            now = now.plus(pause + Duration::from_secs(each_takes));
+        }
+        assert_eq!(retries.after_failure(None, NOW), None, "given up for good");
+        pauses
+    }
+
+    #[test]
+    fn f8_the_pauses_grow_and_end() {
+        let short = Retries::before_redemption;
+        assert_eq!(pauses(short(), None, 0), [250, 1_000, 2_000]);
+        assert_eq!(pauses(short(), Some(0), 0), [250, 1_000, 2_000]);
+        assert_eq!(pauses(short(), Some(2), 0), [2_000, 2_000, 2_000]);
+        assert_eq!(pauses(short(), Some(3), 0), [0; 0]);
+        assert_eq!(pauses(short(), None, 10), [250]);
+        let patient = pauses(Retries::with_tokens(), None, 0);
+        assert_eq!(patient, [250, 1_000, 2_000, 4_000, 8_000]);
+    }
+}

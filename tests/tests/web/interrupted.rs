@@ -1,0 +1,311 @@
+//! Sign-ins that meet trouble on the way back, over the routes: what the user sees.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use logto_client::{
+    SignIn,
+    core::vocabulary::Prompt,
+    event::Event,
+    web::{CallbackOutcome, LogtoWeb},
+};
+use logto_storage::{
+    MemoryStorage,
+    faulty::{Fault, FaultyStorage, Operation},
+};
+use logto_tests::{
+    stage::{Kind, Place, Stage, codec, key_ring, short, well},
+    visitor::{Visitor, location},
+    world::{BASE_URL, Mishap, World},
+};
+use serde_json::Value;
+use url::Url;
+
+const DISCOVERY: &str = "/openid-configuration";
+const KEYS: &str = "/jwks";
+const TOKEN: &str = "/token";
+
+fn orders() -> SignIn {
+    SignIn::new().return_to("/orders")
+}
+
+fn arrived(response: &Response<Bytes>) -> &str {
+    assert_eq!(response.status(), StatusCode::SEE_OTHER, "{response:?}");
+    response.headers()[header::LOCATION].to_str().unwrap()
+}
+
+fn error_code(response: &Response<Bytes>) -> String {
+    let body: Value = serde_json::from_slice(response.body()).expect("an error is JSON");
+    body["error"].as_str().expect("it has a code").to_owned()
+}
+
+fn is_at_logto(stage: &Stage, response: &Response<Bytes>) -> bool {
+    response.status() == StatusCode::SEE_OTHER
+        && location(response)
+            .as_str()
+            .starts_with(stage.world.logto.endpoint())
+}
+
+async fn on_the_way_back(stage: &Stage, sign_in: &SignIn) -> Url {
+    let url = stage.alice.start_sign_in_with(stage.web(0), sign_in).await;
+    stage.alice.consent(&url, "alice")
+}
+
+/// What fails, how, and whether the user is sent to Logto once more for it.
+fn trouble() -> [(&'static str, Mishap, bool); 10] {
+    [
+        (TOKEN, Mishap::Busy(503, None), true),
+        (TOKEN, Mishap::Garbled(503, "text/html", "oops"), true),
+        (TOKEN, Mishap::Answered(502, "text/html", "oops"), true),
+        (TOKEN, Mishap::RequestLost, true),
+        (TOKEN, Mishap::AnswerLost, true),
+        (TOKEN, Mishap::Refused, false),
+        (TOKEN, Mishap::Busy(429, None), false),
+        (DISCOVERY, Mishap::Refused, false),
+        (DISCOVERY, Mishap::Busy(503, None), false),
+        (KEYS, Mishap::Busy(503, None), false),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn f8_a_sign_in_survives_every_single_failure_on_the_way_back() {
+    for place in Place::ALL {
+        for (path, mishap, goes_again) in trouble() {
+            let why = format!("{place:?} {path} {mishap:?}");
+            let stage = Stage::empty(Kind::Young, place).await;
+            let callback = on_the_way_back(&stage, &orders()).await;
+            stage.world.network.next(path, mishap);
+            // Another process, where there is one, which has never reached Logto.
+            let mut response = stage.alice.come_back(stage.web(1), &callback).await;
+            assert_eq!(is_at_logto(&stage, &response), goes_again, "{why}");
+            if goes_again {
+                assert!(!stage.alice.is_signed_in(stage.web(1)).await, "{why}");
+                let callback = stage.alice.consent(&location(&response), "alice");
+                response = stage.alice.come_back(stage.web(0), &callback).await;
+            }
+            assert_eq!(arrived(&response), "/orders", "{why}");
+            stage.world.logto.reset_counts();
+            let token = stage.alice.token(stage.web(1), &short()).await;
+            assert_eq!(
+                stage.outcome(usize::from(token.is_err())).await,
+                well(1),
+                "{why}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f8_trouble_that_spends_no_code_leaves_the_callback_good_for_a_reload() {
+    for (path, mishap, _) in trouble().into_iter().filter(|(.., goes_again)| !goes_again) {
+        let stage = Stage::empty(Kind::Young, Place::CookiesApart).await;
+        let callback = on_the_way_back(&stage, &orders()).await;
+        for _ in 0..100 {
+            stage.world.network.next(path, mishap.clone());
+        }
+        let response = stage.alice.come_back(stage.web(1), &callback).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        stage.world.network.mend();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let response = stage.alice.come_back(stage.web(1), &callback).await;
+        assert_eq!(arrived(&response), "/orders", "{path} {mishap:?}");
+        assert_eq!(stage.token_calls(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f8_a_sign_in_starts_again_by_itself_once() {
+    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let (alice, web) = (&stage.alice, stage.web(0));
+    let callback = on_the_way_back(&stage, &orders()).await;
+    stage.world.network.next(TOKEN, Mishap::AnswerLost);
+    let again = alice.come_back(web, &callback).await;
+    let second = alice.consent(&location(&again), "alice");
+    stage.world.network.next(TOKEN, Mishap::Busy(503, None));
+    let response = alice.come_back(web, &second).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(error_code(&response), "temporarily_unavailable");
+    let response = alice.come_back(web, &second).await;
+    assert_eq!(error_code(&response), "sign_in_session_not_found");
+    assert_eq!(stage.token_calls(), 1, "neither code comes a second time");
+    let restarts = |event: &Event| matches!(event, Event::SignInStartedAgain { .. });
+    assert_eq!(stage.world.events.count(restarts), 1);
+
+    let url = alice.start_sign_in_with(web, &orders()).await;
+    let third = alice.consent(&url, "alice");
+    assert_eq!(arrived(&alice.come_back(web, &third).await), "/orders");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f8_the_new_sign_in_asks_for_the_same_and_repeats_nothing_that_is_good_once() {
+    let asked = [
+        orders()
+            .prompt([Prompt::Login, Prompt::Consent])
+            .max_age(Duration::from_secs(300))
+            .app_state(&7)
+            .unwrap(),
+        orders()
+            .one_time_token("once")
+            .login_hint("alice@example.com"),
+        SignIn::silent().return_to("/orders"),
+    ];
+    for sign_in in asked {
+        let stage = Stage::empty(Kind::Young, Place::CookiesApart).await;
+        let alice = &stage.alice;
+        // A silent sign-in needs a session at Logto.
+        alice.sign_in(stage.web(0), "alice").await;
+        let url = alice.start_sign_in_with(stage.web(0), &sign_in).await;
+        let code = [("code", "some-code"), ("iss", stage.world.logto.issuer())];
+        let mut callback = Url::parse(&format!("{BASE_URL}/callback")).unwrap();
+        let parameter = |url: &Url, name: &str| {
+            let mut pairs = url.query_pairs();
+            pairs
+                .find(|(own, _)| own == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        callback
+            .query_pairs_mut()
+            .extend_pairs(code)
+            .append_pair("state", &parameter(&url, "state").unwrap());
+        stage.world.network.next(TOKEN, Mishap::AnswerLost);
+        let again = location(&alice.come_back(stage.web(1), &callback).await);
+        assert!(again.as_str().starts_with(stage.world.logto.endpoint()));
+        for name in ["prompt", "max_age", "login_hint", "scope", "redirect_uri"] {
+            assert_eq!(parameter(&again, name), parameter(&url, name), "{name}");
+        }
+        for name in ["state", "nonce", "code_challenge"] {
+            assert_ne!(parameter(&again, name), parameter(&url, name), "{name}");
+        }
+        assert_eq!(parameter(&again, "one_time_token"), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f8_the_same_callback_at_two_processes_ends_signed_in() {
+    for place in [Place::CookiesApart, Place::CookiesTogether, Place::Store] {
+        let stage = Stage::empty(Kind::Young, place).await;
+        let callback = on_the_way_back(&stage, &orders()).await;
+        let (alice, impatient) = (&stage.alice, stage.alice.copied());
+        let first = impatient.come_back(stage.web(0), &callback).await;
+        assert_eq!(arrived(&first), "/orders", "and the browser never sees it");
+        let second = alice.come_back(stage.web(1), &callback).await;
+        assert!(is_at_logto(&stage, &second), "{place:?}");
+        let callback = alice.consent(&location(&second), "alice");
+        let response = alice.come_back(stage.web(1), &callback).await;
+        assert_eq!(arrived(&response), "/orders");
+        stage.world.logto.reset_counts();
+        let token = alice.token(stage.web(0), &short()).await;
+        assert_eq!(stage.outcome(usize::from(token.is_err())).await, well(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f8_a_reload_after_the_response_was_lost_starts_again() {
+    let stage = Stage::empty(Kind::Young, Place::Memory).await;
+    let callback = on_the_way_back(&stage, &orders()).await;
+    let lost = stage.alice.copied();
+    assert_eq!(
+        arrived(&lost.come_back(stage.web(0), &callback).await),
+        "/orders"
+    );
+    let response = stage.alice.come_back(stage.web(0), &callback).await;
+    assert!(is_at_logto(&stage, &response));
+    assert_eq!(stage.token_calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f8_a_storage_that_fails_costs_a_reload() {
+    let world = World::new();
+    let storage = Arc::new(FaultyStorage::new(MemoryStorage::new()));
+    let web = LogtoWeb::new(world.client(Arc::clone(&storage)), codec(), key_ring());
+    let alice = Visitor::new(&world.logto);
+    let url = alice.start_sign_in_with(&web, &orders()).await;
+    let callback = alice.consent(&url, "alice");
+    storage.fail_next(Operation::Create, Fault::Before);
+    let response = alice.come_back(&web, &callback).await;
+    assert_eq!(error_code(&response), "storage_unavailable");
+    let again = alice.come_back(&web, &callback).await;
+    let callback = alice.consent(&location(&again), "alice");
+    assert_eq!(arrived(&alice.come_back(&web, &callback).await), "/orders");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c8_a_callback_that_is_opened_again_leads_a_signed_in_user_on() {
+    for place in Place::ALL {
+        let stage = Stage::empty(Kind::Young, place).await;
+        let alice = &stage.alice;
+        let callback = on_the_way_back(&stage, &orders()).await;
+        alice.come_back(stage.web(0), &callback).await;
+        let before = alice.cookies();
+        for process in [0, 1] {
+            let path = callback.as_str().strip_prefix(BASE_URL).unwrap();
+            let visit = alice.get(path);
+            let web = stage.web(process);
+            let answer = web.callback(visit.parts(), &Bytes::new()).await;
+            assert!(
+                matches!(&answer.outcome, Ok(CallbackOutcome::AlreadySignedIn { return_to }) if return_to == "/orders"),
+                "{place:?} {answer:?}"
+            );
+            let response = alice.come_back(web, &callback).await;
+            assert_eq!(arrived(&response), "/orders");
+        }
+        assert_eq!(alice.cookies(), before);
+        assert_eq!(stage.token_calls(), 1);
+        // Signed out, it is nobody's.
+        alice.sign_out(stage.web(0)).await;
+        let response = alice.come_back(stage.web(0), &callback).await;
+        assert_eq!(error_code(&response), "sign_in_session_not_found");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c8_a_cancelled_sign_in_knows_where_the_user_wanted_to_go_and_ends_no_session() {
+    for signed_in in [false, true] {
+        let stage = Stage::empty(Kind::Young, Place::CookiesApart).await;
+        let alice = &stage.alice;
+        if signed_in {
+            alice.sign_in(stage.web(0), "alice").await;
+        }
+        let url = alice.start_sign_in_with(stage.web(0), &orders()).await;
+        let denied = stage.world.logto.deny(&url, "access_denied").unwrap();
+        stage.world.logto.reset_counts();
+        for process in [0, 0, 1] {
+            let path = denied.as_str().strip_prefix(BASE_URL).unwrap();
+            let visit = alice.get(path);
+            let web = stage.web(process);
+            let answer = web.callback(visit.parts(), &Bytes::new()).await;
+            alice.receive(&answer.headers);
+            assert!(
+                matches!(&answer.outcome, Ok(CallbackOutcome::Cancelled { return_to, .. }) if return_to == "/orders"),
+                "{answer:?}"
+            );
+            let response = answer.into_response();
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+            assert_eq!(error_code(&response), "access_denied");
+            assert_eq!(alice.is_signed_in(web).await, signed_in);
+        }
+        assert_eq!(stage.token_calls(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c8_a_refused_callback_is_over_for_good() {
+    let stage = Stage::empty(Kind::Young, Place::CookiesApart).await;
+    let alice = &stage.alice;
+    let callback = on_the_way_back(&stage, &orders()).await;
+    let mut mixed_up = callback.clone();
+    mixed_up.query_pairs_mut().clear().extend_pairs(
+        callback
+            .query_pairs()
+            .filter(|(name, _)| name != "iss")
+            .chain([("iss".into(), "https://evil.example/oidc".into())]),
+    );
+    let response = alice.come_back(stage.web(0), &mixed_up).await;
+    assert_eq!(error_code(&response), "issuer_mismatched");
+    for process in [0, 1] {
+        let response = alice.come_back(stage.web(process), &callback).await;
+        assert_eq!(error_code(&response), "sign_in_session_not_found");
+    }
+    assert_eq!(stage.token_calls(), 0);
+}
