@@ -11,11 +11,10 @@ use crate::{
 };
 
 impl Logto {
-    /// What the Account API (`/api/my-account`) or the Management API (everything else below `/api`) answers
-    /// from now on to whom it may answer; `null` is an empty body, and what nobody has said is answered with
-    /// 404. The provider knows who may ask, as Logto does: a user with their opaque access token, an
-    /// application with a token for the Management API and the scope `all`. What was asked, and with which
-    /// headers, is in [`Logto::requests`].
+    /// Sets a response of the Account API (`/api/my-account`) or the Management API (everything else below
+    /// `/api`) to authorized requests; `null` is an empty body. Without one, the response is 404. As at
+    /// Logto, authorized are a user with their opaque access token, and an application with a token for the
+    /// Management API and the scope `all`. [`Logto::requests`] shows the requests and their headers.
     ///
     /// ```
     /// use http::{Method, StatusCode};
@@ -30,8 +29,8 @@ impl Logto {
         state.api_answers.set(method, path, status, body);
     }
 
-    /// Rotates the signing keys, at once: a new key signs, the one before stays in the JWKS, an older one is
-    /// gone from it.
+    /// Rotates the signing keys at once: a new key signs, the previous one stays in the JWKS, and an older
+    /// one is removed from it.
     ///
     /// # Errors
     ///
@@ -41,7 +40,7 @@ impl Logto {
     }
 
     /// Begins a rotation with a grace period: the JWKS lists a new key, while the current one goes on signing
-    /// until [`Logto::activate_staged_key`]. A key that was staged before is gone.
+    /// until [`Logto::activate_staged_key`]. A key that was staged before is dropped.
     ///
     /// # Errors
     ///
@@ -50,13 +49,13 @@ impl Logto {
         self.state().keys.stage(key_type)
     }
 
-    /// Ends the grace period: the staged key signs, the one before stays in the JWKS, an older one is gone from
-    /// it. `false` when no key is staged.
+    /// Ends the grace period: the staged key signs, the previous one stays in the JWKS, and an older one is
+    /// removed from it. `false` if no key is staged.
     pub fn activate_staged_key(&self) -> bool {
         self.state().keys.activate()
     }
 
-    /// Takes the previous signing key out of the JWKS.
+    /// Removes the previous signing key from the JWKS.
     pub fn remove_previous_key(&self) {
         self.state().keys.remove_previous();
     }
@@ -72,7 +71,7 @@ impl Logto {
         })
     }
 
-    /// Takes a secret from an application; `false` when it had none like it.
+    /// Removes a secret from an application; `false` if it had no such secret.
     pub fn remove_secret(&self, app_id: &str, secret: &str) -> bool {
         let mut state = self.state();
         let app = state.tenant.apps.get_mut(app_id);
@@ -102,8 +101,8 @@ impl Logto {
         organization.is_some_and(|organization| organization.members.remove(username).is_some())
     }
 
-    /// Suspends a user: their refresh tokens and opaque access tokens stop working, JWT access tokens live on.
-    /// `false` when there is no such user.
+    /// Suspends a user: their refresh tokens and opaque access tokens stop working; JWT access tokens remain
+    /// valid. `false` when there is no such user.
     pub fn suspend_user(&self, username: &str) -> bool {
         self.edit_user(username, |user| user.suspended = true)
     }

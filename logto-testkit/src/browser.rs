@@ -1,4 +1,4 @@
-//! The parts of a sign-in that happen in a browser, without one.
+//! The parts of a sign-in that happen in a browser, without a real one.
 
 mod device;
 mod sign_in;
@@ -16,7 +16,7 @@ use crate::{
     request::{Incoming, Params},
 };
 
-/// A browser that keeps its session at Logto from one request to the next, as a person's does.
+/// A browser that keeps its session at Logto from one request to the next.
 ///
 /// Clones are the same browser.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Browser {
     session: Arc<Mutex<Option<String>>>,
 }
 
-/// Why a browser could not go on to the application. Errors that Logto sends to the application, such as
-/// `invalid_target`, are no such thing: they arrive at the callback URL.
+/// Why a browser could not return to the application. Errors that Logto sends to the application, such as
+/// `invalid_target`, are not among them: they arrive at the callback URL.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BrowserError {

@@ -16,7 +16,7 @@ use crate::{
     public_key::PublicKey,
 };
 
-/// The address that a Logto on one's own machine has.
+/// The endpoint of a Logto on the local machine.
 const DEFAULT_ENDPOINT: &str = "http://localhost:3001";
 
 /// Sets up a [`Logto`]; made by [`Logto::builder`] and [`Logto::demo`].
@@ -35,7 +35,7 @@ pub struct LogtoBuilder {
     sign_in: SignInMode,
 }
 
-/// A tenant that cannot be.
+/// Why a tenant is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -45,19 +45,19 @@ pub enum BuildError {
     /// Two users, applications, API resources, organizations or roles share a name or an id.
     #[error("two {kind}s are called {name:?}")]
     Duplicate {
-        /// What they are.
+        /// Their type.
         kind: &'static str,
-        /// What both are called.
+        /// Their common name or id.
         name: String,
     },
-    /// Something is referred to that was not added to the tenant.
+    /// A reference to something that was not added to the tenant.
     #[error("there is no {kind} {name:?}, to which {by} refers")]
     Unknown {
-        /// What is missing.
+        /// The type of the missing item.
         kind: &'static str,
-        /// What it is called.
+        /// Its name.
         name: String,
-        /// Who refers to it.
+        /// What refers to it.
         by: String,
     },
     /// An application's public key is no JWK on P-256 or Ed25519 or of RSA.
@@ -90,8 +90,8 @@ impl Logto {
 }
 
 impl LogtoBuilder {
-    /// The endpoint, as an application configures it: `http://localhost:3001` unless set, the issuer being
-    /// `<endpoint>/oidc`. A provider that listens takes the address it listens on unless this is set.
+    /// The endpoint, as an application configures it. Default: `http://localhost:3001`, or the address that
+    /// the provider listens on. The issuer is `<endpoint>/oidc`.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(url.into());
         self
@@ -139,14 +139,14 @@ impl LogtoBuilder {
         self
     }
 
-    /// The type of the first signing key: [`KeyType::Ec`] unless set.
+    /// The type of the first signing key. Default: [`KeyType::Ec`].
     pub fn signing_key(mut self, key_type: KeyType) -> Self {
         self.key_type = key_type;
         self
     }
 
-    /// Answers authorization requests at once instead of showing the sign-in page: for the user that
-    /// `login_hint` names, else for this one. For tests that follow redirects over real sockets.
+    /// Signs users in at once instead of showing the sign-in page: the user that `login_hint` names,
+    /// otherwise this one. For tests that follow redirects over real sockets.
     pub fn immediate_sign_in(mut self, username: impl Into<String>) -> Self {
         self.sign_in = SignInMode::Immediate(username.into());
         self
@@ -156,7 +156,7 @@ impl LogtoBuilder {
     ///
     /// # Errors
     ///
-    /// When the tenant makes no sense: see [`BuildError`].
+    /// The tenant is invalid: see [`BuildError`].
     pub fn build(self) -> Result<Logto, BuildError> {
         let endpoint = self.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
         let url = Url::parse(endpoint)

@@ -1,4 +1,4 @@
-//! A tenant to play with.
+//! A demo tenant.
 
 use crate::{
     builder::LogtoBuilder,
@@ -18,8 +18,8 @@ pub const ACME: &str = "acme";
 pub const GLOBEX: &str = "globex";
 
 impl Logto {
-    /// A tenant for a quickstart, to be changed or built as it is: the users `alice` and `bob` with the password
-    /// `password`, the web application [`APP_ID`] at `http://localhost:3000`, the API resource
+    /// A tenant for a quickstart, to be changed or built unchanged: the users `alice` and `bob` with the
+    /// password `password`, the web application [`APP_ID`] at `http://localhost:3000`, the API resource
     /// [`SHOPPING_API`], the organizations [`ACME`] and [`GLOBEX`].
     pub fn demo() -> LogtoBuilder {
         Self::builder()

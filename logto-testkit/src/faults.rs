@@ -1,4 +1,4 @@
-//! Things that go wrong, by script.
+//! Scripted faults.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,35 +16,35 @@ use http::{
 
 use crate::{journal::Endpoint, reply};
 
-/// What goes wrong with one exchange.
+/// A fault of one exchange.
 ///
-/// To *commit* is to process the request: to consume the code, to rotate the refresh token. Whether that
-/// happened is what a client cannot know when no answer comes.
+/// To *commit* is to process the request: to consume the code, to rotate the refresh token. A client that
+/// gets no response cannot know whether that happened.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Committed at once, answered that much later.
+    /// Committed at once; the response comes that much later.
     Delay(Duration),
-    /// Committed, but the answer's body comes at so many bytes per second.
+    /// Committed; the body of the response comes at this many bytes per second.
     Drip(NonZeroU32),
     /// The connection breaks before the request is processed.
     ResetBeforeCommit,
-    /// The request is processed, then the connection breaks: the answer is lost.
+    /// The request is processed, then the connection breaks: the response is lost.
     ResetAfterCommit,
-    /// Not committed: this answer comes from something in between, a proxy or a load balancer.
+    /// Not committed: this response comes from a proxy or a load balancer.
     Instead(Response<Bytes>),
-    /// Committed, but the client gets this answer in place of Logto's.
+    /// Committed; the client gets this response instead of Logto's.
     InsteadAfterCommit(Response<Bytes>),
-    /// Committed; the answer claims to be `text/html`.
+    /// Committed; the response claims to be `text/html`.
     WrongType,
-    /// Committed; half of the body, under the whole body's `Content-Length`.
+    /// Committed; half of the body, with the `Content-Length` of the whole.
     Truncated,
     /// Committed; the body is padded with spaces, which JSON allows, to this many bytes.
     Oversized(usize),
     /// Committed; as `Oversized`, but compressed to a thousandth with `Content-Encoding: gzip`.
     #[cfg(feature = "listen")]
     GzipBomb(usize),
-    /// Committed; the body is what the function makes of it. The function must not call the provider.
+    /// Committed; the function changes the body. The function must not call the provider.
     Body(Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>),
 }
 
@@ -128,33 +128,33 @@ impl fmt::Debug for Fault {
     }
 }
 
-/// What became of a request that was given to [`Logto::exchange`](crate::Logto::exchange).
+/// The result of [`Logto::exchange`](crate::Logto::exchange).
 ///
-/// The kit does not sleep: the delay is for the caller to wait, by whatever clock the test has.
+/// The test provider does not sleep: the caller waits for the delay, by the clock of the test.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Reply {
-    /// How long the answer takes to begin.
+    /// The delay before the response begins.
     pub delay: Duration,
-    /// How fast the body comes; `None` is at once.
+    /// The speed of the body; `None` is at once.
     pub bytes_per_second: Option<NonZeroU32>,
-    /// The answer, or how it was lost.
+    /// The response, or how it was lost.
     pub result: Result<Response<Bytes>, Lost>,
 }
 
 /// The connection broke.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Lost {
-    /// Before the provider processed the request: nothing happened.
+    /// The provider did not process the request.
     #[error("the connection broke before the request was processed")]
     BeforeCommit,
-    /// After the provider processed the request: what it did is done.
+    /// The provider processed the request before.
     #[error("the connection broke after the request was processed")]
     AfterCommit,
 }
 
 impl Reply {
-    /// How long it takes until the whole answer is there.
+    /// The time until the whole response has arrived.
     pub fn total_delay(&self) -> Duration {
         let body = match (&self.result, self.bytes_per_second) {
             (Ok(response), Some(rate)) => {
@@ -193,12 +193,12 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// The next exchange that nothing is scripted for yet goes wrong.
+    /// The next exchange without a scripted fault fails.
     pub(crate) fn once(&mut self, endpoint: Endpoint, fault: Fault) {
         self.once.entry(endpoint).or_default().push_back(fault);
     }
 
-    /// Every exchange goes wrong.
+    /// Every exchange fails.
     pub(crate) fn always(&mut self, endpoint: Endpoint, fault: Fault) {
         self.standing.insert(endpoint, fault);
     }

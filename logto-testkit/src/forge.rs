@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 use crate::{keys::KeyError, logto::Logto};
 
 impl Logto {
-    /// A token that the provider's current key signs whatever it says: for tests of what an application or an
-    /// API does with tokens that are well signed and wrong.
+    /// A token with any content, signed by the provider's current key: for tests of how an application or an
+    /// API treats tokens that are validly signed but wrong.
     ///
-    /// The header has `alg` and `kid` of the key, changed and completed by `header`; a `null` takes a member
-    /// away.
+    /// The header has the `alg` and `kid` of the key, changed and completed by `header`; a `null` removes a
+    /// member.
     ///
     /// ```
     /// # use logto_testkit::Logto;

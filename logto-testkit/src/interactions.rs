@@ -1,4 +1,4 @@
-//! What users are at Logto's pages for.
+//! Interactions: why users are at Logto's pages.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,10 +7,10 @@ use crate::{
     clock::Moment,
 };
 
-/// For this long the pages know what a user came for.
+/// How long an interaction lasts.
 pub(crate) const INTERACTION_TTL: Duration = Duration::from_secs(3600);
 
-/// What happens when the user has signed in and consented.
+/// What follows when the user has signed in and consented.
 #[derive(Clone)]
 pub(crate) enum Errand {
     Authorize(Box<AuthorizationRequest>),
@@ -34,7 +34,7 @@ impl Errand {
     }
 }
 
-/// The errands of users who are at the pages.
+/// The interactions of the users at the pages.
 #[derive(Default)]
 pub(crate) struct Interactions(HashMap<String, (Errand, Moment)>);
 

@@ -1,4 +1,4 @@
-//! What the provider was asked, for tests to look at.
+//! The requests that the provider received, for tests to inspect.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ pub enum Endpoint {
     DeviceAuthorization,
     /// `/oidc/request`.
     PushedAuthorization,
-    /// The sign-in page and its kin.
+    /// The sign-in page and the other pages.
     Page,
     /// `/api/…`: the Account API and the Management API.
     Api,
@@ -92,12 +92,12 @@ impl RequestRecord {
         &self.path
     }
 
-    /// The headers as they came.
+    /// The headers as received.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// A parameter of the query or of the body; the first when there are several.
+    /// A parameter of the query or of the body; the first one if there are several.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.get(name)
     }
@@ -122,12 +122,12 @@ impl RequestRecord {
         self.client_id.as_deref()
     }
 
-    /// The status of the answer; `None` when the connection broke instead.
+    /// The status of the response; `None` if the connection broke instead.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// Whether the client got an answer.
+    /// Whether the client got a response.
     pub fn was_answered(&self) -> bool {
         self.status.is_some()
     }

@@ -12,12 +12,12 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::json::{Json, Members};
 
-/// What a signing key is made of, and with it the algorithm that signs tokens.
+/// The type of a signing key, which determines the algorithm of tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyType {
     /// P-384, `ES384`: Logto's default.
     Ec,
-    /// RSA, `RS256`. 2048 bits, where Logto makes 4096, to spare the tests' time.
+    /// RSA, `RS256`. 2048 bits, where Logto uses 4096, to keep tests fast.
     Rsa,
 }
 
@@ -145,7 +145,7 @@ impl KeyRing {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The cryptography library refused.
+    /// The cryptography library failed.
     #[error("the signing key could not be generated or used")]
     Cryptography,
     /// The keys cannot be rotated at once while another key is staged.

@@ -25,7 +25,7 @@ use crate::{
     logto::Logto,
 };
 
-/// Logto reads no longer bodies.
+/// The longest request body that Logto reads.
 const MAX_BODY: usize = 56 * 1024;
 
 /// A provider that listens on a loopback port until this is dropped.
@@ -40,7 +40,7 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// The port cannot be had.
+    /// The port is not available.
     #[error("cannot listen on 127.0.0.1:{port}")]
     Bind {
         /// The port that was asked for.
@@ -48,7 +48,7 @@ pub enum ListenError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The tenant cannot be.
+    /// The tenant is invalid.
     #[error(transparent)]
     Build(#[from] BuildError),
 }
@@ -61,7 +61,7 @@ impl LogtoBuilder {
     ///
     /// # Errors
     ///
-    /// When the port is taken, or the tenant makes no sense.
+    /// The port is in use, or the tenant is invalid.
     ///
     /// ```
     /// # async fn example() -> Result<(), logto_testkit::ListenError> {
@@ -134,7 +134,7 @@ async fn answer(logto: &Logto, request: Request<Incoming>) -> Result<Response<Sc
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
-    // An error here makes hyper close the connection without an answer.
+    // An error here makes hyper close the connection without a response.
     let response = reply.result?;
     let declared = response.headers().get(CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());

@@ -20,11 +20,11 @@ use crate::{
 
 /// A Logto that fits in a test.
 ///
-/// It answers what a Logto 1.42 answers, with real signed tokens, but lives in memory: give it a request,
-/// get a response. Clones share the same provider.
+/// It responds as Logto 1.42 does, with real signed tokens, but lives in memory: pass it a request, get a
+/// response. Clones share the same provider.
 ///
-/// Put it behind whatever your application sends HTTP with; a closure over [`Logto::handle`] is enough. The
-/// parts of a sign-in that happen in a browser are [`Logto::sign_in`] and [`Browser`](crate::Browser).
+/// Use it as the HTTP client of your application; a closure over [`Logto::handle`] is enough. The parts of a
+/// sign-in that happen in a browser are [`Logto::sign_in`] and [`Browser`](crate::Browser).
 #[derive(Clone)]
 pub struct Logto(pub(crate) Arc<Inner>);
 
@@ -46,10 +46,10 @@ impl Logto {
         &self.0.addresses.issuer
     }
 
-    /// Answers a request. Its URI may be absolute or only a path with a query; an absolute one for another
-    /// host gets `421 Misdirected Request`, as no such request would reach this provider.
+    /// Responds to a request. Its URI may be absolute, or a path with a query. An absolute one for another
+    /// host gets `421 Misdirected Request`, because no such request would reach this provider.
     ///
-    /// Where a scripted [`Fault`](crate::Fault) breaks the connection the answer is a `502 Bad Gateway`, and
+    /// If a scripted [`Fault`](crate::Fault) breaks the connection, the response is a `502 Bad Gateway`, and
     /// delays are left out: use [`Logto::exchange`] to see both.
     pub fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.exchange(request).result.unwrap_or_else(|_| {
@@ -60,8 +60,8 @@ impl Logto {
         })
     }
 
-    /// Answers a request as [`Logto::handle`] does, and says what a network would do to it: how late the answer
-    /// is, or how it was lost.
+    /// Responds to a request as [`Logto::handle`] does, and returns what a network would do to the response:
+    /// how late it comes, or how it was lost.
     pub fn exchange(&self, request: Request<Bytes>) -> Reply {
         let (parts, body) = request.into_parts();
         let Some(path) = self.path_of(&parts.uri) else {

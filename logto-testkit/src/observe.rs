@@ -1,4 +1,4 @@
-//! What a test can see of the provider.
+//! What a test can observe of the provider.
 
 use crate::{
     journal::{Endpoint, RequestRecord},
@@ -12,7 +12,7 @@ impl Logto {
         self.state().journal.clone()
     }
 
-    /// How many requests an endpoint got.
+    /// How many requests an endpoint received.
     pub fn count(&self, endpoint: Endpoint) -> usize {
         self.state()
             .journal
@@ -26,8 +26,8 @@ impl Logto {
         self.state().journal.clear();
     }
 
-    /// Whether the grant that a refresh token belongs to is alive. The token itself may have been consumed.
-    /// `false` for a token that was never issued.
+    /// Whether the grant of a refresh token is still valid. The token itself may have been consumed. `false`
+    /// for a token that was never issued.
     pub fn grant_is_alive(&self, refresh_token: &str) -> bool {
         self.with(|cx| {
             let store = &cx.state.store;
@@ -46,8 +46,8 @@ impl Logto {
         })
     }
 
-    /// The youngest refresh token that came, by whatever rotations, from the same sign-in as this one. `None`
-    /// for a token that was never issued.
+    /// The newest refresh token from the same sign-in as this one, after any number of rotations. `None` for
+    /// a token that was never issued.
     pub fn latest_refresh_token(&self, refresh_token: &str) -> Option<String> {
         self.state()
             .store
@@ -55,7 +55,7 @@ impl Logto {
             .map(str::to_owned)
     }
 
-    /// How often a refresh token was used again later than three seconds after it was consumed: each time a
+    /// How often a refresh token was used again later than three seconds after it was consumed: each time, a
     /// user was signed out.
     pub fn late_replays(&self) -> usize {
         self.state().store.late_replays

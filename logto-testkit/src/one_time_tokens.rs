@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use crate::clock::Moment;
 
-/// The lifetime that Logto gives them when it is not told another.
+/// Logto's default lifetime.
 const ONE_TIME_TOKEN_TTL: Duration = Duration::from_secs(600);
 
 struct OneTimeToken {
@@ -58,7 +58,7 @@ impl OneTimeTokens {
         self.0.insert(value, token);
     }
 
-    /// Whether the token is good for this email address now, checked in Logto's order.
+    /// Whether the token is valid for this email address now, checked in Logto's order.
     pub(crate) fn check(&self, value: &str, email: &str, now: Moment) -> Result<(), Invalid> {
         let token = self.0.get(value).ok_or(Invalid::NotFound)?;
         if token.email != email {

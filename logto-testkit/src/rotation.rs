@@ -1,11 +1,11 @@
-//! How a refresh token lives and dies at Logto: when it rotates, how long a consumed one may still be
-//! used, when its use gives the whole grant away. Pure: no store, no clock.
+//! The life of a refresh token at Logto: when it rotates, how long a consumed one may still be used, and when
+//! its use ends the whole grant. Pure: no store, no clock.
 
 use std::time::Duration;
 
 use crate::clock::Moment;
 
-/// A consumed refresh token works again for this long; every use starts it anew.
+/// A consumed refresh token still works for this long; every use restarts the time.
 pub(crate) const REUSE_LEEWAY: Duration = Duration::from_secs(3);
 
 /// When a refresh token was issued, ends, and was last consumed.
@@ -16,7 +16,7 @@ pub(crate) struct Lifetime {
     pub(crate) consumed_at: Option<Moment>,
 }
 
-/// The application's side of the rule.
+/// The part of the rule that depends on the application.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Policy {
     pub(crate) rotate: bool,

@@ -1,20 +1,20 @@
-//! What a test lets go wrong.
+//! Setting faults.
 
 use crate::{faults::Fault, journal::Endpoint, logto::Logto};
 
 impl Logto {
-    /// Lets one exchange with an endpoint go wrong: the next one that no earlier fault is waiting for.
+    /// Sets a fault for one exchange with an endpoint: the next one without a fault.
     pub fn fault(&self, endpoint: Endpoint, fault: Fault) {
         self.state().faults.once(endpoint, fault);
     }
 
-    /// Lets every exchange with an endpoint go wrong until [`Logto::recover`]; what [`Logto::fault`] scripted
-    /// comes first.
+    /// Sets a fault for every exchange with an endpoint until [`Logto::recover`]. Faults set by
+    /// [`Logto::fault`] come first.
     pub fn break_down(&self, endpoint: Endpoint, fault: Fault) {
         self.state().faults.always(endpoint, fault);
     }
 
-    /// Ends what [`Logto::fault`] and [`Logto::break_down`] began at an endpoint.
+    /// Removes all faults of an endpoint.
     pub fn recover(&self, endpoint: Endpoint) {
         self.state().faults.clear(endpoint);
     }

@@ -1,4 +1,4 @@
-//! What the provider remembers: sessions, grants, codes and tokens.
+//! The state of the provider: sessions, grants, codes and tokens.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,7 +13,7 @@ use crate::{
     rotation::{Lifetime, Standing},
 };
 
-/// After this a grant is over, however often its refresh tokens rotated.
+/// The lifetime of a grant, however often its refresh tokens rotated.
 pub(crate) const GRANT_TTL: Duration = Duration::from_secs(180 * 86_400);
 /// How long a session at the provider lives without use.
 pub(crate) const SESSION_TTL: Duration = Duration::from_secs(14 * 86_400);
@@ -177,8 +177,8 @@ impl Store {
         known.is_none_or(|end| end <= now)
     }
 
-    /// Ends a grant: every code, refresh token and opaque access token of it is dead, while JWT access
-    /// tokens live on until they expire.
+    /// Ends a grant: all its codes, refresh tokens and opaque access tokens stop working; JWT access tokens
+    /// remain valid until they expire.
     pub(crate) fn revoke_grant(&mut self, id: &str) {
         if let Some(grant) = self.grants.get_mut(id) {
             grant.revoked = true;
@@ -232,7 +232,7 @@ impl Store {
         );
     }
 
-    /// The youngest token of the line that `value` belongs to, alive or dead.
+    /// The newest token of the line that `value` belongs to, valid or not.
     pub(crate) fn latest_refresh_token(&self, value: &str) -> Option<&str> {
         let root = &self.refresh_tokens.get(value)?.root;
         let line = self

@@ -17,12 +17,11 @@ use crate::{
 };
 
 const SIGNATURE: &str = "logto-signature-sha-256";
-/// The browser and the address that everybody has at this provider.
+/// The user agent and the IP address of every user of this provider.
 const BROWSER: &str = "logto-testkit";
 const ADDRESS: &str = "127.0.0.1";
 
-/// A webhook as it is set up in the console
-/// ([Logto's documentation](https://docs.logto.io/developers/webhooks)).
+/// A webhook as set up in the Console ([Logto's documentation](https://docs.logto.io/developers/webhooks)).
 #[derive(Clone)]
 pub struct Webhook {
     id: String,
@@ -30,7 +29,7 @@ pub struct Webhook {
     signing_key: String,
 }
 
-/// What users come to Logto's pages for, and what it is called when they have done it.
+/// An interaction of users at Logto's pages, and the name of its event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Interaction {
@@ -43,8 +42,8 @@ pub enum Interaction {
 }
 
 impl Webhook {
-    /// A webhook that sends to `endpoint`, a URL, and signs with `signing_key`. Its id is `test-hook` unless
-    /// [`Webhook::id`] sets it.
+    /// A webhook that sends to `endpoint`, a URL, and signs with `signing_key`. Its default id is
+    /// `test-hook`; see [`Webhook::id`].
     pub fn new(endpoint: impl Into<String>, signing_key: impl Into<String>) -> Self {
         Self {
             id: "test-hook".to_owned(),
@@ -96,9 +95,9 @@ impl Interaction {
 }
 
 impl Logto {
-    /// The delivery that Logto makes when a user has come to the end of an interaction: signed, with the user
-    /// and the application as they are now. Either is left out when there is none of that name. Nothing is
-    /// sent: hand the request to the application.
+    /// The delivery that Logto sends when a user completes an interaction: signed, with the current state of
+    /// the user and the application. Either is left out if it does not exist. Nothing is sent: pass the
+    /// request to the application.
     ///
     /// ```
     /// use logto_testkit::{Interaction, Logto, Webhook};
@@ -139,9 +138,10 @@ impl Logto {
         webhook.delivery(payload)
     }
 
-    /// The delivery that Logto makes when data has changed: `event` is a name such as `User.Data.Updated`,
-    /// `details` is an object with what Logto says of the change: `data`, and where the Management API made it
-    /// `path`, `method`, `status`, `params` and `matchedRoute`; other members are left out. Signed; nothing is sent.
+    /// The delivery that Logto sends when data has changed: `event` is a name such as `User.Data.Updated`,
+    /// `details` is an object with what Logto says of the change: `data`, and where the Management API made
+    /// it `path`, `method`, `status`, `params` and `matchedRoute`; other members are left out. Signed;
+    /// nothing is sent.
     ///
     /// ```
     /// # use logto_testkit::{Logto, Webhook};

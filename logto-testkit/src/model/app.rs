@@ -10,7 +10,7 @@ use crate::clock::Moment;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What kind of application it is: decides how it authenticates and how its refresh tokens rotate.
+/// The type of an application: decides how it authenticates and how its refresh tokens rotate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AppKind {
     Traditional,
@@ -82,7 +82,7 @@ pub(crate) struct BackchannelLogout {
 }
 
 impl App {
-    /// A web application with a server of its own, which keeps a secret.
+    /// A web application with a server, which keeps a secret.
     pub fn traditional(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self::new(id, AppKind::Traditional, Some(secret.into()))
     }
@@ -97,7 +97,7 @@ impl App {
         Self::new(id, AppKind::Native, None)
     }
 
-    /// A service that signs in as itself, with the client credentials grant.
+    /// A service that acts for itself, with the client credentials grant.
     pub fn machine_to_machine(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self::new(id, AppKind::MachineToMachine, Some(secret.into()))
     }
@@ -116,22 +116,22 @@ impl App {
         self
     }
 
-    /// How long a refresh token lives: 14 days unless set.
+    /// How long a refresh token lives. Default: 14 days.
     #[must_use]
     pub fn refresh_token_ttl(mut self, ttl: Duration) -> Self {
         self.refresh_token_ttl = ttl;
         self
     }
 
-    /// How long an ID token lives: 3600 seconds unless set.
+    /// How long an ID token lives. Default: 3600 seconds.
     #[must_use]
     pub fn id_token_ttl(mut self, ttl: Duration) -> Self {
         self.id_token_ttl = ttl;
         self
     }
 
-    /// Whether refresh tokens rotate: they do unless set. An application with a secret gets a new one only
-    /// when 70 % of the lifetime has passed, one without gets a new one at every refresh.
+    /// Whether refresh tokens rotate. Default: `true`. An application with a secret gets a new one when 70 %
+    /// of the lifetime has passed; one without gets a new one at every refresh.
     #[must_use]
     pub fn rotate_refresh_token(mut self, rotate: bool) -> Self {
         self.rotate_refresh_token = rotate;
@@ -157,7 +157,8 @@ impl App {
         self
     }
 
-    /// As [`App::backchannel_logout_uri`] with "session required" switched off: no `sid` anywhere.
+    /// The same as [`App::backchannel_logout_uri`] with "session required" switched off: no token has a
+    /// `sid`.
     #[must_use]
     pub fn backchannel_logout_uri_without_sid(mut self, uri: impl Into<String>) -> Self {
         self.backchannel_logout = Some(BackchannelLogout {
@@ -174,7 +175,7 @@ impl App {
         self
     }
 
-    /// Allows the token exchange grant (RFC 8693), which is off unless set.
+    /// Allows the token exchange grant (RFC 8693). Default: not allowed.
     #[must_use]
     pub fn allow_token_exchange(mut self) -> Self {
         self.token_exchange = true;
@@ -188,7 +189,7 @@ impl App {
         self
     }
 
-    /// Makes it somebody else's application: users are asked on a consent page, for these scopes at most.
+    /// Makes it a third-party application: a consent page asks the user, for these scopes at most.
     #[must_use]
     pub fn third_party(mut self, scopes: UserConsentScopes) -> Self {
         self.third_party = Some(scopes);

@@ -1,4 +1,4 @@
-//! How an application proves who it is.
+//! How an application authenticates.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ impl App {
         self
     }
 
-    /// Adds a secret that ends: from then on it is refused with `invalid_request`.
+    /// Adds a secret that expires: from then on it is refused with `invalid_request`.
     #[must_use]
     pub fn secret_until(mut self, secret: impl Into<String>, end: SystemTime) -> Self {
         self.secrets.push(AppSecret {
@@ -34,10 +34,10 @@ impl App {
         self
     }
 
-    /// Registers `private_key_jwt`
-    /// ([OpenID Connect Core 1.0 section 9](https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication))
-    /// and a public key, a JWK on P-256 or Ed25519 or of RSA: the application signs assertions with the private
-    /// half and ES256, EdDSA, RS256 or PS256, and its secret is good for nothing. Several keys may be registered.
+    /// Registers `private_key_jwt` ([OpenID Connect Core 1.0 section
+    /// 9](https://openid.net/specs/openid-connect-core-1_0.html#ClientAuthentication)) and a public key, a
+    /// JWK on P-256 or Ed25519 or of RSA: the application signs assertions with the private half and ES256,
+    /// EdDSA, RS256 or PS256, and its secret is not accepted. Several keys may be registered.
     #[must_use]
     pub fn private_key_jwt(mut self, public_key: impl Into<Value>) -> Self {
         self.authentication = AppAuthentication::PrivateKeyJwt;

@@ -25,7 +25,7 @@ impl Resource {
         self
     }
 
-    /// How long its access tokens live: 3600 seconds unless set.
+    /// How long its access tokens live. Default: 3600 seconds.
     #[must_use]
     pub fn access_token_ttl(mut self, ttl: Duration) -> Self {
         self.access_token_ttl = ttl;
@@ -33,7 +33,7 @@ impl Resource {
     }
 }
 
-/// Adds permissions of an API resource to those that somebody has.
+/// Adds permissions of an API resource to existing ones.
 pub(super) fn add_permissions<S: Into<String>>(
     resources: &mut HashMap<String, Vec<String>>,
     resource: impl Into<String>,

@@ -6,7 +6,7 @@ use super::resource::add_permissions;
 /// ([Logto's page on permissions](https://docs.logto.io/integrate-logto/third-party-applications/permission-management)).
 ///
 /// `openid` and `offline_access` need not be named. An authorization request for another scope of users is
-/// refused with `invalid_scope`; permissions that are not named here are left out in silence.
+/// refused with `invalid_scope`; permissions that are not named here are silently left out.
 ///
 /// ```
 /// use logto_testkit::{App, UserConsentScopes};

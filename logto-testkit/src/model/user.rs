@@ -62,7 +62,7 @@ impl User {
         self
     }
 
-    /// The password that the sign-in page asks for. Without one the page lets them in with any.
+    /// The password for the sign-in page. Without one, the page accepts any password.
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
