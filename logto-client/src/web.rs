@@ -1,7 +1,7 @@
-//! The web edge: from the parts of a request to a response, for any framework that speaks `http`.
+//! The web layer: from the parts of a request to a response, for any framework that uses `http`.
 //!
-//! [`LogtoWeb`] has one method for each route. A framework adapter takes the request apart, calls the
-//! method, and hands back what it gives:
+//! [`LogtoWeb`] has one method for each route. A framework adapter takes the request apart, calls the method,
+//! and returns its response:
 //!
 //! | route | method |
 //! |---|---|

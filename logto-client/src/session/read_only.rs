@@ -9,7 +9,7 @@ use logto_core::{
 
 use crate::{clock::Clock, provider::WaitingBudget, refresh::LoadedSession};
 
-/// A session that can only be read: for places where nothing can be stored any more.
+/// A session that can only be read, for code that can no longer store anything.
 ///
 /// It has no method that spends a refresh token or sends a request:
 ///
@@ -32,8 +32,8 @@ pub struct ReadOnlySession {
 pub enum Cached {
     /// The token. It can be used now.
     Valid(AccessToken),
-    /// The session has no token that can be used now. It has to be fetched where the session can be stored:
-    /// see [`WritableSession::refresh_ahead`](crate::WritableSession::refresh_ahead).
+    /// The session has no token that can be used now. Fetch it where the session can be stored: see
+    /// [`WritableSession::refresh_ahead`](crate::WritableSession::refresh_ahead).
     NeedsRefresh,
     /// The session can never have such a token, wherever it is asked: the API resource or the scope was not
     /// requested at the sign-in, or there is no refresh token. A
@@ -71,8 +71,8 @@ impl ReadOnlySession {
         &self.loaded.session
     }
 
-    /// Returns the access token for `target` from memory, without any request. It says what was true when it
-    /// was fetched: see [`WritableSession::access_token`](crate::WritableSession::access_token).
+    /// Returns the access token for `target` from memory, without any request. It shows the state at the time
+    /// of its fetch: see [`WritableSession::access_token`](crate::WritableSession::access_token).
     pub fn access_token(&self, target: &TokenTarget) -> Cached {
         let (session, now) = (&self.loaded.session, self.clock.now());
         match (

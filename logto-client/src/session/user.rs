@@ -9,9 +9,9 @@ use super::WritableSession;
 use crate::error::Error;
 
 impl WritableSession {
-    /// Fetches the user's claims from the userinfo endpoint
-    /// ([OpenID Connect Core, section 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)).
-    /// They are newer than those of the ID token, and include those that Logto leaves out of it.
+    /// Fetches the user's claims from the userinfo endpoint ([OpenID Connect Core, section
+    /// 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)). They are newer than those of
+    /// the ID token, and include those that Logto excludes from it.
     ///
     /// If the endpoint refuses the access token, which may have been revoked, a new one is fetched once.
     ///

@@ -1,4 +1,4 @@
-//! The session that may refresh and store.
+//! A session that can be refreshed and stored.
 
 use std::{
     fmt,
@@ -106,12 +106,11 @@ impl WritableSession {
 
     /// Returns an access token for `target` that can be used now, from memory, or fetched and stored.
     ///
-    /// A token from memory says what was true when it was fetched, up to an hour ago: the user may have lost
-    /// a role or a membership since. Where that must not be, ask for a new one with
+    /// A token from memory shows the state at the time of its fetch, up to an hour ago: the user may have
+    /// lost a role or a membership since. Where that is not acceptable, fetch a new one with
     /// [`refresh_access_token`](Self::refresh_access_token).
     ///
-    /// # Errors
-    /// See [`Error::advice`]: a failure that passes and a refused request leave the session as it was.
+    /// # Errors See [`Error::advice`]: a transient failure and a refused request leave the session unchanged.
     pub async fn access_token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
         self.token(target, Demand::Usable).await
     }
@@ -129,7 +128,7 @@ impl WritableSession {
     /// still be set, so that later, read-only parts of the request find the tokens that they need.
     ///
     /// Only tokens that the session has are refreshed, one after the other. Returns the outcome for each of
-    /// them; a failure leaves the session as it was.
+    /// them; a failure leaves the session unchanged.
     pub async fn refresh_ahead(
         &self,
         targets: &[TokenTarget],
@@ -182,9 +181,9 @@ impl WritableSession {
         Ok(Some(sign_out.url(&provider.config, &metadata)?))
     }
 
-    /// Signs the user out of this application only. The user's session at Logto goes on, so the next sign-in
-    /// asks for nothing. As that sign-in may get the same grant, this waits until the refresh token is
-    /// revoked, or the revocation has failed.
+    /// Signs the user out of this application only. The user's session at Logto continues, so the next
+    /// sign-in shows no form. That sign-in may get the same grant; for that reason, this waits until the
+    /// refresh token is revoked, or the revocation has failed.
     ///
     /// # Errors
     /// As [`sign_out`](Self::sign_out).
@@ -236,7 +235,7 @@ impl WritableSession {
         Some(token)
     }
 
-    /// Takes over the session from a refresh, unless another refresh has brought a newer one meanwhile.
+    /// Takes over the session from a refresh, unless another refresh has stored a newer one.
     fn adopt(&self, newer: LoadedSession) {
         let age = |loaded: &LoadedSession| (loaded.version, loaded.session.changed_at());
         let mut loaded = lock(&self.inner.loaded);

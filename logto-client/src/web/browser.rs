@@ -1,9 +1,9 @@
-//! What tells a browser from others: a sealed cookie that binds sign-ins to it, and remembers what became
-//! of its callbacks.
+//! The identity of a browser: a sealed cookie that binds sign-ins to it, and remembers the results of its
+//! callbacks.
 //!
-//! A sign-in itself is sealed into the `state` of its URL (see [`start`](super::start)), so it takes no
-//! room in cookies, and any number can be under way in one browser. The cookie is all that the callback
-//! needs besides, whatever tab it comes from.
+//! A sign-in itself is sealed into the `state` of its URL (see [`start`](super::start)), so it takes no space
+//! in cookies, and one browser can have any number of pending sign-ins. The cookie is all that a callback
+//! needs in addition, in any tab.
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -18,22 +18,22 @@ const ID_LEN: usize = 16;
 const FINGERPRINT_LEN: usize = 7;
 const ENDED_LEN: usize = 1 + FINGERPRINT_LEN;
 
-/// Which browser a sign-in was started in: 128 bits that nobody else knows.
+/// The browser in which a sign-in was started: 128 secret random bits.
 #[derive(Clone, Copy)]
 pub(super) struct BrowserId([u8; ID_LEN]);
 
-/// What the cookie holds.
+/// The content of the cookie.
 #[derive(Clone)]
 pub(super) struct Browser {
     id: BrowserId,
-    /// The callbacks that are over, the oldest first.
+    /// The completed callbacks, the oldest first.
     ended: Vec<Ended>,
 }
 
-/// A callback that is over.
+/// A completed callback.
 #[derive(Clone, Copy)]
 struct Ended {
-    /// Of its state.
+    /// The fingerprint of its state.
     fingerprint: [u8; FINGERPRINT_LEN],
     end: End,
 }
@@ -45,7 +45,7 @@ pub(super) enum End {
     SignedIn = 1,
     /// The user cancelled at Logto.
     Cancelled = 2,
-    /// Its code may be spent, and nobody is signed in.
+    /// Its code may be spent, and no user is signed in.
     Interrupted = 3,
     /// It was refused, or another attempt would end in the same way.
     Refused = 4,
@@ -68,16 +68,16 @@ impl BrowserId {
 }
 
 impl Browser {
-    /// A browser that was never here.
+    /// A browser without a cookie.
     pub(super) fn new(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         random(entropy).map(|id| Self::with_id(BrowserId(id)))
     }
 
     /// A browser that presents this session cookie, whether or not that still opens.
     ///
-    /// Restored tabs start their sign-ins at the same time. A random id for each would leave the browser
-    /// with the last one only, and the other tabs with sign-ins of a browser that nobody is. What they
-    /// have in common is the session that has ended, and nobody else knows its cookie.
+    /// Restored tabs start their sign-ins at the same time. With a random id for each, the browser would keep
+    /// only the last one, and the sign-ins of the other tabs would belong to no browser. The id is therefore
+    /// derived from what the tabs share and no other browser knows: the cookie of the session that has ended.
     pub(super) fn of_session(cookie: &str) -> Self {
         let mut hash = Sha256::new_with_prefix(b"logto-rs browser 1");
         hash.update(cookie);
@@ -106,7 +106,7 @@ impl Browser {
             .map(|ended| ended.end)
     }
 
-    /// Remembers how the callback with this `state` ended.
+    /// Records how the callback with this `state` ended.
     pub(super) fn end(&mut self, state: &str, end: End) {
         let fingerprint = fingerprint(state);
         self.ended.retain(|ended| ended.fingerprint != fingerprint);

@@ -1,7 +1,7 @@
 //! Who caused a request: [Fetch Metadata](https://www.w3.org/TR/fetch-metadata/) and `Origin`.
 //!
 //! A page can make its visitor's browser send a request to any site, with the cookies of that site. The
-//! browser says who caused it, and no page can change what it says.
+//! browser reports who caused it, and no page can change that.
 
 use http::{HeaderMap, HeaderName, Method, header};
 use url::Url;
@@ -26,9 +26,9 @@ const SPECULATIVE: [(HeaderName, &[u8]); 4] = [
 
 /// Refuses to change anything for a request that was not caused by the application itself or by its user.
 ///
-/// `Sec-Fetch-Site` has to be `same-origin`, or `none` for what the user typed or bookmarked. A sibling
-/// (`same-site`) is another application: a subdomain may belong to somebody else. Browsers that do not
-/// send it send `Origin` with every POST; without both, nothing shows that the request is harmless.
+/// `Sec-Fetch-Site` must be `same-origin`, or `none` for what the user typed or bookmarked. A sibling
+/// (`same-site`) is another application: subdomains may have different owners. Browsers that do not send it
+/// send `Origin` with every POST; without both, nothing shows that the request is harmless.
 pub(super) fn check_own(headers: &HeaderMap, base_url: Option<&Url>) -> Result<(), Error> {
     let is_own = match value(headers, SEC_FETCH_SITE) {
         Some(site) => matches!(site, b"same-origin" | b"none"),
@@ -37,7 +37,7 @@ pub(super) fn check_own(headers: &HeaderMap, base_url: Option<&Url>) -> Result<(
                 .is_some_and(|origin| origin == base_url.origin().ascii_serialization().as_bytes())
         }),
     };
-    // A prefetch of an address that the user is still typing is `none` as well.
+    // A prefetch of a URL that the user is still typing is `none` as well.
     if is_own && !is_speculative(headers) {
         Ok(())
     } else {
@@ -45,7 +45,7 @@ pub(super) fn check_own(headers: &HeaderMap, base_url: Option<&Url>) -> Result<(
     }
 }
 
-/// Refuses to start a sign-in where no user could go through it.
+/// Refuses to start a sign-in where no user could complete it.
 ///
 /// Each start would send the browser to Logto and back for nothing, and a page of another site could make
 /// it do so as often as it likes. An application that is `made_for_frames` is started by frames of others.
@@ -72,7 +72,7 @@ pub(super) fn is_navigation(method: &Method, headers: &HeaderMap, made_for_frame
     method == Method::GET && check_start(headers, made_for_frames).is_ok() && is_page()
 }
 
-/// Whether the browser only prepares for what the user may do next.
+/// Whether the request is a prefetch or a prerender.
 fn is_speculative(headers: &HeaderMap) -> bool {
     SPECULATIVE.iter().any(|(name, word)| {
         let mut values = headers.get_all(name).iter();
@@ -85,7 +85,7 @@ fn is_speculative(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The value of a header. Several are none that anybody could rely on.
+/// The value of a header. Repeated headers count as none, because they contradict each other.
 fn value(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

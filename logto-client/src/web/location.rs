@@ -1,17 +1,17 @@
-//! Paths of the application as the browser knows them: below the path of the base URL.
+//! Paths of the application as the browser sees them: below the path of the base URL.
 
 use std::borrow::Cow;
 
 use url::{Url, form_urlencoded};
 
-/// The longest `Location` that leads to the sign-in page. Proxies answer 502 to response headers that
-/// fill more than one page of memory.
+/// The longest `Location` of the sign-in page. Proxies replace a response whose headers exceed one page of
+/// memory by a 502.
 const MAX_LENGTH: usize = 3_072;
 
 /// A path with the base path in front of it.
 ///
-/// A router that is mounted below a prefix, or a proxy in front, may have taken the prefix off the path
-/// of the request. A path that has it already stays as it is, and so does an address that is no path.
+/// A router that is mounted below a prefix, or a proxy in front, may have removed the prefix from the path of
+/// the request. A path that already has it is unchanged, and so is a URL that is not a path.
 pub(super) fn below<'p>(base_url: Option<&Url>, path: &'p str) -> Cow<'p, str> {
     let base = base_url.map_or("", |url| url.path().trim_end_matches('/'));
     let is_below = path
@@ -24,8 +24,7 @@ pub(super) fn below<'p>(base_url: Option<&Url>, path: &'p str) -> Cow<'p, str> {
     }
 }
 
-/// `sign_in_path` with the place to come back to, as far as there is room for it: the query of that
-/// place goes first.
+/// `sign_in_path` with the `return_to` of the request, as far as it fits: its query is dropped first.
 pub(super) fn with_return_to(sign_in_path: &str, return_to: &str) -> String {
     let separator = match sign_in_path.contains('?') {
         true => '&',

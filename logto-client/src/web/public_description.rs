@@ -1,13 +1,14 @@
-//! What visitors are told of an error.
+//! The description of an error for visitors.
 
 use http::StatusCode;
 
 use crate::error::Error;
 
-/// A fixed sentence for the code of this error, for people whom nobody knows.
+/// A fixed sentence for the code of this error, for anonymous visitors.
 ///
-/// The text of an [`Error`] is for operators: it may name hosts, users and ports of a storage, or hold
-/// words of the provider or of whoever made the request. Nothing of that is in the sentence.
+/// The text of an [`Error`] is for operators: it may name hosts, users and ports of a storage, or contain
+/// text of the provider or of the request, which an attacker may have written. The sentence contains none of
+/// that.
 pub fn public_description(error: &Error) -> &'static str {
     match error.code() {
         "not_authenticated" => "Sign in to continue.",

@@ -1,4 +1,4 @@
-//! Responses, and what a request says about where it comes from.
+//! Building responses.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::public_description::public_description;
 use crate::error::Error;
 
-/// A response that is nobody else's: never cached, never shared between browsers.
+/// A response for this browser only: never cached, never shared.
 pub(super) fn private(status: StatusCode) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
@@ -15,13 +15,13 @@ pub(super) fn private(status: StatusCode) -> Response<Bytes> {
     response
 }
 
-/// Forbids caches to keep what depends on a session.
+/// Forbids caches to store a response that depends on a session.
 pub(super) fn keep_private(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.append(header::VARY, HeaderValue::from_static("Cookie"));
 }
 
-/// Sends the browser on with a GET, and does not tell the next place where it comes from.
+/// Redirects the browser with a GET, without a `Referer`: the URL may contain a code.
 pub(super) fn see_other(location: &str) -> Response<Bytes> {
     let mut response = private(StatusCode::SEE_OTHER);
     let headers = response.headers_mut();
@@ -57,7 +57,7 @@ pub(super) const fn header_len(name: usize, value: usize) -> usize {
     name.saturating_add(value).saturating_add(": \r\n".len())
 }
 
-/// A JSON answer.
+/// A JSON response.
 pub(super) fn json(status: StatusCode, value: &Value) -> Response<Bytes> {
     let mut response = private(status);
     *response.body_mut() = Bytes::from(value.to_string());
@@ -68,7 +68,7 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response<Bytes> {
     response
 }
 
-/// The response to a request that failed. The details of the error stay here.
+/// The response to a failed request. The details of the error are not in it.
 pub(super) fn refusal(error: &Error) -> Response<Bytes> {
     let body = json!({ "error": error.code(), "error_description": public_description(error) });
     let mut response = json(error.status(), &body);

@@ -24,9 +24,9 @@ use crate::{
     storage::StorageError,
 };
 
-/// The routes of an application that signs users in, framework aside.
+/// The routes of an application that signs users in, for any framework.
 ///
-/// Cookies and keys are said once, here; the client is shared. Clones are cheap.
+/// It holds the cookie settings, the keys and the shared client. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct LogtoWeb {
     pub(super) client: LogtoClient,
@@ -34,13 +34,13 @@ pub struct LogtoWeb {
     pub(super) keys: KeyRing,
 }
 
-/// What [`LogtoWeb::require`] found.
+/// The result of [`LogtoWeb::require`].
 #[derive(Debug)]
 #[must_use]
 pub enum Guarded {
-    /// Somebody is signed in.
+    /// A user is signed in.
     Session(WritableSession),
-    /// Nobody is, or it cannot be known now: answer this instead.
+    /// No user is signed in, or the storage failed: send this response instead.
     Answer(Response<Bytes>),
 }
 
@@ -60,9 +60,8 @@ impl LogtoWeb {
         &self.client
     }
 
-    /// The session of a request, for places where the response can still set cookies, or whose storage
-    /// is on the server; `None` when nobody is signed in. Call [`finish`](Self::finish) before the
-    /// response goes out.
+    /// The session of a request, for handlers whose response can still set cookies, or with a storage on the
+    /// server; `None` if nobody is signed in. Call [`finish`](Self::finish) before the response is sent.
     ///
     /// # Errors
     /// When the storage cannot be asked.
@@ -71,7 +70,7 @@ impl LogtoWeb {
         self.client.newest_session(&handles).await
     }
 
-    /// The session of a request, for places where nothing can be stored any more.
+    /// The session of a request, for handlers that can no longer store anything.
     ///
     /// # Errors
     /// As [`session`](Self::session).
@@ -83,9 +82,9 @@ impl LogtoWeb {
         self.client.newest_read_only_session(&handles).await
     }
 
-    /// The session of a request, with those of its tokens refreshed that have less than `ahead` to
-    /// live: for a layer before pages that can only read. Trouble with a token is none for the page;
-    /// whoever needs the token will hear of it.
+    /// The session of a request, with those of its tokens refreshed that have less than `ahead` to live: for
+    /// a layer before pages that can only read. A failed refresh does not fail the page; the error surfaces
+    /// when the token is requested.
     ///
     /// # Errors
     /// As [`session`](Self::session).
@@ -102,12 +101,11 @@ impl LogtoWeb {
         Ok(session)
     }
 
-    /// Writes to a response what became of the session of its request: the new cookie if the session has
-    /// changed, its deletion if it has ended, here or elsewhere, and that the answer belongs to this browser
-    /// alone. Also for a request that has no session, and for one whose session was only looked at.
+    /// Completes a response with the result of its request's session: the new cookie if the session has
+    /// changed, its deletion if it has ended, here or elsewhere, and headers that forbid shared caching. Call
+    /// it also for requests without a session, and for those that only read theirs.
     ///
-    /// # Errors
-    /// When the session has become too large for cookies.
+    /// # Errors The session has become too large for cookies.
     pub fn finish(
         &self,
         request: &HeaderMap,
@@ -137,8 +135,9 @@ impl LogtoWeb {
         Ok(())
     }
 
-    /// The session of a request that needs one. A page that has none redirects to `sign_in_path` with
-    /// `return_to`; anything else answers 401, as a redirect would only confuse a script.
+    /// The session of a request that requires one. Without a session, a page gets a redirect to
+    /// `sign_in_path` with `return_to`, and any other request gets 401, because a script cannot follow the
+    /// redirect.
     ///
     /// The path of the request and `sign_in_path` may be given with or without the path of the base URL:
     /// a router below a prefix sees its requests without it.
@@ -165,8 +164,8 @@ impl LogtoWeb {
         response
     }
 
-    /// Deletes the cookies of a session that was found to be over. Those that open as no session are left:
-    /// they may belong to a newer version.
+    /// Deletes the cookies of a session that has ended. Cookies that do not open are kept: a newer version of
+    /// the application may have written them.
     fn delete_over(&self, request: &HeaderMap, response: &mut HeaderMap) {
         let request_cookies = self.cookies.read(request);
         let mut handles = request_cookies.handles().into_iter();
@@ -176,9 +175,9 @@ impl LogtoWeb {
         }
     }
 
-    /// Hears from Logto that a user has signed out elsewhere: 200, or 400 for a token that is refused,
-    /// or 503 when it cannot be judged now. Register its address in the Console as the back-channel
-    /// logout URI. It needs no cookie and changes none; see [`LogtoClient::back_channel_logout`].
+    /// Receives a back-channel logout from Logto: 200, 400 for a token that is refused, or 503 if it cannot
+    /// be verified now. Register its URL in the Console as the back-channel logout URI. It needs no cookie
+    /// and changes none; see [`LogtoClient::back_channel_logout`].
     pub async fn back_channel_logout(&self, parts: &Parts, body: &Bytes) -> Response<Bytes> {
         let is_form = parts
             .headers
@@ -205,8 +204,8 @@ impl LogtoWeb {
     }
 
     /// Ends the sessions of users who were suspended or deleted or whose password changed: 200, also for
-    /// events that end nothing, 401 for a wrong signature, or 503 when the storage cannot be asked. Set up
-    /// the webhook in the Console with the events that [`webhook::account_change`] names.
+    /// events that end nothing, 401 for a wrong signature, or 503 if the storage failed. Set up the webhook
+    /// in the Console with the events that [`webhook::account_change`] names.
     pub async fn webhook(
         &self,
         signing_key: &Secret,

@@ -1,4 +1,4 @@
-//! To Logto and back.
+//! The routes of a sign-in: to Logto and back.
 
 use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -25,21 +25,21 @@ use crate::{
     seal::{Purpose, SealContext, SealError},
 };
 
-/// The longest URL that is sent to Logto. Servers refuse request lines beyond 8 KiB.
+/// The longest URL of a redirect to Logto. Servers refuse request lines beyond 8 KiB.
 const MAX_URL_LENGTH: usize = 8_000;
 
-/// What became of a callback.
+/// The result of a callback.
 #[derive(Debug)]
 #[must_use]
 pub struct CallbackAnswer {
     /// How the sign-in ended, or why it failed.
     pub outcome: Result<CallbackOutcome, Error>,
-    /// What the response has to carry, either way: it makes the browser remember that this callback is
-    /// answered, and know the new session.
+    /// The cookies of the response, also in case of an error. The browser then remembers that this callback
+    /// was completed, and has the new session.
     pub headers: HeaderMap,
 }
 
-/// How a callback ended that is no error.
+/// How a callback ended without an error.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -51,37 +51,37 @@ pub enum CallbackOutcome {
     SignedIn(CompletedSignIn),
     /// The same sign-in starts again at this URL of Logto, once, because it cannot be completed as it was
     /// started: its code may be spent although nobody is signed in, another tab took the browser's cookie at
-    /// the same moment, or the application was configured anew meanwhile. It asks for the same as the
-    /// first one, without a one-time token. The user's session at Logto usually makes it invisible.
+    /// the same moment, or the configuration of the application has changed. It requests the same as the
+    /// first one, without a one-time token. Because of the session at Logto, the user usually does not notice
+    /// it.
     StartsAgain(Url),
-    /// This callback was answered before, and the user is signed in: a reload, or a page of the history.
+    /// This callback was completed before, and the user is signed in: a reload, or a page of the history.
     AlreadySignedIn {
         /// Where the user wanted to go: a path on the application's own origin.
         return_to: String,
     },
-    /// The user, or a rule at Logto, said no (`access_denied`). Who was signed in still is. Show a page
-    /// that says so, with a link to where the user may go on.
+    /// The user cancelled, or a rule at Logto denied access (`access_denied`). A user who was signed in still
+    /// is. Show a page that says so, with a link to continue.
     Cancelled {
         /// Where the user wanted to go: a path on the application's own origin. A page that needs a session
         /// sends the user to Logto again.
         return_to: String,
-        /// What Logto said.
+        /// Logto's error.
         error: Error,
     },
 }
 
 impl LogtoWeb {
-    /// Starts a sign-in: a redirect to Logto, with a cookie for the way back.
+    /// Starts a sign-in: a redirect to Logto, with a cookie for the callback.
     ///
     /// The sign-in is sealed into the `state` of the URL. What makes the response longer than
-    /// [`response_limit`](super::cookies::CookieOptions::response_limit) is left out: the query of the
-    /// place to come back to, then that place.
+    /// [`response_limit`](super::cookies::CookieOptions::response_limit) is left out: first the query of
+    /// `return_to`, then all of it.
     ///
-    /// # Errors
-    /// As [`LogtoClient::sign_in`](crate::LogtoClient::sign_in). [`UsageError::InvalidParameter`] when
-    /// `app_state` is too large for a URL. [`RequestError::NotANavigation`] for a prefetch, for a frame
-    /// of another site (unless the cookies are made for frames) and for what a script fetches: no user
-    /// could go through a sign-in there.
+    /// # Errors As [`LogtoClient::sign_in`](crate::LogtoClient::sign_in). [`UsageError::InvalidParameter`]
+    /// when `app_state` is too large for a URL. [`RequestError::NotANavigation`] for a prefetch, for a frame
+    /// of another site (unless the cookies are made for frames) and for requests of a script: no user could
+    /// complete a sign-in there.
     pub async fn sign_in(
         &self,
         headers: &HeaderMap,
@@ -153,7 +153,7 @@ impl LogtoWeb {
     /// Completes a sign-in, from the query of a GET or the form of a POST; other methods are answered with
     /// 405.
     ///
-    /// The redirect URI is the configured one; the `Host` header is not asked.
+    /// The redirect URI is the configured one; the `Host` header is ignored, because a client can send any.
     pub async fn callback(&self, parts: &Parts, body: &Bytes) -> CallbackAnswer {
         let mut headers = HeaderMap::new();
         respond::keep_private(&mut headers);
@@ -174,7 +174,7 @@ impl LogtoWeb {
         body: &Bytes,
         answer: &mut HeaderMap,
     ) -> Result<CallbackOutcome, Error> {
-        // A HEAD or OPTIONS that redeemed the code would burn the sign-in for the GET that follows it.
+        // If a HEAD or OPTIONS redeemed the code, the GET that follows it would fail.
         let callback = match parts.method {
             Method::GET => Callback::from_query(parts.uri.query().unwrap_or_default()),
             Method::POST => Callback::from_form(body),
@@ -192,9 +192,9 @@ impl LogtoWeb {
             .iter()
             .find(|browser| browser.id().is(&start.browser));
         let Some(mut browser) = own.cloned() else {
-            // Either another tab took the cookie at the same moment, or somebody was sent the callback of
-            // somebody else. Both are told to start again; that lets nobody in as somebody else. What the
-            // application remembers of the first start stays there, as it may be an attacker's.
+            // Either another tab replaced the cookie at the same moment, or an attacker has sent their own
+            // callback to this user. Starting again is safe for both: nobody is signed in as another user.
+            // The application's state of the first start is dropped, because it may be an attacker's.
             return match browsers.first() {
                 Some(browser) if !start.sign_in.has_app_state() => {
                     self.start_again(browser, &start, answer).await
@@ -270,7 +270,7 @@ impl LogtoWeb {
         Err(error)
     }
 
-    /// Lets the browser know the new session, and shortens the way on to what the response has room for.
+    /// Sets the cookies of the new session, and shortens `return_to` to what fits into the response.
     fn arrive(
         &self,
         mut completed: CompletedSignIn,
@@ -284,7 +284,7 @@ impl LogtoWeb {
             self.cookies.write(request_cookies, &handle, taken)
         };
         let mut written = write(&completed.return_to)?;
-        // Rather at the front page than nowhere.
+        // The front page is better than an error.
         let base = self.client.config().base_url().map_or("/", Url::path);
         let path = completed.return_to.split('?').next().unwrap_or_default();
         for place in [path.to_owned(), base.to_owned()] {
@@ -388,8 +388,8 @@ impl CallbackAnswer {
         response
     }
 
-    /// Whether a silent sign-in found that the user would have to do something: not an error, and no
-    /// reason to end a session.
+    /// Whether a silent sign-in failed because the user must interact: this is not an error, and no reason to
+    /// end a session.
     pub fn needs_interaction(&self) -> bool {
         use logto_core::error::OAuthErrorCode as Code;
         let Err(Error::Protocol(logto_core::Error::Callback(CallbackError::Server(error)))) =

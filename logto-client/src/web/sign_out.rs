@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::Error;
 
-/// What became of a sign-out.
+/// The result of a sign-out.
 #[derive(Debug)]
 #[must_use]
 pub struct SignOutAnswer {
@@ -19,9 +19,9 @@ pub struct SignOutAnswer {
     /// [`Error::Storage`] when the browser is signed out and the storage may still hold a session: see
     /// [`SignedOut::removed`](crate::SignedOut::removed).
     pub outcome: Result<(), Error>,
-    /// Where the browser goes on: the address that ends the user's session at Logto, or the base URL.
+    /// Where to send the browser: the URL that ends the user's session at Logto, or the base URL.
     pub location: String,
-    /// What the response has to carry, so that the browser forgets its sessions.
+    /// The cookies of the response, which delete the browser's sessions.
     pub headers: HeaderMap,
 }
 
@@ -30,21 +30,21 @@ impl LogtoWeb {
     /// caused. Every route of the application that changes something, and is reached with the session
     /// cookie alone, starts with this.
     ///
-    /// `Sec-Fetch-Site` has to be `same-origin` or `none`. Without that header, `Origin` has to be the
-    /// origin of the base URL. With neither, or with `Origin: null`, the request is refused: no current
-    /// browser sends such a POST, and a GET of this kind looks the same whoever caused it.
+    /// `Sec-Fetch-Site` must be `same-origin` or `none`. Without that header, `Origin` must be the origin of
+    /// the base URL. With neither, or with `Origin: null`, the request is refused: no current browser sends
+    /// such a POST, and a GET of this kind does not reveal who caused it.
     ///
-    /// # Errors
-    /// [`RequestError::CrossSite`](crate::error::RequestError::CrossSite), which is answered with 403.
+    /// # Errors [`RequestError::CrossSite`](crate::error::RequestError::CrossSite), for which the response is
+    /// 403.
     pub fn check_own_request(&self, headers: &HeaderMap) -> Result<(), Error> {
         initiator::check_own(headers, self.client.config().base_url())
     }
 
-    /// Signs out: all sessions that the browser presents end here first, their refresh tokens are revoked
-    /// in the background, and the browser goes on to Logto, which ends its own session and comes back.
+    /// Signs out: all sessions that the browser presents end here first, their refresh tokens are revoked in
+    /// the background, and the browser is redirected to Logto, which ends its own session and redirects back.
     ///
-    /// The browser is signed out whatever the storage does. A request that another site may have caused
-    /// is refused; see [`check_own_request`](Self::check_own_request).
+    /// The browser is signed out even if the storage fails. A request that another site may have caused is
+    /// refused; see [`check_own_request`](Self::check_own_request).
     pub async fn sign_out(&self, headers: &HeaderMap, sign_out: &SignOut) -> SignOutAnswer {
         if let Err(refused) = self.check_own_request(headers) {
             return self.refuse_sign_out(refused);
@@ -56,8 +56,9 @@ impl LogtoWeb {
         self.forget_sessions(&request_cookies, location, signed_out.removed)
     }
 
-    /// Signs out of this application only: the user's session at Logto goes on, so that the next sign-in
-    /// asks for nothing. The browser goes to the base URL. Otherwise as [`sign_out`](Self::sign_out).
+    /// Signs out of this application only: the user's session at Logto continues, so the next sign-in shows
+    /// no form. The browser is redirected to the base URL. Otherwise the same as
+    /// [`sign_out`](Self::sign_out).
     pub async fn sign_out_locally(&self, headers: &HeaderMap) -> SignOutAnswer {
         if let Err(refused) = self.check_own_request(headers) {
             return self.refuse_sign_out(refused);

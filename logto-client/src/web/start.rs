@@ -1,12 +1,12 @@
-//! A started sign-in, sealed into the `state` that goes to Logto and comes back.
+//! A started sign-in, sealed into the `state` that Logto returns.
 //!
-//! Nothing about it is kept here or in the browser, so nothing can be lost between the start and the
-//! callback, however many tabs start one at once. `state` stays what it has to be: nobody can make one
-//! without the key, each differs from all others, and it is good only in the browser that it was made
-//! for, because it names the [`BrowserId`] that the browser's cookie has to have.
+//! Neither this process nor the browser stores it, so nothing can be lost between the start and the callback,
+//! however many tabs start one at once. `state` keeps its purpose: nobody can forge one without the key, each
+//! is unique, and it is valid only in the browser that it was created for, because it contains the
+//! [`BrowserId`] of the browser's cookie.
 //!
-//! It holds as little as will do. The secrets of the sign-in (verifier, nonce, the id of the session to
-//! come) follow from one seed, and what is as configured is not repeated; a fingerprint tells whether the
+//! It is as short as possible. The secrets of the sign-in (verifier, nonce, session id) are derived from one
+//! seed, and settings that equal the configuration are left out; a fingerprint tells whether the
 //! configuration is still the same at the callback. The [`SignIn`] in it counts how often the same sign-in
 //! was started again by itself.
 
@@ -22,14 +22,14 @@ const SEED_LEN: usize = 32;
 const TIME_LEN: usize = 8;
 const FINGERPRINT_LEN: usize = 8;
 
-/// A sign-in that was started, and for whom.
+/// A started sign-in, and its browser.
 #[derive(Clone)]
 pub(super) struct Start {
     pub(super) browser: BrowserId,
     pub(super) seed: [u8; SEED_LEN],
     pub(super) at: UnixTime,
-    /// Whether the configuration asks for the same as it did then. A code is bound to the redirect URI, and
-    /// the session to the scopes and resources, so that otherwise the sign-in cannot be completed.
+    /// Whether the configuration still requests the same. A code is bound to the redirect URI, and the
+    /// session to the scopes and resources, so that otherwise the sign-in cannot be completed.
     pub(super) is_current: bool,
     pub(super) sign_in: SignIn,
 }
@@ -57,7 +57,7 @@ impl Start {
         Ok(bytes)
     }
 
-    /// What [`encode`](Self::encode) wrote.
+    /// Reads what [`encode`](Self::encode) wrote.
     pub(super) fn decode(bytes: &[u8], config: &LogtoConfig) -> Option<Self> {
         let ([FORMAT], rest) = bytes.split_first_chunk()? else {
             return None;
@@ -76,7 +76,7 @@ impl Start {
     }
 }
 
-/// Tells what a sign-in takes from the configuration.
+/// A fingerprint of the settings that a sign-in takes from the configuration.
 fn fingerprint(config: &LogtoConfig) -> [u8; FINGERPRINT_LEN] {
     let redirect_uri = config.redirect_uri().map_or("", url::Url::as_str);
     let mut hash = Sha256::new_with_prefix(redirect_uri);
