@@ -7,7 +7,11 @@ mod server;
 mod token;
 mod usage;
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    time::Duration,
+};
 
 pub(crate) use self::callback::MAX_CALLBACK_LENGTH;
 pub use self::{
@@ -56,6 +60,13 @@ pub enum Error {
     /// The application requested something that its configuration or this session does not allow.
     #[error("{0}")]
     Usage(#[from] UsageError),
+}
+
+/// For who explores a machine that holds one. Two errors that say the same are told apart only by `==`.
+impl Hash for Error {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.to_string().hash(state);
+    }
 }
 
 impl Error {
@@ -183,7 +194,7 @@ pub struct Unavailable {
 }
 
 /// A response with a success status that violates the protocol.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error(
     "{endpoint} endpoint answered HTTP {status} with an unusable body ({length} bytes): {problem}"
 )]

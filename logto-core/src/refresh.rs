@@ -83,7 +83,7 @@
 //! # The states of a refresh
 //!
 //! [`Refresh::state`] names the state. A refresh begins with `Recalling`, and goes on in no other way than
-//! this.
+//! this; `tests/explorer` goes them all.
 //!
 //! | state | waits for | is followed by |
 //! |---|---|---|

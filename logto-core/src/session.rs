@@ -35,7 +35,7 @@ use crate::{
 /// [`usable_token`](Self::usable_token) reads it, [`Refresh`](crate::refresh::Refresh) refreshes it, and
 /// [`apply`](Self::apply) changes it by a [`SessionDelta`]. It serializes all its content, tokens in clear:
 /// seal it before it leaves the process.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "SessionParts", into = "SessionParts")]
 pub struct Session {
     id: SessionId,

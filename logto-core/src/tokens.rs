@@ -102,7 +102,7 @@ impl fmt::Display for TokenTarget {
 }
 
 /// An access token with its lifetime and its scopes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AccessToken {
     /// The token, for the `Authorization: Bearer` header of a request to its API.

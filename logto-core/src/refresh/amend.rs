@@ -1,6 +1,10 @@
 //! A change of a stored session that spends nothing.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use super::{
     Action, Event, Moment, Notice, RefreshError, SessionEnd, SessionJob, Step, catch_up::catch_up,
@@ -184,6 +188,15 @@ impl<F: Clone> Amend<F> {
     fn finish(&mut self, result: Result<Arc<Session>, RefreshError<F>>) -> State {
         self.result = Some(result);
         State::Done
+    }
+}
+
+/// For who explores the machine, like that of [`Refresh`](super::Refresh). Leaves out the actions that were
+/// not polled yet.
+impl<F: Hash> Hash for Amend<F> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.session, &self.delta, self.is_required).hash(state);
+        (self.writes, self.has_news, self.state, &self.result).hash(state);
     }
 }
 

@@ -1,6 +1,11 @@
 //! The end of a session, even with a refresh in flight.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     Action, Event, LEASE_TTL, Moment, SessionJob, Step,
@@ -166,6 +171,15 @@ impl<F> EndSession<F> {
             }
             (Ending::Replacement, _) | (_, None) => State::Done,
         }
+    }
+}
+
+/// For who explores the machine, like that of [`Refresh`](super::Refresh). Leaves out the actions that were
+/// not polled yet.
+impl<F: Hash> Hash for EndSession<F> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.ending, &self.session, self.busy_since).hash(state);
+        (&self.removal, self.state).hash(state);
     }
 }
 

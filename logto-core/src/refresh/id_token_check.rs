@@ -1,6 +1,10 @@
 //! Checking the ID token that comes with a refresh.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use crate::{
     claims::IdTokenClaims, config::LogtoConfig, error::TokenError, id_token::IdTokenVerification,
@@ -32,6 +36,13 @@ impl IdTokenCheck {
             .access_token(access_token)
             .verify(self.id_token.expose(), keys, now)?;
         Ok(VerifiedIdToken::new(self.id_token.clone(), claims))
+    }
+}
+
+/// Leaves out what all checks of one session have in common.
+impl Hash for IdTokenCheck {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.id_token, &self.access_token).hash(state);
     }
 }
 

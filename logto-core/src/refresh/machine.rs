@@ -1,6 +1,7 @@
 //! The refresh: from a session to an access token, without losing a refresh token.
 
 mod answer;
+mod fingerprint;
 mod keeping;
 mod known;
 mod newest;

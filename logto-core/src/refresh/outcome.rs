@@ -22,7 +22,7 @@ pub struct RefreshOutcome<F> {
 }
 
 /// Why a refresh gave no token.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshError<F> {
     /// The provider's error response, an unusable response, an invalid token, or a request that could not

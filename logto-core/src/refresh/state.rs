@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What the machine waits for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum State<F> {
     Recalling(Purpose),
     Leasing { asked_at: Duration },
@@ -67,7 +67,7 @@ impl<F> State<F> {
 }
 
 /// Why the session is read, which decides how to go on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum Purpose {
     /// The session is as the caller has it.
     Start,
@@ -80,7 +80,7 @@ pub(super) enum Purpose {
 }
 
 /// A refresh request and its history.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Sending<F> {
     /// What the access token is for.
     pub(super) target: TokenTarget,
@@ -95,7 +95,7 @@ pub(super) struct Sending<F> {
 }
 
 /// A response with a refresh token or an access token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Answer {
     target: TokenTarget,
     pub(super) spent: Secret,
@@ -196,7 +196,7 @@ impl Answer {
 }
 
 /// A change of the session that is being stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Change<F> {
     pub(super) spent: Secret,
     pub(super) delta: SessionDelta,
@@ -225,7 +225,7 @@ impl<F> Change<F> {
 }
 
 /// How to continue when a change is stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum Then<F> {
     /// The key set lacks the key of the ID token.
     FetchKeys(Box<Answer>),

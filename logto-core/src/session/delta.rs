@@ -13,7 +13,7 @@ use crate::{
 ///
 /// It can be applied to a newer state of the session than the one it was created for. That is how concurrent
 /// writers in a store are merged.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionDelta {
     /// The refresh token that replaces the spent one.

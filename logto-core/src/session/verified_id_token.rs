@@ -1,6 +1,10 @@
 //! The ID token of a session.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +64,13 @@ impl VerifiedIdToken {
         let token = jwt::without_signature(self.token.expose(), &claims);
         // The claims without them can be read, because those with them were.
         Self::try_from(Secret::from(token)).ok()
+    }
+}
+
+/// The claims are those of the token.
+impl Hash for VerifiedIdToken {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.token.hash(state);
     }
 }
 

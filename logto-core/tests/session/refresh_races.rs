@@ -1,4 +1,5 @@
-//! A refresh among other processes: what it must not overwrite, spend or leave behind.
+//! A refresh among other processes: what it must not overwrite, spend or leave behind. `tests/explorer` found
+//! most of these; here each stands by itself.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,0 +1,410 @@
+//! The driver of the machines in a process: what the client does, without waiting for anything.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use logto_core::{
+    refresh::{
+        Action, Amend, Attempt, EndSession, Ending, Event, Knowledge, LeaseGrant, Persist, Refresh,
+        RefreshError, RefreshJob, Step,
+    },
+    session::SessionDelta,
+};
+
+use crate::{
+    browser::{Response, SetCookie, Told},
+    call::{Adrift, Call, Progress, Reply, Send},
+    fixtures::{self, CONFIG, METADATA, Refusal, monotonic, number, since_start, target_number},
+    process::{Ended, Failure, Job, Machine, Memory, Output, Process, Sent, Want},
+    setup::{Place, Setup},
+    world::{At, World},
+};
+
+/// Running jobs.
+impl World {
+    /// Begins the next job of a process, if it is its turn.
+    pub(crate) fn run(&mut self, setup: &Setup, process: usize) {
+        let jobs = &self.processes[process].jobs;
+        if jobs.first().is_some_and(|job| job.machine.is_none()) {
+            self.go_on(setup, (process, 0), None);
+        }
+    }
+
+    /// Lets a job go on, with an event if there is one, until it waits for something outside of the process
+    /// or ends.
+    pub(crate) fn go_on(&mut self, setup: &Setup, at: At, event: Option<Event<Failure>>) {
+        let (process, number) = at;
+        let mut job = self.processes[process].jobs.remove(number);
+        let now = self.processes[process].moment(self.now);
+        let mut machine = job.machine.take().unwrap_or_else(|| {
+            job.began_after_end = self.processes[process].memory.ended.is_some();
+            begin(setup, &job, &self.processes[process], self.now)
+        });
+        let mut events = VecDeque::from_iter(event);
+        loop {
+            match machine.poll(now) {
+                Step::Perform(action) => {
+                    events.extend(self.perform(setup, process, &mut job, action));
+                }
+                Step::Wait { until } => {
+                    job.until = until.map(since_start);
+                    let Some(event) = events.pop_front() else {
+                        break;
+                    };
+                    let (before, is_news) = (machine.state(), !matches!(event, Event::Renewed(_)));
+                    machine.handle(event, now);
+                    if let (Some(before), Some(after), true) = (before, machine.state(), is_news) {
+                        // Only a lease renewal looks at the time in another state.
+                        if before != "Waiting" && before == after && job.call.is_some() {
+                            continue;
+                        }
+                        setup.edges.borrow_mut().insert((before, after));
+                    }
+                }
+                Step::Done(output) => {
+                    if setup.lives_in_store() && job.lease.is_some() {
+                        self.processes[process].memory.kept_lease = job.lease;
+                    }
+                    self.finish(setup, process, &job, output);
+                    return self.run(setup, process);
+                }
+            }
+        }
+        if job.call.is_none() && job.until.is_none() {
+            self.violation = Some("a job waits for nothing");
+        }
+        job.machine = Some(machine);
+        self.processes[process].jobs.insert(number, job);
+    }
+
+    /// Performs an action within the process, or begins a call that leaves it.
+    fn perform(
+        &mut self,
+        setup: &Setup,
+        process: usize,
+        job: &mut Job,
+        action: Action<Failure>,
+    ) -> Option<Event<Failure>> {
+        let in_store = setup.lives_in_store();
+        let is_removed = matches!(action, Action::Remove) && job.want == Want::Replace;
+        if is_removed && self.is_leased_elsewhere(setup, job) {
+            self.violation = Some("a session is replaced under a lease that another process has");
+        }
+        let memory = &mut self.processes[process].memory;
+        let call = match action {
+            Action::Load if in_store => Call::Load,
+            Action::Load => {
+                let cookie = job.cookie.as_ref().unwrap_or(&job.session);
+                return Some(Event::Loaded(Arc::clone(cookie)));
+            }
+            Action::Recall {
+                refresh_token,
+                missing,
+            } => {
+                let token = number(&refresh_token)?;
+                if !setup.has_shared_ledger {
+                    let known = recall(memory, job, token, Some(Vec::new()), self.now);
+                    return Some(Event::Recalled(known));
+                }
+                let missing = missing.map(|target| target.to_string());
+                Call::Recall { token, missing }
+            }
+            Action::Prepare => Call::Prepare,
+            Action::Lease { .. } if setup.shares_lease() => Call::Lease,
+            Action::Lease { .. } => return Some(Event::Leased(LeaseGrant::default())),
+            Action::Renew { .. } => return Some(Event::Renewed(self.renew(setup, job))),
+            Action::Release if job.lease.is_some() => Call::Release,
+            Action::Release => return Some(Event::Released),
+            Action::Ask { token } => match number(&token) {
+                Some(token) => Call::AskRefreshToken { token },
+                None => Call::AskOpaqueToken,
+            },
+            Action::Send {
+                exchange,
+                attempt,
+                start_by,
+            } => Call::Send(Send {
+                token: number(exchange.refresh_token())?,
+                target: target_number(exchange.target()),
+                attempt,
+                start_by,
+            }),
+            Action::BackOff { .. } => Call::BackOff,
+            Action::Judge(_) => {
+                let lacks_key = std::mem::take(&mut job.lacks_key);
+                return Some(Event::Judged(fixtures::judged(lacks_key)));
+            }
+            Action::FetchKeys => Call::FetchKeys,
+            Action::Record { spent, delta } => {
+                let spent = number(&spent)?;
+                memory.record(spent, &delta);
+                if !setup.has_shared_ledger {
+                    return Some(recorded(memory, true));
+                }
+                Call::Record {
+                    spent,
+                    delta: Box::new(delta),
+                }
+            }
+            Action::Store { session } if in_store => Call::Store { session },
+            Action::Store { session } => {
+                job.cookie = Some(session);
+                return Some(Event::Stored);
+            }
+            Action::Remove if in_store => Call::Remove,
+            Action::Remove => return Some(Event::Removed),
+            Action::RevokeLater { .. } => {
+                self.adrift.push(Adrift::Revocation);
+                return None;
+            }
+            Action::Note {
+                refresh_token,
+                status,
+            } => {
+                memory.statuses.insert(number(&refresh_token)?, status);
+                return None;
+            }
+            Action::Remember {
+                target, lifetime, ..
+            } => {
+                let until = self.now + u64::try_from(lifetime.as_millis()).unwrap();
+                // A pause that the provider asked for is a fault of its own.
+                if let Some(target) = target {
+                    memory.refused = Some((target_number(&target), until));
+                }
+                return None;
+            }
+            Action::MarkEnded(_) => {
+                memory.ended.get_or_insert(Ended::AfterRefresh);
+                return None;
+            }
+            Action::Tell(_) => return None,
+            other => panic!("the driver does not know {other:?}"),
+        };
+        if job.call.is_some() {
+            self.violation = Some("a job begins a call while another one is under way");
+        }
+        job.call = Some(call);
+        job.progress = Progress::Ready;
+        None
+    }
+
+    /// Gives a job the reply to its call.
+    pub(crate) fn deliver(&mut self, setup: &Setup, at: At, left_at: u64, reply: Reply) {
+        let (process, number) = at;
+        let now = self.now;
+        let Process {
+            memory,
+            jobs,
+            clock_offset,
+            ..
+        } = &mut *self.processes[process];
+        let job = &mut jobs[number];
+        let call = job.call.take();
+        if let Some(Call::Send(send)) = &call {
+            job.sent = Some(Sent {
+                token: send.token,
+                left_at,
+                was_replayed: send.attempt == Attempt::Replay,
+                was_turned_away: matches!(reply, Reply::Refused(Refusal::TooManyRequests)),
+            });
+        }
+        let sent_at = monotonic(left_at);
+        let event = match (reply, call) {
+            (Reply::Loaded(session, version), _) => {
+                job.version = Some(version);
+                Event::Loaded(session)
+            }
+            (Reply::Gone, _) => Event::Gone,
+            (Reply::Recalled(deltas), Some(Call::Recall { token, .. })) => {
+                for delta in deltas.iter().flatten() {
+                    memory.record(token, delta);
+                }
+                Event::Recalled(recall(memory, job, token, deltas, now))
+            }
+            (Reply::Prepared, _) => Event::Prepared(Arc::clone(&METADATA)),
+            (Reply::Leased(lease), _) => {
+                job.lease = Some(lease);
+                Event::Leased(LeaseGrant {
+                    is_shared: true,
+                    is_exclusive: !setup.lives_in_store(),
+                    was_taken_over: lease.was_taken_over,
+                })
+            }
+            (Reply::NotLeased, _) => {
+                job.lease = None;
+                Event::Leased(LeaseGrant::default())
+            }
+            (Reply::Busy, _) => Event::Busy,
+            (Reply::Released, _) => {
+                job.lease = None;
+                Event::Released
+            }
+            (Reply::Active(true), _) => Event::Active,
+            (Reply::Active(false), _) => Event::Inactive,
+            (Reply::Refreshed { issued, lacks_key }, Some(Call::Send(send))) => {
+                job.lacks_key = lacks_key;
+                let at = fixtures::wall(left_at, *clock_offset);
+                let answer = fixtures::refreshed(issued.token, send.target, at, lacks_key);
+                Event::Response {
+                    answer: Ok(answer),
+                    sent_at,
+                }
+            }
+            (Reply::Refused(refusal), _) => Event::Response {
+                answer: Err(fixtures::error(refusal)),
+                sent_at,
+            },
+            (Reply::NotSent, _) => Event::NotSent(Failure::Network),
+            (Reply::Lost, _) => Event::Lost {
+                failure: Failure::Network,
+                sent_at,
+            },
+            (Reply::Withheld, _) => Event::Withheld(None),
+            (Reply::TooLate, _) => Event::TooLate,
+            (Reply::BackedOff, _) => Event::BackedOff,
+            (Reply::KeysFetched, _) => Event::KeysFetched,
+            (Reply::Recorded(is_shared), _) => recorded(memory, is_shared),
+            (Reply::Stored(version), _) => {
+                job.version = Some(version);
+                // A job before could not write.
+                let kept = memory.kept_lease.take();
+                self.release(setup, kept);
+                Event::Stored
+            }
+            (Reply::Conflict(session, version), _) => {
+                job.version = Some(version);
+                Event::Conflict(session)
+            }
+            (Reply::Removed, _) => {
+                job.lease = None;
+                Event::Removed
+            }
+            (Reply::Redeemed(is_good), _) => {
+                let job = jobs.remove(number);
+                self.signed_in(setup, &job, is_good);
+                return self.run(setup, process);
+            }
+            (Reply::Failed, Some(Call::Store { .. })) => Event::StoreFailed {
+                failure: Failure::Storage,
+                is_transient: true,
+            },
+            (Reply::Failed, Some(Call::Load | Call::Lease | Call::Remove)) => {
+                Event::Failed(Failure::Storage)
+            }
+            (Reply::Failed, _) => Event::Failed(Failure::Network),
+            (reply, call) => panic!("{reply:?} is no reply to {call:?}"),
+        };
+        self.go_on(setup, at, Some(event));
+    }
+}
+
+/// Answering callers.
+impl World {
+    fn finish(&mut self, setup: &Setup, process: usize, job: &Job, output: Output) {
+        let told = match &output {
+            Output::Refreshed(outcome) => told(&outcome.token),
+            Output::Amended(session) => told(session),
+            Output::Ended => Told::SessionEnded,
+        };
+        if told == Told::Done && job.began_after_end {
+            self.violation = Some("a session that has ended gives a token");
+        }
+        if let (Want::SignOut, None) = (job.want, &self.was_ended) {
+            self.was_ended = Some(crate::setup::Fault::SignOut);
+        }
+        // What has ended meanwhile gets no cookie.
+        let has_ended = self.processes[process].memory.ended.is_some();
+        let cookie = match has_ended || told == Told::SessionEnded {
+            true => Some(SetCookie::Clear),
+            false if setup.lives_in_store() => None,
+            false => job.cookie.clone().map(SetCookie::Session),
+        };
+        self.answer(job, cookie, told);
+    }
+
+    /// The session of a sign-in begins, or does not.
+    fn signed_in(&mut self, setup: &Setup, job: &Job, is_good: bool) {
+        if !is_good {
+            return self.answer(job, None, Told::TryAgain);
+        }
+        if setup.lives_in_store() {
+            self.store.record = Some((Arc::clone(&job.session), 1));
+        }
+        let cookie = SetCookie::Session(Arc::clone(&job.session));
+        self.answer(job, Some(cookie), Told::Done);
+    }
+
+    fn answer(&mut self, job: &Job, cookie: Option<SetCookie>, told: Told) {
+        let response = Response { cookie, told };
+        let responses = std::iter::repeat_n(response, job.callers.len());
+        self.browser.responses.extend(responses);
+    }
+}
+
+fn told<T>(result: &Result<T, RefreshError<Failure>>) -> Told {
+    match result {
+        Ok(_) => Told::Done,
+        Err(RefreshError::Ended(_)) => Told::SessionEnded,
+        Err(_) => Told::TryAgain,
+    }
+}
+
+fn begin(setup: &Setup, job: &Job, process: &Process, time: u64) -> Machine {
+    let (session, now) = (Arc::clone(&job.session), process.moment(time));
+    match job.want {
+        Want::Token { target, is_stored } => {
+            let job = RefreshJob {
+                config: CONFIG.clone(),
+                target: fixtures::target(target),
+                demand: setup.demand,
+                persist: match is_stored {
+                    true => Persist::Storage,
+                    false => Persist::LedgerOnly,
+                },
+                is_exclusive: match setup.place {
+                    Place::Cookies { single_process } => single_process && !process.is_young(time),
+                    Place::Store => true,
+                },
+            };
+            Machine::Refresh(Box::new(Refresh::new(job, session, false, now)))
+        }
+        Want::Forget { target } => {
+            let job = Amend::forget(session, fixtures::target(target));
+            Machine::Amend(Box::new(job))
+        }
+        Want::SignOut => Machine::End(EndSession::new(Ending::SignOut, session, now)),
+        Want::Replace => Machine::End(EndSession::new(Ending::Replacement, session, now)),
+        Want::Callback => Machine::SignIn,
+    }
+}
+
+/// What a process and, if it answered, the shared ledger know about a refresh token.
+fn recall(
+    memory: &Memory,
+    job: &Job,
+    token: u8,
+    shared: Option<Vec<SessionDelta>>,
+    now: u64,
+) -> Knowledge {
+    let is_partial = shared.is_none();
+    let mut deltas = memory.ledger.get(&token).cloned().unwrap_or_default();
+    deltas.extend(shared.into_iter().flatten());
+    let refused = memory.refused.filter(|(_, until)| now < *until);
+    let is_refused = refused.is_some_and(
+        |(refused, _)| matches!(job.want, Want::Token { target, .. } if target == refused),
+    );
+    Knowledge {
+        deltas,
+        has_ended: memory.ended.is_some(),
+        status: memory.statuses.get(&token).copied(),
+        refusal: is_refused.then(|| fixtures::error(Refusal::AccessDenied)),
+        is_partial,
+    }
+}
+
+fn recorded(memory: &Memory, is_shared: bool) -> Event<Failure> {
+    Event::Recorded {
+        has_ended: memory.ended == Some(Ended::Overtaking),
+        is_shared,
+    }
+}

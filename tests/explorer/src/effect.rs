@@ -1,0 +1,221 @@
+//! What calls do where they arrive: at Logto, the store and the ledger.
+
+use logto_core::{Session, refresh::Attempt};
+
+use crate::{
+    browser::Response,
+    call::{Call, Held, Reply, Send},
+    fixtures::{Refusal, holds, successors},
+    process::{Job, Process},
+    provider::{Cause, Fate, Grant, LEEWAY},
+    setup::{Fault, Setup},
+    world::{At, World},
+};
+
+impl World {
+    /// A call leaves, is processed and answered within no time.
+    pub(crate) fn call(&mut self, setup: &Setup, at: At) {
+        let Some(call) = self.job(at).call.clone() else {
+            return;
+        };
+        let now = self.now;
+        let reply = match &call {
+            Call::Send(send) if send.is_late(now) => Reply::TooLate,
+            Call::Send(send) => {
+                self.check_refresh(setup, at, *send);
+                self.process(setup, at, &call)
+            }
+            call => self.process(setup, at, call),
+        };
+        self.deliver(setup, at, now, reply);
+    }
+
+    /// Whether a refresh request may leave now.
+    fn check_refresh(&mut self, setup: &Setup, at: At, send: Send) {
+        let job = self.job(at);
+        let sent = job.sent.filter(|_| send.attempt == Attempt::Replay);
+        self.violation = match sent {
+            _ if self.is_leased_elsewhere(setup, job) => {
+                Some("a refresh request leaves under a lease that another process has")
+            }
+            Some(sent) if sent.was_replayed => Some("a refresh request leaves a third time"),
+            Some(sent) if sent.was_turned_away => Some("a 429 is replayed"),
+            Some(sent) if self.now > sent.left_at + LEEWAY => Some("a replay leaves too late"),
+            _ => self.violation,
+        };
+    }
+
+    /// Whether the lease that a job took has gone to another process, and not because it was forgotten.
+    pub(crate) fn is_leased_elsewhere(&self, setup: &Setup, job: &Job) -> bool {
+        let lease = match setup.lives_in_store() {
+            // A lease goes with its session.
+            true => self.store.record.as_ref().map(|_| &self.store.lease),
+            false => Some(&self.ledger.lease),
+        };
+        !self.faults.contains(&Fault::LeaseForgotten)
+            && job
+                .lease
+                .zip(lease)
+                .is_some_and(|(held, lease)| lease.is_elsewhere(held.number, self.now))
+    }
+
+    /// A call arrives.
+    pub(crate) fn process(&mut self, setup: &Setup, at: At, call: &Call) -> Reply {
+        let now = self.now;
+        match call {
+            Call::Load | Call::Store { .. } | Call::Remove if self.store.is_down => Reply::Failed,
+            Call::Load => self.store.load(),
+            Call::Store { session } => {
+                let version = self.job(at).version;
+                self.check_write(session, version);
+                self.store.replace(version, session)
+            }
+            Call::Remove => {
+                self.store.remove();
+                Reply::Removed
+            }
+            Call::Recall { .. } if self.ledger.is_down => Reply::Recalled(None),
+            Call::Recall { token, missing } => {
+                Reply::Recalled(Some(self.ledger.recall(*token, missing.as_deref())))
+            }
+            Call::Record { .. } if self.ledger.is_down => Reply::Recorded(false),
+            Call::Record { spent, delta } => {
+                self.ledger.record(*spent, delta);
+                Reply::Recorded(true)
+            }
+            Call::Lease => self.take_lease(setup, at),
+            Call::Release => {
+                self.release(setup, self.job(at).lease);
+                Reply::Released
+            }
+            Call::AskRefreshToken { token } => Reply::Active(self.provider.is_active(*token, now)),
+            Call::AskOpaqueToken => Reply::Active(self.provider.grant == Grant::Alive),
+            Call::Send(send) => self.refresh(setup, *send, Cause::LateReplay),
+            Call::Prepare => Reply::Prepared,
+            Call::FetchKeys => Reply::KeysFetched,
+            Call::BackOff => Reply::BackedOff,
+            Call::Redeem => {
+                let is_good = self.provider.redeem();
+                if !is_good {
+                    self.cause = Some(Cause::CodeReplayed);
+                }
+                Reply::Redeemed(is_good)
+            }
+        }
+    }
+
+    /// A refresh request arrives. `cause` says what it was if it comes too late.
+    pub(crate) fn refresh(&mut self, setup: &Setup, send: Send, cause: Cause) -> Reply {
+        let now = self.now;
+        if self.provider.grant == Grant::Alive && self.provider.is_too_late(send.token, now) {
+            // What was lost before cannot get lost again.
+            self.cause = Some(match self.is_held(send.token) {
+                true => cause,
+                false => self.why_unheld(),
+            });
+        }
+        match self.provider.refresh(send.token, setup.rotation, now) {
+            Some(issued) => Reply::Refreshed {
+                issued,
+                lacks_key: false,
+            },
+            None => Reply::Refused(Refusal::InvalidGrant),
+        }
+    }
+
+    /// A lease that the process has kept is its own. Others get a number that nobody knows.
+    fn take_lease(&mut self, setup: &Setup, at: At) -> Reply {
+        let now = self.now;
+        if let Some(kept) = self.processes[at.0].memory.kept_lease.take() {
+            if !self.store.is_down && self.store.lease.renew(kept.number, now) {
+                return Reply::Leased(kept);
+            }
+        }
+        let known = self.processes.iter().flat_map(|process| {
+            let jobs = process.jobs.iter().filter_map(Job::known_lease);
+            jobs.chain(process.memory.kept_lease)
+        });
+        let number = 1 + known.map(|lease| lease.number).max().unwrap_or(0);
+        if !setup.leases_exclude {
+            self.store.lease.forget();
+        }
+        match setup.lives_in_store() {
+            true if self.store.is_down => Reply::Failed,
+            true => self.store.lease.take(number, now),
+            false if self.ledger.is_down => Reply::NotLeased,
+            false => self.ledger.lease.take(number, now),
+        }
+    }
+
+    pub(crate) fn renew(&mut self, setup: &Setup, job: &Job) -> Option<bool> {
+        let (number, now) = (job.lease?.number, self.now);
+        match setup.lives_in_store() {
+            true => (!self.store.is_down).then(|| self.store.lease.renew(number, now)),
+            false => (!self.ledger.is_down).then(|| self.ledger.lease.renew(number, now)),
+        }
+    }
+
+    /// Gives a lease back, or leaves it to run out.
+    pub(crate) fn release(&mut self, setup: &Setup, lease: Option<Held>) {
+        if let Some(Held { number, .. }) = lease {
+            match setup.lives_in_store() {
+                true if !self.store.is_down => self.store.lease.release(number),
+                false if !self.ledger.is_down => self.ledger.lease.release(number),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn lease_is_free(&self, setup: &Setup) -> bool {
+        match setup.lives_in_store() {
+            true => self.store.record.is_none() || self.store.lease.is_free(self.now),
+            false => self.ledger.lease.is_free(self.now),
+        }
+    }
+
+    /// A write never takes back what is stored.
+    fn check_write(&mut self, session: &Session, version: Option<u32>) {
+        let Some((stored, at)) = &self.store.record else {
+            return;
+        };
+        let tokens = (holds(session), holds(stored), Some(*at) == version);
+        if let (Some(new), Some(old), true) = tokens {
+            if self.provider.descends(old, new) {
+                self.violation = Some("an older refresh token is stored over a newer one");
+            }
+        }
+    }
+
+    /// Whether somebody has, or will get, a refresh token that works, other than `spent`.
+    fn is_held(&self, spent: u8) -> bool {
+        let works = |token: &u8| *token != spent && self.provider.is_active(*token, self.now);
+        let is_known = |process: &Process| {
+            let read = successors(process.memory.ledger.values().flatten());
+            let unread = process.jobs.iter().filter_map(Job::issued);
+            read.chain(unread).any(|token| works(&token))
+        };
+        self.held_in_common().iter().any(works)
+            || self.processes.iter().any(|process| is_known(process))
+    }
+
+    /// Why nobody has the newest refresh tokens.
+    pub(crate) fn why_unheld(&self) -> Cause {
+        let fates = || self.provider.unused().map(|(_, fate)| fate);
+        for fate in [Fate::HolderKilled, Fate::ReceiverKilled, Fate::AnswerLost] {
+            if fates().any(|known| known == fate) {
+                return Cause::Unheld(fate);
+            }
+        }
+        Cause::Unheld(Fate::Received)
+    }
+
+    /// The refresh tokens that the browser, the store and the ledger have, or will have.
+    pub(crate) fn held_in_common(&self) -> Vec<u8> {
+        let record = self.store.record.iter().map(|(session, _)| session);
+        let requests = self.browser.requests.iter().map(|request| &request.session);
+        let responses = self.browser.responses.iter().filter_map(Response::session);
+        let browser = self.browser.cookie.iter().chain(requests).chain(responses);
+        let held = record.chain(browser).filter_map(|session| holds(session));
+        held.chain(successors(self.ledger.successors())).collect()
+    }
+}

@@ -1,0 +1,40 @@
+//! Every interleaving of refreshes in several processes, against a model of Logto's refresh tokens.
+//!
+//! The machines are those of `logto_core::refresh`, the driver is a model of the client's: one job on a
+//! session at a time in a process, callers for the same token share one, a ledger in each process. Around them
+//! stand a model of Logto (`provider`), a store and a ledger that the processes share (`shared`), and a
+//! browser with one cookie (`browser`). Nothing is awaited and nothing is sampled: `step` lists everything
+//! that can happen next, and `search` visits every state, breadth first, until there is none left.
+//!
+//! Time is a number. What takes no time is done before time passes; a fault makes a message take as long as
+//! it likes, or a process stand still. A setup states how many requests the browser sends, how often time
+//! passes and how often something goes wrong; within that, the exploration is complete.
+//!
+//! Whenever nothing is under way, `outlook` says what later requests will be told. A session that is lost
+//! must match a row of the table "What can still be lost" in `docs/sessions.md`, which `losses` holds as
+//! code.
+
+#![cfg(test)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod browser;
+mod call;
+mod diagram;
+mod driver;
+mod effect;
+mod explore;
+mod faults;
+mod fixtures;
+mod label;
+mod losses;
+mod outlook;
+mod part;
+mod process;
+mod provider;
+mod search;
+mod setup;
+mod setups;
+mod shared;
+mod step;
+mod time;
+mod world;

@@ -1,0 +1,108 @@
+//! What becomes of the session if nothing else goes wrong.
+
+use crate::{
+    browser::Told,
+    process::{Process, Want},
+    setup::{Fault, Setup},
+    world::World,
+};
+
+/// What later requests of the browser will be told, once nothing is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// As it should be: the session is alive, or was ended and is reported to have ended.
+    Good,
+    /// The session is lost.
+    Lost,
+    Broken(&'static str),
+}
+
+/// A target that no request has asked for.
+const ANOTHER_TARGET: u8 = 3;
+/// Longer than anything can be on its way.
+const A_WHILE: u64 = 61_000;
+/// How often a browser asks. The first request may meet the lease of a process that was killed, the second
+/// learns that the refresh token was replaced, the third that the browser has no newer one.
+const ASKS: usize = 3;
+
+impl World {
+    pub(crate) fn outlook(&self, setup: &Setup) -> Outlook {
+        let all = |_: &Process| true;
+        let has_ended = |process: &Process| process.memory.ended.is_some();
+        match self.was_ended {
+            _ if !self.has_begun => Outlook::Good,
+            // The new session has the same grant.
+            Some(Fault::SignedInAgain) if self.cause.is_some() => Outlook::Lost,
+            Some(Fault::SignedInAgain) => Outlook::Good,
+            // Sessions in cookies end where that is heard of.
+            Some(Fault::BackChannelLogout) if !setup.lives_in_store() => {
+                self.is_over(setup, has_ended)
+            }
+            Some(_) => self.is_over(setup, all),
+            // Whoever wants to end the session does not mind.
+            None if self.is_to_end => Outlook::Good,
+            None if self.browser.cookie.is_none() => Outlook::Lost,
+            None => {
+                let mut processes = 0..self.processes.len();
+                match processes.any(|process| self.told(setup, process) == Told::Done) {
+                    true => Outlook::Good,
+                    false => Outlook::Lost,
+                }
+            }
+        }
+    }
+
+    /// What has ended is said to have ended, not to fail for ever, and gives no token.
+    fn is_over(&self, setup: &Setup, knows: impl Fn(&Process) -> bool) -> Outlook {
+        for (number, process) in self.processes.iter().enumerate() {
+            match self.told(setup, number) {
+                _ if !knows(process) => {}
+                Told::Done => return Outlook::Broken("a session that was ended gives a token"),
+                Told::TryAgain => {
+                    return Outlook::Broken("a session that was ended fails for ever");
+                }
+                Told::SessionEnded => {}
+            }
+        }
+        Outlook::Good
+    }
+
+    /// What a process tells a browser that asks again after a while.
+    fn told(&self, setup: &Setup, process: usize) -> Told {
+        let mut world = self.clone();
+        world.store.is_down = false;
+        world.ledger.is_down = false;
+        for _ in 0..ASKS {
+            let told = world.ask(setup, process);
+            if told != Told::TryAgain {
+                return told;
+            }
+            world.pass(setup, A_WHILE);
+        }
+        Told::TryAgain
+    }
+
+    fn ask(&mut self, setup: &Setup, process: usize) -> Told {
+        if self.browser.cookie.is_none() {
+            return Told::SessionEnded;
+        }
+        let want = Want::Token {
+            target: ANOTHER_TARGET,
+            is_stored: true,
+        };
+        self.send(setup, want);
+        if let Some(request) = self.browser.requests.pop() {
+            self.arrive(setup, process, &request);
+        }
+        while let Some(job) = self.processes[process].jobs.first() {
+            match (job.is_ready(), job.until) {
+                (true, _) => self.call(setup, (process, 0)),
+                (false, Some(until)) => self.pass(setup, until.saturating_sub(self.now)),
+                (false, None) => break,
+            }
+        }
+        let response = self.browser.responses.pop().unwrap();
+        self.browser.receive(&response);
+        response.told
+    }
+}

@@ -1,0 +1,161 @@
+//! Logto's side: refresh tokens that are replaced, three sliding seconds, and the end of a grant.
+
+/// How long a refresh token that was replaced still works, counted from its last use.
+pub(crate) const LEEWAY: u64 = 3_000;
+
+/// When a use replaces the refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    /// At every use: an application without a secret.
+    EachUse,
+    /// Past 70 % of its life, where the first refresh token of the world is. What replaces it is young.
+    Past70Percent,
+}
+
+/// One grant: what a user allowed an application at a sign-in.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Provider {
+    pub(crate) grant: Grant,
+    /// Refresh tokens by number, in the order in which they were issued.
+    pub(crate) tokens: Vec<RefreshToken>,
+    was_redeemed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Grant {
+    Alive,
+    /// A refresh token was used more than three seconds after its last use.
+    EndedByLateReplay,
+    /// A code was redeemed twice.
+    EndedByCodeReplay,
+    /// One of its refresh tokens was revoked.
+    Revoked,
+    /// An administrator, or the user, withdrew it; or the user was suspended.
+    Withdrawn,
+}
+
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct RefreshToken {
+    /// The token that this one replaced.
+    parent: Option<u8>,
+    used_at: Option<u64>,
+    pub(crate) fate: Fate,
+}
+
+/// What became of the only answer that had a refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fate {
+    /// The process that asked has read it, or may still do so.
+    Received,
+    /// It never arrived, or when nobody listened any more.
+    AnswerLost,
+    /// The process that asked was killed before it read it.
+    ReceiverKilled,
+    /// The process that read it was killed before anybody else knew.
+    HolderKilled,
+}
+
+/// What ended a session that nobody wanted to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Cause {
+    /// The browser, the store and the ledgers lead to no refresh token that works. This became of the newest.
+    Unheld(Fate),
+    /// A refresh token was used too late, without delay on its way.
+    LateReplay,
+    /// The same, by a request that was on its way for long.
+    LateReplaySlow,
+    /// The same, by a request that nobody waited for any more.
+    LateReplayAdrift,
+    /// A code was redeemed twice.
+    CodeReplayed,
+    /// A refresh token was revoked, and with it the grant.
+    Revoked,
+}
+
+/// A refresh token that was issued, or was given back as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Issued {
+    pub(crate) token: u8,
+    pub(crate) is_new: bool,
+}
+
+impl Provider {
+    pub(crate) fn new() -> Self {
+        let mut provider = Self {
+            grant: Grant::Alive,
+            tokens: Vec::new(),
+            was_redeemed: false,
+        };
+        provider.issue(None);
+        provider
+    }
+
+    fn issue(&mut self, parent: Option<u8>) -> u8 {
+        self.tokens.push(RefreshToken {
+            parent,
+            used_at: None,
+            fate: Fate::Received,
+        });
+        u8::try_from(self.tokens.len() - 1).unwrap()
+    }
+
+    /// Spends a refresh token; `None` if the grant has ended.
+    pub(crate) fn refresh(&mut self, token: u8, rotation: Rotation, now: u64) -> Option<Issued> {
+        if self.grant != Grant::Alive {
+            return None;
+        }
+        if self.is_too_late(token, now) {
+            self.grant = Grant::EndedByLateReplay;
+            return None;
+        }
+        let is_new = rotation == Rotation::EachUse || token == 0;
+        let token = match is_new {
+            true => {
+                self.tokens[usize::from(token)].used_at = Some(now);
+                self.issue(Some(token))
+            }
+            false => token,
+        };
+        Some(Issued { token, is_new })
+    }
+
+    /// Whether a refresh token works, which is what introspection says: for three seconds also after it was
+    /// replaced.
+    pub(crate) fn is_active(&self, token: u8, now: u64) -> bool {
+        self.grant == Grant::Alive && !self.is_too_late(token, now)
+    }
+
+    pub(crate) fn is_too_late(&self, token: u8, now: u64) -> bool {
+        let used_at = self.tokens[usize::from(token)].used_at;
+        used_at.is_some_and(|used_at| now > used_at + LEEWAY)
+    }
+
+    /// The refresh tokens that nobody has used.
+    pub(crate) fn unused(&self) -> impl Iterator<Item = (u8, Fate)> {
+        let tokens = (0_u8..).zip(&self.tokens);
+        let unused = tokens.filter(|(_, token)| token.used_at.is_none());
+        unused.map(|(number, token)| (number, token.fate))
+    }
+
+    /// Whether `token` came, over any number of replacements, from `ancestor`.
+    pub(crate) fn descends(&self, token: u8, ancestor: u8) -> bool {
+        let parent = self.tokens[usize::from(token)].parent;
+        parent.is_some_and(|parent| parent == ancestor || self.descends(parent, ancestor))
+    }
+
+    /// Revoking any refresh token of a grant ends it.
+    pub(crate) fn revoke(&mut self) {
+        if self.grant == Grant::Alive {
+            self.grant = Grant::Revoked;
+        }
+    }
+
+    /// Whether a code is redeemed. The second time ends the grant.
+    pub(crate) fn redeem(&mut self) -> bool {
+        let is_first = !std::mem::replace(&mut self.was_redeemed, true);
+        if !is_first {
+            self.grant = Grant::EndedByCodeReplay;
+        }
+        is_first
+    }
+}

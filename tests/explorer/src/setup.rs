@@ -1,0 +1,199 @@
+//! What is explored: where sessions live, who serves them, and what may go wrong.
+
+use std::{cell::RefCell, collections::BTreeSet, fmt};
+
+use logto_core::refresh::Demand;
+
+use crate::{fixtures::Target, provider::Rotation};
+
+/// One configuration of the world, and how far it is explored.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) place: Place,
+    pub(crate) has_shared_ledger: bool,
+    /// Whether one process at a time can have the lease.
+    pub(crate) leases_exclude: bool,
+    pub(crate) begins_with: Beginning,
+    pub(crate) rotation: Rotation,
+    pub(crate) processes: usize,
+    /// For how many targets tokens are asked for.
+    pub(crate) targets: Target,
+    pub(crate) demand: Demand,
+    /// How many requests the browser sends.
+    pub(crate) requests: u8,
+    /// How often time passes.
+    pub(crate) pauses: u8,
+    /// How often something goes wrong.
+    pub(crate) faults: usize,
+    /// What may go wrong.
+    pub(crate) kinds: &'static [Fault],
+    /// The ways that refreshes went from state to state.
+    pub(crate) edges: RefCell<BTreeSet<Edge>>,
+}
+
+/// From the name of a state to that of the next.
+pub(crate) type Edge = (&'static str, &'static str);
+
+/// Where sessions live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the browser. `single_process` is what the builder's method of that name promises.
+    Cookies { single_process: bool },
+    /// In a store that all processes share.
+    Store,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// The user is signed in.
+    Session,
+    /// The user comes back from Logto with a code.
+    Callback,
+}
+
+impl Setup {
+    pub(crate) fn may(&self, fault: Fault) -> bool {
+        self.kinds.contains(&fault)
+    }
+
+    pub(crate) fn lives_in_store(&self) -> bool {
+        self.place == Place::Store
+    }
+
+    /// Whether other processes could have the lease of the session.
+    pub(crate) fn shares_lease(&self) -> bool {
+        self.lives_in_store() || self.has_shared_ledger
+    }
+
+    /// Whether several processes have nothing in common but the browser.
+    pub(crate) fn shares_nothing(&self) -> bool {
+        self.processes > 1 && !self.shares_lease()
+    }
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.place {
+            Place::Cookies { .. } => "cookies",
+            Place::Store => "a store",
+        })?;
+        if self.has_shared_ledger {
+            f.write_str(" and a shared ledger")?;
+        }
+        if self.begins_with == Beginning::Callback {
+            f.write_str(", from the callback on")?;
+        }
+        if self.rotation == Rotation::Past70Percent {
+            f.write_str(", rotation past 70 %")?;
+        }
+        if self.demand == Demand::New {
+            f.write_str(", a new token each time")?;
+        }
+        let count = |number: usize, one: &str, more: &str| match number {
+            1 => format!(", 1 {one}"),
+            _ => format!(", {number} {more}"),
+        };
+        f.write_str(&count(self.processes, "process", "processes"))?;
+        f.write_str(&count(self.targets.into(), "target", "targets"))?;
+        f.write_str(&count(self.requests.into(), "request", "requests"))?;
+        f.write_str(&count(self.pauses.into(), "pause", "pauses"))?;
+        f.write_str(&count(self.faults, "fault", "faults"))?;
+        write!(f, " of {} kinds", self.kinds.len())
+    }
+}
+
+/// Something that goes wrong, or that somebody does on purpose while requests are under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// A request certainly did not leave.
+    NotSent,
+    /// The connection broke, and the request never arrived.
+    RequestLost,
+    /// The connection broke, and the request arrives some time later.
+    RequestAdrift,
+    /// The connection broke after the request was processed.
+    AnswerLost,
+    /// A 503 of something in front of Logto.
+    ErrorBefore,
+    /// A 503 after the request was processed.
+    ErrorAfter,
+    /// A 429.
+    TooMany,
+    /// A cooldown withholds the request.
+    Withheld,
+    /// Logto refuses the access token after it has replaced the refresh token.
+    Denied,
+    /// The ID token is signed with a key that has to be fetched.
+    UnknownKey,
+    /// A request or an answer takes as long as it likes.
+    Slow,
+    /// The store fails until it recovers.
+    StoreDown,
+    /// The store writes, and its answer is lost.
+    WriteUnknown,
+    /// Another writer touches the record.
+    Conflict,
+    /// The application forgets an access token.
+    Forget,
+    /// The store, or the ledger, forgets who has the lease.
+    LeaseForgotten,
+    /// The shared ledger fails until it recovers.
+    LedgerDown,
+    /// A process is killed, and another one takes its place.
+    Killed,
+    /// A process stands still for as long as it likes.
+    Stalled,
+    /// The wall clock of a process is set two hours forward.
+    ClockForward,
+    /// The wall clock of a process is set two hours back.
+    ClockBack,
+    /// The browser does not get a response: the caller has gone.
+    ResponseLost,
+    /// The application asks for a token where it cannot store the session, and says so.
+    NotStored,
+    /// The user signs out.
+    SignOut,
+    /// Logto tells one process that the user has signed out elsewhere.
+    BackChannelLogout,
+    /// An administrator withdraws the grant, or suspends the user.
+    Withdrawn,
+    /// The browser signs in again, and Logto gives the new session the same grant.
+    SignedInAgain,
+    /// The callback of a sign-in is delivered a second time.
+    CallbackTwice,
+}
+
+/// All of them.
+pub(crate) const EVERYTHING: &[Fault] = {
+    use Fault::*;
+    &[
+        NotSent,
+        RequestLost,
+        RequestAdrift,
+        AnswerLost,
+        ErrorBefore,
+        ErrorAfter,
+        TooMany,
+        Withheld,
+        Denied,
+        UnknownKey,
+        Slow,
+        StoreDown,
+        WriteUnknown,
+        Conflict,
+        Forget,
+        LeaseForgotten,
+        LedgerDown,
+        Killed,
+        Stalled,
+        ClockForward,
+        ClockBack,
+        ResponseLost,
+        NotStored,
+        SignOut,
+        BackChannelLogout,
+        Withdrawn,
+        SignedInAgain,
+        CallbackTwice,
+    ]
+};

@@ -1,0 +1,187 @@
+//! What is explored with every test run, and what at night.
+
+use std::cell::RefCell;
+
+use logto_core::refresh::Demand;
+
+use crate::{
+    provider::Rotation,
+    setup::{
+        Beginning, EVERYTHING,
+        Fault::{self, *},
+        Place, Setup,
+    },
+};
+
+const SINGLE: Place = Place::Cookies {
+    single_process: true,
+};
+const COOKIES: Place = Place::Cookies {
+    single_process: false,
+};
+const STORE: Place = Place::Store;
+
+/// Where sessions of several processes live, and whether the processes share a ledger.
+const PLACES: [(Place, bool); 4] = [
+    (COOKIES, false),
+    (COOKIES, true),
+    (STORE, false),
+    (STORE, true),
+];
+
+/// What may become of a refresh request, and of the process that sends it.
+const OF_A_REFRESH: &[Fault] = &[
+    NotSent,
+    RequestLost,
+    RequestAdrift,
+    AnswerLost,
+    ErrorBefore,
+    ErrorAfter,
+    TooMany,
+    Withheld,
+    Denied,
+    UnknownKey,
+    Slow,
+    Killed,
+    Stalled,
+];
+/// What may become of the store, of a lease, and of those who have it.
+const OF_A_STORE: &[Fault] = &[StoreDown, LeaseForgotten, Killed, Stalled, SignedInAgain];
+const OF_A_LEASE: &[Fault] = &[StoreDown, LedgerDown, LeaseForgotten, Killed, Stalled, Slow];
+/// How a cookie does not reach the browser.
+const OF_A_COOKIE: &[Fault] = &[ResponseLost, NotStored, Killed];
+const OF_A_CALLBACK: &[Fault] = &[CallbackTwice, Killed];
+
+/// Two requests, time passes once, and anything goes wrong once.
+fn setup(place: Place) -> Setup {
+    Setup {
+        place,
+        has_shared_ledger: false,
+        leases_exclude: true,
+        begins_with: Beginning::Session,
+        rotation: Rotation::EachUse,
+        processes: if place == SINGLE { 1 } else { 2 },
+        targets: 1,
+        demand: Demand::Usable,
+        requests: 2,
+        pauses: 1,
+        faults: 1,
+        kinds: EVERYTHING,
+        edges: RefCell::default(),
+    }
+}
+
+/// A store that forgets what a lease is for.
+pub(crate) fn with_broken_leases() -> Setup {
+    Setup {
+        leases_exclude: false,
+        ..setup(STORE)
+    }
+}
+
+/// At most a minute on two cores.
+pub(crate) fn short() -> Vec<Setup> {
+    let mut setups = vec![
+        Setup {
+            pauses: 2,
+            ..setup(SINGLE)
+        },
+        Setup {
+            rotation: Rotation::Past70Percent,
+            pauses: 2,
+            ..setup(COOKIES)
+        },
+        Setup {
+            rotation: Rotation::Past70Percent,
+            demand: Demand::New,
+            ..setup(STORE)
+        },
+        Setup {
+            demand: Demand::New,
+            ..setup(STORE)
+        },
+        Setup {
+            requests: 3,
+            pauses: 2,
+            kinds: OF_A_COOKIE,
+            ..setup(COOKIES)
+        },
+        Setup {
+            faults: 2,
+            kinds: OF_A_COOKIE,
+            ..setup(COOKIES)
+        },
+        Setup {
+            requests: 1,
+            faults: 2,
+            kinds: OF_A_REFRESH,
+            ..setup(STORE)
+        },
+        Setup {
+            faults: 2,
+            kinds: OF_A_STORE,
+            ..setup(STORE)
+        },
+    ];
+    for (place, has_shared_ledger) in [(COOKIES, true), (STORE, false)] {
+        setups.push(Setup {
+            has_shared_ledger,
+            pauses: 2,
+            kinds: OF_A_LEASE,
+            ..setup(place)
+        });
+    }
+    for place in [COOKIES, STORE] {
+        setups.push(Setup {
+            begins_with: Beginning::Callback,
+            requests: 1,
+            kinds: OF_A_CALLBACK,
+            ..setup(place)
+        });
+    }
+    for (place, has_shared_ledger) in PLACES {
+        for (processes, targets) in [(2, 1), (3, 1), (2, 2)] {
+            setups.push(Setup {
+                has_shared_ledger,
+                processes,
+                targets,
+                ..setup(place)
+            });
+        }
+    }
+    setups
+}
+
+/// More than ten million states.
+pub(crate) fn long() -> Vec<Setup> {
+    let mut setups = short();
+    for (place, has_shared_ledger) in PLACES {
+        setups.push(Setup {
+            has_shared_ledger,
+            processes: 3,
+            targets: 2,
+            ..setup(place)
+        });
+        setups.push(Setup {
+            has_shared_ledger,
+            faults: 2,
+            ..setup(place)
+        });
+    }
+    setups.push(Setup {
+        faults: 2,
+        ..setup(SINGLE)
+    });
+    setups.push(Setup {
+        processes: 3,
+        requests: 3,
+        targets: 2,
+        ..setup(COOKIES)
+    });
+    setups.push(Setup {
+        processes: 3,
+        requests: 3,
+        ..setup(STORE)
+    });
+    setups
+}

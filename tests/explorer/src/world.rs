@@ -1,0 +1,175 @@
+//! The world: processes, Logto, what keeps the session, and time.
+
+use std::sync::Arc;
+
+use crate::{
+    browser::{Browser, Request, Response, SetCookie, Told},
+    call::{Adrift, Call},
+    fixtures::{holds, new_session},
+    part::{Part, fingerprint},
+    process::{Ended, Job, Process, Want},
+    provider::{Cause, Provider},
+    setup::{Beginning, Fault, Setup},
+    shared::{SharedLedger, Store},
+};
+
+/// A job: the number of its process, and its place there.
+pub(crate) type At = (usize, usize);
+
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    /// Milliseconds since the world began.
+    pub(crate) now: u64,
+    pub(crate) provider: Part<Provider>,
+    pub(crate) store: Part<Store>,
+    pub(crate) ledger: Part<SharedLedger>,
+    pub(crate) processes: Vec<Part<Process>>,
+    pub(crate) browser: Part<Browser>,
+    /// Messages on their way that nobody waits for.
+    pub(crate) adrift: Part<Vec<Adrift>>,
+    pub(crate) requests_left: u8,
+    pub(crate) pauses_left: u8,
+    /// What went wrong so far, sorted.
+    pub(crate) faults: Vec<Fault>,
+    /// Whether the user is signed in.
+    pub(crate) has_begun: bool,
+    /// Whether somebody wants the session to end.
+    pub(crate) is_to_end: bool,
+    /// What ended the session on purpose.
+    pub(crate) was_ended: Option<Fault>,
+    /// What ended the grant.
+    pub(crate) cause: Option<Cause>,
+    /// An invariant that does not hold.
+    pub(crate) violation: Option<&'static str>,
+}
+
+impl World {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        let session = Arc::new(new_session());
+        let has_begun = setup.begins_with == Beginning::Session;
+        let stored = (has_begun && setup.lives_in_store()).then(|| (Arc::clone(&session), 1));
+        let callback = Request {
+            want: Want::Callback,
+            session: Arc::clone(&session),
+            version: None,
+        };
+        let browser = Browser {
+            requests: Vec::from_iter((!has_begun).then_some(callback)),
+            cookie: has_begun.then_some(session),
+            ..Browser::default()
+        };
+        let store = Store {
+            record: stored,
+            ..Store::default()
+        };
+        Self {
+            now: 0,
+            provider: Part::new(Provider::new()),
+            store: Part::new(store),
+            ledger: Part::new(SharedLedger::default()),
+            processes: vec![Part::new(Process::default()); setup.processes],
+            browser: Part::new(browser),
+            adrift: Part::new(Vec::new()),
+            requests_left: setup.requests,
+            pauses_left: setup.pauses,
+            faults: Vec::new(),
+            has_begun,
+            is_to_end: false,
+            was_ended: None,
+            cause: None,
+            violation: None,
+        }
+    }
+
+    pub(crate) fn fingerprint(&mut self) -> u64 {
+        if self.browser.requests.len() > 1 || self.browser.responses.len() > 1 {
+            self.browser.sort();
+        }
+        let mut processes = Vec::with_capacity(self.processes.len());
+        processes.extend(self.processes.iter_mut().map(Part::fingerprint));
+        // It does not matter which process is which.
+        processes.sort_unstable();
+        fingerprint(&(
+            (self.now, self.requests_left, self.pauses_left),
+            (self.provider.fingerprint(), self.store.fingerprint()),
+            (self.ledger.fingerprint(), self.browser.fingerprint()),
+            (self.adrift.fingerprint(), processes),
+            (&self.faults, self.has_begun, self.is_to_end),
+            (self.was_ended, self.cause, self.violation),
+        ))
+    }
+
+    pub(crate) fn job(&self, (process, number): At) -> &Job {
+        &self.processes[process].jobs[number]
+    }
+
+    pub(crate) fn job_mut(&mut self, (process, number): At) -> &mut Job {
+        &mut self.processes[process].jobs[number]
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let is_quiet = |process: &Process| process.jobs.is_empty() && !process.is_stalled;
+        !self.browser.is_waiting()
+            && self.adrift.is_empty()
+            && self.processes.iter().all(|process| is_quiet(process))
+    }
+
+    /// The browser sends a request with the cookie that it has.
+    pub(crate) fn send(&mut self, setup: &Setup, want: Want) {
+        let Some(cookie) = self.browser.cookie.clone() else {
+            return;
+        };
+        let opened = match setup.lives_in_store() {
+            true => self
+                .store
+                .record
+                .clone()
+                .map(|(session, version)| (session, Some(version))),
+            false => Some((cookie, None)),
+        };
+        match opened {
+            Some((session, version)) => self.browser.requests.push(Request {
+                want,
+                session,
+                version,
+            }),
+            None => self.browser.responses.push(Response {
+                cookie: Some(SetCookie::Clear),
+                told: Told::SessionEnded,
+            }),
+        }
+    }
+
+    /// A request arrives at a process, and shares a job that does the same.
+    pub(crate) fn arrive(&mut self, setup: &Setup, process: usize, request: &Request) {
+        let Request {
+            want,
+            session,
+            version,
+        } = request;
+        let now = self.now;
+        let Process { memory, jobs, .. } = &mut *self.processes[process];
+        match want {
+            // The session is refused here before anything else happens.
+            Want::SignOut | Want::Replace => _ = memory.ended.get_or_insert(Ended::AfterRefresh),
+            _ => {}
+        }
+        let is_same = |job: &&mut Job| job.want == *want && holds(&job.session) == holds(session);
+        if let Some(job) = jobs.iter_mut().find(is_same) {
+            job.callers.push(now);
+            return;
+        }
+        let mut job = Job::new(*want, Arc::clone(session), *version, now);
+        if *want == Want::Callback {
+            if std::mem::replace(&mut memory.has_redeemed, true) {
+                return self.browser.responses.push(Response::TRY_AGAIN);
+            }
+            job.call = Some(Call::Redeem);
+        }
+        jobs.push(job);
+        if jobs.len() == 1 {
+            self.run(setup, process);
+        }
+    }
+}
