@@ -256,6 +256,7 @@ impl LogtoClient {
     pub async fn drain(&self) {
         let common = &self.inner.common;
         common.sign_ins.drain().await;
+        common.device_polls.drain().await;
         common.memory.refreshes.drain().await;
         common.memory.endings.drain().await;
     }

@@ -75,6 +75,9 @@ pub enum DeviceEnd {
     /// The user did not decide in time.
     #[error("the code has expired")]
     Expired,
+    /// The code was used before: the user approved, and the session was returned to an earlier call.
+    #[error("the code was used before")]
+    Spent,
 }
 
 /// Why the web layer refuses a request.
@@ -99,7 +102,9 @@ impl Error {
     pub fn advice(&self) -> Advice {
         match self {
             Self::Protocol(error) => error.advice(),
-            Self::SessionEnded(_) | Self::Device(DeviceEnd::Expired) => Advice::SignInAgain,
+            Self::SessionEnded(_) | Self::Device(DeviceEnd::Expired | DeviceEnd::Spent) => {
+                Advice::SignInAgain
+            }
             Self::Device(DeviceEnd::Denied) | Self::Request(_) => Advice::Refused,
             Self::Storage(error) => match **error {
                 StorageError::Unavailable(_) => Advice::Retry { after: None },
@@ -138,6 +143,7 @@ impl Error {
             Self::Request(RequestError::MethodNotAllowed) => "method_not_allowed",
             Self::Device(DeviceEnd::Denied) => "access_denied",
             Self::Device(DeviceEnd::Expired) => "expired_token",
+            Self::Device(DeviceEnd::Spent) => "invalid_grant",
             Self::Entropy(_) => "no_entropy",
         }
     }

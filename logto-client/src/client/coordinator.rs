@@ -7,9 +7,13 @@ use std::{
 
 use logto_core::LogtoConfig;
 
-use super::CompletedSignIn;
+use super::{
+    CompletedSignIn,
+    device::{Completed, Polled},
+};
 use crate::{
     context::BuildError,
+    error::Error,
     ledger::LedgerLimits,
     provider::{Interrupted, ProviderCache},
     refresh::Memory,
@@ -17,6 +21,8 @@ use crate::{
     ttl_map::TtlMap,
 };
 
+/// How many sign-ins on devices wait for their callers.
+const MAX_DEVICES: usize = 1_000;
 /// How many redeemed callbacks and used logout tokens are remembered.
 const MAX_REMEMBERED: usize = 100_000;
 
@@ -56,6 +62,10 @@ pub(super) struct Common {
     pub(super) sign_ins: SingleFlight<[u8; 32], Result<CompletedSignIn, Interrupted>>,
     /// Callbacks whose code was sent to the provider, and may be spent.
     pub(super) redeemed: TtlMap<[u8; 32], ()>,
+    /// Polls of devices under way, by the hash of the device code.
+    pub(super) device_polls: SingleFlight<[u8; 32], Result<Polled, Error>>,
+    /// Sign-ins on devices whose code is spent; `None` when a caller has received the result.
+    pub(super) approved_devices: TtlMap<[u8; 32], Option<Completed>>,
     /// Logout tokens that were used, by their `jti`.
     pub(super) logout_tokens: TtlMap<String, ()>,
 }
@@ -74,6 +84,8 @@ impl Coordinator {
             memory: Arc::new(Memory::new(limits)),
             sign_ins: SingleFlight::default(),
             redeemed: TtlMap::new(MAX_REMEMBERED),
+            device_polls: SingleFlight::default(),
+            approved_devices: TtlMap::new(MAX_DEVICES),
             logout_tokens: TtlMap::new(MAX_REMEMBERED),
         }))
     }

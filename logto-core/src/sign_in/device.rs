@@ -265,6 +265,11 @@ impl AuthorizeDevice {
 }
 
 impl DeviceAuthorization {
+    /// The secret that this device polls with. No other sign-in on a device has it.
+    pub fn device_code(&self) -> &Secret {
+        &self.device_code
+    }
+
     /// The earliest time of the next poll.
     pub fn next_poll(&self) -> UnixTime {
         self.next_poll

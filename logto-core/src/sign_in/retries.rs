@@ -8,13 +8,13 @@ use crate::time::UnixTime;
 ///
 /// The second pause is longer than the one that the caches of metadata and keys keep after a failure
 /// ([`FreshnessPolicy::back_off`](crate::freshness::FreshnessPolicy::back_off)), and so is the third.
-const BEFORE_REDEMPTION: &[Duration] = &[
+const PAUSES_BEFORE_REDEMPTION: &[Duration] = &[
     Duration::from_millis(250),
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
 /// While a response is held whose code is spent: giving up costs a sign-in.
-const WITH_TOKENS: &[Duration] = &[
+const PAUSES_WITH_TOKENS: &[Duration] = &[
     Duration::from_millis(250),
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -22,7 +22,7 @@ const WITH_TOKENS: &[Duration] = &[
     Duration::from_secs(8),
 ];
 /// No pause begins later than this after the first failure, however long each attempt takes.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+const MAX_RETRY_TIME: Duration = Duration::from_secs(10);
 
 /// When to try again what certainly changed nothing at the provider.
 #[derive(Clone, Debug)]
@@ -34,12 +34,12 @@ pub struct Retries {
 impl Retries {
     /// For what comes before the redemption of a code: three attempts more within four seconds.
     pub const fn before_redemption() -> Self {
-        Self::with(BEFORE_REDEMPTION)
+        Self::with(PAUSES_BEFORE_REDEMPTION)
     }
 
     /// For what is left to do once the tokens are there.
     pub(super) const fn with_tokens() -> Self {
-        Self::with(WITH_TOKENS)
+        Self::with(PAUSES_WITH_TOKENS)
     }
 
     const fn with(pauses: &'static [Duration]) -> Self {
@@ -60,7 +60,7 @@ impl Retries {
         let (pause, rest) = self.pauses.split_first()?;
         let longest = rest.last().unwrap_or(pause);
         let asked_for = retry_after.unwrap_or_default();
-        if asked_for > *longest || now.since(first_failure) >= TIME_LIMIT {
+        if asked_for > *longest || now.since(first_failure) >= MAX_RETRY_TIME {
             self.pauses = &[];
             return None;
         }

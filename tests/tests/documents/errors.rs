@@ -151,7 +151,7 @@ fn samples() -> Vec<(String, Error)> {
         let name = format!("SessionEnded({})", variant(&end));
         add(&name, Error::SessionEnded(end));
     }
-    for end in [DeviceEnd::Denied, DeviceEnd::Expired] {
+    for end in [DeviceEnd::Denied, DeviceEnd::Expired, DeviceEnd::Spent] {
         add(&format!("Device({})", variant(&end)), Error::Device(end));
     }
     for error in [

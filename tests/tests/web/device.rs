@@ -98,6 +98,48 @@ async fn an_approval_whose_response_is_late_signs_in() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn f38_an_approval_whose_caller_is_gone_waits_for_the_next_call() {
+    // The next call comes while the response is on its way, or after it has arrived.
+    for pause in [0, 20] {
+        let world = world();
+        let _time = world.let_time_pass();
+        let client = client(&world);
+        let device = start(&client).await;
+        assert!(world.logto.approve_device(&device.user_code, "alice"));
+        let slow = Mishap::Slow(Duration::from_secs(3));
+        world.network.next("/token", slow);
+        let waiting = wait(&client, &device);
+        seconds(6).await;
+        assert_eq!(world.token_calls(), 1, "the response is on its way");
+        waiting.abort();
+        seconds(pause).await;
+        let session = wait(&client, &device).await.unwrap().unwrap();
+        assert_eq!(session.claims().sub, "user-alice");
+        let again = wait(&client, &device).await.unwrap().unwrap_err();
+        assert_eq!(again.code(), "invalid_grant");
+        assert_eq!(world.token_calls(), 1, "the device code is sent once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f5_keys_and_metadata_that_fail_cost_a_device_polls_and_no_approval() {
+    for path in ["/jwks", "/openid-configuration"] {
+        let world = world();
+        let _time = world.let_time_pass();
+        let device = start(&client(&world)).await;
+        // A process that has never reached Logto.
+        let client = client(&world);
+        for _ in 0..2 {
+            world.network.next(path, Mishap::Busy(503, None));
+        }
+        assert!(world.logto.approve_device(&device.user_code, "alice"));
+        let session = wait(&client, &device).await.unwrap().unwrap();
+        assert_eq!(session.claims().sub, "user-alice", "{path}");
+        assert_eq!(world.token_calls(), 1, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_down_makes_the_interval_longer_for_good() {
     let world = world();
     let _time = world.let_time_pass();
