@@ -35,8 +35,8 @@ use crate::{
     storage::{Handle, Logout, SessionStorage, StorageError, Stored, Version},
 };
 
-/// How long a sign-out waits for a refresh under way, to revoke the refresh token that it brings. A refresh
-/// that takes longer revokes it itself.
+/// How long a sign-out waits for a refresh in flight, to revoke its new refresh token. A refresh that takes
+/// longer revokes it itself.
 const ENDING_WAIT: Duration = Duration::from_secs(2);
 
 /// How long it is known that a handle is over: as long as its response may take to set its cookies.
@@ -53,7 +53,7 @@ pub(crate) struct LoadedSession {
 }
 
 impl LoadedSession {
-    /// A session as it is stored.
+    /// A stored session.
     pub(crate) fn new(handle: Handle, stored: Stored) -> Self {
         Self {
             handle,
@@ -64,7 +64,7 @@ impl LoadedSession {
     }
 }
 
-/// What came of a refresh: the token or why there is none, and the session as it is now.
+/// The result of a refresh: the token or the error, and the current session.
 #[derive(Clone, Debug)]
 pub(crate) struct Refreshed {
     pub(crate) token: Result<AccessToken, Error>,
@@ -177,9 +177,9 @@ impl Refresher {
         self.is_single_process || self.storage.is_authoritative() || self.shared_ledger.is_some()
     }
 
-    /// Whether nobody can have spent the refresh token of a session without our knowing. The only process
-    /// does not know what the one before it did, as long as a request may be on its way with a cookie from
-    /// before that.
+    /// Whether no other process can have spent the refresh token of a session unnoticed. A single process
+    /// does not know what its predecessor did, so it cannot rely on that while requests with cookies from
+    /// that time may still arrive.
     fn is_exclusive(&self, session: &Session) -> bool {
         let now = self.provider.moment();
         let started = self.memory.started(now);
@@ -193,8 +193,7 @@ impl Refresher {
         self.memory.ledger.catch_up(session, self.provider.now())
     }
 
-    /// A token for `target`. The refresh goes on when the caller does not wait for it any longer, or `budget`
-    /// is spent.
+    /// A token for `target`. The refresh continues if the caller stops waiting, or if `budget` is spent.
     pub(crate) async fn obtain(
         self: &Arc<Self>,
         loaded: LoadedSession,
@@ -230,7 +229,7 @@ impl Refresher {
             .unwrap_or_else(|error| self.still_refreshing(loaded, &target, demand, error))
     }
 
-    /// The answer to a caller that cannot wait any longer.
+    /// The result for a caller that cannot wait any longer.
     fn still_refreshing(
         &self,
         loaded: LoadedSession,
@@ -376,7 +375,7 @@ impl Refresher {
         }
     }
 
-    /// Revokes a refresh token. A failure harms nobody: the token ends by its age.
+    /// Revokes a refresh token. A failure does no harm: the token expires.
     fn revocation(&self, refresh_token: Secret) -> impl Future<Output = ()> + use<> {
         self.memory.ledger.forget(&refresh_token);
         let provider = Arc::clone(&self.provider);

@@ -11,10 +11,10 @@
 //! # What makes it hard
 //!
 //! Past 70 % of its life Logto replaces a refresh token when it is used; that of an application without a
-//! secret at every use. The new one exists in one response. The old one works for three more seconds,
-//! counted anew from each use, and after that its use ends the grant. So a refresh asks first what is
-//! known about the refresh token, takes a lease against other processes, asks the provider where no lease
-//! can tell, replays a lost answer once and in time, and keeps what came before anything else can fail.
+//! secret at every use. The new one exists in one response. The old one works for three more seconds, which
+//! each use restarts; after that, its use ends the grant. So a refresh first looks up what is known about the
+//! refresh token, takes a lease against other processes, asks the provider where no lease protects it,
+//! replays a lost response once and in time, and stores a new refresh token before anything else can fail.
 //!
 //! # A refresh, driven by hand
 //!

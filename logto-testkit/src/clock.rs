@@ -106,8 +106,8 @@ impl Clock {
 pub(crate) struct Moment(pub(crate) u64);
 
 impl Moment {
-    /// The one place where the kit reads the system's clock: for a provider without a [`TestClock`],
-    /// and as the first reading of one.
+    /// The only place where the test provider reads the system's clock: for a provider without a
+    /// [`TestClock`], and as the first reading of one.
     #[allow(clippy::disallowed_methods)]
     fn from_system() -> Self {
         Self::from(SystemTime::now())

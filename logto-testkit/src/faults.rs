@@ -189,7 +189,7 @@ impl From<Response<Bytes>> for Reply {
 #[derive(Default)]
 pub(crate) struct Faults {
     once: HashMap<Endpoint, VecDeque<Fault>>,
-    standing: HashMap<Endpoint, Fault>,
+    lasting: HashMap<Endpoint, Fault>,
 }
 
 impl Faults {
@@ -200,17 +200,17 @@ impl Faults {
 
     /// Every exchange fails.
     pub(crate) fn always(&mut self, endpoint: Endpoint, fault: Fault) {
-        self.standing.insert(endpoint, fault);
+        self.lasting.insert(endpoint, fault);
     }
 
     pub(crate) fn clear(&mut self, endpoint: Endpoint) {
         self.once.remove(&endpoint);
-        self.standing.remove(&endpoint);
+        self.lasting.remove(&endpoint);
     }
 
     pub(crate) fn next(&mut self, endpoint: Endpoint) -> Option<Fault> {
         let once = self.once.get_mut(&endpoint).and_then(VecDeque::pop_front);
-        once.or_else(|| self.standing.get(&endpoint).cloned())
+        once.or_else(|| self.lasting.get(&endpoint).cloned())
     }
 }
 

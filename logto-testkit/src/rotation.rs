@@ -26,7 +26,7 @@ pub(crate) struct Policy {
 
 /// What the use of a refresh token means, before anything is changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Standing {
+pub(crate) enum TokenStatus {
     Usable,
     Expired,
     /// Consumed longer ago than the leeway: its use revokes the grant.
@@ -42,20 +42,20 @@ impl Lifetime {
         }
     }
 
-    pub(crate) fn standing(&self, now: Moment) -> Standing {
+    pub(crate) fn status(&self, now: Moment) -> TokenStatus {
         if now >= self.expires_at {
-            return Standing::Expired;
+            return TokenStatus::Expired;
         }
         match self.consumed_at {
-            Some(consumed_at) if now > consumed_at.plus(REUSE_LEEWAY) => Standing::Replayed,
-            _ => Standing::Usable,
+            Some(consumed_at) if now > consumed_at.plus(REUSE_LEEWAY) => TokenStatus::Replayed,
+            _ => TokenStatus::Usable,
         }
     }
 
     /// The token that takes this one's place at a use now, or `None` when this one stays.
     ///
-    /// A public application's successor inherits what is left of the lifetime, so that its session ends
-    /// at a fixed time; a confidential one's starts anew.
+    /// A public application's successor inherits what is left of the lifetime, so that its session ends at a
+    /// fixed time; a confidential one's restarts.
     pub(crate) fn successor(&self, policy: Policy, now: Moment) -> Option<Self> {
         if !policy.rotate {
             return None;
@@ -113,12 +113,12 @@ mod tests {
             Some(after(100_000))
         );
         assert_eq!(
-            successor.map(|token| token.standing(after(99_999))),
-            Some(Standing::Usable)
+            successor.map(|token| token.status(after(99_999))),
+            Some(TokenStatus::Usable)
         );
         assert_eq!(
-            successor.map(|token| token.standing(after(100_000))),
-            Some(Standing::Expired)
+            successor.map(|token| token.status(after(100_000))),
+            Some(TokenStatus::Expired)
         );
     }
 
@@ -138,7 +138,7 @@ mod tests {
             consumed_at: Some(after(1_000)),
             ..Lifetime::starting(START, TTL)
         };
-        assert_eq!(token.standing(after(4_000)), Standing::Usable);
-        assert_eq!(token.standing(after(4_001)), Standing::Replayed);
+        assert_eq!(token.status(after(4_000)), TokenStatus::Usable);
+        assert_eq!(token.status(after(4_001)), TokenStatus::Replayed);
     }
 }

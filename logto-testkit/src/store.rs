@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     clock::Moment,
     request::Params,
-    rotation::{Lifetime, Standing},
+    rotation::{Lifetime, TokenStatus},
 };
 
 /// The lifetime of a grant, however often its refresh tokens rotated.
@@ -206,7 +206,8 @@ impl Store {
     /// A refresh token that a refresh now would succeed with.
     pub(crate) fn usable_refresh_token(&self, value: &str, now: Moment) -> Option<&RefreshToken> {
         self.refresh_tokens.get(value).filter(|token| {
-            token.lifetime.standing(now) == Standing::Usable && self.is_alive(&token.authority, now)
+            token.lifetime.status(now) == TokenStatus::Usable
+                && self.is_alive(&token.authority, now)
         })
     }
 

@@ -61,13 +61,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A token for an API. The session is kept whether or not there is a token: it may hold the only copy
     // of a new refresh token.
     let target = TokenTarget::resource(demo::SHOPPING_API);
-    let mut surroundings = Surroundings {
+    let mut environment = Environment {
         driver: &driver,
         metadata: Arc::clone(&metadata),
         keys: keys.ok_or("the sign-in has fetched them")?,
         stored: Arc::new(session),
     };
-    let RefreshOutcome { token, session, .. } = surroundings.refresh(RefreshJob {
+    let RefreshOutcome { token, session, .. } = environment.refresh(RefreshJob {
         config: config.clone(),
         target: target.clone(),
         demand: Demand::Usable,
@@ -172,14 +172,14 @@ const fn no_response(error: &ureq::Error) -> NoResponse {
 /// What a refresh needs around it: a way to the provider, its metadata and keys, and a place for the
 /// session. This one has a single session in memory. An application with several processes also has leases,
 /// and a ledger of what each refresh token led to.
-struct Surroundings<'a> {
+struct Environment<'a> {
     driver: &'a Driver,
     metadata: Arc<ProviderMetadata>,
     keys: Arc<KeySet>,
     stored: Arc<Session>,
 }
 
-impl Surroundings<'_> {
+impl Environment<'_> {
     /// Obtains an access token for the stored session.
     fn refresh(&mut self, job: RefreshJob) -> Result<RefreshOutcome<String>, Box<dyn Error>> {
         let session = Arc::clone(&self.stored);

@@ -41,7 +41,9 @@ impl App {
             .route("/user-info", get(user::user_info))
             .route(
                 "/token",
-                get(token::usable).post(token::anew).delete(token::forget),
+                get(token::usable)
+                    .post(token::refresh)
+                    .delete(token::forget),
             )
             .route("/token/read-only", get(token::read_only))
             .route("/organizations", get(organizations::tokens))

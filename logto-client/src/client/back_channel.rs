@@ -14,8 +14,7 @@ impl LogtoClient {
     /// says: those that began until then. Logto sends no back-channel logout for these. Returns how many
     /// the storage knew. It reaches what [`back_channel_logout`](Self::back_channel_logout) reaches.
     ///
-    /// # Errors
-    /// Trouble with the storage, which is transient: to do it again does no harm.
+    /// # Errors A failure of the storage, which is transient: repeating the call does no harm.
     pub async fn end_sessions_of(&self, change: &AccountChange) -> Result<Option<u64>, Error> {
         let logout = Logout {
             sid: None,

@@ -16,7 +16,7 @@ use crate::{
 /// How often an end is written again when other processes write the same one.
 const ATTEMPTS: usize = 5;
 
-/// Whose sessions have ended.
+/// The owner of the sessions that have ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ended {
     /// This one.

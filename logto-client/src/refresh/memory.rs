@@ -54,13 +54,13 @@ pub(crate) struct Memory {
     /// Leases of the storage that were left to run out, because it does not have the newest refresh token.
     /// They are this process's for as long as they last.
     pub(super) kept_leases: TtlMap<SessionId, (Handle, Lease)>,
-    /// Sessions that ended here: no refresh under way brings one back, and no copy of its cookie is worth
-    /// anything in this process.
+    /// Sessions that ended here: no refresh in flight restores one, and this process refuses every copy of
+    /// its cookie.
     ended: TtlMap<SessionId, End>,
     /// Handles that were signed out while the storage did not say which session they find.
     ended_handles: TtlMap<Handle, ()>,
-    /// Whose sessions the provider has ended, and when by its clock: a session that began until then is over,
-    /// wherever it is kept.
+    /// The owners whose sessions the provider has ended, and when by its clock: a session that began until
+    /// then has ended, wherever it is stored.
     logged_out: TtlMap<Ended, Option<UnixTime>>,
     /// How long ends are remembered: as long as a cookie may live.
     ends_kept: OnceLock<Duration>,
@@ -73,10 +73,10 @@ pub(crate) struct Memory {
 /// How a session ended here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// It is refused from now on. A refresh under way brings its end, and whoever ended the session takes
-    /// what it brought.
+    /// It is refused from now on. A refresh in flight completes, and the ending of the session takes its
+    /// result.
     AfterRefresh,
-    /// Nobody waits for a refresh under way any more. It has to give up what it brings.
+    /// No caller waits for a refresh in flight. It must discard its result.
     Overtaking,
 }
 
@@ -121,8 +121,8 @@ impl Memory {
         self.ended.get(session.id(), now).is_some() || self.is_logged_out(session, now)
     }
 
-    /// Whether a session has ended so that a refresh which was under way has to give up what it brought.
-    /// A storage in cookies would not notice.
+    /// Whether a session has ended in such a way that a refresh in flight must discard its result. A storage
+    /// in cookies would not notice.
     pub(super) fn overtakes(&self, session: &Session, now: UnixTime) -> bool {
         self.ended.get(session.id(), now) == Some(End::Overtaking)
             || self.is_logged_out(session, now)

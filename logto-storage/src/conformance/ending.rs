@@ -197,7 +197,7 @@ impl Suite {
             return Err(rule.violated("it cannot be written shortly before its end"));
         };
         let found = self.load(rule, &handle, NOW.plus(idle)).await?;
-        rule.ensure(found.is_some(), "a write does not begin the idle time anew")
+        rule.ensure(found.is_some(), "a write does not restart the idle time")
     }
 
     pub(super) async fn sessions_end_for_good(&self) -> Result<(), Violation> {

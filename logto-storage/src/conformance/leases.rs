@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(200);
 const TOLERANCE: Duration = Duration::from_millis(50);
 /// A lease that is refused after so long does not end.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 impl Suite {
     pub(super) async fn leases_exclude_each_other(&self) -> Result<(), Violation> {
@@ -63,7 +63,7 @@ impl Suite {
             if let Some(lease) = take(rule, &self.other, &handle, LONG).await? {
                 break lease;
             }
-            rule.ensure(waited < PATIENCE, "it does not end")?;
+            rule.ensure(waited < MAX_WAIT, "it does not end")?;
             yield_once().await;
         };
         let passed = clock.monotonic().saturating_sub(before);

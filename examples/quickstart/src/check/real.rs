@@ -29,7 +29,7 @@ use super::{Failed, Report};
 use crate::{app::App, args::StorageKind, tenant::Tenant};
 
 /// A page of Logto that takes longer fails the check.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Checks everything and notes what came of it.
 pub(super) async fn play(
@@ -219,9 +219,9 @@ impl Check {
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failed> {
-        match tokio::time::timeout(PATIENCE, self.http.send(request)).await {
+        match tokio::time::timeout(TIMEOUT, self.http.send(request)).await {
             Ok(response) => Ok(response?),
-            Err(_) => Err(format!("no answer within {} seconds", PATIENCE.as_secs()).into()),
+            Err(_) => Err(format!("no answer within {} seconds", TIMEOUT.as_secs()).into()),
         }
     }
 }

@@ -18,7 +18,7 @@ const PAST_ROTATION: Duration = Duration::from_secs(10 * 24 * 3600);
 /// After this a device asks again.
 const NEXT_POLL: Duration = Duration::from_secs(5);
 /// How often the check looks whether the device has heard: five seconds.
-const DEVICE_PATIENCE: usize = 500;
+const MAX_DEVICE_POLLS: usize = 500;
 /// Longer than Logto accepts a replaced refresh token.
 const PAST_REPLAY: Duration = Duration::from_secs(5);
 
@@ -55,7 +55,7 @@ pub(super) async fn play(place: &Place, report: &mut Report) -> Result<(), Faile
         "an unknown resource costs no request",
         visit.unknown_resource().await,
     );
-    report.note("a new token on demand", visit.anew().await);
+    report.note("a new token on demand", visit.refresh().await);
     report.note("a forgotten token is fetched again", visit.forget().await);
     report.note("a replaced refresh token is kept", visit.rotation().await);
     report.note(
@@ -227,7 +227,7 @@ impl Visit<'_> {
         same(&self.place.logto.logto().count(Endpoint::Token), &before)
     }
 
-    async fn anew(&self) -> Result<(), Failed> {
+    async fn refresh(&self) -> Result<(), Failed> {
         let query = format!("resource={}", demo::SHOPPING_API);
         let old = self.token(&query).await?;
         let new = self
@@ -290,7 +290,7 @@ impl Visit<'_> {
             .await?
             .json(StatusCode::OK)?;
         self.place.clock.advance(NEXT_POLL);
-        for _ in 0..DEVICE_PATIENCE {
+        for _ in 0..MAX_DEVICE_POLLS {
             let progress = self.app.get("/device").await?.json(StatusCode::OK)?;
             if progress["state"] != json!("waiting") {
                 return same(

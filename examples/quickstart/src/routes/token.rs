@@ -33,7 +33,7 @@ pub(crate) async fn usable(
 }
 
 /// `POST /token`: a new token, whatever the session has.
-pub(crate) async fn anew(
+pub(crate) async fn refresh(
     app: State<App>,
     headers: HeaderMap,
     query: TokenQuery,

@@ -54,7 +54,8 @@ pub(super) fn access_token(
     }
 }
 
-/// An ID token, where the scopes ask for one. Claims are read anew; nonce and `sid` stay those of the sign-in.
+/// An ID token, where the scopes ask for one. Claims are read again; `nonce` and `sid` remain those of the
+/// sign-in.
 pub(super) fn id_token(
     cx: &Context<'_>,
     app: &App,

@@ -12,7 +12,7 @@ use crate::{
     json::Members,
     model::{App, ORGANIZATIONS_SCOPE},
     request::Params,
-    rotation::{Policy, Standing},
+    rotation::{Policy, TokenStatus},
     store::RefreshToken,
 };
 
@@ -24,7 +24,7 @@ pub(super) fn refresh(cx: &mut Context<'_>, app: &App, form: &Params) -> Outcome
     let scopes = requested_scopes(&token, form)?;
     cx.active_user(&token.authority.user_id)
         .ok_or_else(OAuthError::invalid_grant)?;
-    if token.lifetime.standing(cx.now) == Standing::Replayed {
+    if token.lifetime.status(cx.now) == TokenStatus::Replayed {
         cx.state.store.late_replays += 1;
         cx.state.store.revoke_grant(&token.authority.grant_id);
         return Err(OAuthError::invalid_grant());
@@ -53,7 +53,7 @@ fn find(cx: &Context<'_>, app: &App, value: &str) -> Outcome<RefreshToken> {
         .refresh_tokens
         .get(value)
         .filter(|token| token.authority.app_id == app.id)
-        .filter(|token| token.lifetime.standing(cx.now) != Standing::Expired)
+        .filter(|token| token.lifetime.status(cx.now) != TokenStatus::Expired)
         .filter(|token| store.is_alive(&token.authority, cx.now))
         .cloned()
         .ok_or_else(OAuthError::invalid_grant)
