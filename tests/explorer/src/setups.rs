@@ -111,6 +111,13 @@ pub(crate) fn short() -> Vec<Setup> {
             kinds: OF_A_COOKIE,
             ..setup(COOKIES)
         },
+        // What was said about a refresh token that was not spent then.
+        Setup {
+            requests: 3,
+            pauses: 2,
+            kinds: &[TooMany],
+            ..setup(COOKIES)
+        },
         Setup {
             requests: 1,
             faults: 2,
