@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use crate::time::UnixTime;
 
+/// The longest pause that one `Retry-After` can cause. Nobody can sign in while the metadata is missing, and a
+/// proxy that asks for an hour may be back in a second.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(20);
+
 /// How long a fetched value stays valid, and how often to retry a provider that does not respond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -125,7 +129,8 @@ impl Freshness {
         self.failed_at = None;
     }
 
-    /// An attempt failed at `now`. The server may have sent `Retry-After`. The cached value stays.
+    /// An attempt failed at `now`. The server may have sent `Retry-After`, which is respected for up to 20
+    /// seconds. The cached value stays.
     pub fn failed(&mut self, now: UnixTime, retry_after: Option<Duration>) {
         let doubled = self
             .policy
@@ -133,7 +138,7 @@ impl Freshness {
             .saturating_mul(1 << self.failures.min(16));
         self.pause = doubled
             .min(self.policy.max_back_off)
-            .max(retry_after.unwrap_or_default());
+            .max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER));
         self.failures = self.failures.saturating_add(1);
         self.failed_at = Some(now);
     }
@@ -220,7 +225,7 @@ mod tests {
         freshness.failed(at(10), Some(Duration::from_secs(120)));
         assert_eq!(
             freshness.lookup(at(10)),
-            Lookup::Wait(Duration::from_secs(120))
+            Lookup::Wait(Duration::from_secs(60))
         );
         assert_eq!(
             freshness.lookup(at(-86_400)),
@@ -231,6 +236,16 @@ mod tests {
         freshness.failed(at(4000), None);
         assert_eq!(freshness.lookup(at(4000)), Lookup::Hit);
         assert_eq!(freshness.lookup(at(4001)), Lookup::HitAndRefresh);
+    }
+
+    #[test]
+    fn b_retry_after_is_respected_for_seconds_and_not_for_hours() {
+        for (asked, pause) in [(0, 1), (17, 17), (600, 20), (u64::MAX, 20)] {
+            let mut freshness = Freshness::new(FreshnessPolicy::METADATA);
+            freshness.failed(at(0), Some(Duration::from_secs(asked)));
+            let wait = Lookup::Wait(Duration::from_secs(pause));
+            assert_eq!(freshness.lookup(at(0)), wait, "{asked}");
+        }
     }
 
     #[test]

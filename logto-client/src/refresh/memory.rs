@@ -45,7 +45,10 @@ pub(crate) struct Memory {
     /// One refresh at a time for each session.
     pub(crate) sessions: KeyedMutex<SessionId>,
     pub(crate) ledger: Ledger,
+    /// Of the token endpoint.
     pub(super) cooldown: SharedCooldown,
+    /// Of the introspection endpoint.
+    pub(super) introspection_cooldown: SharedCooldown,
     pub(super) retries: Mutex<RetryBudget>,
     /// What is known about refresh tokens that other processes may spend.
     pub(super) statuses: TtlMap<Fingerprint, TokenStatus>,
@@ -89,6 +92,7 @@ impl Memory {
             sessions: KeyedMutex::new(),
             ledger: Ledger::new(limits),
             cooldown: SharedCooldown::default(),
+            introspection_cooldown: SharedCooldown::default(),
             retries: Mutex::default(),
             statuses: TtlMap::new(MAX_TOKEN_STATUSES),
             refusals: TtlMap::new(MAX_REFUSALS),

@@ -1,6 +1,7 @@
 //! Faults of network, provider, storage and clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cooldowns;
 mod flow;
 mod hanging;
 mod http_contract;

@@ -27,18 +27,31 @@ impl Driver<'_> {
     }
 
     pub(super) async fn ask(&self, token: Secret) -> Event<Error> {
-        match self.refresher.provider.introspect(token).await {
-            Ok(introspection) if introspection.active => Event::Active,
+        match self.introspect(token).await {
+            Ok(is_active) if is_active => Event::Active,
             Ok(_) => Event::Inactive,
             // Nobody was asked.
             Err(error @ Error::Protocol(logto_core::Error::Discovery(_))) => Event::Failed(error),
-            Err(error) if error.advice().is_retry() => {
-                let now = self.refresher.provider.now();
-                self.refresher.memory.cooldown.learn(&error, now);
-                Event::Failed(error)
-            }
+            Err(error) if error.advice().is_retry() => Event::Failed(error),
             Err(_) => Event::Unanswered,
         }
+    }
+
+    /// Whether a token is active. The endpoint has a cooldown of its own: what it asks for says nothing about
+    /// the token endpoint.
+    async fn introspect(&self, token: Secret) -> Result<bool, Error> {
+        let (provider, cooldown) = (
+            &self.refresher.provider,
+            &self.refresher.memory.introspection_cooldown,
+        );
+        let admitted = cooldown.admit(provider.now())?;
+        let introspection = provider.introspect(token).await;
+        match &introspection {
+            // There was no answer, which ends no cooldown.
+            Err(Error::Transport { .. }) => drop(admitted),
+            answer => admitted.answered(answer.as_ref().err(), provider.now()),
+        }
+        Ok(introspection?.active)
     }
 
     pub(super) async fn send(
