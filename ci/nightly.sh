@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Explores refreshes further than every change does: more than ten million states, in some minutes and three
+# Explores refreshes further than every change does: more than twenty million states, in some minutes and eight
 # gigabytes of memory. `tests/explorer` says what is explored.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -159,7 +159,7 @@ pub(crate) fn short() -> Vec<Setup> {
     setups
 }
 
-/// More than ten million states.
+/// More than twenty million states.
 pub(crate) fn long() -> Vec<Setup> {
     let mut setups = short();
     for (place, has_shared_ledger) in PLACES {
