@@ -88,7 +88,7 @@
 //! | state | waits for | is followed by |
 //! |---|---|---|
 //! | `Recalling` | what the ledgers know | `Recalling`, `Leasing`, `Preparing`, `Asking`, `Sending`, `Storing`, `Removing`, `Releasing`, `Done` |
-//! | `Leasing` | the lease | `Loading`, `Waiting`, `Done` |
+//! | `Leasing` | the lease | `Loading`, `Waiting`, `Releasing`, `Done` |
 //! | `Waiting` | the time to look again | `Loading` |
 //! | `Loading` | the stored session | `Recalling`, `Releasing`, `Done` |
 //! | `Preparing` | metadata and keys | `Asking`, `Sending`, `Leasing`, `Removing`, `Releasing`, `Done` |

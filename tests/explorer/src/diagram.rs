@@ -14,8 +14,8 @@ use logto_core::{
 use crate::{
     explore::findings,
     fixtures::{
-        CONFIG, METADATA, Refusal, error, judged, monotonic, new_session, refresh_token, refreshed,
-        target, wall,
+        CONFIG, METADATA, Refusal, access_token, error, judged, monotonic, new_session,
+        refresh_token, refreshed, target, wall,
     },
     process::Failure,
     setup::Edge,
@@ -54,6 +54,15 @@ fn walked() -> BTreeSet<Edge> {
             .then(refused())
             .then(loaded(1))
             .then(recalled()),
+        // Another writer was faster, its session has no token, and the lease cannot be taken once more.
+        Walk::new(STORE, Persist::Storage)
+            .then(recalled())
+            .then(Event::Leased(STORE))
+            .then(loaded(0))
+            .then(fetched_elsewhere())
+            .then(Event::Conflict(Arc::new(new_session())))
+            .then(recalled())
+            .then(failed()),
         // The lease runs out while the provider is asked.
         Walk::to_asking().later(7_000).then(Event::Active),
         // The browser has no newer cookie, or nobody has a newer record.
@@ -210,6 +219,15 @@ fn known_as_replaced() -> Event<Failure> {
     let long_ago = monotonic(0).saturating_sub(logto_core::refresh::SUPERSEDED_FOR);
     Event::Recalled(Knowledge {
         status: Some(TokenStatus::Replaced { since: long_ago }),
+        ..Knowledge::default()
+    })
+}
+
+fn fetched_elsewhere() -> Event<Failure> {
+    let mut fetched = SessionDelta::default();
+    fetched.access_token = Some((target(1), access_token(1, wall(0, 0))));
+    Event::Recalled(Knowledge {
+        deltas: vec![fetched],
         ..Knowledge::default()
     })
 }
