@@ -71,6 +71,14 @@ impl Switch {
         *self.state.server.lock().unwrap() = server;
     }
 
+    /// Breaks all connections, and refuses new ones from now on.
+    pub(crate) async fn close(mut self) {
+        self.accepting.abort();
+        // The listener is closed when its task has ended.
+        let _ = (&mut self.accepting).await;
+        self.cut();
+    }
+
     /// Breaks all connections.
     pub(crate) fn cut(&self) {
         for connection in self.state.connections().drain(..) {

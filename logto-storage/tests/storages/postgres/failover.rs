@@ -111,8 +111,9 @@ async fn a_server_that_refuses_connections_fails_at_once_with_the_cause() {
     let switch = Switch::to(address("LOGTO_TEST_POSTGRES_URL")).await;
     let address = switch.address;
     let store = PostgresStore::connect(&url(address)).await.unwrap();
+    store.migrate().await.unwrap();
     open_all(&store).await;
-    drop(switch);
+    switch.close().await;
     for refused in [
         store.get("key").await.map(|_| ()),
         store
