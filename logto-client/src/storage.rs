@@ -159,7 +159,8 @@ pub trait SessionReader: fmt::Debug + Send + Sync {
     /// The session of a handle; `None` when there is none, it has expired, or the handle was not made
     /// by this storage. A handle comes from a browser: no handle is an error.
     ///
-    /// # Errors The storage failed. The client never treats that as "nobody is signed in".
+    /// # Errors
+    /// The storage failed. The client never treats that as "nobody is signed in".
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError>;
 }
 

@@ -14,7 +14,8 @@ impl LogtoClient {
     /// says: those that began until then. Logto sends no back-channel logout for these. Returns how many
     /// the storage knew. It reaches what [`back_channel_logout`](Self::back_channel_logout) reaches.
     ///
-    /// # Errors A failure of the storage, which is transient: repeating the call does no harm.
+    /// # Errors
+    /// A failure of the storage, which is transient: repeating the call does no harm.
     pub async fn end_sessions_of(&self, change: &AccountChange) -> Result<Option<u64>, Error> {
         let logout = Logout {
             sid: None,
@@ -48,7 +49,8 @@ impl LogtoClient {
     /// A code that was issued before a logout by `sub` alone, and is redeemed after it, begins a session that
     /// remains valid: its ID token is newer than the logout.
     ///
-    /// # Errors [`Error::Protocol`] for a token that is refused, or was used before. A failure to fetch the
+    /// # Errors
+    /// [`Error::Protocol`] for a token that is refused, or was used before. A failure to fetch the
     /// provider's keys, or of the storage, is transient: respond with 503, so that the provider tries again.
     pub async fn back_channel_logout(&self, form: &[u8]) -> Result<LogoutToken, Error> {
         let provider = &self.inner.provider;

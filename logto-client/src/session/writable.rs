@@ -110,7 +110,8 @@ impl WritableSession {
     /// lost a role or a membership since. Where that is not acceptable, fetch a new one with
     /// [`refresh_access_token`](Self::refresh_access_token).
     ///
-    /// # Errors See [`Error::advice`]: a transient failure and a refused request leave the session unchanged.
+    /// # Errors
+    /// See [`Error::advice`]: a transient failure and a refused request leave the session unchanged.
     pub async fn access_token(&self, target: &TokenTarget) -> Result<AccessToken, Error> {
         self.token(target, Demand::Usable).await
     }

@@ -105,7 +105,8 @@ impl LogtoWeb {
     /// changed, its deletion if it has ended, here or elsewhere, and headers that forbid shared caching. Call
     /// it also for requests without a session, and for those that only read theirs.
     ///
-    /// # Errors The session has become too large for cookies.
+    /// # Errors
+    /// The session has become too large for cookies.
     pub fn finish(
         &self,
         request: &HeaderMap,

@@ -78,7 +78,8 @@ impl LogtoWeb {
     /// [`response_limit`](super::cookies::CookieOptions::response_limit) is left out: first the query of
     /// `return_to`, then all of it.
     ///
-    /// # Errors As [`LogtoClient::sign_in`](crate::LogtoClient::sign_in). [`UsageError::InvalidParameter`]
+    /// # Errors
+    /// As [`LogtoClient::sign_in`](crate::LogtoClient::sign_in). [`UsageError::InvalidParameter`]
     /// when `app_state` is too large for a URL. [`RequestError::NotANavigation`] for a prefetch, for a frame
     /// of another site (unless the cookies are made for frames) and for requests of a script: no user could
     /// complete a sign-in there.
@@ -174,20 +175,13 @@ impl LogtoWeb {
         body: &Bytes,
         answer: &mut HeaderMap,
     ) -> Result<CallbackOutcome, Error> {
-        // If a HEAD or OPTIONS redeemed the code, the GET that follows it would fail.
-        let callback = match parts.method {
-            Method::GET => Callback::from_query(parts.uri.query().unwrap_or_default()),
-            Method::POST => Callback::from_form(body),
-            _ => {
-                answer.insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
-                return Err(RequestError::MethodNotAllowed.into());
-            }
-        }?;
+        let callback = read_callback(parts, body, answer)?;
         let state = callback.state().unwrap_or_default().to_owned();
         let request_cookies = self.cookies.read(&parts.headers);
         let browsers = self.browsers(&request_cookies);
-        let start = self.open_start(&state);
-        let start = start.ok_or(CallbackError::NoPendingSignIn)?;
+        let start = self
+            .open_start(&state)
+            .ok_or(CallbackError::NoPendingSignIn)?;
         let own = browsers
             .iter()
             .find(|browser| browser.id().is(&start.browser));
@@ -202,24 +196,18 @@ impl LogtoWeb {
                 _ => Err(CallbackError::NoPendingSignIn.into()),
             };
         };
-        match browser.end_of(&state) {
-            None => {}
-            Some(End::Refused) => return Err(CallbackError::NoPendingSignIn.into()),
-            Some(End::Cancelled) => {
-                let error = callback.error().cloned();
-                let error = error.map_or(CallbackError::NoPendingSignIn, CallbackError::Server);
-                return Ok(CallbackOutcome::Cancelled {
-                    return_to: self.destination(&start),
-                    error: error.into(),
-                });
-            }
-            Some(End::SignedIn) if self.read_only_session(&parts.headers).await?.is_some() => {
-                let return_to = self.destination(&start);
-                return Ok(CallbackOutcome::AlreadySignedIn { return_to });
-            }
-            Some(End::SignedIn | End::Interrupted) => {
-                return self.start_again(&browser, &start, answer).await;
-            }
+        if let Some(end) = browser.end_of(&state) {
+            return match end {
+                End::Refused => Err(CallbackError::NoPendingSignIn.into()),
+                End::Cancelled => Ok(self.cancelled_before(&callback, &start)),
+                End::SignedIn if self.read_only_session(&parts.headers).await?.is_some() => {
+                    let return_to = self.destination(&start);
+                    Ok(CallbackOutcome::AlreadySignedIn { return_to })
+                }
+                End::SignedIn | End::Interrupted => {
+                    self.start_again(&browser, &start, answer).await
+                }
+            };
         }
         if !start.is_current {
             return self.start_again(&browser, &start, answer).await;
@@ -234,40 +222,59 @@ impl LogtoWeb {
             .client
             .complete_sign_in(Some(pending), callback, &previous)
             .await;
-        let IncompleteSignIn { error, next } = match completed {
+        match completed {
             Ok(completed) => {
                 browser.end(&state, End::SignedIn);
                 append(answer, [self.browser_cookie(&browser)?]);
-                return self.arrive(completed, &request_cookies, answer);
+                self.arrive(completed, &request_cookies, answer)
             }
-            Err(incomplete) => incomplete,
-        };
+            Err(incomplete) => self.give_up(incomplete, browser, &state, answer).await,
+        }
+    }
+
+    /// What follows a sign-in that this callback did not complete. The browser remembers how it ended, unless
+    /// the same callback may still complete it.
+    async fn give_up(
+        &self,
+        incomplete: IncompleteSignIn,
+        mut browser: Browser,
+        state: &str,
+        answer: &mut HeaderMap,
+    ) -> Result<CallbackOutcome, Error> {
+        let IncompleteSignIn { error, next } = incomplete;
         let end = match &next {
             NextStep::SameCallback(_) => return Err(error),
             NextStep::StartAgain(_) => End::Interrupted,
             NextStep::Cancelled { .. } => End::Cancelled,
             NextStep::None => End::Refused,
         };
-        browser.end(&state, end);
-        match (next, &error) {
-            // It would fail again at once. A reload starts again.
-            (NextStep::StartAgain(_), Error::Storage(_)) => {}
-            (NextStep::StartAgain(again), _) => {
-                // If that fails, a reload starts again.
-                if let Ok((url, set_cookie)) = self.start(&browser, &again).await {
-                    append(answer, [set_cookie]);
-                    self.tell_started_again(error.to_string());
-                    return Ok(CallbackOutcome::StartsAgain(url));
-                }
+        browser.end(state, end);
+        // While the storage does not work, a new sign-in would fail again at once: a reload starts it.
+        if let (NextStep::StartAgain(again), false) = (&next, matches!(error, Error::Storage(_))) {
+            // If that fails, a reload starts again.
+            if let Ok((url, set_cookie)) = self.start(&browser, again).await {
+                append(answer, [set_cookie]);
+                self.tell_started_again(error.to_string());
+                return Ok(CallbackOutcome::StartsAgain(url));
             }
-            (NextStep::Cancelled { return_to }, _) => {
-                append(answer, [self.browser_cookie(&browser)?]);
-                return Ok(CallbackOutcome::Cancelled { return_to, error });
-            }
-            _ => {}
         }
         append(answer, [self.browser_cookie(&browser)?]);
-        Err(error)
+        match next {
+            NextStep::Cancelled { return_to } => {
+                Ok(CallbackOutcome::Cancelled { return_to, error })
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// A reload of a callback that said that the user cancelled.
+    fn cancelled_before(&self, callback: &Callback, start: &Start) -> CallbackOutcome {
+        let error = callback.error().cloned();
+        let error = error.map_or(CallbackError::NoPendingSignIn, CallbackError::Server);
+        CallbackOutcome::Cancelled {
+            return_to: self.destination(start),
+            error: error.into(),
+        }
     }
 
     /// Sets the cookies of the new session, and shortens `return_to` to what fits into the response.
@@ -368,6 +375,18 @@ impl LogtoWeb {
             name,
             issuer: config.issuer(),
             app_id: config.app_id(),
+        }
+    }
+}
+
+fn read_callback(parts: &Parts, body: &Bytes, answer: &mut HeaderMap) -> Result<Callback, Error> {
+    match parts.method {
+        Method::GET => Ok(Callback::from_query(parts.uri.query().unwrap_or_default())?),
+        Method::POST => Ok(Callback::from_form(body)?),
+        // If a HEAD or OPTIONS redeemed the code, the GET that follows it would fail.
+        _ => {
+            answer.insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+            Err(RequestError::MethodNotAllowed.into())
         }
     }
 }

@@ -34,7 +34,8 @@ impl LogtoWeb {
     /// the base URL. With neither, or with `Origin: null`, the request is refused: no current browser sends
     /// such a POST, and a GET of this kind does not reveal who caused it.
     ///
-    /// # Errors [`RequestError::CrossSite`](crate::error::RequestError::CrossSite), for which the response is
+    /// # Errors
+    /// [`RequestError::CrossSite`](crate::error::RequestError::CrossSite), for which the response is
     /// 403.
     pub fn check_own_request(&self, headers: &HeaderMap) -> Result<(), Error> {
         initiator::check_own(headers, self.client.config().base_url())

@@ -26,7 +26,8 @@ pub struct IdTokenCheck {
 impl IdTokenCheck {
     /// Checks the token with `keys` at `now`.
     ///
-    /// # Errors The first check that fails. If the key is unknown, fetch a newer key set and try again.
+    /// # Errors
+    /// The first check that fails. If the key is unknown, fetch a newer key set and try again.
     pub fn verify(&self, keys: &KeySet, now: UnixTime) -> Result<VerifiedIdToken, TokenError> {
         let access_token = self.access_token.as_ref().map(Secret::expose);
         let claims = IdTokenVerification::new(&self.issuer, self.config.app_id())

@@ -85,7 +85,8 @@ impl RedisStore {
     /// Connects to a server, `redis://[user:password@]host[:port][/database]`; `rediss://` with the
     /// feature `tls`.
     ///
-    /// # Errors [`StorageError::Misconfigured`] when the URL, the password, the database or the rights of the
+    /// # Errors
+    /// [`StorageError::Misconfigured`] when the URL, the password, the database or the rights of the
     /// user must be corrected; [`StorageError::Unavailable`] if the server does not respond.
     pub async fn connect(url: &str) -> Result<Self, StorageError> {
         #[cfg(feature = "tls")]
