@@ -252,10 +252,8 @@ impl LogtoWeb {
         // While the storage does not work, a new sign-in would fail again at once: a reload starts it.
         if let (NextStep::StartAgain(again), false) = (&next, matches!(error, Error::Storage(_))) {
             // If that fails, a reload starts again.
-            if let Ok((url, set_cookie)) = self.start(&browser, again).await {
-                append(answer, [set_cookie]);
-                self.tell_started_again(error.to_string());
-                return Ok(CallbackOutcome::StartsAgain(url));
+            if let Ok(outcome) = self.redirect_again(&browser, again, &error, answer).await {
+                return Ok(outcome);
             }
         }
         append(answer, [self.browser_cookie(&browser)?]);
@@ -316,15 +314,23 @@ impl LogtoWeb {
             .again()
             .filter(|_| age < PendingSignIn::LIFETIME);
         let again = again.ok_or(CallbackError::NoPendingSignIn)?;
-        let (url, set_cookie) = self.start(browser, &again).await?;
-        append(answer, [set_cookie]);
-        self.tell_started_again(CallbackError::NoPendingSignIn.to_string());
-        Ok(CallbackOutcome::StartsAgain(url))
+        let reason = CallbackError::NoPendingSignIn;
+        self.redirect_again(browser, &again, &reason, answer).await
     }
 
-    fn tell_started_again(&self, reason: String) {
+    async fn redirect_again(
+        &self,
+        browser: &Browser,
+        again: &SignIn,
+        reason: &impl ToString,
+        answer: &mut HeaderMap,
+    ) -> Result<CallbackOutcome, Error> {
+        let (url, set_cookie) = self.start(browser, again).await?;
+        append(answer, [set_cookie]);
+        let reason = reason.to_string();
         let observer = self.client.observer();
         observer.on_event(&Event::SignInStartedAgain { reason });
+        Ok(CallbackOutcome::StartsAgain(url))
     }
 
     fn destination(&self, start: &Start) -> String {
