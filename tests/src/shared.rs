@@ -3,7 +3,8 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard},
+    mem::take,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -268,5 +269,53 @@ impl KeyValueStore for MapStore {
             theirs.map(|(key, _)| key.clone()).collect()
         });
         Ok(keys.await)
+    }
+}
+
+/// A [`MapStore`] that notes its calls. Clones are the same store.
+#[derive(Clone, Debug, Default)]
+pub struct CountingStore {
+    inner: MapStore,
+    calls: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl CountingStore {
+    fn note(&self, call: &'static str) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.push(call);
+    }
+
+    /// The calls since this was asked before.
+    pub fn calls(&self) -> Vec<&'static str> {
+        take(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl KeyValueStore for CountingStore {
+    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
+        self.note("get");
+        self.inner.get(key).await
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        entry: Entry,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        self.note("put");
+        self.inner.put(key, expected, entry, ttl).await
+    }
+
+    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
+        self.note("delete");
+        self.inner.delete(keys, expected).await
+    }
+
+    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
+        self.note("keys_of");
+        self.inner.keys_of(owner).await
     }
 }

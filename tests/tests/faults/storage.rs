@@ -66,6 +66,15 @@ impl Stage {
         }
     }
 
+    /// A refresh tries to write four times.
+    fn fail_all_attempts_to_write(&self) {
+        let calls = self.storage.calls(Operation::Replace);
+        for nth in 1..=4 {
+            self.storage
+                .fail(Operation::Replace, calls + nth, Fault::Before);
+        }
+    }
+
     async fn token(&self) -> Result<AccessToken, Error> {
         let session = self
             .client
@@ -120,12 +129,7 @@ async fn f30_a_write_that_fails_is_repeated() {
 async fn f30_what_cannot_be_written_is_served_told_and_written_with_the_next_use() {
     let stage = Stage::new().await;
     let session = stage.client.session(&stage.handle).await.unwrap().unwrap();
-    let calls = stage.storage.calls(Operation::Replace);
-    for nth in 1..=4 {
-        stage
-            .storage
-            .fail(Operation::Replace, calls + nth, Fault::Before);
-    }
+    stage.fail_all_attempts_to_write();
     let token = session.access_token(&shopping()).await.unwrap();
     assert_eq!(stage.alarms(), 1);
     assert_ne!(
@@ -157,12 +161,7 @@ async fn f30_what_cannot_be_written_is_served_told_and_written_with_the_next_use
 async fn f30_after_a_write_that_failed_the_same_process_refreshes_at_once() {
     let stage = Stage::new().await;
     let session = stage.client.session(&stage.handle).await.unwrap().unwrap();
-    let calls = stage.storage.calls(Operation::Replace);
-    for nth in 1..=4 {
-        stage
-            .storage
-            .fail(Operation::Replace, calls + nth, Fault::Before);
-    }
+    stage.fail_all_attempts_to_write();
     session.access_token(&shopping()).await.unwrap();
     assert_ne!(stage.stored().await, stage.latest());
     let other = stage.world.client(Arc::clone(&stage.inner));

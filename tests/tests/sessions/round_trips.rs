@@ -1,69 +1,12 @@
 //! How often a store is asked.
 
-use std::{
-    mem::take,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-
-use async_trait::async_trait;
 use logto_client::{
     LogtoClient, TokenTarget,
-    key_value::{Entry, Found, KeyValueStore},
     seal::{KeyRing, SealKey},
-    storage::{SessionOwner, StorageError},
 };
 use logto_storage::ExternalStorage;
 use logto_testkit::demo::SHOPPING_API;
-use logto_tests::{shared::MapStore, world::World};
-
-/// A store that notes its calls. Clones are the same store.
-#[derive(Clone, Debug, Default)]
-struct CountingStore {
-    inner: MapStore,
-    calls: Arc<Mutex<Vec<&'static str>>>,
-}
-
-impl CountingStore {
-    fn note(&self, call: &'static str) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.push(call);
-    }
-
-    /// The calls since this was asked before.
-    fn calls(&self) -> Vec<&'static str> {
-        take(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-#[async_trait]
-impl KeyValueStore for CountingStore {
-    async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
-        self.note("get");
-        self.inner.get(key).await
-    }
-
-    async fn put(
-        &self,
-        key: &str,
-        expected: Option<u64>,
-        entry: Entry,
-        ttl: Duration,
-    ) -> Result<bool, StorageError> {
-        self.note("put");
-        self.inner.put(key, expected, entry, ttl).await
-    }
-
-    async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
-        self.note("delete");
-        self.inner.delete(keys, expected).await
-    }
-
-    async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError> {
-        self.note("keys_of");
-        self.inner.keys_of(owner).await
-    }
-}
+use logto_tests::{shared::CountingStore, world::World};
 
 fn client(world: &World) -> (CountingStore, LogtoClient) {
     let store = CountingStore::default();
