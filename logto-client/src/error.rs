@@ -37,6 +37,15 @@ pub enum Error {
     /// The web layer refuses a request for what it is, before anything is done for it.
     #[error("{0}")]
     Request(RequestError),
+    /// The application refuses the user who has just signed in; see
+    /// [`SignInHook`](crate::web::SignInHook). The session has ended.
+    #[error("{0}")]
+    SignInRefused(SignInRefused),
+    /// The response has begun, so no cookie can be set any more, and the session is in cookies: it cannot be
+    /// opened for writing, and no token can be fetched. Fetch tokens before, with
+    /// [`RequestSession::refresh_ahead`](crate::web::RequestSession::refresh_ahead).
+    #[error("the response has begun; a session in cookies can only be read now")]
+    ResponseBegun,
     /// The random source failed.
     #[error("{0}")]
     Entropy(Arc<EntropyError>),
@@ -80,6 +89,23 @@ pub enum DeviceEnd {
     Spent,
 }
 
+/// Why an application refuses a user who has signed in at Logto.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the application refuses the user: {reason}")]
+pub struct SignInRefused {
+    /// A sentence that the user is shown.
+    pub reason: String,
+}
+
+impl SignInRefused {
+    /// A refusal with this sentence for the user.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+        }
+    }
+}
+
 /// Why the web layer refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -105,7 +131,9 @@ impl Error {
             Self::SessionEnded(_) | Self::Device(DeviceEnd::Expired | DeviceEnd::Spent) => {
                 Advice::SignInAgain
             }
-            Self::Device(DeviceEnd::Denied) | Self::Request(_) => Advice::Refused,
+            Self::Device(DeviceEnd::Denied) | Self::Request(_) | Self::SignInRefused(_) => {
+                Advice::Refused
+            }
             Self::Storage(error) => match **error {
                 StorageError::Unavailable(_) => Advice::Retry { after: None },
                 StorageError::TooLarge { .. } | StorageError::Misconfigured(_) => {
@@ -119,6 +147,7 @@ impl Error {
             | Self::Entropy(_)
             | Self::WaitingBudgetSpent { .. }
             | Self::Busy
+            | Self::ResponseBegun
             | Self::Superseded => Advice::Retry { after: None },
         }
     }
@@ -132,6 +161,8 @@ impl Error {
             | Self::WaitingBudgetSpent { .. }
             | Self::Busy
             | Self::Superseded => "temporarily_unavailable",
+            Self::ResponseBegun => "response_begun",
+            Self::SignInRefused(_) => "sign_in_refused",
             Self::Storage(error) => match **error {
                 StorageError::Unavailable(_) => "storage_unavailable",
                 StorageError::TooLarge { .. } => "session_too_large",
@@ -196,6 +227,12 @@ impl From<StorageError> for Error {
 impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
+    }
+}
+
+impl From<SignInRefused> for Error {
+    fn from(refused: SignInRefused) -> Self {
+        Self::SignInRefused(refused)
     }
 }
 

@@ -172,6 +172,11 @@ impl Refresher {
         self.memory.session_has_ended(session, self.provider.now())
     }
 
+    /// Whether a session can be written without the browser.
+    pub(crate) fn stores_on_server(&self) -> bool {
+        self.storage.is_authoritative()
+    }
+
     /// Whether a refresh whose session cannot be written into a cookie loses nothing.
     pub(crate) fn can_fetch_without_cookie(&self) -> bool {
         self.is_single_process || self.storage.is_authoritative() || self.shared_ledger.is_some()

@@ -1,7 +1,9 @@
 //! The web layer: from the parts of a request to a response, for any framework that uses `http`.
 //!
-//! [`LogtoWeb`] has one method for each route. A framework adapter takes the request apart, calls the method,
-//! and returns its response:
+//! [`LogtoApp`] is what an adapter for a web framework is made of: all routes, and a [`RequestSession`] for each
+//! request, which is opened when it is needed and whose response is finished whatever the handler does.
+//!
+//! [`LogtoWeb`], below it, has one method for each route, for what is put together by hand:
 //!
 //! | route | method |
 //! |---|---|
@@ -18,6 +20,7 @@
 
 pub mod cookies;
 
+mod app;
 mod browser;
 mod initiator;
 mod location;
@@ -28,7 +31,11 @@ mod sign_in;
 mod sign_out;
 mod start;
 
+pub use app::{
+    ErrorContext, ErrorPage, Failure, LinkParameter, LogtoApp, LogtoAppBuilder, RequestSession,
+    Route,
+};
 pub use public_description::public_description;
 pub use routes::{Guarded, LogtoWeb};
-pub use sign_in::{CallbackAnswer, CallbackOutcome};
+pub use sign_in::{CallbackAnswer, CallbackOutcome, SignInHook};
 pub use sign_out::SignOutAnswer;

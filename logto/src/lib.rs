@@ -10,17 +10,15 @@
 //! | [`web`] | `logto-client` | routes and cookies for servers that speak `http` |
 //! | [`storage`] | `logto-storage` | where sessions live |
 //!
-//! ```
-//! # #[cfg(feature = "reqwest-0-13")] {
-//! use logto::{LogtoClient, LogtoConfig, ReqwestClient, storage::MemoryStorage};
+//! A web application starts from one value, [`LogtoApp`], which the adapter of its web framework takes:
 //!
-//! fn client() -> Result<LogtoClient, Box<dyn std::error::Error>> {
-//!     let config = LogtoConfig::builder("https://your-tenant.logto.app", "your-app-id")
-//!         .app_secret("your-app-secret")
-//!         .base_url("https://shop.example.com")
-//!         .build()?;
-//!     Ok(LogtoClient::builder(config, ReqwestClient::new()?, MemoryStorage::new()).build()?)
-//! }
+//! ```no_run
+//! # #[cfg(feature = "reqwest-0-13")]
+//! # async fn start() -> Result<(), logto::StartError> {
+//! let logto = logto::from_env()
+//!     .config(|config| config.scopes(["email"]).resource("https://shop.example.com/api"))
+//!     .await?;
+//! # Ok(())
 //! # }
 //! ```
 //!
@@ -34,15 +32,27 @@
 //! | `tokio` | no | Tokio as timer and spawner, beside an HTTP client of your own |
 //! | `redis`, `postgres`, `sqlite` | no | sessions in a store that several processes share |
 //! | `tls` | no | TLS to Redis and PostgreSQL |
+//! | `axum-0-8` | no | `logto::axum`: routes and extractors for axum 0.8 |
+//! | `tower-0-3` | no | `logto::tower`: a layer for hyper and whatever else speaks tower |
 //! | `tracing` | no | events go to `tracing` |
 
+mod builder;
+
+use std::ffi::OsString;
+
+pub use builder::{LogtoBuilder, StartError};
+#[cfg(feature = "axum-0-8")]
+pub use logto_axum as axum;
 pub use logto_client as client;
 pub use logto_client::web;
 pub use logto_core as core;
 pub use logto_storage as storage;
+#[cfg(feature = "tower-0-3")]
+pub use logto_tower as tower;
 
 #[cfg(feature = "reqwest-0-13")]
 pub use logto_client::http::ReqwestClient;
+pub use logto_client::web::LogtoApp;
 pub use logto_client::{
     Cached, CompletedSignIn, Coordinator, Error, LogtoClient, LogtoClientBuilder, LogtoReader,
     ReadOnlySession, WritableSession,
@@ -50,3 +60,26 @@ pub use logto_client::{
 pub use logto_core::{
     AccessToken, LogtoConfig, Secret, Session, SignIn, TokenTarget, UnixTime, sign_out::SignOut,
 };
+
+/// An application whose settings are environment variables. More can be set before it is awaited.
+///
+/// | variable | setting |
+/// |---|---|
+/// | `LOGTO_ENDPOINT`, `LOGTO_APP_ID`, `LOGTO_APP_SECRET` | the application, as the Console shows it |
+/// | `LOGTO_BASE_URL` | where browsers find the application, such as `http://localhost:3000` |
+/// | `LOGTO_RESOURCES`, `LOGTO_SCOPES` | what to ask for, separated by spaces or commas |
+/// | `LOGTO_COOKIE_KEY` | what cookies are sealed with; sessions then live in them |
+/// | `LOGTO_SESSION_URL` | the store in which sessions live: `redis://`, `postgres://`, `sqlite:` |
+pub fn from_env() -> LogtoBuilder {
+    from_lookup(std::env::var_os)
+}
+
+/// As [`from_env`], with variables from `lookup`: a secret manager, a file, the table of a test.
+pub fn from_lookup<V: Into<OsString>>(lookup: impl Fn(&'static str) -> Option<V>) -> LogtoBuilder {
+    LogtoBuilder::from_lookup(lookup)
+}
+
+/// An application of this Logto.
+pub fn builder(endpoint: impl AsRef<str>, app_id: impl Into<String>) -> LogtoBuilder {
+    LogtoBuilder::new(Ok(LogtoConfig::builder(endpoint, app_id)))
+}

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,6 +18,7 @@ use logto_core::{
 };
 use url::Url;
 
+use super::ReadOnlySession;
 use crate::{
     error::{Error, SessionEnd},
     provider::{Provider, WaitingBudget},
@@ -46,6 +50,8 @@ struct Inner {
     loaded: Mutex<LoadedSession>,
     ended: Mutex<Option<Error>>,
     budget: WaitingBudget,
+    /// Whether what changes can no longer reach the browser.
+    response_has_begun: AtomicBool,
 }
 
 impl WritableSession {
@@ -62,6 +68,7 @@ impl WritableSession {
             loaded: Mutex::new(loaded),
             ended: Mutex::new(None),
             budget: WaitingBudget::default(),
+            response_has_begun: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -125,32 +132,39 @@ impl WritableSession {
         self.token(target, Demand::New).await
     }
 
-    /// Refreshes the tokens for `targets` that expire within `min_remaining`. Call it where cookies can
-    /// still be set, so that later, read-only parts of the request find the tokens that they need.
+    /// Makes sure that there are tokens for `targets` that are good for `min_remaining`: fetches those that are
+    /// missing, and refreshes those that expire earlier, one after the other. Call it where cookies can still be
+    /// set, so that later, read-only parts of the request find the tokens that they need.
     ///
-    /// Only tokens that the session has are refreshed, one after the other. Returns the outcome for each of
-    /// them; a failure leaves the session unchanged.
+    /// Returns the outcome for each that had to be fetched; a failure leaves the session unchanged.
     pub async fn refresh_ahead(
         &self,
         targets: &[TokenTarget],
         min_remaining: Duration,
     ) -> Vec<(TokenTarget, Result<AccessToken, Error>)> {
-        let mut refreshed = Vec::new();
+        let mut fetched = Vec::new();
         for target in targets {
             let now = self.inner.provider.now();
-            let due = self.read(|session| {
-                session
-                    .access_tokens()
-                    .get(target)
-                    .is_some_and(|token| !token.is_usable(now, min_remaining))
+            let is_ready = self.read(|session| {
+                let token = session.access_tokens().get(target);
+                token.is_some_and(|token| token.is_usable(now, min_remaining))
             });
-            if due {
+            if !is_ready {
                 let demand = Demand::MinRemaining(min_remaining);
-                let token = self.token(target, demand).await;
-                refreshed.push((target.clone(), token));
+                fetched.push((target.clone(), self.token(target, demand).await));
             }
         }
-        refreshed
+        fetched
+    }
+
+    /// The same session as it is now, to be looked at.
+    pub fn read_only(&self) -> ReadOnlySession {
+        let provider = &self.inner.provider;
+        ReadOnlySession::new(
+            lock(&self.inner.loaded).clone(),
+            provider.config.clone(),
+            Arc::clone(&provider.clock),
+        )
     }
 
     /// Forgets the token for `target`; the next call fetches a new one. Nothing is revoked.
@@ -206,17 +220,12 @@ impl WritableSession {
                 return Ok(token);
             }
         }
+        let persist = self.persist()?;
         let loaded = lock(&self.inner.loaded).clone();
         let refreshed = self
             .inner
             .refresher
-            .obtain(
-                loaded,
-                target.clone(),
-                demand,
-                Persist::Storage,
-                &self.inner.budget,
-            )
+            .obtain(loaded, target.clone(), demand, persist, &self.inner.budget)
             .await;
         if let Err(error @ Error::SessionEnded(_)) = &refreshed.token {
             *lock(&self.inner.ended) = Some(error.clone());
@@ -242,6 +251,24 @@ impl WritableSession {
         let mut loaded = lock(&self.inner.loaded);
         if age(&newer) >= age(&loaded) {
             *loaded = newer;
+        }
+    }
+
+    /// Says that no cookie can be set any more. A session in cookies fetches nothing from then on that it would
+    /// have to store there.
+    pub(crate) fn response_has_begun(&self) {
+        self.inner.response_has_begun.store(true, Ordering::Release);
+    }
+
+    /// Where a refreshed session can be kept now.
+    fn persist(&self) -> Result<Persist, Error> {
+        let refresher = &self.inner.refresher;
+        if !self.inner.response_has_begun.load(Ordering::Acquire) || refresher.stores_on_server() {
+            Ok(Persist::Storage)
+        } else if refresher.can_fetch_without_cookie() {
+            Ok(Persist::LedgerOnly)
+        } else {
+            Err(Error::ResponseBegun)
         }
     }
 

@@ -60,6 +60,12 @@ pub(super) fn check_start(headers: &HeaderMap, made_for_frames: bool) -> Result<
     Ok(())
 }
 
+/// Whether a GET that signs out may come from a link: a navigation, said so by the browser. Who caused it is for
+/// [`check_own`] to say. An image that a page embeds is no navigation.
+pub(super) fn is_sign_out_link(headers: &HeaderMap) -> bool {
+    value(headers, SEC_FETCH_MODE) == Some(b"navigate") && value(headers, SEC_FETCH_SITE).is_some()
+}
+
 /// Whether a person waits for a page, so that a redirect makes sense: a script that gets one sees the
 /// page behind it and no error.
 pub(super) fn is_navigation(method: &Method, headers: &HeaderMap, made_for_frames: bool) -> bool {

@@ -37,6 +37,8 @@ pub fn public_description(error: &Error) -> &'static str {
         }
         "not_a_navigation" => "Open the address in a window of its own to sign in.",
         "method_not_allowed" => "This address does not take requests of this method.",
+        "sign_in_refused" => "The application does not admit this user.",
+        "response_begun" => "A part of this page needs more time. Load it again.",
         "session_too_large" => "The session is too large to be stored.",
         "storage_unavailable" => "Sessions cannot be read or stored now. Try again later.",
         "temporarily_unavailable" => "A service is not available now. Try again later.",

@@ -82,8 +82,8 @@ impl LogtoWeb {
         self.client.newest_read_only_session(&handles).await
     }
 
-    /// The session of a request, with those of its tokens refreshed that have less than `ahead` to live: for
-    /// a layer before pages that can only read. A failed refresh does not fail the page; the error surfaces
+    /// The session of a request, with tokens for `targets` that have at least `ahead` to live: for a layer
+    /// before pages that can only read. A failed refresh does not fail the page; the error surfaces
     /// when the token is requested.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl LogtoWeb {
     }
 
     fn ask_to_sign_in(&self, parts: &Parts, sign_in_path: &str) -> Response<Bytes> {
-        let mut response = if self.is_navigation(parts) {
+        let mut response = if self.is_navigation(&parts.method, &parts.headers) {
             let base_url = self.client.config().base_url();
             let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             respond::see_other(&location::with_return_to(
@@ -251,9 +251,9 @@ impl LogtoWeb {
         respond::refusal(error)
     }
 
-    fn is_navigation(&self, parts: &Parts) -> bool {
-        let made_for_frames = self.cookies.allows_frames();
-        initiator::is_navigation(&parts.method, &parts.headers, made_for_frames)
+    /// Whether a person waits for a page.
+    pub(super) fn is_navigation(&self, method: &Method, headers: &HeaderMap) -> bool {
+        initiator::is_navigation(method, headers, self.cookies.allows_frames())
     }
 
     pub(super) fn tell_failed(&self, error: &Error) {

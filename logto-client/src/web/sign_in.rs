@@ -1,5 +1,6 @@
 //! The routes of a sign-in: to Logto and back.
 
+use async_trait::async_trait;
 use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     client::{CompletedSignIn, IncompleteSignIn, NextStep},
     entropy::random,
-    error::{Error, RequestError},
+    error::{Error, RequestError, SignInRefused},
     event::Event,
     seal::{Purpose, SealContext, SealError},
 };
@@ -69,6 +70,18 @@ pub enum CallbackOutcome {
         /// Logto's error.
         error: Error,
     },
+}
+
+/// Takes part in every sign-in, after Logto and before the browser: to create or update the user in a
+/// database of the application, or to refuse the user.
+#[async_trait]
+pub trait SignInHook: Send + Sync {
+    /// Called when a user has signed in. It may fetch tokens with the session, and change
+    /// [`return_to`](CompletedSignIn::return_to), for example to a welcome page.
+    ///
+    /// # Errors
+    /// [`SignInRefused`] ends the new session at once, and the browser is shown the reason.
+    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), SignInRefused>;
 }
 
 impl LogtoWeb {
@@ -156,13 +169,23 @@ impl LogtoWeb {
     ///
     /// The redirect URI is the configured one; the `Host` header is ignored, because a client can send any.
     pub async fn callback(&self, parts: &Parts, body: &Bytes) -> CallbackAnswer {
+        self.callback_with(parts, body, None).await
+    }
+
+    /// As [`callback`](Self::callback), with a hook that may refuse the user.
+    pub(super) async fn callback_with(
+        &self,
+        parts: &Parts,
+        body: &Bytes,
+        hook: Option<&dyn SignInHook>,
+    ) -> CallbackAnswer {
         let mut headers = HeaderMap::new();
         respond::keep_private(&mut headers);
         headers.insert(
             header::REFERRER_POLICY,
             HeaderValue::from_static("no-referrer"),
         );
-        let outcome = self.complete(parts, body, &mut headers).await;
+        let outcome = self.complete(parts, body, hook, &mut headers).await;
         if let Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) = &outcome {
             self.tell_failed(error);
         }
@@ -173,6 +196,7 @@ impl LogtoWeb {
         &self,
         parts: &Parts,
         body: &Bytes,
+        hook: Option<&dyn SignInHook>,
         answer: &mut HeaderMap,
     ) -> Result<CallbackOutcome, Error> {
         let callback = read_callback(parts, body, answer)?;
@@ -223,10 +247,24 @@ impl LogtoWeb {
             .complete_sign_in(Some(pending), callback, &previous)
             .await;
         match completed {
-            Ok(completed) => {
-                browser.end(&state, End::SignedIn);
+            Ok(mut completed) => {
+                let admitted = admit(hook, &mut completed).await;
+                browser.end(
+                    &state,
+                    match &admitted {
+                        Ok(()) => End::SignedIn,
+                        Err(_) => End::Refused,
+                    },
+                );
                 append(answer, [self.browser_cookie(&browser)?]);
-                self.arrive(completed, &request_cookies, answer)
+                match admitted {
+                    Ok(()) => self.arrive(completed, &request_cookies, answer),
+                    Err(refused) => {
+                        let taken = respond::headers_len(answer);
+                        append(answer, self.cookies.clear(&request_cookies, taken));
+                        Err(refused)
+                    }
+                }
             }
             Err(incomplete) => self.give_up(incomplete, browser, &state, answer).await,
         }
@@ -383,6 +421,23 @@ impl LogtoWeb {
             app_id: config.app_id(),
         }
     }
+}
+
+/// Asks the application about a user who has signed in at Logto. The session of a user who is refused ends
+/// before the browser has it; the one that the browser had before is replaced already.
+async fn admit(
+    hook: Option<&dyn SignInHook>,
+    completed: &mut CompletedSignIn,
+) -> Result<(), Error> {
+    let Some(hook) = hook else {
+        return Ok(());
+    };
+    let Err(refused) = hook.on_sign_in(completed).await else {
+        return Ok(());
+    };
+    // If the storage fails, this process still refuses the session, and nobody has its handle.
+    drop(completed.session.sign_out_locally().await);
+    Err(refused.into())
 }
 
 fn read_callback(parts: &Parts, body: &Bytes, answer: &mut HeaderMap) -> Result<Callback, Error> {

@@ -20,7 +20,7 @@ use logto_client::{
         },
     },
     entropy::EntropyError,
-    error::{Advice, DeviceEnd, RequestError, SessionEnd},
+    error::{Advice, DeviceEnd, RequestError, SessionEnd, SignInRefused},
     http::TransportError,
     storage::StorageError,
 };
@@ -168,6 +168,8 @@ fn samples() -> Vec<(String, Error)> {
         "Entropy",
         Error::Entropy(Arc::new(EntropyError(boxed("none")))),
     );
+    add("SignInRefused", SignInRefused::new("no seat left").into());
+    add("ResponseBegun", Error::ResponseBegun);
     let key_unknown = Error::KeyUnknown {
         retry_after: KEYS_IN,
     };

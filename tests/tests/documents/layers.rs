@@ -219,18 +219,26 @@ fn paths(tree: &UseTree) -> Vec<Vec<String>> {
     }
 }
 
-/// The crates of the workspace and those beside it, as its manifest lists them.
+/// The crates of the workspace and those beside it, as the manifests list them.
 fn crates() -> BTreeSet<String> {
-    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
-    ["members = [", "exclude = ["]
-        .iter()
-        .flat_map(|list| {
-            let (_, list) = manifest.split_once(list).unwrap();
-            let (list, _) = list.split_once(']').unwrap();
-            let names = list.split('"').skip(1).step_by(2);
-            names.map(str::to_owned).collect::<Vec<_>>()
-        })
-        .collect()
+    let listed = |folder: &str, list: &str| -> Vec<String> {
+        let manifest = Path::new(ROOT).join(folder).join("Cargo.toml");
+        let manifest = fs::read_to_string(manifest).unwrap();
+        let (_, list) = manifest.split_once(list).unwrap();
+        let (list, _) = list.split_once(']').unwrap();
+        let names = list.split('"').skip(1).step_by(2);
+        names.map(str::to_owned).collect()
+    };
+    let adapters = listed("adapters", "members = [").into_iter();
+    let adapters = adapters.map(|name| match name.strip_prefix("../") {
+        Some(name) => name.to_owned(),
+        None => format!("adapters/{name}"),
+    });
+    let mut crates: BTreeSet<String> = adapters.collect();
+    crates.extend(listed("", "members = ["));
+    crates.extend(listed("", "exclude = ["));
+    crates.remove("adapters");
+    crates
 }
 
 /// The layer of each module of a crate: the rows of the table below the crate's name.

@@ -1,0 +1,90 @@
+//! [Logto](https://logto.io) in [axum](https://docs.rs/axum) 0.8.
+//!
+//! [`RouterExt::with_logto`] adds the routes and gives every request a session; the extractors ask for it:
+//!
+//! | extractor | gives | if nobody is signed in |
+//! |---|---|---|
+//! | [`User`] | the claims of the ID token | a page is redirected to the sign-in and comes back, a script gets 401 |
+//! | [`Session`] | the session, to get tokens with | the same |
+//! | [`ReadOnly`] | the session, to look at | the same |
+//! | `Option` of one of them | `None` | the handler goes on |
+//! | [`Request`] | the session of the request, before it is opened | |
+//!
+//! Errors of the SDK go through `?` in a handler that returns [`Result`]. Nothing has to be called at the end:
+//! the response is finished whatever the handler does.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use logto_axum::{Result, RouterExt, Session, User};
+//! use logto_client::{TokenTarget, web::LogtoApp};
+//!
+//! fn router(logto: LogtoApp) -> Router {
+//!     Router::new()
+//!         .route("/", get(home))
+//!         .route("/orders", get(orders))
+//!         .with_logto(logto)
+//! }
+//!
+//! async fn home(user: Option<User>) -> String {
+//!     match user {
+//!         Some(user) => format!("Hello, {}", user.sub),
+//!         None => "Nobody is signed in. Go to /sign-in.".to_owned(),
+//!     }
+//! }
+//!
+//! async fn orders(session: Session) -> Result<String> {
+//!     let api = TokenTarget::resource("https://shop.example.com/api");
+//!     let token = session.access_token(&api).await?;
+//!     Ok(format!("You may {:?}", token.scopes))
+//! }
+//! ```
+
+mod extract;
+mod failure;
+
+use axum::{
+    Router,
+    extract::OriginalUri,
+    http::{Extensions, StatusCode, Uri},
+    routing::any,
+};
+use logto_client::web::LogtoApp;
+use logto_tower::LogtoLayer;
+
+pub use extract::{ReadOnly, Refused, Request, Session, User};
+pub use failure::{Error, Result};
+
+/// Adds Logto to a router.
+pub trait RouterExt: Sized {
+    /// Adds the routes of `logto`, and gives the requests for all routes of this router a session. Call it after
+    /// the routes are added, as [`Router::layer`] demands.
+    ///
+    /// # Panics
+    /// As [`Router::route`], when the router has a route at a path of `logto` already. Move or leave out that
+    /// of `logto` with [`LogtoAppBuilder`](logto_client::web::LogtoAppBuilder).
+    #[must_use]
+    fn with_logto(self, logto: LogtoApp) -> Self;
+}
+
+impl<S: Clone + Send + Sync + 'static> RouterExt for Router<S> {
+    fn with_logto(mut self, logto: LogtoApp) -> Self {
+        let base = logto.client().config().base_url();
+        let base = base.map_or("", |url| url.path().trim_end_matches('/'));
+        for (_, path) in logto.paths() {
+            // The layer answers; without a route there would be none in a nested router.
+            self = self.route(path, any(StatusCode::NOT_FOUND));
+            match path.strip_prefix(base) {
+                Some(nested) if !base.is_empty() => {
+                    self = self.route(nested, any(StatusCode::NOT_FOUND));
+                }
+                _ => {}
+            }
+        }
+        self.layer(LogtoLayer::new(logto).original_uri(original_uri))
+    }
+}
+
+fn original_uri(extensions: &Extensions) -> Option<&Uri> {
+    let original = extensions.get::<OriginalUri>();
+    original.map(|OriginalUri(uri)| uri)
+}

@@ -1,0 +1,177 @@
+//! [Logto](https://logto.io) as a [`tower`](https://docs.rs/tower) layer.
+//!
+//! [`LogtoLayer`] answers the requests for the routes of a [`LogtoApp`]: sign-in, callback, sign-out and so on.
+//! Every other request goes on to the application with a [`RequestSession`] in its extensions, and its
+//! response is finished on the way back: cookies are set, renewed and deleted there, whatever the handler
+//! does.
+//!
+//! axum has an adapter of its own, `logto-axum`, which is made of this one. With hyper, or anything else that
+//! takes a `tower` service, use the layer itself and [`session_of`].
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{Extensions, Request, Response, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt, Either, Full, Limited};
+use logto_client::web::{LogtoApp, RequestSession, Route};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// The session of a request that came through the [`LogtoLayer`]; `None` if it did not.
+pub fn session_of(extensions: &Extensions) -> Option<&RequestSession> {
+    extensions.get()
+}
+
+/// Puts the routes and the sessions of an application before a service.
+#[derive(Clone, Debug)]
+pub struct LogtoLayer {
+    app: LogtoApp,
+    original_uri: fn(&Extensions) -> Option<&Uri>,
+}
+
+impl LogtoLayer {
+    /// A layer for this application.
+    pub fn new(app: LogtoApp) -> Self {
+        Self {
+            app,
+            original_uri: |_| None,
+        }
+    }
+
+    /// Where the URI of a request is before a router has removed a prefix from it: a visitor who has to sign in
+    /// first comes back there. The default is the URI of the request.
+    #[must_use]
+    pub fn original_uri(mut self, find: fn(&Extensions) -> Option<&Uri>) -> Self {
+        self.original_uri = find;
+        self
+    }
+}
+
+impl<S> Layer<S> for LogtoLayer {
+    type Service = LogtoService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        LogtoService {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// A service with a [`LogtoLayer`] before it.
+#[derive(Clone, Debug)]
+pub struct LogtoService<S> {
+    layer: LogtoLayer,
+    inner: S,
+}
+
+impl<S, Q, R> Service<Request<Q>> for LogtoService<S>
+where
+    S: Service<Request<Q>, Response = Response<R>>,
+    Q: Body<Data: Send> + Send + 'static,
+{
+    type Response = Response<Either<Full<Bytes>, R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
+        let LogtoLayer { app, original_uri } = &self.layer;
+        if let Some(route) = app.route(request.uri().path()) {
+            let answer = Box::pin(answer(app.clone(), route, request));
+            return ResponseFuture::Answering { answer };
+        }
+        let uri = original_uri(request.extensions()).unwrap_or_else(|| request.uri());
+        let session = app.begin(request.method(), uri, request.headers());
+        request.extensions_mut().insert(session.clone());
+        ResponseFuture::Handling {
+            handler: self.inner.call(request),
+            session,
+        }
+    }
+}
+
+pin_project! {
+    /// The response of a [`LogtoService`].
+    #[project = Projected]
+    #[must_use = "futures do nothing unless they are polled"]
+    pub enum ResponseFuture<F> {
+        /// A route of Logto.
+        #[doc(hidden)]
+        Answering { answer: Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> },
+        /// The application.
+        #[doc(hidden)]
+        Handling { #[pin] handler: F, session: RequestSession },
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<Either<Full<Bytes>, R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Projected::Answering { answer } => {
+                let response = ready!(answer.as_mut().poll(cx));
+                Poll::Ready(Ok(response.map(|body| Either::Left(Full::new(body)))))
+            }
+            Projected::Handling { handler, session } => {
+                let (mut head, body) = ready!(handler.poll(cx))?.into_parts();
+                let body = match session.finish(&mut head) {
+                    Some(replacement) => Either::Left(Full::new(replacement)),
+                    None => Either::Right(body),
+                };
+                Poll::Ready(Ok(Response::from_parts(head, body)))
+            }
+        }
+    }
+}
+
+async fn answer<Q>(app: LogtoApp, route: Route, request: Request<Q>) -> Response<Bytes>
+where
+    Q: Body<Data: Send> + Send + 'static,
+{
+    let (parts, body) = request.into_parts();
+    // A body that is too long or breaks off is answered as one that lacks everything.
+    let body = match Limited::new(Box::pin(discard_errors(body)), LogtoApp::MAX_BODY_LENGTH)
+        .collect()
+        .await
+    {
+        Ok(body) => body.to_bytes(),
+        Err(_) => Bytes::new(),
+    };
+    app.answer(route, &parts, &body).await
+}
+
+/// Errors of any kind, as one that `Limited` takes.
+fn discard_errors<Q: Body>(body: Q) -> impl Body<Data = Q::Data, Error = Unreadable> {
+    body.map_err(|_| Unreadable)
+}
+
+#[derive(Debug)]
+struct Unreadable;
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the body cannot be read")
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+impl<F> std::fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

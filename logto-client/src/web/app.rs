@@ -1,0 +1,204 @@
+//! The web layer of an application as one value: its routes, the session of each request, and what a browser
+//! is shown when something fails.
+//!
+//! A framework adapter does three things with it: it lets [`LogtoApp::answer`] answer the requests for which
+//! [`LogtoApp::route`] knows a route, it [begins](LogtoApp::begin) every other request with a
+//! [`RequestSession`] that the handlers use, and it [finishes](RequestSession::finish) their responses.
+
+mod builder;
+mod error_page;
+mod request_session;
+mod route;
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, Uri, header, request::Parts};
+use logto_core::{Secret, SignIn, sign_out::SignOut, vocabulary::FirstScreen};
+use url::form_urlencoded;
+
+pub use self::{
+    builder::LogtoAppBuilder,
+    error_page::{ErrorContext, ErrorPage},
+    request_session::{Failure, RequestSession},
+    route::{LinkParameter, Route},
+};
+use super::{
+    initiator, location, respond,
+    routes::LogtoWeb,
+    sign_in::{CallbackAnswer, CallbackOutcome, SignInHook},
+};
+use crate::{
+    client::LogtoClient,
+    error::{Error, RequestError},
+};
+
+/// An application that signs users in: all routes, and a session for each request.
+///
+/// Make one with [`LogtoApp::builder`], or with `logto::from_env`, and give it to the adapter of the web
+/// framework. Clones are cheap and share everything.
+#[derive(Clone)]
+pub struct LogtoApp {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    web: LogtoWeb,
+    paths: Vec<(Route, String)>,
+    sign_in: SignIn,
+    sign_out: SignOut,
+    link_parameters: Vec<LinkParameter>,
+    allows_sign_out_links: bool,
+    webhook_signing_key: Option<Secret>,
+    sign_in_hook: Option<Arc<dyn SignInHook>>,
+    error_page: Option<Arc<dyn ErrorPage>>,
+}
+
+impl LogtoApp {
+    /// The longest body that a route reads. Adapters stop reading there and pass an empty body.
+    pub const MAX_BODY_LENGTH: usize = 65_536;
+
+    /// Starts with the defaults for `web`: every route that needs no setting, at the paths that [`Route`]
+    /// lists.
+    pub fn builder(web: LogtoWeb) -> LogtoAppBuilder {
+        LogtoAppBuilder::new(web)
+    }
+
+    /// The single routes, for what is not a page.
+    pub fn web(&self) -> &LogtoWeb {
+        &self.inner.web
+    }
+
+    /// The client behind it.
+    pub fn client(&self) -> &LogtoClient {
+        self.inner.web.client()
+    }
+
+    /// The paths that the application answers itself, each with the path of the base URL in front.
+    pub fn paths(&self) -> impl Iterator<Item = (Route, &str)> {
+        let paths = self.inner.paths.iter();
+        paths.map(|(route, path)| (*route, path.as_str()))
+    }
+
+    /// Where a route is, with the path of the base URL in front; `None` if it is switched off.
+    pub fn path(&self, route: Route) -> Option<&str> {
+        let mut paths = self.paths();
+        paths.find_map(|(other, path)| (other == route).then_some(path))
+    }
+
+    /// The route at this path, which may be given with or without the path of the base URL: a router below a
+    /// prefix sees its requests without it.
+    pub fn route(&self, path: &str) -> Option<Route> {
+        let below = location::below(self.client().config().base_url(), path);
+        self.paths()
+            .find_map(|(route, known)| (known == below).then_some(route))
+    }
+
+    /// Begins a request: the session is not opened before a handler asks for it.
+    pub fn begin(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> RequestSession {
+        RequestSession::new(self.clone(), method, uri, headers)
+    }
+
+    /// Answers a request for a route.
+    pub async fn answer(&self, route: Route, parts: &Parts, body: &Bytes) -> Response<Bytes> {
+        let request = self.begin(&parts.method, &parts.uri, &parts.headers);
+        let methods = route.methods(self.inner.allows_sign_out_links);
+        if !methods.contains(&parts.method) {
+            let mut response = request.refusal(&RequestError::MethodNotAllowed.into());
+            let allowed: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
+                response.headers_mut().insert(header::ALLOW, allowed);
+            }
+            return response;
+        }
+        let inner = &*self.inner;
+        let web = &inner.web;
+        match route {
+            Route::SignIn => self.start(&request, parts, inner.sign_in.clone()).await,
+            Route::SignUp => {
+                let sign_up = inner.sign_in.clone().first_screen(FirstScreen::Register);
+                self.start(&request, parts, sign_up).await
+            }
+            Route::Callback => {
+                let hook = inner.sign_in_hook.as_deref();
+                let answer = web.callback_with(parts, body, hook).await;
+                arrive(&request, answer)
+            }
+            Route::SignOut => {
+                if parts.method == Method::GET && !initiator::is_sign_out_link(&parts.headers) {
+                    return request.refusal(&RequestError::CrossSite.into());
+                }
+                let answer = web.sign_out(&parts.headers, &inner.sign_out).await;
+                match &answer.outcome {
+                    Err(error @ Error::Request(_)) => request.refusal(error),
+                    _ => answer.into_response(),
+                }
+            }
+            Route::User => match web.user(&parts.headers).await {
+                Ok(response) => response,
+                Err(error) => request.refusal(&error),
+            },
+            Route::BackChannelLogout => web.back_channel_logout(parts, body).await,
+            Route::Webhook => match &inner.webhook_signing_key {
+                Some(key) => web.webhook(key, &parts.headers, body).await,
+                // The builder adds the route together with the key.
+                None => respond::private(http::StatusCode::NOT_FOUND),
+            },
+        }
+    }
+
+    /// Starts a sign-in with what the link is allowed to say.
+    async fn start(
+        &self,
+        request: &RequestSession,
+        parts: &Parts,
+        mut sign_in: SignIn,
+    ) -> Response<Bytes> {
+        let query = parts.uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            sign_in = match name.as_ref() {
+                // Anything but a path of this application becomes the base URL.
+                "return_to" => sign_in.return_to(value),
+                "first_screen" => match value.parse() {
+                    Ok(first_screen) => sign_in.first_screen(first_screen),
+                    Err(_) => sign_in,
+                },
+                name => {
+                    let mut named = self.inner.link_parameters.iter();
+                    match named.find(|parameter| parameter.as_str() == name) {
+                        Some(parameter) => parameter.apply(sign_in, &value),
+                        None => sign_in,
+                    }
+                }
+            };
+        }
+        let answer = self.inner.web.sign_in(&parts.headers, &sign_in).await;
+        answer.unwrap_or_else(|error| request.refusal(&error))
+    }
+}
+
+/// The response to a callback, with a page where the user is the one who reads it.
+fn arrive(request: &RequestSession, answer: CallbackAnswer) -> Response<Bytes> {
+    let page = match &answer.outcome {
+        Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) => request.page(error),
+        Ok(_) => None,
+    };
+    let headers = answer.headers.clone();
+    let mut response = page.unwrap_or_else(|| answer.into_response());
+    if response.headers().get(header::SET_COOKIE).is_none() {
+        for cookie in headers.get_all(header::SET_COOKIE) {
+            let response = response.headers_mut();
+            response.append(header::SET_COOKIE, cookie.clone());
+        }
+    }
+    response
+}
+
+impl fmt::Debug for LogtoApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogtoApp")
+            .field("web", &self.inner.web)
+            .field("paths", &self.inner.paths)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! What a visitor is shown when a request fails.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use logto_core::error::Advice;
+
+use crate::{
+    error::Error,
+    web::{public_description, respond},
+};
+
+/// A failed request, for an [`ErrorPage`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ErrorContext<'a> {
+    /// The error. Its text is for operators; visitors are shown
+    /// [`public_description`](crate::web::public_description).
+    pub error: &'a Error,
+    /// Whether a person waits for a page; otherwise a script, or another server, waits for JSON.
+    pub wants_page: bool,
+    /// Where a link should lead from here: to the sign-in, to the same page again, or to the start page.
+    pub next: &'a str,
+}
+
+/// Shows errors in the application's own look.
+///
+/// Every function of this form is one:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Response;
+/// use logto_client::web::{ErrorContext, ErrorPage, public_description};
+///
+/// fn error_page(context: &ErrorContext<'_>) -> Option<Response<Bytes>> {
+///     let text = public_description(context.error);
+///     let page = format!("<h1>{text}</h1><a href=\"{}\">Continue</a>", context.next);
+///     context.wants_page.then(|| Response::new(page.into()))
+/// }
+/// # fn is_one(_: impl ErrorPage) {}
+/// # is_one(error_page);
+/// ```
+pub trait ErrorPage: Send + Sync {
+    /// The response, or `None` for the default. The status of the error and the headers that forbid caching
+    /// are added to it.
+    fn show(&self, context: &ErrorContext<'_>) -> Option<Response<Bytes>>;
+}
+
+impl<F> ErrorPage for F
+where
+    F: Fn(&ErrorContext<'_>) -> Option<Response<Bytes>> + Send + Sync,
+{
+    fn show(&self, context: &ErrorContext<'_>) -> Option<Response<Bytes>> {
+        self(context)
+    }
+}
+
+/// The default page: one sentence and a way on.
+pub(super) fn default_page(context: &ErrorContext<'_>) -> Response<Bytes> {
+    let label = match context.error.advice() {
+        Advice::SignInAgain => "Sign in",
+        Advice::Retry { .. } => "Try again",
+        Advice::Refused | Advice::FixConfiguration => "Continue",
+    };
+    let sentence = match context.error {
+        // The application wrote it for this user.
+        Error::SignInRefused(refused) => escape(&refused.reason),
+        error => public_description(error).into(),
+    };
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{sentence}</title>\n\
+         <h1>{sentence}</h1>\n<p><a href=\"{}\">{label}</a></p>\n",
+        escape(context.next)
+    );
+    let mut response = Response::new(Bytes::from(page));
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Gives a page the status and the headers that every answer to this error has.
+pub(super) fn complete(error: &Error, page: Response<Bytes>) -> Response<Bytes> {
+    let (page, body) = page.into_parts();
+    let mut response = respond::refusal(error).map(|_| body);
+    for name in page.headers.keys() {
+        response.headers_mut().remove(name);
+    }
+    response.headers_mut().extend(page.headers);
+    response
+}
+
+fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            character => escaped.push(character),
+        }
+    }
+    escaped.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use logto_core::error::UsageError;
+
+    use super::*;
+    use crate::error::SignInRefused;
+
+    fn page(error: &Error, next: &str) -> String {
+        let context = ErrorContext {
+            error,
+            wants_page: true,
+            next,
+        };
+        let response = complete(error, default_page(&context));
+        assert_eq!(response.status(), error.status());
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        let content_types = response.headers().get_all(header::CONTENT_TYPE);
+        assert_eq!(content_types.iter().count(), 1);
+        String::from_utf8(response.into_body().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn nothing_that_a_stranger_wrote_becomes_markup() {
+        let refused = SignInRefused::new("<script>alert(\"1\")</script> & 'more'");
+        let page = page(&refused.into(), "/?a=1&b=\"><script>");
+        assert!(!page.contains("<script>"), "{page}");
+        assert!(
+            page.contains("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;more&#39;")
+        );
+        assert!(page.contains("href=\"/?a=1&amp;b=&quot;&gt;&lt;script&gt;\""));
+    }
+
+    #[test]
+    fn the_link_says_what_helps() {
+        for (error, label) in [
+            (UsageError::NotSignedIn.into(), ">Sign in<"),
+            (Error::Busy, ">Try again<"),
+            (SignInRefused::new("no").into(), ">Continue<"),
+        ] {
+            assert!(page(&error, "/").contains(label), "{error:?}");
+        }
+    }
+}

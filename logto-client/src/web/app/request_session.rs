@@ -1,0 +1,290 @@
+//! The session of one request.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, Uri, header, response};
+use logto_core::{
+    AccessToken, TokenTarget,
+    claims::IdTokenClaims,
+    error::{Advice, UsageError},
+};
+use tokio::sync::OnceCell;
+
+use super::{
+    LogtoApp, Route,
+    error_page::{self, ErrorContext},
+};
+use crate::{
+    error::Error,
+    session::{ReadOnlySession, WritableSession},
+    web::{location, respond},
+};
+
+/// The session of one request: opened when a handler first asks for it, at most once, and shared by all that
+/// take part in the request.
+///
+/// [`LogtoApp::begin`] makes one. Clones are the same. A request that never asks for its session costs no
+/// decryption and no call of a storage, and its response is left alone.
+#[derive(Clone)]
+pub struct RequestSession {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    app: LogtoApp,
+    uri: Uri,
+    cookies: Option<HeaderValue>,
+    /// HTTP/2 may send one header for each cookie.
+    more_cookies: Vec<HeaderValue>,
+    is_own: bool,
+    wants_page: bool,
+    opened: OnceCell<Result<Option<WritableSession>, Error>>,
+    response_has_begun: AtomicBool,
+}
+
+/// The error of a handler, in the extensions of its response: [`RequestSession::finish`] replaces the
+/// response by the answer to it. Adapters put it there, for `?` in handlers.
+#[derive(Clone, Debug)]
+pub struct Failure(pub Error);
+
+impl RequestSession {
+    pub(super) fn new(app: LogtoApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let web = app.web();
+        let (is_own, wants_page) = (
+            web.check_own_request(headers).is_ok(),
+            web.is_navigation(method, headers),
+        );
+        let mut cookies = headers.get_all(header::COOKIE).iter().cloned();
+        let inner = Inner {
+            uri: uri.clone(),
+            cookies: cookies.next(),
+            more_cookies: cookies.collect(),
+            is_own,
+            wants_page,
+            opened: OnceCell::new(),
+            response_has_begun: AtomicBool::new(false),
+            app,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The application.
+    pub fn app(&self) -> &LogtoApp {
+        &self.inner.app
+    }
+
+    /// The session, to refresh and store; `None` if nobody is signed in.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked. [`Error::ResponseBegun`] when the session is first asked for after the
+    /// response has begun, and lives in cookies: use [`read_only`](Self::read_only) there.
+    pub async fn session(&self) -> Result<Option<WritableSession>, Error> {
+        if self.inner.opened.get().is_none() && self.has_begun() && !self.is_stored_on_server() {
+            return Err(Error::ResponseBegun);
+        }
+        self.open().await
+    }
+
+    /// The session, to look at: for pages that are already streaming. `None` if nobody is signed in.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    pub async fn read_only(&self) -> Result<Option<ReadOnlySession>, Error> {
+        if self.inner.opened.get().is_none() && self.has_begun() {
+            return self
+                .inner
+                .app
+                .web()
+                .read_only_session(&self.headers())
+                .await;
+        }
+        let session = self.open().await?;
+        Ok(session.map(|session| session.read_only()))
+    }
+
+    /// The claims of the user's ID token; `None` if nobody is signed in.
+    ///
+    /// # Errors
+    /// As [`read_only`](Self::read_only).
+    pub async fn claims(&self) -> Result<Option<Arc<IdTokenClaims>>, Error> {
+        let session = self.read_only().await?;
+        Ok(session.map(|session| session.snapshot().shared_claims()))
+    }
+
+    /// The session of a request that requires a user, or the response to send instead: for a page a redirect
+    /// to the sign-in, which comes back here, and for a script 401.
+    ///
+    /// # Errors
+    /// The response, boxed because it is large.
+    pub async fn require(&self) -> Result<WritableSession, Box<Response<Bytes>>> {
+        match self.session().await {
+            Ok(Some(session)) => Ok(session),
+            Ok(None) => Err(Box::new(self.ask_to_sign_in())),
+            Err(error) => Err(Box::new(self.refusal(&error))),
+        }
+    }
+
+    /// The response for a visitor who has to sign in first.
+    pub fn ask_to_sign_in(&self) -> Response<Bytes> {
+        match self.inner.wants_page {
+            true => respond::see_other(&self.sign_in_link()),
+            false => self.refusal(&UsageError::NotSignedIn.into()),
+        }
+    }
+
+    /// Makes sure that the session has tokens for `targets` that are good for `min_remaining`, so that what
+    /// comes after the beginning of the response finds them: missing ones are fetched, and those that expire
+    /// are refreshed. Does nothing if nobody is signed in.
+    ///
+    /// Returns the outcome for each that had to be fetched. A failure leaves the session unchanged.
+    ///
+    /// # Errors
+    /// As [`session`](Self::session).
+    pub async fn refresh_ahead(
+        &self,
+        targets: &[TokenTarget],
+        min_remaining: Duration,
+    ) -> Result<Vec<(TokenTarget, Result<AccessToken, Error>)>, Error> {
+        match self.session().await? {
+            Some(session) => Ok(session.refresh_ahead(targets, min_remaining).await),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Refuses a request that something other than the application's own pages or its user may have caused:
+    /// for the application's own forms. See
+    /// [`LogtoWeb::check_own_request`](crate::web::LogtoWeb::check_own_request).
+    ///
+    /// # Errors
+    /// [`RequestError::CrossSite`](crate::error::RequestError::CrossSite).
+    pub fn check_own_request(&self) -> Result<(), Error> {
+        match self.inner.is_own {
+            true => Ok(()),
+            false => Err(crate::error::RequestError::CrossSite.into()),
+        }
+    }
+
+    /// The response to a request that failed: the application's [error page](super::ErrorPage), or a small page
+    /// for a browser and JSON for a script. The observer receives the details.
+    pub fn refusal(&self, error: &Error) -> Response<Bytes> {
+        self.inner.app.web().tell_failed(error);
+        self.page(error).unwrap_or_else(|| respond::refusal(error))
+    }
+
+    /// Completes the response, whatever the handler did: the new cookie if the session has changed, its deletion
+    /// if it has ended, and headers that forbid shared caching. If the handler [failed](Failure), or the session
+    /// no longer fits into cookies, the response is replaced, and the body to send instead is returned.
+    ///
+    /// From now on nothing is stored in cookies any more: sessions in cookies are read-only.
+    pub fn finish(&self, response: &mut response::Parts) -> Option<Bytes> {
+        let failure = response.extensions.remove::<Failure>();
+        let mut body = failure.map(|Failure(error)| replace(response, self.refusal(&error)));
+        self.inner.response_has_begun.store(true, Ordering::Release);
+        let session = match self.inner.opened.get()? {
+            Ok(session) => session.as_ref(),
+            Err(_) => None,
+        };
+        let web = self.inner.app.web();
+        if let Err(error) = web.finish(&self.headers(), session, &mut response.headers) {
+            body = Some(replace(response, self.refusal(&error)));
+        }
+        if let Some(session) = session {
+            session.response_has_begun();
+        }
+        body
+    }
+
+    /// The page for an error, unless a script waits for the response.
+    pub(super) fn page(&self, error: &Error) -> Option<Response<Bytes>> {
+        let next = self.next(error);
+        let context = ErrorContext {
+            error,
+            wants_page: self.inner.wants_page,
+            next: &next,
+        };
+        let own = self.inner.app.inner.error_page.as_ref();
+        let page = own.and_then(|page| page.show(&context));
+        let default = || {
+            context
+                .wants_page
+                .then(|| error_page::default_page(&context))
+        };
+        let page = page.or_else(default)?;
+        Some(error_page::complete(error, page))
+    }
+
+    fn next(&self, error: &Error) -> String {
+        match error.advice() {
+            Advice::SignInAgain => self.sign_in_link(),
+            Advice::Retry { .. } => self.here().into_owned(),
+            Advice::Refused | Advice::FixConfiguration => {
+                let base_url = self.inner.app.client().config().base_url();
+                base_url.map_or("/", url::Url::path).to_owned()
+            }
+        }
+    }
+
+    /// The sign-in, coming back here unless this is a step of the sign-in itself.
+    fn sign_in_link(&self) -> String {
+        let app = &self.inner.app;
+        let sign_in = app.path(Route::SignIn).unwrap_or("/sign-in");
+        match app.route(self.inner.uri.path()) {
+            Some(_) => sign_in.to_owned(),
+            None => location::with_return_to(sign_in, &self.here()),
+        }
+    }
+
+    fn here(&self) -> std::borrow::Cow<'_, str> {
+        let base_url = self.inner.app.client().config().base_url();
+        let here = self.inner.uri.path_and_query();
+        location::below(base_url, here.map_or("/", |here| here.as_str()))
+    }
+
+    async fn open(&self) -> Result<Option<WritableSession>, Error> {
+        let open = async || self.inner.app.web().session(&self.headers()).await;
+        self.inner.opened.get_or_init(open).await.clone()
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for cookie in self.inner.cookies.iter().chain(&self.inner.more_cookies) {
+            headers.append(header::COOKIE, cookie.clone());
+        }
+        headers
+    }
+
+    fn has_begun(&self) -> bool {
+        self.inner.response_has_begun.load(Ordering::Acquire)
+    }
+
+    fn is_stored_on_server(&self) -> bool {
+        self.inner.app.client().storage().is_authoritative()
+    }
+}
+
+/// Replaces status and headers; the extensions are the framework's.
+fn replace(response: &mut response::Parts, by: Response<Bytes>) -> Bytes {
+    let (by, body) = by.into_parts();
+    response.status = by.status;
+    response.headers = by.headers;
+    body
+}
+
+impl fmt::Debug for RequestSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestSession")
+            .field("wants_page", &self.inner.wants_page)
+            .field("opened", &self.inner.opened.get().is_some())
+            .finish_non_exhaustive()
+    }
+}
