@@ -9,13 +9,12 @@ mod reader;
 mod sign_in;
 mod sign_out;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use logto_core::{
     AccessToken, LogtoConfig, TokenTarget,
     metadata::ProviderMetadata,
-    refresh::{Demand, Persist},
-    session::SessionDelta,
+    refresh::{Demand, Persist, SessionEnd},
 };
 
 use self::{coordinator::Common, newest::load_newest};
@@ -38,10 +37,6 @@ pub use self::{
     sign_in::{CompletedSignIn, IncompleteSignIn, NextStep},
     sign_out::SignedOut,
 };
-
-/// A session that is in use is written at least this often, so that a storage that only sees writes, as
-/// cookies do, does not take it for idle.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// The client of one application at Logto.
 ///
@@ -147,13 +142,11 @@ impl LogtoClient {
             return Ok(None);
         };
         let presented = loaded.handle.clone();
-        let now = self.inner.provider.now();
-        if now.since(loaded.session.changed_at()) > TOUCH_INTERVAL {
-            Arc::make_mut(&mut loaded.session).apply(&SessionDelta::touch(now));
-            loaded.needs_write_back = true;
-        }
         if loaded.needs_write_back {
             self.inner.refresher.write_back(&mut loaded).await;
+        }
+        if let Some(touched) = self.touch(&loaded.handle) {
+            loaded.handle = touched;
         }
         Ok(Some(self.writable(Some(presented), loaded)))
     }
@@ -281,12 +274,13 @@ impl LogtoClient {
                 |handle, session| {
                     let has_ended = refresher.has_ended(handle, session);
                     if has_ended {
-                        refresher.note_over(handle);
+                        refresher.note_over(handle, SessionEnd::Removed);
                     }
                     has_ended
                 },
             );
             let Some((handle, stored)) = found.await? else {
+                refresher.note_lifetime_reached(handles).await;
                 return Ok(None);
             };
             // What has ended elsewhere is known here from now on, so that the next turn finds another one.
@@ -304,9 +298,15 @@ impl LogtoClient {
         }))
     }
 
-    /// Whether this handle was just now found to find a session that is over.
-    pub(crate) fn is_over(&self, handle: &Handle) -> bool {
-        self.inner.refresher.is_over(handle)
+    /// Why the session of this handle is over, if that was found just now.
+    pub(crate) fn end_of(&self, handle: &Handle) -> Option<SessionEnd> {
+        self.inner.refresher.end_of(handle)
+    }
+
+    /// The handle that the browser needs because its session is in use, if it needs another one.
+    pub(crate) fn touch(&self, handle: &Handle) -> Option<Handle> {
+        let now = self.inner.provider.now();
+        self.inner.storage.touch(handle, now)
     }
 
     fn writable(&self, presented: Option<Handle>, loaded: LoadedSession) -> WritableSession {

@@ -168,6 +168,7 @@ impl Error {
                 StorageError::TooLarge { .. } => "session_too_large",
                 StorageError::Misconfigured(_) => "storage_misconfigured",
             },
+            Self::SessionEnded(SessionEnd::LifetimeReached) => "session_lifetime_reached",
             Self::SessionEnded(_) => "session_ended",
             Self::Request(RequestError::CrossSite) => "cross_site_request",
             Self::Request(RequestError::NotANavigation) => "not_a_navigation",

@@ -118,14 +118,26 @@ impl Refresher {
     }
 
     /// Notes that a handle finds a session that is over, for whoever can take it from the browser.
-    pub(crate) fn note_over(&self, handle: &Handle) {
+    pub(crate) fn note_over(&self, handle: &Handle, end: SessionEnd) {
         let now = self.monotonic();
-        self.memory.note_over(handle, now.plus(OVER_FOR), now);
+        self.memory.note_over(handle, end, now.plus(OVER_FOR), now);
     }
 
-    /// Whether this handle was found to be over just now.
-    pub(crate) fn is_over(&self, handle: &Handle) -> bool {
-        self.memory.is_over(handle, self.monotonic())
+    /// Notes which of these handles find no session any more because it has reached its longest lifetime. A
+    /// storage that does not answer is not asked again: only the reason is missing then.
+    pub(crate) async fn note_lifetime_reached(&self, handles: &[Handle]) {
+        let now = self.provider.now();
+        for handle in handles {
+            if let Ok(Some(session)) = self.storage.lifetime_reached(handle, now).await {
+                self.mark_ended(&session, SessionEnd::LifetimeReached);
+                self.note_over(handle, SessionEnd::LifetimeReached);
+            }
+        }
+    }
+
+    /// Why the session of this handle is over, if that was found just now.
+    pub(crate) fn end_of(&self, handle: &Handle) -> Option<SessionEnd> {
+        self.memory.end_of(handle, self.monotonic())
     }
 
     /// Learns from other processes whether a session in cookies has ended, unless they were asked just now.

@@ -181,6 +181,7 @@ pub struct SealKey {
     session: XChaCha20Poly1305,
     pending_sign_in: XChaCha20Poly1305,
     record: XChaCha20Poly1305,
+    last_use: XChaCha20Poly1305,
     names: Hkdf<Sha256>,
 }
 
@@ -229,6 +230,7 @@ impl SealKey {
             session: cipher(b"session"),
             pending_sign_in: cipher(b"pending sign-in"),
             record: cipher(b"record"),
+            last_use: cipher(b"last use"),
             names: Hkdf::new(None, &*labelled(input, b"names")),
         }
     }
@@ -246,6 +248,7 @@ impl SealKey {
             Purpose::Session => &self.session,
             Purpose::PendingSignIn => &self.pending_sign_in,
             Purpose::Record => &self.record,
+            Purpose::LastUse => &self.last_use,
         }
     }
 
@@ -273,6 +276,8 @@ pub enum Purpose {
     PendingSignIn,
     /// A record in a store on the server.
     Record,
+    /// When the session in a cookie was last in use.
+    LastUse,
 }
 
 /// What sealed data is bound to, besides the key.
@@ -296,6 +301,7 @@ impl SealContext<'_> {
             Purpose::Session => 1,
             Purpose::PendingSignIn => 2,
             Purpose::Record => 3,
+            Purpose::LastUse => 4,
         };
         let mut bytes = Vec::with_capacity(128);
         bytes.extend_from_slice(&header);

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use logto_core::{Session, UnixTime};
+use logto_core::{Session, UnixTime, session::SessionId};
 
 const SEPARATOR: char = '.';
 
@@ -224,6 +224,31 @@ pub trait SessionStorage: SessionReader {
         DEFAULT_MAX_LIFETIME
     }
 
+    /// Notes that the session of `handle` is in use, in a storage that does not see it when the session is
+    /// read. Returns the handle that the browser needs for that, if it is time for another one. It finds the
+    /// same state of the session: to give it to the browser never puts an older refresh token over a newer one.
+    ///
+    /// A storage that notices each [`load`](SessionReader::load) has nothing to do here, which is the default.
+    fn touch(&self, handle: &Handle, now: UnixTime) -> Option<Handle> {
+        let _ = (handle, now);
+        None
+    }
+
+    /// The session that `handle` does not find any more because it has reached its
+    /// [longest lifetime](Self::longest_lifetime), so that its user can be told. `None` if there is
+    /// none, or if the storage has forgotten it, which it should not do for two weeks. By default it never knows.
+    ///
+    /// # Errors
+    /// When the storage cannot be asked.
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        let _ = (handle, now);
+        Ok(None)
+    }
+
     /// Whether a handle always finds the newest state of its session, even if another process wrote it.
     /// Cookies do not: an old one opens as it was sealed. The client then asks the provider before it spends
     /// a refresh token that another process may have spent.
@@ -313,6 +338,18 @@ impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
 
     fn longest_lifetime(&self) -> Duration {
         (**self).longest_lifetime()
+    }
+
+    fn touch(&self, handle: &Handle, now: UnixTime) -> Option<Handle> {
+        (**self).touch(handle, now)
+    }
+
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        (**self).lifetime_reached(handle, now).await
     }
 
     fn is_authoritative(&self) -> bool {

@@ -181,7 +181,7 @@ impl Session {
         self.created_at
     }
 
-    /// When the session last changed, or was last written because it was in use.
+    /// When the session last changed.
     pub fn changed_at(&self) -> UnixTime {
         self.changed_at
     }

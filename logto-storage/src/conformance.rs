@@ -90,6 +90,7 @@ where
     suite.removing_by_logout().await?;
     suite.sessions_end_when_idle().await?;
     suite.sessions_end_for_good().await?;
+    suite.sessions_in_use_live_on().await?;
     suite.the_end_of_time().await?;
     suite.leases_exclude_each_other().await?;
     suite.leases_end_and_are_taken_over().await?;

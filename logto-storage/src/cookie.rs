@@ -1,5 +1,7 @@
 //! Sessions in the browser: the handle is the sealed session.
 
+mod last_use;
+
 use std::{cmp::Reverse, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -19,21 +21,26 @@ use logto_core::{
 
 use zeroize::Zeroizing;
 
+use self::last_use::LastUse;
 use crate::{
     Lifetimes,
     lifetimes::Expiry,
-    record::{Record, Unreadable, decode_access_token, encode_access_token},
+    record::{Record, decode_access_token, encode_access_token},
 };
-
-/// How old a value may be that is not written again. The client says once a day that a session is in use.
-const REWRITE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keeps each session, sealed, in the cookies of its browser. Nothing is kept on the server.
 ///
 /// The limits: a copy of a cookie stays valid until it expires, even after sign-out; the sessions of other
 /// browsers cannot be ended; and of two responses that cross, the browser keeps the later.
 ///
-/// # What does not fit What a session cannot do without (its id, the refresh token, the claims) is one value,
+/// # When a session is idle
+///
+/// The value says until when. If it is not written again for a day and the session is in use,
+/// [`touch`](SessionStorage::touch) adds a part of 68 characters that says when; it holds no token.
+///
+/// # What does not fit
+///
+/// What a session cannot do without (its id, the refresh token, the claims) is one value,
 /// which is always written. Each access token is a part of the handle with a cookie of its own, sealed for
 /// this session alone; the last used come first. Those that do not fit into the response or into later
 /// requests are left out and fetched again when they are needed. Without a refresh token nothing could fetch
@@ -75,8 +82,10 @@ pub struct Overflow {
 
 /// What a handle holds.
 struct Opened {
-    /// The record of the value, with nothing of the parts.
+    /// The record of the value, with nothing of the parts but when it is idle for too long.
     record: Record,
+    /// The mark that the session was in use, as it is sealed.
+    mark: Option<String>,
     /// Access tokens that were sealed for this session, with the parts that hold them.
     parts: Vec<Part>,
 }
@@ -134,35 +143,65 @@ impl CookieStorage {
         self
     }
 
+    /// The session of a handle, unless it is over.
     fn open(&self, handle: &Handle, now: UnixTime) -> Option<Opened> {
+        let opened = self.open_even_if_over(handle, now);
+        opened.filter(|opened| !opened.record.expiry.is_over(now))
+    }
+
+    fn open_even_if_over(&self, handle: &Handle, now: UnixTime) -> Option<Opened> {
         let value = handle.value();
         if value.len() > self.cookies.capacity() {
             return None;
         }
-        let record = self.unseal(self.cookies.name(), value)?;
-        let record = match Record::decode(&record, now) {
+        let record = self.unseal(Purpose::Session, self.cookies.name(), value)?;
+        let mut record = match Record::decode(&record) {
             Ok(record) => record,
-            Err(Unreadable::Expired) => return None,
             Err(_unreadable) => {
                 #[cfg(feature = "tracing")]
                 tracing::warn!(reason = ?_unreadable, "a session cookie of ours cannot be read");
                 return None;
             }
         };
-        let name = self.part_name(record.session.id());
         // Parts of another session, which the browser had before, do not open under this name.
-        let open = |sealed: &str| {
-            let bytes = self.unseal(&name, sealed)?;
-            let (version, target, token) = decode_access_token(&bytes)?;
-            Some(Part {
-                version,
-                target,
-                token,
-                sealed: sealed.to_owned(),
-            })
-        };
-        let parts = handle.parts().into_iter().filter_map(open).collect();
-        Some(Opened { record, parts })
+        let name = self.part_name(record.session.id());
+        let (mut parts, mut marks) = (Vec::new(), Vec::new());
+        for sealed in handle.parts() {
+            if let Some(last_use) = self.open_mark(&name, sealed, now) {
+                marks.push((last_use, sealed));
+            } else if let Some(part) = self.open_part(&name, sealed) {
+                parts.push(part);
+            }
+        }
+        let mark = marks.into_iter().max();
+        if let Some((last_use, _)) = mark {
+            let idle_end = last_use.idle_end(self.lifetimes.idle);
+            record.expiry.idle = record.expiry.idle.max(idle_end);
+        }
+        Some(Opened {
+            record,
+            mark: mark.map(|(_, sealed)| sealed.to_owned()),
+            parts,
+        })
+    }
+
+    fn open_part(&self, name: &str, sealed: &str) -> Option<Part> {
+        let bytes = self.unseal(Purpose::Session, name, sealed)?;
+        let (version, target, token) = decode_access_token(&bytes)?;
+        Some(Part {
+            version,
+            target,
+            token,
+            sealed: sealed.to_owned(),
+        })
+    }
+
+    fn open_mark(&self, name: &str, sealed: &str, now: UnixTime) -> Option<LastUse> {
+        if sealed.len() != last_use::SEALED_LEN {
+            return None;
+        }
+        let bytes = self.unseal(Purpose::LastUse, name, sealed)?;
+        LastUse::from_bytes(&bytes, now)
     }
 
     fn seal(
@@ -177,7 +216,7 @@ impl CookieStorage {
             session: fitted.session,
         };
         let bytes = record.encode().map_err(unavailable)?;
-        let value = self.sealed(self.cookies.name(), &bytes)?;
+        let value = self.sealed(Purpose::Session, self.cookies.name(), &bytes)?;
         if !fitted.dropped.is_empty() || fitted.without_organizations {
             self.report(&Overflow {
                 dropped: fitted.dropped,
@@ -211,19 +250,22 @@ impl CookieStorage {
         }
         let mut len = len_of(&value)?;
         let mut size = len;
+        // There is always room for a mark, without which a session would end that is in use.
+        let capacity = self.cookies.capacity_beside(last_use::SEALED_LEN);
         let without_organizations =
-            len > self.cookies.response_capacity() && value.forget_organizations();
+            len > self.cookies.response_capacity().min(capacity) && value.forget_organizations();
         if without_organizations {
             len = len_of(&value)?;
         }
-        if len > self.cookies.capacity() {
+        if len > capacity {
             return Err(StorageError::TooLarge {
                 size: len,
-                limit: self.cookies.capacity(),
+                limit: capacity,
             });
         }
         let name = self.part_name(session.id());
-        let (mut parts, mut lens, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut parts, mut dropped) = (Vec::new(), Vec::new());
+        let mut lens = vec![last_use::SEALED_LEN];
         let mut is_full = false;
         for (target, token) in tokens {
             let is_same = |part: &&Part| part.target == *target && part.token.token == token.token;
@@ -232,7 +274,7 @@ impl CookieStorage {
                 None => {
                     let bytes = encode_access_token(version.0, target, token);
                     let bytes = bytes.map_err(unavailable)?;
-                    self.sealed(&name, &bytes)?
+                    self.sealed(Purpose::Session, &name, &bytes)?
                 }
             };
             size = size.saturating_add(part.len());
@@ -265,19 +307,20 @@ impl CookieStorage {
         format!("{}.{id}", self.cookies.name())
     }
 
-    fn sealed(&self, name: &str, bytes: &[u8]) -> Result<String, StorageError> {
-        let sealed = self.keys.seal(&self.context(name), bytes, &*self.entropy);
+    fn sealed(&self, purpose: Purpose, name: &str, bytes: &[u8]) -> Result<String, StorageError> {
+        let context = self.context(purpose, name);
+        let sealed = self.keys.seal(&context, bytes, &*self.entropy);
         Ok(URL_SAFE_NO_PAD.encode_to_string(sealed.map_err(unavailable)?))
     }
 
-    fn unseal(&self, name: &str, text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    fn unseal(&self, purpose: Purpose, name: &str, text: &str) -> Option<Zeroizing<Vec<u8>>> {
         let sealed = URL_SAFE_NO_PAD.decode_to_vec(text).ok()?;
-        self.keys.open(&self.context(name), &sealed)
+        self.keys.open(&self.context(purpose, name), &sealed)
     }
 
-    fn context<'a>(&'a self, name: &'a str) -> SealContext<'a> {
+    fn context<'a>(&'a self, purpose: Purpose, name: &'a str) -> SealContext<'a> {
         SealContext {
-            purpose: Purpose::Session,
+            purpose,
             name,
             issuer: &self.issuer,
             app_id: &self.app_id,
@@ -342,7 +385,8 @@ impl SessionStorage for CookieStorage {
             // The client restores from its ledger what did not fit before. The value is not written again for
             // that, because it would displace the tokens once more.
             if !opened.has_parts(&fitted.parts) {
-                let handle = handle.without_parts().with_parts(fitted.parts);
+                let parts = opened.mark.into_iter().chain(fitted.parts);
+                let handle = handle.without_parts().with_parts(parts);
                 return Ok(Replaced::Stored { handle, version });
             }
             // To leave the same out again is no news.
@@ -355,6 +399,31 @@ impl SessionStorage for CookieStorage {
         }
         let handle = self.seal(fitted, version, now)?;
         Ok(Replaced::Stored { handle, version })
+    }
+
+    /// The same value with a new mark, once a day. The parts stay.
+    fn touch(&self, handle: &Handle, now: UnixTime) -> Option<Handle> {
+        let opened = self.open(handle, now)?;
+        if !last_use::is_due(opened.record.expiry.idle, self.lifetimes.idle, now) {
+            return None;
+        }
+        let name = self.part_name(opened.record.session.id());
+        let mark = LastUse::at(now).to_bytes();
+        // Without a mark the next use makes one.
+        let mark = self.sealed(Purpose::LastUse, &name, &mark).ok()?;
+        let parts = opened.parts.into_iter().map(|part| part.sealed);
+        let parts = std::iter::once(mark).chain(parts);
+        Some(handle.without_parts().with_parts(parts))
+    }
+
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        let opened = self.open_even_if_over(handle, now);
+        let old = opened.filter(|opened| opened.record.expiry.has_reached_lifetime(now));
+        Ok(old.map(|opened| opened.record.session.id().clone()))
     }
 
     /// Does nothing: the caller deletes the cookies.
@@ -376,7 +445,7 @@ impl Opened {
     /// have left, the one issued last counts.
     fn into_stored(self) -> Stored {
         let version = self.version();
-        let Self { record, parts } = self;
+        let Self { record, parts, .. } = self;
         let mut session = record.session;
         for part in parts {
             let held = session.access_tokens().get(&part.target);
@@ -400,13 +469,13 @@ impl Opened {
         parts.iter().all(has)
     }
 
-    /// Whether the value says all that this session does, but for when it changed. It has to be written from
-    /// time to time, so that the session is not taken for idle.
+    /// Whether the value says all that this session does, but for when it changed.
     fn has_value(&self, session: &Session) -> bool {
         let mut held = self.record.session.clone();
-        let is_recent = session.changed_at().since(held.changed_at()) <= REWRITE_AFTER;
-        held.apply(&SessionDelta::touch(session.changed_at()));
-        is_recent && held == *session
+        let mut delta = SessionDelta::default();
+        delta.at = Some(session.changed_at());
+        held.apply(&delta);
+        held == *session
     }
 }
 

@@ -24,7 +24,7 @@ use logto_client::{
         Stored, Version,
     },
 };
-use logto_core::{LogtoConfig, Session, UnixTime};
+use logto_core::{LogtoConfig, Session, UnixTime, session::SessionId};
 use sha2::{Digest, Sha256};
 
 use self::recent::Recent;
@@ -182,13 +182,17 @@ impl ExternalStorage {
     }
 
     fn open(&self, key: &str, entry: &Entry, now: UnixTime) -> Option<Record> {
+        let record = self.open_even_if_over(key, entry);
+        record.filter(|record| !record.expiry.is_over(now))
+    }
+
+    fn open_even_if_over(&self, key: &str, entry: &Entry) -> Option<Record> {
         let opened = self.keys.open(&self.context(key), &entry.value);
         let decoded = opened
             .ok_or(Unreadable::Malformed)
-            .and_then(|it| Record::decode(&it, now));
+            .and_then(|it| Record::decode(&it));
         match decoded {
             Ok(record) => Some(record).filter(|record| record.version == entry.version),
-            Err(Unreadable::Expired) => None,
             Err(_unreadable) => {
                 #[cfg(feature = "tracing")]
                 tracing::warn!(reason = ?_unreadable, "a stored session cannot be read");
@@ -217,8 +221,11 @@ impl ExternalStorage {
                 .as_deref()
                 .and_then(|sid| self.owner_names(PROVIDER_SESSION, sid).next()),
         };
-        let ends = record.expiry.idle.min(record.expiry.absolute);
-        let ttl = ends.since(now).clamp(MIN_TTL, MAX_TTL);
+        let ttl = record
+            .expiry
+            .known_until()
+            .since(now)
+            .clamp(MIN_TTL, MAX_TTL);
         let is_written = self.store.put(key, expected, entry, ttl).await?;
         if is_written {
             self.note(key, record);
@@ -261,7 +268,7 @@ impl ExternalStorage {
     ) -> Result<bool, StorageError> {
         let found = self.store.get(key).await?;
         Ok(found.is_some_and(|found| {
-            let record = self.open(key, &found.entry, UnixTime::from_secs(i64::MIN));
+            let record = self.open_even_if_over(key, &found.entry);
             found.entry.is_of(owner) && record.is_none_or(|record| logout.ends(&record.session))
         }))
     }
@@ -348,6 +355,18 @@ impl SessionStorage for ExternalStorage {
             Some(current) => Replaced::Conflict(stored(current)),
             None => Replaced::Gone,
         })
+    }
+
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        let key = key_of(handle);
+        let found = self.store.get(&key).await?;
+        let record = found.and_then(|found| self.open_even_if_over(&key, &found.entry));
+        let old = record.filter(|record| record.expiry.has_reached_lifetime(now));
+        Ok(old.map(|record| record.session.id().clone()))
     }
 
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {

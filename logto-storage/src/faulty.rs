@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use logto_client::storage::{
     Handle, Lease, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
 };
-use logto_core::{Session, UnixTime};
+use logto_core::{Session, UnixTime, session::SessionId};
 
 /// An operation of a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,6 +171,18 @@ impl<S: SessionReader> SessionReader for FaultyStorage<S> {
 impl<S: SessionStorage> SessionStorage for FaultyStorage<S> {
     fn longest_lifetime(&self) -> Duration {
         self.inner.longest_lifetime()
+    }
+
+    fn touch(&self, handle: &Handle, now: UnixTime) -> Option<Handle> {
+        self.inner.touch(handle, now)
+    }
+
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        self.inner.lifetime_reached(handle, now).await
     }
 
     async fn create(

@@ -7,8 +7,7 @@ use logto_core::{Session, UnixTime};
 /// How long a storage keeps a session, whatever the browser sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// How long a session lives after it was last written or, in storages that notice it, last read. Default:
-    /// 14 days, as long as an unused refresh token of Logto.
+    /// How long a session lives after it was last in use. Default: 14 days.
     pub idle: Duration,
     /// How long a session lives in total, counted from the sign-in. Default: 180 days, as long as Logto keeps
     /// replacing refresh tokens.
@@ -23,6 +22,9 @@ impl Default for Lifetimes {
         }
     }
 }
+
+/// How long it is known that a session has reached its longest lifetime, so that its user can be told.
+const KNOWN_FOR: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// When a session ends if nothing happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,15 @@ impl Expiry {
     }
 
     pub(crate) fn is_over(self, now: UnixTime) -> bool {
-        now >= self.idle || now >= self.absolute
+        now >= self.idle || self.has_reached_lifetime(now)
+    }
+
+    pub(crate) fn has_reached_lifetime(self, now: UnixTime) -> bool {
+        now >= self.absolute
+    }
+
+    /// Until when a record is kept of the session, which may be over by then.
+    pub(crate) fn known_until(self) -> UnixTime {
+        self.idle.min(self.absolute.plus(KNOWN_FOR))
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions in the memory of one process.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -17,12 +17,15 @@ use logto_client::{
         Stored, Version,
     },
 };
-use logto_core::{Session, UnixTime};
+use logto_core::{Session, UnixTime, session::SessionId};
 use sha2::{Digest, Sha256};
 
 use crate::{Lifetimes, lifetimes::Expiry};
 
 const DEFAULT_CAPACITY: usize = 100_000;
+
+/// Of how many sessions it is known that they have reached their longest lifetime.
+const MAX_REACHED: usize = 1_000;
 
 /// Keeps sessions in memory, for development, tests and applications of a single process. Sessions end
 /// with the process.
@@ -162,6 +165,20 @@ impl SessionStorage for MemoryStorage {
             handle: handle.clone(),
             version,
         })
+    }
+
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        let key = Key::of(handle);
+        let mut sessions = self.sessions();
+        sessions.remove_expired(now);
+        sessions.end_if_over(&key, now);
+        let mut reached = sessions.reached.iter();
+        let reached = reached.find(|reached| reached.key == key && now < reached.until);
+        Ok(reached.map(|reached| reached.session.clone()))
     }
 
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
@@ -311,10 +328,20 @@ impl Entry {
     }
 }
 
+/// What is left of a session that has reached its longest lifetime.
+struct Reached {
+    key: Key,
+    session: SessionId,
+    /// Until when it is known, so that the user can be told.
+    until: UnixTime,
+}
+
 /// The sessions and the two orders in which they are looked for.
 #[derive(Default)]
 struct Sessions {
     entries: HashMap<Key, Entry>,
+    /// Those that have reached their longest lifetime, the first in front.
+    reached: VecDeque<Reached>,
     /// By the number of the last use: the longest unused first, which idles out first.
     by_use: BTreeMap<u64, Key>,
     by_owner: HashMap<SessionOwner, HashSet<Key>>,
@@ -358,30 +385,46 @@ impl Sessions {
     /// Notes a use of a session, unless it has come too late for it.
     fn touch(&mut self, key: &Key, now: UnixTime, lifetimes: Lifetimes) {
         let used = self.next_use();
+        self.end_if_over(key, now);
         let Some(entry) = self.entries.get_mut(key) else {
             return;
         };
-        if entry.expiry.is_over(now) {
-            self.remove(key);
-            return;
-        }
         entry.expiry.idle = entry.expiry.idle.max(now.plus(lifetimes.idle));
         self.by_use.remove(&entry.used);
         self.by_use.insert(used, *key);
         entry.used = used;
     }
 
+    /// Removes a session that is over, and says whether it was.
+    fn end_if_over(&mut self, key: &Key, now: UnixTime) -> bool {
+        let Some(entry) = self.entries.get(key) else {
+            return false;
+        };
+        let expiry = entry.expiry;
+        if !expiry.is_over(now) {
+            return false;
+        }
+        if expiry.has_reached_lifetime(now) {
+            self.reached.push_back(Reached {
+                key: *key,
+                session: entry.session.id().clone(),
+                until: expiry.known_until(),
+            });
+        }
+        self.remove(key)
+    }
+
     /// Removes what has idled out. Each session is removed once, so this costs nothing in the end.
     fn remove_expired(&mut self, now: UnixTime) {
         while let Some((_, key)) = self.by_use.first_key_value() {
             let key = *key;
-            let is_over = self
-                .entries
-                .get(&key)
-                .is_none_or(|entry| entry.expiry.is_over(now));
-            if !is_over || !self.remove(&key) {
+            if !self.end_if_over(&key, now) {
                 break;
             }
+        }
+        let is_forgotten = |reached: &Reached| now >= reached.until;
+        while self.reached.len() > MAX_REACHED || self.reached.front().is_some_and(is_forgotten) {
+            self.reached.pop_front();
         }
     }
 

@@ -43,8 +43,6 @@ pub(crate) enum Unreadable {
     Newer,
     /// They are not a record.
     Malformed,
-    /// The session has ended.
-    Expired,
 }
 
 impl Record {
@@ -83,8 +81,8 @@ impl Record {
         postcard::to_extend(&(header, fields), bytes).map(Zeroizing::new)
     }
 
-    /// Reads what [`encode`](Self::encode) wrote, unless it is over at `now`.
-    pub(crate) fn decode(bytes: &[u8], now: UnixTime) -> Result<Self, Unreadable> {
+    /// Reads what [`encode`](Self::encode) wrote, whether or not its [`expiry`](Self::expiry) has come.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let (format, bytes) = bytes.split_first().ok_or(Unreadable::Malformed)?;
         match *format {
             FORMAT => {}
@@ -94,15 +92,10 @@ impl Record {
         let ((version, idle, absolute), fields) =
             postcard::take_from_bytes::<(u64, UnixTime, UnixTime)>(bytes)
                 .map_err(|_| Unreadable::Malformed)?;
-        let expiry = Expiry { idle, absolute };
-        if expiry.is_over(now) {
-            return Err(Unreadable::Expired);
-        }
-        let session = session_from(fields)?;
         Ok(Self {
             version,
-            expiry,
-            session,
+            expiry: Expiry { idle, absolute },
+            session: session_from(fields)?,
         })
     }
 }
@@ -368,7 +361,7 @@ mod tests {
                 ..Sample::default()
             });
             let bytes = record.encode().unwrap();
-            assert_eq!(Record::decode(&bytes, NOW), Ok(record.clone()));
+            assert_eq!(Record::decode(&bytes), Ok(record.clone()));
             let json = serde_json::to_vec(&record.session).unwrap();
             assert!(
                 bytes.len() * 100 <= json.len() * at_most_percent,
@@ -387,14 +380,12 @@ mod tests {
     fn b5_the_end_is_inside() {
         let record = record(&Sample::default());
         let bytes = record.encode().unwrap();
+        let read = Record::decode(&bytes).unwrap().expiry;
+        assert_eq!(read, record.expiry);
         let last = record.expiry.idle.minus(Duration::from_secs(1));
-        assert!(Record::decode(&bytes, last).is_ok());
-        assert_eq!(
-            Record::decode(&bytes, record.expiry.idle),
-            Err(Unreadable::Expired)
-        );
-        let forever = UnixTime::from_secs(i64::MAX);
-        assert_eq!(Record::decode(&bytes, forever), Err(Unreadable::Expired));
+        assert!(!read.is_over(last));
+        assert!(read.is_over(record.expiry.idle));
+        assert!(read.is_over(UnixTime::from_secs(i64::MAX)));
     }
 
     #[test]
@@ -406,13 +397,13 @@ mod tests {
             (255, Unreadable::Newer),
         ] {
             bytes[0] = format;
-            assert_eq!(Record::decode(&bytes, NOW), Err(expected), "{format}");
+            assert_eq!(Record::decode(&bytes), Err(expected), "{format}");
         }
-        assert_eq!(Record::decode(&[], NOW), Err(Unreadable::Malformed));
-        assert_eq!(Record::decode(&[FORMAT], NOW), Err(Unreadable::Malformed));
+        assert_eq!(Record::decode(&[]), Err(Unreadable::Malformed));
+        assert_eq!(Record::decode(&[FORMAT]), Err(Unreadable::Malformed));
         for length in 0..bytes.len() {
             bytes[0] = FORMAT;
-            assert!(Record::decode(&bytes[..length], NOW).is_err(), "{length}");
+            assert!(Record::decode(&bytes[..length]).is_err(), "{length}");
         }
     }
 
@@ -464,11 +455,11 @@ mod tests {
             place in any::<prop::sample::Index>(),
             byte in any::<u8>(),
         ) {
-            let _ = Record::decode(&garbage, NOW);
+            let _ = Record::decode(&garbage);
             let mut bytes = record(&Sample { organizations: 60, ..Sample::default() }).encode().unwrap();
             let place = place.index(bytes.len());
             bytes[place] = byte;
-            let _ = Record::decode(&bytes, NOW);
+            let _ = Record::decode(&bytes);
         }
     }
 }

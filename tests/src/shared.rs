@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use logto_client::{
     Session, UnixTime,
+    core::session::SessionId,
     key_value::{Entry, Found, KeyValueStore},
     storage::{
         Handle, Lease, Logout, Replaced, SessionOwner, SessionReader, SessionStorage, StorageError,
@@ -50,6 +51,18 @@ impl SessionReader for SharedStore {
 impl SessionStorage for SharedStore {
     fn longest_lifetime(&self) -> Duration {
         self.0.longest_lifetime()
+    }
+
+    fn touch(&self, handle: &Handle, now: UnixTime) -> Option<Handle> {
+        self.0.touch(handle, now)
+    }
+
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        self.0.lifetime_reached(handle, now).await
     }
 
     async fn create(
@@ -158,6 +171,18 @@ impl SessionReader for Locked {
 impl SessionStorage for Locked {
     fn longest_lifetime(&self) -> Duration {
         self.inner.longest_lifetime()
+    }
+
+    fn touch(&self, handle: &Handle, now: UnixTime) -> Option<Handle> {
+        self.inner.touch(handle, now)
+    }
+
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        self.inner.lifetime_reached(handle, now).await
     }
 
     async fn create(

@@ -7,7 +7,7 @@ use std::{
 
 use logto_core::{
     Session, TokenTarget, UnixTime,
-    refresh::{Moment, RetryBudget, TokenStatus},
+    refresh::{Moment, RetryBudget, SessionEnd, TokenStatus},
     session::SessionId,
 };
 
@@ -69,8 +69,8 @@ pub(crate) struct Memory {
     ends_kept: OnceLock<Duration>,
     /// About which sessions other processes were asked just now.
     asked: TtlMap<SessionId, ()>,
-    /// Handles that just now were found to be over.
-    over: TtlMap<Handle, ()>,
+    /// Handles that just now were found to be over, and why.
+    over: TtlMap<Handle, SessionEnd>,
 }
 
 /// How a session ended here.
@@ -155,12 +155,18 @@ impl Memory {
         self.asked.get(session, now).is_none() && self.asked.insert(session.clone(), (), until, now)
     }
 
-    pub(super) fn note_over(&self, handle: &Handle, until: UnixTime, now: UnixTime) {
-        self.over.insert(handle.without_parts(), (), until, now);
+    pub(super) fn note_over(
+        &self,
+        handle: &Handle,
+        end: SessionEnd,
+        until: UnixTime,
+        now: UnixTime,
+    ) {
+        self.over.insert(handle.without_parts(), end, until, now);
     }
 
-    pub(super) fn is_over(&self, handle: &Handle, now: UnixTime) -> bool {
-        self.over.get(&handle.without_parts(), now).is_some()
+    pub(super) fn end_of(&self, handle: &Handle, now: UnixTime) -> Option<SessionEnd> {
+        self.over.get(&handle.without_parts(), now)
     }
 
     /// Refuses a session from now on, and says whether that is news.

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `<name>` | the session's [`Handle`](crate::storage::Handle), when it fits into one cookie |
 //! | `<name>.0`, `<name>.1`, … | the same handle in pieces, when it does not |
-//! | `<name>.t0`, `<name>.t1`, … | a part of the handle each: the session can do without it |
+//! | `<name>.t0`, `<name>.t1`, … | a part of the handle each, which the session can do without: an access token, or when the session was last in use |
 //! | `<name>.browser` | what binds the sign-ins under way to this browser |
 //!
 //! Browsers drop a cookie of more than 4,096 bytes without a word, so no `Set-Cookie` is longer, its
@@ -27,7 +27,7 @@
 //! let written = codec.write(&codec.read(&request), &Handle::new("value"), 0)?;
 //! assert_eq!(
 //!     written.set_cookies[0],
-//!     "__Host-logto_my-app=value; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=15552000",
+//!     "__Host-logto_my-app=value; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=16761600",
 //! );
 //!
 //! request.append(header::COOKIE, "theme=dark; __Host-logto_my-app=value".parse()?);

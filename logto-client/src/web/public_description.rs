@@ -13,6 +13,9 @@ pub fn public_description(error: &Error) -> &'static str {
     match error.code() {
         "not_authenticated" => "Sign in to continue.",
         "session_ended" => "The session has ended. Sign in again.",
+        "session_lifetime_reached" => {
+            "You have been signed in for as long as this application allows. Sign in again."
+        }
         "sign_in_session_not_found" => {
             "This browser has not started the sign-in, or it is completed already. Start again."
         }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     client::LogtoClient,
-    error::Error,
+    error::{Error, SessionEnd},
     event::Event,
     seal::KeyRing,
     session::{ReadOnlySession, WritableSession},
@@ -102,8 +102,9 @@ impl LogtoWeb {
     }
 
     /// Completes a response with the result of its request's session: the new cookie if the session has
-    /// changed, its deletion if it has ended, here or elsewhere, and headers that forbid shared caching. Call
-    /// it also for requests without a session, and for those that only read theirs.
+    /// changed, its deletion if it has ended, here or elsewhere, once a day the mark that it is in use, and
+    /// headers that forbid shared caching. Call it also for requests without a session, and, with `None`, for
+    /// those that only read theirs.
     ///
     /// # Errors
     /// The session has become too large for cookies.
@@ -115,7 +116,7 @@ impl LogtoWeb {
     ) -> Result<(), Error> {
         respond::keep_private(response);
         match session {
-            None => self.delete_over(request, response),
+            None => self.settle(request, response),
             Some(session) if session.ended().is_some() => {
                 let taken = respond::headers_len(response);
                 append(
@@ -159,20 +160,47 @@ impl LogtoWeb {
                 &location::below(base_url, here),
             ))
         } else {
-            respond::refusal(&UsageError::NotSignedIn.into())
+            respond::refusal(&self.not_signed_in(&parts.headers))
         };
-        self.delete_over(&parts.headers, response.headers_mut());
+        self.settle(&parts.headers, response.headers_mut());
         response
     }
 
-    /// Deletes the cookies of a session that has ended. Cookies that do not open are kept: a newer version of
-    /// the application may have written them.
-    fn delete_over(&self, request: &HeaderMap, response: &mut HeaderMap) {
+    /// Why the session of this request is over, if the last call for it found none because of that: to tell
+    /// the user, for instance, that after 180 days it is time to sign in again
+    /// ([`SessionEnd::LifetimeReached`]). `None` if nobody was signed in, or the reason is not known.
+    pub fn session_end(&self, headers: &HeaderMap) -> Option<SessionEnd> {
+        let handles = self.cookies.read(headers).handles();
+        handles.iter().find_map(|handle| self.client.end_of(handle))
+    }
+
+    /// The error for a request without a session.
+    pub(super) fn not_signed_in(&self, headers: &HeaderMap) -> Error {
+        match self.session_end(headers) {
+            Some(end @ SessionEnd::LifetimeReached) => Error::SessionEnded(end),
+            _ => UsageError::NotSignedIn.into(),
+        }
+    }
+
+    /// Deletes the cookies of a session that has ended, and otherwise marks that it is in use. Cookies that do
+    /// not open are kept: a newer version of the application may have written them.
+    fn settle(&self, request: &HeaderMap, response: &mut HeaderMap) {
         let request_cookies = self.cookies.read(request);
-        let mut handles = request_cookies.handles().into_iter();
-        if handles.any(|handle| self.client.is_over(&handle)) {
-            let taken = respond::headers_len(response);
+        let taken = respond::headers_len(response);
+        let handles = request_cookies.handles();
+        if handles
+            .iter()
+            .any(|handle| self.client.end_of(handle).is_some())
+        {
             append(response, self.cookies.clear(&request_cookies, taken));
+        } else if let [handle] = handles.as_slice() {
+            let touched = self.client.touch(handle);
+            let written =
+                touched.map(|touched| self.cookies.write(&request_cookies, &touched, taken));
+            // Without the mark the session is as it was, and the next response sets it.
+            if let Some(Ok(written)) = written {
+                append(response, written.set_cookies);
+            }
         }
     }
 
@@ -224,22 +252,23 @@ impl LogtoWeb {
         }
     }
 
-    /// Who is signed in, as JSON: `is_authenticated` and `claims`. No token reaches the browser.
+    /// Who is signed in, as JSON: `is_authenticated` and `claims`, and `ended` with an error code if the session
+    /// has [reached its longest lifetime](SessionEnd::LifetimeReached). No token reaches the browser.
     ///
     /// # Errors
     /// As [`session`](Self::session).
     pub async fn user(&self, headers: &HeaderMap) -> Result<Response<Bytes>, Error> {
         let session = self.read_only_session(headers).await?;
-        let is_signed_out = session.is_none();
         let claims = session.map(|session| session.claims().to_map());
-        let body = json!({
+        let mut body = json!({
             "is_authenticated": claims.is_some(),
             "claims": claims.map_or(Value::Null, Value::Object),
         });
-        let mut response = respond::json(StatusCode::OK, &body);
-        if is_signed_out {
-            self.delete_over(headers, response.headers_mut());
+        if let Some(end @ SessionEnd::LifetimeReached) = self.session_end(headers) {
+            body["ended"] = Error::SessionEnded(end).code().into();
         }
+        let mut response = respond::json(StatusCode::OK, &body);
+        self.settle(headers, response.headers_mut());
         Ok(response)
     }
 

@@ -145,7 +145,7 @@ fn b1_attributes_are_safe_by_default_and_follow_the_options() {
     for (options, expected) in [
         (
             options(https),
-            "__Host-logto_app=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=15552000",
+            "__Host-logto_app=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=16761600",
         ),
         (
             options(https)
@@ -166,15 +166,15 @@ fn b1_attributes_are_safe_by_default_and_follow_the_options() {
         ),
         (
             options("http://localhost:3000"),
-            "logto_app-3000=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=15552000",
+            "logto_app-3000=v; Path=/; HttpOnly; SameSite=Lax; Max-Age=16761600",
         ),
         (
             options(https).same_site(SameSite::None).partitioned(),
-            "__Host-logto_app=v; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=15552000",
+            "__Host-logto_app=v; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Max-Age=16761600",
         ),
         (
             options("https://localhost:3000"),
-            "__Host-logto_app-3000=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=15552000",
+            "__Host-logto_app-3000=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=16761600",
         ),
     ] {
         let codec = options.build().unwrap();

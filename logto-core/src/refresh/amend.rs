@@ -19,8 +19,8 @@ use crate::{
 /// How often the session is written before the job gives up.
 const MAX_WRITES: u32 = 4;
 
-/// Writes a small change of a session: what the ledger knows and the storage does not, that it is in use, or
-/// that an access token must be removed. Merges its change with those of other writers.
+/// Writes a small change of a session: what the ledger knows and the storage does not, or that an access token
+/// must be removed. Merges its change with those of other writers.
 #[derive(Clone, Debug)]
 pub struct Amend<F> {
     session: Arc<Session>,

@@ -287,6 +287,10 @@ pub enum SessionEnd {
     /// cookie.
     #[error("its refresh token was replaced or revoked, and no newer cookie came")]
     Superseded,
+    /// It has reached its longest lifetime, counted from the sign-in, however much it was used. The user
+    /// signs in again.
+    #[error("it has reached its longest lifetime")]
+    LifetimeReached,
 }
 
 /// Something that an operator should know.

@@ -29,14 +29,6 @@ pub struct SessionDelta {
 }
 
 impl SessionDelta {
-    /// A change of nothing but the time: the session was used at `now`.
-    pub fn touch(now: UnixTime) -> Self {
-        Self {
-            at: Some(now),
-            ..Self::default()
-        }
-    }
-
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.refresh_token.is_none()

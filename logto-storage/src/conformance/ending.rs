@@ -230,6 +230,51 @@ impl Suite {
         }
     }
 
+    pub(super) async fn sessions_in_use_live_on(&self) -> Result<(), Violation> {
+        let rule =
+            "a session that is in use lives on unchanged, and says so when its lifetime is reached";
+        let Lifetimes { idle, absolute } = self.promises.lifetimes;
+        let session = Sample {
+            created_at: NOW,
+            ..Sample::default()
+        }
+        .build()
+        .or_violated(rule)?;
+        let (step, end) = ((idle / 14).max(Duration::from_secs(1)), NOW.plus(absolute));
+        let mut handle = self.create(rule, &session).await?;
+        let mut now = NOW;
+        while now.plus(step) < end {
+            now = now.plus(step);
+            let found = self.load(rule, &handle, now).await?;
+            let found = found.is_some_and(|found| found.session == session);
+            rule.ensure(found, format!("it is not as it was at {now:?}"))?;
+            if let Some(touched) = self.one.touch(&handle, now) {
+                rule.ensure(
+                    touched.value() == handle.value(),
+                    "use alone writes the value again",
+                )?;
+                handle = touched;
+            }
+            rule.ensure(
+                self.one.touch(&handle, now).is_none(),
+                "it is noted twice at once",
+            )?;
+            let reached = self.one.lifetime_reached(&handle, now).await;
+            rule.ensure(reached.or_violated(rule)?.is_none(), "it says so too early")?;
+        }
+        let found = self.load(rule, &handle, end).await?;
+        rule.ensure(found.is_none(), "it is there when its time is over")?;
+        rule.ensure(
+            self.one.touch(&handle, end).is_none(),
+            "it is in use when its time is over",
+        )?;
+        let reached = self.one.lifetime_reached(&handle, end).await;
+        rule.ensure(
+            reached.or_violated(rule)?.as_ref() == Some(session.id()),
+            "it does not say so",
+        )
+    }
+
     pub(super) async fn the_end_of_time(&self) -> Result<(), Violation> {
         let rule = "no moment overflows";
         for seconds in [0, i64::from(i32::MAX), i64::from(u32::MAX), 253_402_300_799] {

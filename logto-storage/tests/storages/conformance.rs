@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use logto_client::storage::{
     Handle, Lease, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
 };
-use logto_core::{Session, UnixTime};
+use logto_core::{Session, UnixTime, session::SessionId};
 use logto_storage::{
     Lifetimes, MemoryStorage,
     conformance::{self, Place, Promises},
@@ -95,6 +95,8 @@ enum Fault {
     BringsBackTheRemoved,
     FailsOnForeignHandles,
     TakesPartsForTheValue,
+    WritesTheValueAgain,
+    SaysNothingAtTheEnd,
 }
 
 #[async_trait]
@@ -161,6 +163,17 @@ impl SessionStorage for Wrong {
         }
     }
 
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        match self.fault {
+            Fault::SaysNothingAtTheEnd => Ok(None),
+            _ => self.memory.lifetime_reached(handle, now).await,
+        }
+    }
+
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
         if self.fault == Fault::RemovesNothing {
             Ok(())
@@ -182,6 +195,11 @@ impl SessionStorage for Wrong {
             _ => {}
         }
         self.memory.remove_all(&logout).await
+    }
+
+    fn touch(&self, handle: &Handle, _: UnixTime) -> Option<Handle> {
+        let again = || Handle::new(format!("{}A", handle.value()));
+        (self.fault == Fault::WritesTheValueAgain).then(again)
     }
 
     fn is_authoritative(&self) -> bool {
@@ -223,6 +241,8 @@ async fn the_suite_notices_every_broken_rule() {
             "a handle that was not made here",
         ),
         (Fault::TakesPartsForTheValue, "parts of a handle"),
+        (Fault::WritesTheValueAgain, "a session that is in use"),
+        (Fault::SaysNothingAtTheEnd, "a session that is in use"),
     ] {
         let storage: Arc<dyn SessionStorage> = Arc::new(Wrong {
             memory: memory(),
@@ -282,6 +302,14 @@ impl SessionStorage for WrongLeases {
         now: UnixTime,
     ) -> Result<Replaced, StorageError> {
         self.memory.replace(handle, expected, session, now).await
+    }
+
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        self.memory.lifetime_reached(handle, now).await
     }
 
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {

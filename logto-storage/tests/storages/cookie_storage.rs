@@ -553,16 +553,26 @@ async fn b6_to_leave_the_same_out_again_is_no_news_for_the_browser() {
         }
     );
 
-    // But the session that is used is written once a day.
+    // Nor is it that the session is in use. That takes a part of its own, whatever else there is.
     let mut used = session.clone();
     let tomorrow = NOW.plus(Duration::from_secs(90_000));
-    used.apply(&SessionDelta::touch(tomorrow));
+    let mut delta = SessionDelta::default();
+    delta.at = Some(tomorrow);
+    used.apply(&delta);
     let replaced = storage.replace(&handle, version, &used, tomorrow).await;
-    let Replaced::Stored { handle: next, .. } = replaced.unwrap() else {
-        panic!("nobody was faster")
-    };
-    assert_ne!(next.value(), handle.value());
-    assert_eq!(next.parts(), handle.parts());
+    assert_eq!(
+        replaced.unwrap(),
+        Replaced::Stored {
+            handle: handle.clone(),
+            version
+        }
+    );
+    let touched = storage.touch(&handle, tomorrow).unwrap();
+    assert_eq!(touched.value(), handle.value());
+    assert_eq!(touched.parts()[1..], handle.parts());
+    let lens = touched.parts().into_iter().map(str::len);
+    let fitting = codec(8_192).fitting_parts(touched.value().len(), lens);
+    assert_eq!(fitting, touched.parts().len(), "there was room for it");
 }
 
 /// With the limits as they are unless they are changed.

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use logto_client::{
     Error, LogtoClient, TokenTarget, UnixTime, WritableSession,
+    core::session::SessionId,
     core::sign_out::SignOut,
     error::Advice,
     http::{HttpClient, ReqwestClient, TransportError},
@@ -232,7 +233,7 @@ async fn send_and_read_nothing(request: Request<Bytes>) -> std::io::Result<()> {
 struct AbortingStorage {
     inner: Arc<dyn SessionStorage>,
     at: Option<Step>,
-    /// Whether a refresh was answered: writes before that only begin the idle time anew.
+    /// Whether a refresh was answered: writes before that store what was known already.
     answered: Arc<AtomicBool>,
 }
 
@@ -255,6 +256,18 @@ impl SessionReader for AbortingStorage {
 impl SessionStorage for AbortingStorage {
     fn longest_lifetime(&self) -> Duration {
         self.inner.longest_lifetime()
+    }
+
+    fn touch(&self, handle: &Handle, now: UnixTime) -> Option<Handle> {
+        self.inner.touch(handle, now)
+    }
+
+    async fn lifetime_reached(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Result<Option<SessionId>, StorageError> {
+        self.inner.lifetime_reached(handle, now).await
     }
 
     async fn create(

@@ -147,6 +147,7 @@ fn samples() -> Vec<(String, Error)> {
         SessionEnd::RefreshTokenRefused,
         SessionEnd::Removed,
         SessionEnd::Superseded,
+        SessionEnd::LifetimeReached,
     ] {
         let name = format!("SessionEnded({})", variant(&end));
         add(&name, Error::SessionEnded(end));

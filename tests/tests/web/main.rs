@@ -3,6 +3,7 @@
 
 mod back_channel_logout;
 mod callbacks;
+mod daily_visitor;
 mod device;
 mod error_responses;
 mod interrupted;

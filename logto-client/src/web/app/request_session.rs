@@ -11,11 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, Uri, header, response};
-use logto_core::{
-    AccessToken, TokenTarget,
-    claims::IdTokenClaims,
-    error::{Advice, UsageError},
-};
+use logto_core::{AccessToken, TokenTarget, claims::IdTokenClaims, error::Advice};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -138,7 +134,7 @@ impl RequestSession {
     pub fn ask_to_sign_in(&self) -> Response<Bytes> {
         match self.inner.wants_page {
             true => respond::see_other(&self.sign_in_link()),
-            false => self.refusal(&UsageError::NotSignedIn.into()),
+            false => self.refusal(&self.inner.app.web().not_signed_in(&self.headers())),
         }
     }
 

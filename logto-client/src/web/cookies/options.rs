@@ -18,7 +18,8 @@ pub const DEFAULT_BUDGET: usize = 7_168;
 /// proxies add headers of their own.
 pub const DEFAULT_RESPONSE_LIMIT: usize = 3_584;
 
-const DEFAULT_MAX_AGE: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+/// Somewhat longer than a session, so that a user whose session has reached its longest lifetime can be told.
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(194 * 24 * 60 * 60);
 /// Browsers keep no cookie longer.
 const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const MIN_BUDGET: usize = 4_096;
@@ -112,8 +113,10 @@ impl CookieOptions {
         self
     }
 
-    /// How long the browser keeps the session cookie; 180 days unless it is changed. Browsers keep none
-    /// for more than 400 days, and the storage ends sessions by rules of its own.
+    /// How long the browser keeps the session cookie after it was set: at the sign-in, and with sessions in
+    /// cookies at each refresh. Use alone does not prolong it, because to set an unchanged cookie again could
+    /// replace a newer one. Default: 194 days, longer than any session lives unless the storage's lifetimes are
+    /// changed. Browsers keep no cookie for more than 400 days.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);

@@ -67,7 +67,16 @@ impl Response {
 impl CookieCodec {
     /// The longest handle, in bytes and without its parts, that [`write`](Self::write) takes.
     pub fn capacity(&self) -> usize {
-        let limit = self.session_budget();
+        self.capacity_for(self.session_budget())
+    }
+
+    /// The longest handle, in bytes and without its parts, that leaves room for a part of this length.
+    pub fn capacity_beside(&self, part_len: usize) -> usize {
+        let part = self.carried_part_len(part_len);
+        self.capacity_for(self.session_budget().saturating_sub(part))
+    }
+
+    fn capacity_for(&self, limit: usize) -> usize {
         longest(limit, |len| self.carried_len(len) <= limit)
     }
 
@@ -108,9 +117,9 @@ impl CookieCodec {
 
     /// The cookies that make the browser carry `handle` and no older one.
     ///
-    /// The handle itself comes first and always, unless the browser has it. What is left of a longer one, or
-    /// of the other form, is deleted. Then come its parts in their order, as far as they fit into a response whose other headers
-    /// take `taken` bytes, and into later requests. A part that the browser has is not set again; the
+    /// The handle itself comes first and always, unless the request carries it; then nothing of it is set or
+    /// deleted. What is left of a longer one, or of the other form, is deleted. Then come its parts in their
+    /// order, as far as they fit into a response whose other headers take `taken` bytes, and into later requests. A part that the browser has is not set again; the
     /// cookie of one that the handle has no more is given to another, or deleted.
     ///
     /// # Errors
@@ -150,11 +159,13 @@ impl CookieCodec {
         value: &str,
         response: &mut Response,
     ) -> Result<(), CookieError> {
+        // A response that crosses with this one may bring a newer value, which must not be replaced by the one
+        // that the browser had before.
+        if request_cookies.candidates().iter().any(|it| it == value) {
+            return Ok(());
+        }
         let pieces = self.pieces(value.len());
-        let is_there = request_cookies.candidates() == [value];
-        if is_there {
-            // Set again, it would take the room of its parts.
-        } else if pieces == 1 {
+        if pieces == 1 {
             response.push(self.set(&self.name, value)?);
         } else {
             let generation = generation(value);

@@ -1,0 +1,82 @@
+//! When a session was last in use: a mark beside the value, which is not written again for that.
+//!
+//! A value that is written although nothing in it has changed can reach the browser after a newer one and
+//! replace it, and with it the refresh token. A mark has no refresh token in it. It is sealed for its session,
+//! so it prolongs no other one, and it moves the end of the idle lifetime only.
+
+use std::time::Duration;
+
+use logto_client::seal::OVERHEAD;
+use logto_core::UnixTime;
+
+const BYTES: usize = size_of::<i64>();
+
+/// Characters of a mark as a part of the handle.
+pub(super) const SEALED_LEN: usize = ((OVERHEAD + BYTES) * 4).div_ceil(3);
+
+/// How far the clock of the process that made a mark may be ahead. A mark from a later time was made by a
+/// clock that was wrong, and would keep an unused session alive until then.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5 * 60);
+
+/// When a session was last in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LastUse(UnixTime);
+
+impl LastUse {
+    pub(super) const fn at(now: UnixTime) -> Self {
+        Self(now)
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; BYTES] {
+        self.0.as_secs().to_be_bytes()
+    }
+
+    /// Reads a mark, unless it is from the future.
+    pub(super) fn from_bytes(bytes: &[u8], now: UnixTime) -> Option<Self> {
+        let seconds = i64::from_be_bytes(bytes.try_into().ok()?);
+        let at = UnixTime::from_secs(seconds);
+        (at <= now.plus(CLOCK_DIFFERENCE)).then_some(Self(at))
+    }
+
+    /// When the session is idle for too long.
+    pub(super) fn idle_end(self, idle: Duration) -> UnixTime {
+        self.0.plus(idle)
+    }
+}
+
+/// Whether it is time for a new mark, with which a session that is idle for too long at `idle_end` now would
+/// last longer: once a day with the default of 14 days.
+pub(super) fn is_due(idle_end: UnixTime, idle: Duration, now: UnixTime) -> bool {
+    now.plus(idle).since(idle_end) >= idle / 14
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    #[test]
+    fn c_a_mark_from_the_future_is_none() {
+        for (ahead, is_read) in [(0, true), (300, true), (301, false), (86_400, false)] {
+            let mark = LastUse::at(NOW.plus(Duration::from_secs(ahead)));
+            let read = LastUse::from_bytes(&mark.to_bytes(), NOW);
+            assert_eq!(read, is_read.then_some(mark), "{ahead}");
+        }
+        for bytes in [&[][..], &[0; 7], &[0; 9]] {
+            assert_eq!(LastUse::from_bytes(bytes, NOW), None);
+        }
+    }
+
+    #[test]
+    fn c_a_mark_is_due_once_a_day() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let second = Duration::from_secs(1);
+        for idle in [DAY * 14, DAY * 28, DAY] {
+            let end = LastUse::at(NOW).idle_end(idle);
+            assert!(!is_due(end, idle, NOW));
+            assert!(!is_due(end, idle, NOW.plus(idle / 14).minus(second)));
+            assert!(is_due(end, idle, NOW.plus(idle / 14).plus(second)));
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! A user who comes every day and only looks: signed in until the session has reached its longest lifetime, and
+//! told so then.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode, header};
+use logto_client::{
+    TokenTarget,
+    error::SessionEnd,
+    event::Event,
+    seal::{Purpose, SealContext},
+    web::{Guarded, LogtoWeb},
+};
+use logto_storage::{ExternalStorage, MemoryStorage};
+use logto_testkit::demo::SHOPPING_API;
+use logto_tests::{
+    shared::MapStore,
+    stage::{codec, cookie_storage, key_ring},
+    visitor::{Visit, Visitor},
+    world::World,
+};
+use serde_json::Value;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Where sessions are. The stores with a server of their own run through the same days in the conformance suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Cookies,
+    Memory,
+    Store,
+}
+
+const PLACES: [Place; 3] = [Place::Cookies, Place::Memory, Place::Store];
+
+/// How a page looks at the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Page {
+    Require,
+    Session,
+    ReadOnly,
+    User,
+}
+
+const PAGES: [Page; 4] = [Page::Require, Page::Session, Page::ReadOnly, Page::User];
+
+impl Page {
+    /// Whether somebody is signed in, and the headers of the response.
+    async fn serve(self, visit: &Visit, web: &LogtoWeb) -> (bool, HeaderMap) {
+        let (request, mut response) = (visit.headers(), HeaderMap::new());
+        let is_signed_in = match self {
+            Self::Require => match web.require(visit.parts(), "/sign-in").await {
+                Guarded::Session(session) => {
+                    web.finish(request, Some(&session), &mut response).unwrap();
+                    true
+                }
+                Guarded::Answer(answer) => {
+                    response = answer.headers().clone();
+                    false
+                }
+            },
+            Self::Session => {
+                let session = web.session(request).await.unwrap();
+                web.finish(request, session.as_ref(), &mut response)
+                    .unwrap();
+                session.is_some()
+            }
+            Self::ReadOnly => {
+                let session = web.read_only_session(request).await.unwrap();
+                web.finish(request, None, &mut response).unwrap();
+                session.is_some()
+            }
+            Self::User => {
+                let answer = web.user(request).await.unwrap();
+                response = answer.headers().clone();
+                let body: Value = serde_json::from_slice(answer.body()).unwrap();
+                body["is_authenticated"] == true
+            }
+        };
+        (is_signed_in, response)
+    }
+}
+
+fn process(world: &World, place: Place) -> LogtoWeb {
+    let client = match place {
+        Place::Cookies => world.client(cookie_storage(world)),
+        Place::Memory => world.client(MemoryStorage::new()),
+        Place::Store => {
+            let store = MapStore::default();
+            world.client(ExternalStorage::new(store, key_ring(), world.config()))
+        }
+    };
+    LogtoWeb::new(client, codec(), key_ring())
+}
+
+async fn signed_in(world: &World, web: &LogtoWeb) -> Visitor {
+    let alice = Visitor::new(&world.logto);
+    alice.sign_in(web, "alice").await;
+    alice
+}
+
+async fn look(page: Page, alice: &Visitor, web: &LogtoWeb) -> bool {
+    let visit = alice.get("/page");
+    let (is_signed_in, response) = page.serve(&visit, web).await;
+    alice.receive(&response);
+    is_signed_in
+}
+
+fn set_cookies(response: &HeaderMap) -> Vec<&str> {
+    let values = response.get_all(header::SET_COOKIE).iter();
+    values.map(|value| value.to_str().unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn c_a_daily_visitor_who_only_looks_is_signed_in_through_day_179_and_told_on_day_180() {
+    for place in PLACES {
+        for page in PAGES {
+            let world = World::new();
+            let web = process(&world, place);
+            let alice = signed_in(&world, &web).await;
+            for day in 1..180 {
+                world.clock.advance(DAY);
+                let visit = alice.get("/page");
+                let (is_signed_in, response) = page.serve(&visit, &web).await;
+                assert!(is_signed_in, "{place:?} {page:?}: day {day}");
+                alice.receive(&response);
+                // The second page of the day has nothing to set.
+                let (_, again) = page.serve(&alice.get("/page"), &web).await;
+                assert_eq!(
+                    set_cookies(&again),
+                    [""; 0],
+                    "{place:?} {page:?}: day {day}"
+                );
+            }
+            assert_eq!(world.events.ended_sessions(), 0, "{place:?} {page:?}");
+
+            world.clock.advance(DAY);
+            let visit = alice.get("/page");
+            let (is_signed_in, response) = page.serve(&visit, &web).await;
+            assert!(!is_signed_in, "{place:?} {page:?}");
+            let end = Some(SessionEnd::LifetimeReached);
+            assert_eq!(web.session_end(visit.headers()), end, "{place:?} {page:?}");
+            alice.receive(&response);
+            assert_eq!(alice.cookies().len(), 1, "only that of the browser");
+            assert!(look(page, &alice, &web).await || alice.cookies().len() == 1);
+            let told = world.events.count(|event| {
+                let reason = SessionEnd::LifetimeReached;
+                matches!(event, Event::SessionEnded { reason: told, .. } if *told == reason)
+            });
+            assert_eq!(told, 1, "{place:?} {page:?}");
+            assert_eq!(web.session_end(alice.get("/page").headers()), None);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c_a_script_is_told_that_the_session_has_reached_its_longest_lifetime() {
+    for place in PLACES {
+        let world = World::new();
+        let web = process(&world, place);
+        let alice = signed_in(&world, &web).await;
+        for _ in 1..180 {
+            world.clock.advance(DAY);
+            assert!(look(Page::Session, &alice, &web).await);
+        }
+        world.clock.advance(DAY);
+        let mut visit = alice.get("/data").parts().clone();
+        visit.headers.remove("sec-fetch-mode");
+        visit.headers.remove("sec-fetch-dest");
+        visit.method = Method::POST;
+        let Guarded::Answer(answer) = web.require(&visit, "/sign-in").await else {
+            panic!("{place:?}: the session is over");
+        };
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        let body: Value = serde_json::from_slice(answer.body()).unwrap();
+        assert_eq!(body["error"], "session_lifetime_reached", "{place:?}");
+        let user = web.user(&visit.headers).await.unwrap();
+        let body: Value = serde_json::from_slice(user.body()).unwrap();
+        assert_eq!(body["ended"], "session_lifetime_reached", "{place:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c_who_does_not_come_for_fourteen_days_is_signed_out() {
+    for place in PLACES {
+        for page in PAGES {
+            for (away, is_signed_in) in
+                [(DAY * 14 - Duration::from_secs(1), true), (DAY * 14, false)]
+            {
+                let world = World::new();
+                let web = process(&world, place);
+                let alice = signed_in(&world, &web).await;
+                for _ in 0..5 {
+                    world.clock.advance(DAY);
+                    assert!(look(page, &alice, &web).await);
+                }
+                world.clock.advance(away);
+                let found = look(page, &alice, &web).await;
+                assert_eq!(found, is_signed_in, "{place:?} {page:?} {away:?}");
+                assert_eq!(world.events.ended_sessions(), 0, "{place:?} {page:?}");
+            }
+        }
+    }
+}
+
+/// Two processes share nothing but the browser. One is asked for a page that only looks; meanwhile another replaces
+/// the refresh token; the response of the first arrives last.
+#[tokio::test(start_paused = true)]
+async fn c_a_page_that_only_looks_never_puts_an_old_session_over_a_new_one() {
+    for page in PAGES {
+        let world = World::public(|app| app, |tenant| tenant);
+        let web = [(); 2].map(|()| process(&world, Place::Cookies));
+        let alice = signed_in(&world, &web[0]).await;
+        world.clock.advance(DAY * 2);
+
+        let visit = alice.get("/page");
+        let (is_signed_in, late) = page.serve(&visit, &web[0]).await;
+        assert!(is_signed_in, "{page:?}");
+        let api = TokenTarget::resource(SHOPPING_API);
+        alice.token(&web[1], &api).await.unwrap();
+        let newest = alice.cookies()[codec().name()].clone();
+        alice.receive(&late);
+        assert_eq!(alice.cookies()[codec().name()], newest, "{page:?}");
+
+        // Longer than a replaced token is forgiven, and than any access token lives.
+        world.clock.advance(DAY);
+        for web in &web {
+            alice.token(web, &api).await.unwrap();
+            world.clock.advance(Duration::from_secs(7_200));
+        }
+        assert_eq!(world.logto.late_replays(), 0, "{page:?}");
+        assert_eq!(world.events.ended_sessions(), 0, "{page:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c_the_mark_of_a_session_in_use_is_small_and_goes_with_the_session() {
+    let world = World::new();
+    let web = process(&world, Place::Cookies);
+    let alice = signed_in(&world, &web).await;
+    let value = alice.cookies()[codec().name()].clone();
+    for _ in 0..3 {
+        world.clock.advance(DAY);
+        let (_, response) = Page::ReadOnly.serve(&alice.get("/page"), &web).await;
+        let [mark] = set_cookies(&response)[..] else {
+            panic!("one cookie a day: {response:?}");
+        };
+        assert!(mark.len() < 200, "{mark}");
+        let attributes = "; Path=/; HttpOnly; SameSite=Lax; Max-Age=16761600";
+        assert!(mark.ends_with(attributes), "{mark}");
+        alice.receive(&response);
+        assert_eq!(alice.cookies()[codec().name()], value);
+        assert_eq!(alice.cookies().len(), 4, "value, token, mark, browser");
+    }
+    alice.sign_out(&web).await;
+    assert!(alice.cookies().is_empty(), "{:?}", alice.cookies().keys());
+}
+
+/// Marks that must prolong nothing: of another session, of the user's own earlier session, tampered with, from
+/// the future, or the text of another part.
+#[tokio::test(start_paused = true)]
+async fn c_no_mark_prolongs_what_it_was_not_made_for() {
+    let slot = format!("{}.t7", codec().name());
+    let mark_of = |visitor: &Visitor| {
+        let cookies = visitor.cookies();
+        let is_mark = |(name, value): &(&String, &String)| name.contains(".t") && value.len() == 68;
+        let mark = cookies.iter().find(is_mark).map(|(_, value)| value.clone());
+        mark.expect("there is a mark")
+    };
+    for case in ["foreign", "earlier", "tampered", "future", "none"] {
+        let world = World::new();
+        let web = process(&world, Place::Cookies);
+        let bob = Visitor::new(&world.logto);
+        bob.sign_in(&web, "bob").await;
+        let alice = signed_in(&world, &web).await;
+        let mut earlier = String::new();
+        if case == "earlier" {
+            world.clock.advance(DAY);
+            assert!(look(Page::User, &alice, &web).await);
+            earlier = mark_of(&alice);
+            alice.sign_in(&web, "alice").await;
+        }
+        let before = alice.cookies();
+        for _ in 0..10 {
+            world.clock.advance(DAY);
+            assert!(look(Page::User, &alice, &web).await, "{case}");
+            assert!(look(Page::User, &bob, &web).await, "{case}");
+        }
+        let own = mark_of(&alice);
+        let planted = match case {
+            "foreign" => mark_of(&bob),
+            "earlier" => earlier,
+            "tampered" => own.replace(&own[30..31], if &own[30..31] == "A" { "B" } else { "A" }),
+            "future" => {
+                // Sealed as it should be, by a clock that was ahead.
+                let session = alice.get("/").look(&web).await.unwrap().unwrap();
+                let id = base64::Engine::encode(
+                    &base64::prelude::BASE64_URL_SAFE_NO_PAD,
+                    session.snapshot().id().as_bytes(),
+                );
+                let later = world.now().plus(DAY * 30).as_secs().to_be_bytes();
+                let name = format!("{}.{id}", codec().name());
+                let context = SealContext {
+                    purpose: Purpose::LastUse,
+                    name: &name,
+                    issuer: world.config().issuer(),
+                    app_id: world.config().app_id(),
+                };
+                let entropy = logto_client::entropy::OsEntropy;
+                let sealed = key_ring().seal(&context, &later, &entropy).unwrap();
+                base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, sealed)
+            }
+            _ => own,
+        };
+        // The browser loses its own mark; five days later the value alone is too old.
+        let mut cookies = alice.cookies();
+        cookies.retain(|name, _| name.contains(".t"));
+        cookies.keys().for_each(|name| alice.lose(name));
+        if case != "none" {
+            alice.plant(&slot, &planted);
+        }
+        world.clock.advance(DAY * 5);
+        assert_eq!(alice.cookies()[codec().name()], before[codec().name()]);
+        assert!(!look(Page::ReadOnly, &alice, &web).await, "{case}");
+    }
+}
