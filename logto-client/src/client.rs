@@ -38,6 +38,9 @@ pub use self::{
     sign_out::SignedOut,
 };
 
+/// How often a session is looked at that somebody waits for the end of.
+const END_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// The client of one application at Logto.
 ///
 /// Make one and clone it: clones share the connections, the cached metadata and keys, and the one
@@ -261,6 +264,18 @@ impl LogtoClient {
             refreshes: memory.refreshes.len(),
             sessions: memory.sessions.len(),
             ledger: memory.ledger.len(),
+        }
+    }
+
+    /// Completes when the session has ended, here or elsewhere: for connections that outlive their request, such
+    /// as WebSockets. It looks every five seconds, and asks the storage if it is on the server. While the storage
+    /// does not respond, the session counts as good.
+    pub async fn until_ended(&self, session: &WritableSession) {
+        while session.ended().is_none() {
+            if let Ok(None) = self.open(&[session.handle()]).await {
+                return;
+            }
+            self.inner.provider.runtime.sleep(END_CHECK_INTERVAL).await;
         }
     }
 

@@ -121,6 +121,9 @@ pub enum RequestError {
     /// It came by a method that this route does not take.
     #[error("this route does not take the method of the request")]
     MethodNotAllowed,
+    /// The user is signed in and lacks what the page [requires](crate::web::Requirement).
+    #[error("the user lacks a role or a membership that the page requires")]
+    Forbidden,
 }
 
 impl Error {
@@ -173,6 +176,7 @@ impl Error {
             Self::Request(RequestError::CrossSite) => "cross_site_request",
             Self::Request(RequestError::NotANavigation) => "not_a_navigation",
             Self::Request(RequestError::MethodNotAllowed) => "method_not_allowed",
+            Self::Request(RequestError::Forbidden) => "forbidden",
             Self::Device(DeviceEnd::Denied) => "access_denied",
             Self::Device(DeviceEnd::Expired) => "expired_token",
             Self::Device(DeviceEnd::Spent) => "invalid_grant",

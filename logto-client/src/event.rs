@@ -10,6 +10,29 @@ use crate::error::SessionEnd;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
+    /// A user has signed in, and the browser is given the session.
+    SignedIn {
+        /// The session.
+        session: SessionId,
+        /// The user's id at Logto.
+        user: String,
+    },
+    /// The application has refused a user who signed in at Logto; see
+    /// [`SignInHook`](crate::web::SignInHook). A callback that is refused for another reason is a
+    /// [`RequestFailed`](Self::RequestFailed).
+    SignInRefused {
+        /// The user's id at Logto.
+        user: String,
+        /// The reason that the user is shown.
+        reason: String,
+    },
+    /// A user has signed out in this application.
+    SignedOut {
+        /// The session.
+        session: SessionId,
+        /// The user's id at Logto.
+        user: String,
+    },
     /// An access token was fetched.
     Refreshed {
         /// The session.
@@ -128,6 +151,15 @@ impl Observer for DefaultObserver {
     #[cfg(feature = "tracing")]
     fn on_event(&self, event: &Event) {
         match event {
+            Event::SignedIn { user, .. } => {
+                tracing::info!(target: "logto", user, "signed in");
+            }
+            Event::SignInRefused { user, reason } => {
+                tracing::warn!(target: "logto", user, reason, "sign-in refused by the application");
+            }
+            Event::SignedOut { user, .. } => {
+                tracing::info!(target: "logto", user, "signed out");
+            }
             Event::Refreshed {
                 target, rotated, ..
             } => {

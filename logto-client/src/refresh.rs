@@ -324,6 +324,23 @@ impl Refresher {
         Ok(())
     }
 
+    /// Ends a session because its user wants it.
+    pub(crate) async fn sign_out(
+        self: &Arc<Self>,
+        loaded: LoadedSession,
+        ending: Ending,
+    ) -> Result<(), Error> {
+        // A double-click is one sign-out.
+        if !self.session_has_ended(&loaded.session) {
+            let event = Event::SignedOut {
+                session: loaded.session.id().clone(),
+                user: loaded.session.claims().sub.clone(),
+            };
+            self.provider.observer.on_event(&event);
+        }
+        self.end(loaded, ending).await
+    }
+
     /// Ends a session, also when the caller does not wait for it: it is refused here from now on, removed,
     /// and, unless a new sign-in replaced it, its newest refresh token is revoked.
     pub(crate) async fn end(

@@ -33,7 +33,7 @@ mod start;
 
 pub use app::{
     ErrorContext, ErrorPage, Failure, LinkParameter, LogtoApp, LogtoAppBuilder, RequestSession,
-    Route,
+    Requirement, Route,
 };
 pub use public_description::public_description;
 pub use routes::{Guarded, LogtoWeb};

@@ -57,7 +57,7 @@ impl LogtoClient {
             Ok(None) => Ok(()),
             Ok(Some(stored)) => {
                 let loaded = LoadedSession::new(handle.clone(), stored);
-                refresher.end(loaded, ending).await
+                refresher.sign_out(loaded, ending).await
             }
             Err(error) => {
                 refresher.end_unread(handle, &error);

@@ -188,7 +188,7 @@ impl WritableSession {
     /// # Errors
     /// When the storage cannot remove the session. This process refuses it nevertheless.
     pub async fn sign_out(&self, sign_out: &SignOut) -> Result<Option<Url>, Error> {
-        self.end(Ending::SignOut).await?;
+        self.end_as_asked(Ending::SignOut).await?;
         let provider = &self.inner.provider;
         let Ok(metadata) = provider.metadata().await else {
             return Ok(None);
@@ -203,12 +203,19 @@ impl WritableSession {
     /// # Errors
     /// As [`sign_out`](Self::sign_out).
     pub async fn sign_out_locally(&self) -> Result<(), Error> {
-        self.end(Ending::LocalSignOut).await
+        self.end_as_asked(Ending::LocalSignOut).await
     }
 
-    async fn end(&self, ending: Ending) -> Result<(), Error> {
+    /// Ends a session that nobody was given.
+    pub(crate) async fn discard(&self) -> Result<(), Error> {
         let loaded = lock(&self.inner.loaded).clone();
-        self.inner.refresher.end(loaded, ending).await
+        let refresher = &self.inner.refresher;
+        refresher.end(loaded, Ending::LocalSignOut).await
+    }
+
+    async fn end_as_asked(&self, ending: Ending) -> Result<(), Error> {
+        let loaded = lock(&self.inner.loaded).clone();
+        self.inner.refresher.sign_out(loaded, ending).await
     }
 
     async fn token(&self, target: &TokenTarget, demand: Demand) -> Result<AccessToken, Error> {

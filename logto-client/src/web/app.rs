@@ -8,6 +8,7 @@
 mod builder;
 mod error_page;
 mod request_session;
+mod requirement;
 mod route;
 
 use std::{fmt, sync::Arc};
@@ -21,6 +22,7 @@ pub use self::{
     builder::LogtoAppBuilder,
     error_page::{ErrorContext, ErrorPage},
     request_session::{Failure, RequestSession},
+    requirement::Requirement,
     route::{LinkParameter, Route},
 };
 use super::{

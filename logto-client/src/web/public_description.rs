@@ -40,6 +40,7 @@ pub fn public_description(error: &Error) -> &'static str {
         }
         "not_a_navigation" => "Open the address in a window of its own to sign in.",
         "method_not_allowed" => "This address does not take requests of this method.",
+        "forbidden" => "This page is for other users.",
         "sign_in_refused" => "The application does not admit this user.",
         "response_begun" => "A part of this page needs more time. Load it again.",
         "session_too_large" => "The session is too large to be stored.",

@@ -248,7 +248,7 @@ impl LogtoWeb {
             .await;
         match completed {
             Ok(mut completed) => {
-                let admitted = admit(hook, &mut completed).await;
+                let admitted = self.admit(hook, &mut completed).await;
                 browser.end(
                     &state,
                     match &admitted {
@@ -268,6 +268,33 @@ impl LogtoWeb {
             }
             Err(incomplete) => self.give_up(incomplete, browser, &state, answer).await,
         }
+    }
+
+    /// Asks the application about a user who has signed in at Logto. The session of a user who is refused ends
+    /// before the browser has it; the one that the browser had before is replaced already.
+    async fn admit(
+        &self,
+        hook: Option<&dyn SignInHook>,
+        completed: &mut CompletedSignIn,
+    ) -> Result<(), Error> {
+        let (session, user) = (
+            completed.session.id(),
+            completed.session.claims().sub.clone(),
+        );
+        let refused = match hook {
+            Some(hook) => hook.on_sign_in(completed).await.err(),
+            None => None,
+        };
+        let observer = self.client.observer();
+        let Some(refused) = refused else {
+            observer.on_event(&Event::SignedIn { session, user });
+            return Ok(());
+        };
+        let reason = refused.reason.clone();
+        observer.on_event(&Event::SignInRefused { user, reason });
+        // If the storage fails, this process still refuses the session, and nobody has its handle.
+        drop(completed.session.discard().await);
+        Err(refused.into())
     }
 
     /// What follows a sign-in that this callback did not complete. The browser remembers how it ended, unless
@@ -421,23 +448,6 @@ impl LogtoWeb {
             app_id: config.app_id(),
         }
     }
-}
-
-/// Asks the application about a user who has signed in at Logto. The session of a user who is refused ends
-/// before the browser has it; the one that the browser had before is replaced already.
-async fn admit(
-    hook: Option<&dyn SignInHook>,
-    completed: &mut CompletedSignIn,
-) -> Result<(), Error> {
-    let Some(hook) = hook else {
-        return Ok(());
-    };
-    let Err(refused) = hook.on_sign_in(completed).await else {
-        return Ok(());
-    };
-    // If the storage fails, this process still refuses the session, and nobody has its handle.
-    drop(completed.session.sign_out_locally().await);
-    Err(refused.into())
 }
 
 fn read_callback(parts: &Parts, body: &Bytes, answer: &mut HeaderMap) -> Result<Callback, Error> {

@@ -159,6 +159,7 @@ fn samples() -> Vec<(String, Error)> {
         RequestError::CrossSite,
         RequestError::NotANavigation,
         RequestError::MethodNotAllowed,
+        RequestError::Forbidden,
     ] {
         add(
             &format!("Request({})", variant(&error)),

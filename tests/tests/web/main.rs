@@ -1,6 +1,7 @@
 //! The web layer: sign-in, callbacks, sign-out, logout from Logto, devices and webhooks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod app;
 mod back_channel_logout;
 mod callbacks;
 mod daily_visitor;

@@ -15,11 +15,11 @@ use logto_core::{AccessToken, TokenTarget, claims::IdTokenClaims, error::Advice}
 use tokio::sync::OnceCell;
 
 use super::{
-    LogtoApp, Route,
+    LogtoApp, Requirement, Route,
     error_page::{self, ErrorContext},
 };
 use crate::{
-    error::Error,
+    error::{Error, RequestError},
     session::{ReadOnlySession, WritableSession},
     web::{location, respond},
 };
@@ -130,6 +130,22 @@ impl RequestSession {
         }
     }
 
+    /// As [`require`](Self::require), for users who are more than signed in. Others get 403.
+    ///
+    /// # Errors
+    /// As [`require`](Self::require).
+    pub async fn require_as(
+        &self,
+        requirement: &Requirement,
+    ) -> Result<WritableSession, Box<Response<Bytes>>> {
+        let session = self.require().await?;
+        match requirement.is_met_in(&session).await {
+            Ok(true) => Ok(session),
+            Ok(false) => Err(Box::new(self.refusal(&RequestError::Forbidden.into()))),
+            Err(error) => Err(Box::new(self.refusal(&error))),
+        }
+    }
+
     /// The response for a visitor who has to sign in first.
     pub fn ask_to_sign_in(&self) -> Response<Bytes> {
         match self.inner.wants_page {
@@ -166,7 +182,7 @@ impl RequestSession {
     pub fn check_own_request(&self) -> Result<(), Error> {
         match self.inner.is_own {
             true => Ok(()),
-            false => Err(crate::error::RequestError::CrossSite.into()),
+            false => Err(RequestError::CrossSite.into()),
         }
     }
 
@@ -186,10 +202,10 @@ impl RequestSession {
         let failure = response.extensions.remove::<Failure>();
         let mut body = failure.map(|Failure(error)| replace(response, self.refusal(&error)));
         self.inner.response_has_begun.store(true, Ordering::Release);
-        let session = match self.inner.opened.get()? {
-            Ok(session) => session.as_ref(),
-            Err(_) => None,
+        let Some(opened) = self.inner.opened.get() else {
+            return body;
         };
+        let session = opened.as_ref().ok().and_then(Option::as_ref);
         let web = self.inner.app.web();
         if let Err(error) = web.finish(&self.headers(), session, &mut response.headers) {
             body = Some(replace(response, self.refusal(&error)));

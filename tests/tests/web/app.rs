@@ -1,0 +1,589 @@
+//! An application as one value: its routes, the session of a request, and what visitors are shown.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use logto_client::{
+    Cached, CompletedSignIn, Error,
+    core::error::UsageError,
+    error::{RequestError, SignInRefused},
+    event::Event,
+    web::{
+        Failure, LinkParameter, LogtoApp, LogtoAppBuilder, RequestSession, Requirement, Route,
+        SignInHook,
+    },
+};
+use logto_testkit::demo::ACME;
+use logto_tests::{
+    stage::{Kind, Place, Stage, short},
+    visitor::{Visit, Visitor, location},
+};
+
+/// A visitor of an application that is mounted as an adapter mounts it.
+struct Mounted {
+    stage: Stage,
+    app: LogtoApp,
+}
+
+impl Mounted {
+    async fn new(place: Place, set: impl FnOnce(LogtoAppBuilder) -> LogtoAppBuilder) -> Self {
+        let stage = Stage::empty(Kind::Young, place).await;
+        let app = set(LogtoApp::builder(stage.web(0).clone())).build();
+        Self { stage, app }
+    }
+
+    fn alice(&self) -> &Visitor {
+        &self.stage.alice
+    }
+
+    async fn send(&self, visit: &Visit) -> Response<Bytes> {
+        self.send_body(visit, Bytes::new()).await
+    }
+
+    async fn send_body(&self, visit: &Visit, body: Bytes) -> Response<Bytes> {
+        let parts = visit.parts();
+        let route = self.app.route(parts.uri.path()).expect("a route");
+        let response = self.app.answer(route, parts, &body).await;
+        self.alice().receive(response.headers());
+        response
+    }
+
+    async fn sign_in(&self, path: &str) -> Response<Bytes> {
+        let response = self.send(&self.alice().get(path)).await;
+        let callback = self.alice().consent(&location(&response), "alice");
+        let callback = callback.as_str().strip_prefix("http://localhost:3000");
+        self.send(&self.alice().get(callback.unwrap())).await
+    }
+
+    fn begin(&self, parts: &Parts) -> RequestSession {
+        self.app.begin(&parts.method, &parts.uri, &parts.headers)
+    }
+
+    /// Runs a handler as an adapter does.
+    async fn page(
+        &self,
+        path: &str,
+        handler: impl AsyncFnOnce(RequestSession) -> Result<Response<Bytes>, Error>,
+    ) -> Response<Bytes> {
+        self.request(self.alice().get(path).parts(), handler).await
+    }
+
+    async fn request(
+        &self,
+        parts: &Parts,
+        handler: impl AsyncFnOnce(RequestSession) -> Result<Response<Bytes>, Error>,
+    ) -> Response<Bytes> {
+        let session = self.begin(parts);
+        let response = handler(session.clone()).await.unwrap_or_else(|error| {
+            let mut response = Response::new(Bytes::new());
+            response.extensions_mut().insert(Failure(error));
+            response
+        });
+        let (mut head, body) = response.into_parts();
+        let body = session.finish(&mut head).unwrap_or(body);
+        let response = Response::from_parts(head, body);
+        self.alice().receive(response.headers());
+        response
+    }
+}
+
+fn plain(builder: LogtoAppBuilder) -> LogtoAppBuilder {
+    builder
+}
+
+fn text(response: &Response<Bytes>) -> &str {
+    std::str::from_utf8(response.body()).unwrap()
+}
+
+fn ok() -> Result<Response<Bytes>, Error> {
+    Ok(Response::new(Bytes::from_static(b"a page")))
+}
+
+async fn no_session_asked_for(_: RequestSession) -> Result<Response<Bytes>, Error> {
+    ok()
+}
+
+/// A request of a script on a page of the application.
+fn script(visitor: &Visitor, method: Method, path: &str) -> Parts {
+    let mut parts = visitor.visit(method, path).parts().clone();
+    let headers = &mut parts.headers;
+    headers.insert("sec-fetch-mode", HeaderValue::from_static("cors"));
+    headers.insert("sec-fetch-dest", HeaderValue::from_static("empty"));
+    parts
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_routes_of_an_application_sign_a_user_in_and_out() {
+    for place in [Place::Cookies, Place::Memory, Place::Store] {
+        let mounted = Mounted::new(place, plain).await;
+        let response = mounted.sign_in("/sign-in?return_to=/orders%3Fpage=2").await;
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        assert_eq!(response.headers()[header::LOCATION], "/orders?page=2");
+
+        let response = mounted.send(&mounted.alice().get("/user")).await;
+        let user: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(user["is_authenticated"], true);
+
+        let out = mounted.alice().visit(Method::POST, "/sign-out");
+        let response = mounted.send(&out).await;
+        assert!(location(&response).path().ends_with("/session/end"));
+        let response = mounted.page("/private", async |session| {
+            assert!(session.session().await?.is_none());
+            ok()
+        });
+        assert_eq!(response.await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_takes_its_methods_only_and_says_which() {
+    let mounted = Mounted::new(Place::Memory, plain).await;
+    for (method, path, allowed) in [
+        (Method::POST, "/sign-in", "GET"),
+        (Method::HEAD, "/sign-up", "GET"),
+        (Method::GET, "/sign-out", "POST"),
+        (Method::PUT, "/callback", "GET, POST"),
+        (Method::GET, "/back-channel-logout", "POST"),
+    ] {
+        let visit = mounted.alice().visit(method, path);
+        let response = mounted.send(&visit).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(response.headers()[header::ALLOW], allowed);
+    }
+    assert_eq!(mounted.app.route("/sign-in/"), None);
+    assert_eq!(mounted.app.path(Route::Webhook), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_sets_only_what_the_application_allows() {
+    let link =
+        "/sign-in?first_screen=register&login_hint=a%40b.c&prompt=login&one_time_token=T&scope=x";
+    let asked = async |mounted: &Mounted| {
+        let response = mounted.send(&mounted.alice().get(link)).await;
+        let url = location(&response);
+        let names = url.query_pairs().into_owned();
+        let names = names.filter(|(name, value)| {
+            ["first_screen", "login_hint", "one_time_token"].contains(&name.as_str())
+                || (name == "prompt" && value.contains("login"))
+                || value == "x"
+        });
+        names.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let mounted = Mounted::new(Place::Memory, plain).await;
+    assert_eq!(asked(&mounted).await, ["first_screen"]);
+    let open = Mounted::new(Place::Memory, |builder| {
+        builder.link_parameters([
+            LinkParameter::LoginHint,
+            LinkParameter::Prompt,
+            LinkParameter::OneTimeToken,
+        ])
+    });
+    let mut names = asked(&open.await).await;
+    names.sort();
+    assert_eq!(
+        names,
+        ["first_screen", "login_hint", "one_time_token", "prompt"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn b14_a_link_signs_out_where_allowed_and_only_as_a_navigation_of_the_application() {
+    let mounted = Mounted::new(Place::Cookies, LogtoAppBuilder::sign_out_links).await;
+    for (pairs, signs_out) in [
+        (
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("sec-fetch-mode", "navigate"),
+            ][..],
+            true,
+        ),
+        (
+            &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")],
+            true,
+        ),
+        (
+            &[
+                ("sec-fetch-site", "same-site"),
+                ("sec-fetch-mode", "navigate"),
+            ],
+            false,
+        ),
+        (
+            &[
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+            ],
+            false,
+        ),
+        (
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("sec-fetch-mode", "no-cors"),
+            ],
+            false,
+        ),
+        (
+            &[
+                ("sec-fetch-site", "none"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-purpose", "prefetch"),
+            ],
+            false,
+        ),
+        (&[("origin", "http://localhost:3000")], false),
+        (&[], false),
+    ] {
+        let mut parts = mounted.alice().get("/sign-out").parts().clone();
+        for name in ["sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"] {
+            parts.headers.remove(name);
+        }
+        for (name, value) in pairs {
+            parts.headers.insert(*name, HeaderValue::from_static(value));
+        }
+        let response = mounted
+            .app
+            .answer(Route::SignOut, &parts, &Bytes::new())
+            .await;
+        let expected = match signs_out {
+            true => StatusCode::SEE_OTHER,
+            false => StatusCode::FORBIDDEN,
+        };
+        assert_eq!(response.status(), expected, "{pairs:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_asks_for_no_session_is_left_alone() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    mounted.sign_in("/sign-in").await;
+    let response = mounted.page("/style.css", no_session_asked_for).await;
+    assert!(response.headers().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_response_is_finished_whatever_the_handler_does() {
+    for place in [Place::Cookies, Place::Memory, Place::Store] {
+        let mounted = Mounted::new(place, plain).await;
+        mounted.sign_in("/sign-in").await;
+        let before = mounted.alice().cookies();
+        let response = mounted
+            .page("/orders", async |session| {
+                let session = session.session().await?.expect("signed in");
+                session.access_token(&short()).await?;
+                Err(Error::Busy)
+            })
+            .await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        assert!(text(&response).contains("href=\"/orders\""), "try again");
+        let is_kept_there = before != mounted.alice().cookies();
+        assert_eq!(is_kept_there, matches!(place, Place::Cookies));
+
+        // The token was stored: it is at hand now.
+        let calls = mounted.stage.token_calls();
+        let response = mounted.page("/orders", async |session| {
+            let session = session.read_only().await?.expect("signed in");
+            assert!(matches!(session.access_token(&short()), Cached::Valid(_)));
+            ok()
+        });
+        assert_eq!(response.await.status(), StatusCode::OK);
+        assert_eq!(mounted.stage.token_calls(), calls);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_take_part_in_a_request_share_one_session() {
+    let mounted = Mounted::new(Place::Store, plain).await;
+    mounted.sign_in("/sign-in").await;
+    let response = mounted.page("/", async |request| {
+        let first = request.session().await?.expect("signed in");
+        first.access_token(&short()).await?;
+        let again = request.session().await?.expect("signed in");
+        assert_eq!(again.handle(), first.handle());
+        let looking = request.read_only().await?.expect("signed in");
+        assert!(matches!(looking.access_token(&short()), Cached::Valid(_)));
+        assert_eq!(
+            request.claims().await?.expect("signed in").sub,
+            first.claims().sub
+        );
+        ok()
+    });
+    response.await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_the_response_has_begun_a_session_in_cookies_fetches_nothing_that_would_be_lost() {
+    for place in [Place::Cookies, Place::Memory, Place::Store] {
+        let mounted = Mounted::new(place, plain).await;
+        mounted.sign_in("/sign-in").await;
+        let visit = mounted.alice().get("/stream");
+
+        // Opened before, used after.
+        let request = mounted.begin(visit.parts());
+        let session = request.session().await.unwrap().expect("signed in");
+        let (mut head, ()) = Response::new(()).into_parts();
+        assert!(request.finish(&mut head).is_none());
+        let calls = mounted.stage.token_calls();
+        let token = session.access_token(&short()).await;
+        let in_cookies = matches!(place, Place::Cookies);
+        assert_eq!(
+            matches!(token, Err(Error::ResponseBegun)),
+            in_cookies,
+            "{token:?}"
+        );
+        assert_eq!(mounted.stage.token_calls() == calls, in_cookies);
+
+        // Asked for after.
+        let request = mounted.begin(visit.parts());
+        request.finish(&mut head);
+        let opened = request.session().await;
+        assert_eq!(matches!(opened, Err(Error::ResponseBegun)), in_cookies);
+        assert!(request.read_only().await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s6_what_was_refreshed_ahead_is_at_hand_right_after_the_sign_in() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    mounted.sign_in("/sign-in").await;
+    let visit = mounted.alice().get("/stream");
+    let request = mounted.begin(visit.parts());
+    let fetched = request
+        .refresh_ahead(&[short()], Duration::from_secs(5))
+        .await;
+    assert!(fetched.unwrap().iter().all(|(_, token)| token.is_ok()));
+    let (mut head, ()) = Response::new(()).into_parts();
+    request.finish(&mut head);
+    assert!(head.headers.contains_key(header::SET_COOKIE));
+    let streaming = request.read_only().await.unwrap().expect("signed in");
+    assert!(matches!(streaming.access_token(&short()), Cached::Valid(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_asks_to_sign_in_and_a_script_gets_401() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let guarded = async |request: RequestSession| match request.require().await {
+        Ok(_) => ok(),
+        Err(response) => Ok(*response),
+    };
+    let response = mounted.page("/orders?page=2", guarded).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    let target = &response.headers()[header::LOCATION];
+    assert_eq!(target, "/sign-in?return_to=%2Forders%3Fpage%3D2");
+    for method in [Method::GET, Method::POST] {
+        let parts = script(mounted.alice(), method, "/orders");
+        let response = mounted.request(&parts, guarded).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+    }
+    mounted.sign_in("/sign-in").await;
+    assert_eq!(
+        mounted.page("/orders", guarded).await.status(),
+        StatusCode::OK
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_admits_members_and_refuses_others_without_signing_them_out() {
+    for place in [Place::Cookies, Place::Memory] {
+        let mounted = Mounted::new(place, plain).await;
+        mounted.sign_in("/sign-in").await;
+        for (requirement, status) in [
+            (Requirement::user(), StatusCode::OK),
+            (Requirement::user().organization(ACME), StatusCode::OK),
+            (
+                Requirement::user().organization("nowhere"),
+                StatusCode::FORBIDDEN,
+            ),
+            (Requirement::user().role("emperor"), StatusCode::FORBIDDEN),
+            (
+                Requirement::user().organization_role(ACME, "emperor"),
+                StatusCode::FORBIDDEN,
+            ),
+            (
+                Requirement::user().organization(ACME).role("emperor"),
+                StatusCode::FORBIDDEN,
+            ),
+        ] {
+            let response = mounted.page("/staff", async |request| {
+                match request.require_as(&requirement).await {
+                    Ok(_) => ok(),
+                    Err(response) => Ok(*response),
+                }
+            });
+            assert_eq!(response.await.status(), status, "{requirement:?}");
+        }
+        assert!(mounted.alice().is_signed_in(mounted.stage.web(0)).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b14_a_form_of_the_application_can_ask_who_caused_it() {
+    let mounted = Mounted::new(Place::Memory, plain).await;
+    let own = mounted.alice().visit(Method::POST, "/profile");
+    assert!(mounted.begin(own.parts()).check_own_request().is_ok());
+    let mut foreign = own.parts().clone();
+    let site = HeaderValue::from_static("cross-site");
+    foreign.headers.insert("sec-fetch-site", site);
+    let refused = mounted.begin(&foreign).check_own_request();
+    assert!(matches!(
+        refused,
+        Err(Error::Request(RequestError::CrossSite))
+    ));
+}
+
+struct Doorman {
+    refuses: bool,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl SignInHook for Doorman {
+    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), SignInRefused> {
+        // A token that the hook fetches is not lost.
+        completed.session.access_token(&short()).await.unwrap();
+        self.seen
+            .lock()
+            .unwrap()
+            .push(completed.session.claims().sub.clone());
+        completed.return_to = "/welcome".to_owned();
+        match self.refuses {
+            true => Err(SignInRefused::new("No seat is left <in> your plan.")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_takes_part_in_the_sign_in_and_may_refuse_the_user() {
+    for place in [Place::Cookies, Place::Memory, Place::Store] {
+        for refuses in [false, true] {
+            let seen = Arc::default();
+            let doorman = Doorman {
+                refuses,
+                seen: Arc::clone(&seen),
+            };
+            let mounted = Mounted::new(place, |builder| builder.on_sign_in(doorman)).await;
+            let response = mounted.sign_in("/sign-in").await;
+            assert_eq!(seen.lock().unwrap().len(), 1);
+            let is_in = mounted.alice().is_signed_in(mounted.stage.web(0)).await;
+            assert_eq!(is_in, !refuses, "{place:?}");
+            let events = mounted.stage.world.events.all();
+            let count = |is: fn(&Event) -> bool| events.iter().filter(|event| is(event)).count();
+            let signed_in = count(|event| matches!(event, Event::SignedIn { .. }));
+            let refused = count(|event| matches!(event, Event::SignInRefused { .. }));
+            assert_eq!(
+                (signed_in, refused),
+                (usize::from(!refuses), usize::from(refuses))
+            );
+            if refuses {
+                assert_eq!(response.status(), StatusCode::FORBIDDEN);
+                assert!(text(&response).contains("No seat is left &lt;in&gt; your plan."));
+                assert_eq!(count(|event| matches!(event, Event::SignedOut { .. })), 0);
+            } else {
+                assert_eq!(response.headers()[header::LOCATION], "/welcome");
+                let calls = mounted.stage.token_calls();
+                let token = mounted.alice().token(mounted.stage.web(0), &short()).await;
+                token.unwrap();
+                assert_eq!(
+                    mounted.stage.token_calls(),
+                    calls,
+                    "the hook's token was kept"
+                );
+                let out = mounted.alice().visit(Method::POST, "/sign-out");
+                mounted.send(&out).await;
+                let events = mounted.stage.world.events.all();
+                let is_out = |event: &&Event| matches!(event, Event::SignedOut { .. });
+                assert_eq!(events.iter().filter(is_out).count(), 1);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_shows_errors_in_its_own_look() {
+    let mounted = Mounted::new(Place::Memory, |builder| {
+        builder.error_page(|context: &logto_client::web::ErrorContext<'_>| {
+            let page = format!("<h1>Ours</h1><a href=\"{}\">on</a>", context.next);
+            context.wants_page.then(|| Response::new(page.into()))
+        })
+    });
+    let mounted = mounted.await;
+    let failing = async |_: RequestSession| Err(UsageError::NotSignedIn.into());
+    let response = mounted.page("/orders", failing).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let page = "<h1>Ours</h1><a href=\"/sign-in?return_to=%2Forders\">on</a>";
+    assert_eq!(text(&response), page);
+    let parts = script(mounted.alice(), Method::GET, "/orders");
+    let response = mounted.request(&parts, failing).await;
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+    // A callback without a sign-in has nowhere to come back to.
+    let response = mounted
+        .send(&mounted.alice().get("/callback?code=c&state=s"))
+        .await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert!(text(&response).contains("href=\"/sign-in\""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_sign_in_is_a_page_with_a_way_on() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let response = mounted
+        .send(&mounted.alice().get("/sign-in?return_to=/orders"))
+        .await;
+    let logto = &mounted.stage.world.logto;
+    let callback = logto.deny(&location(&response), "access_denied").unwrap();
+    let callback = callback
+        .as_str()
+        .strip_prefix("http://localhost:3000")
+        .unwrap();
+    let response = mounted.send(&mounted.alice().get(callback)).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let page = text(&response);
+    assert!(page.contains("<h1>Access is denied.</h1>"), "{page}");
+    assert!(
+        response
+            .headers()
+            .contains_key(header::CONTENT_SECURITY_POLICY)
+    );
+    let reloaded = mounted.send(&mounted.alice().get(callback)).await;
+    assert_eq!(text(&reloaded), page);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_end_of_a_session_hears_of_it() {
+    for place in [Place::Cookies, Place::Memory, Place::Store] {
+        let mounted = Mounted::new(place, plain).await;
+        mounted.sign_in("/sign-in").await;
+        let request = mounted.begin(mounted.alice().get("/socket").parts());
+        let session = request.session().await.unwrap().expect("signed in");
+        let client = mounted.app.client().clone();
+        let waiting = tokio::spawn(async move { client.until_ended(&session).await });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!waiting.is_finished());
+        let out = mounted.alice().visit(Method::POST, "/sign-out");
+        mounted.send(&out).await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert!(waiting.is_finished(), "{place:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cookies_in_several_headers_are_one_session() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    mounted.sign_in("/sign-in").await;
+    let mut headers = HeaderMap::new();
+    for (name, value) in mounted.alice().cookies() {
+        let cookie = HeaderValue::from_str(&format!("{name}={value}")).unwrap();
+        headers.append(header::COOKIE, cookie);
+    }
+    headers.append(header::COOKIE, HeaderValue::from_static("theme=dark"));
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.headers = headers;
+    assert!(mounted.begin(&parts).claims().await.unwrap().is_some());
+}
