@@ -9,7 +9,7 @@ mod reader;
 mod sign_in;
 mod sign_out;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use logto_core::{
     AccessToken, LogtoConfig, TokenTarget,
