@@ -9,7 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use logto_client::{
-    Error, ReadOnlySession, WritableSession, core::claims::IdTokenClaims, web::RequestSession,
+    Error, ReadOnlySession, WritableSession,
+    core::{api_token::ApiTokenClaims, claims::IdTokenClaims},
+    web::RequestSession,
 };
 
 /// The claims of the signed-in user.
@@ -28,6 +30,11 @@ pub struct ReadOnly(pub ReadOnlySession);
 /// handlers.
 #[derive(Clone, Debug)]
 pub struct Request(pub RequestSession);
+
+/// The claims of the access token of a request to an API, which a [`Guard::token`](crate::Guard::token) has
+/// verified.
+#[derive(Clone, Debug)]
+pub struct Token(pub Arc<ApiTokenClaims>);
 
 /// The response to a request that an extractor refuses.
 #[derive(Debug)]
@@ -63,6 +70,19 @@ impl<S: Sync> FromRequestParts<S> for Request {
             Refused::new((StatusCode::INTERNAL_SERVER_ERROR, problem))
         };
         session.map(Self).ok_or_else(missing)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Token {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let claims = parts.extensions.get::<Arc<ApiTokenClaims>>();
+        let missing = || {
+            let problem = "The route is not behind `Guard::token`.";
+            Refused::new((StatusCode::INTERNAL_SERVER_ERROR, problem))
+        };
+        claims.cloned().map(Self).ok_or_else(missing)
     }
 }
 
@@ -104,6 +124,14 @@ impl Deref for User {
     type Target = IdTokenClaims;
 
     fn deref(&self) -> &IdTokenClaims {
+        &self.0
+    }
+}
+
+impl Deref for Token {
+    type Target = ApiTokenClaims;
+
+    fn deref(&self) -> &ApiTokenClaims {
         &self.0
     }
 }

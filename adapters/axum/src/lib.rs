@@ -9,6 +9,7 @@
 //! | [`ReadOnly`] | the session, to look at | the same |
 //! | `Option` of one of them | `None` | the handler goes on |
 //! | [`Request`] | the session of the request, before it is opened | |
+//! | [`Token`] | the claims of the access token, in an API behind [`Guard::token`] | |
 //!
 //! Errors of the SDK go through `?` in a handler that returns [`Result`]. Nothing has to be called at the end:
 //! the response is finished whatever the handler does.
@@ -51,8 +52,10 @@ use axum::{
 use logto_client::web::LogtoApp;
 use logto_tower::LogtoLayer;
 
-pub use extract::{ReadOnly, Refused, Request, Session, User};
+pub use extract::{ReadOnly, Refused, Request, Session, Token, User};
 pub use failure::{Error, Result};
+/// For groups of routes: `Router::route_layer(Guard::user(Requirement::user().role("staff")))`.
+pub use logto_tower::Guard;
 
 /// Adds Logto to a router.
 pub trait RouterExt: Sized {

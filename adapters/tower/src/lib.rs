@@ -5,8 +5,12 @@
 //! response is finished on the way back: cookies are set, renewed and deleted there, whatever the handler
 //! does.
 //!
+//! [`Guard`] lets only users, or only access tokens, through to a group of routes.
+//!
 //! axum has an adapter of its own, `logto-axum`, which is made of this one. With hyper, or anything else that
 //! takes a `tower` service, use the layer itself and [`session_of`].
+
+mod guard;
 
 use std::{
     future::Future,
@@ -22,6 +26,8 @@ use logto_client::web::{LogtoApp, RequestSession, Route};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
+
+pub use guard::{Guard, Guarded};
 
 /// The session of a request that came through the [`LogtoLayer`]; `None` if it did not.
 pub fn session_of(extensions: &Extensions) -> Option<&RequestSession> {

@@ -157,6 +157,40 @@ impl WritableSession {
         fetched
     }
 
+    /// Calls an API with a token for `target`. If the API refuses the token, `call` is made once more with a new
+    /// one: the user's roles may have changed, or the API's keys.
+    ///
+    /// ```
+    /// # use logto_client::{Error, TokenTarget, WritableSession};
+    /// # struct Response { status: u16 }
+    /// # async fn get(_: &str, _: &str) -> Result<Response, std::io::Error> { Ok(Response { status: 200 }) }
+    /// # async fn orders(session: &WritableSession) -> Result<(), Error> {
+    /// let api = TokenTarget::resource("https://shop.example.com/api");
+    /// let response = session.call_api(
+    ///     &api,
+    ///     async |token| get("/orders", &format!("Bearer {}", token.token.expose())).await,
+    ///     |response| response.as_ref().is_ok_and(|response| response.status == 401),
+    /// );
+    /// let response = response.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`access_token`](Self::access_token).
+    pub async fn call_api<T>(
+        &self,
+        target: &TokenTarget,
+        call: impl AsyncFn(AccessToken) -> T,
+        is_refused: impl Fn(&T) -> bool,
+    ) -> Result<T, Error> {
+        let response = call(self.access_token(target).await?).await;
+        match is_refused(&response) {
+            true => Ok(call(self.refresh_access_token(target).await?).await),
+            false => Ok(response),
+        }
+    }
+
     /// The same session as it is now, to be looked at.
     pub fn read_only(&self) -> ReadOnlySession {
         let provider = &self.inner.provider;

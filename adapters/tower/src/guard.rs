@@ -1,0 +1,127 @@
+//! Guards for groups of routes.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use logto_client::{
+    core::api_token::AccessTokenVerification, resource_server::ResourceServer, web::Requirement,
+};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::session_of;
+
+/// Lets requests through to the routes behind it, or answers them.
+///
+/// - [`Guard::user`], below a [`LogtoLayer`](crate::LogtoLayer): a visitor who is not signed in is sent to the
+///   sign-in and comes back, a script gets 401, and a user who lacks something gets 403.
+/// - [`Guard::token`], for an API: 401 or 403 with `WWW-Authenticate` for a bad access token, and the
+///   claims of a good one, as `Arc<`[`ApiTokenClaims`](logto_client::core::api_token::ApiTokenClaims)`>`, in
+///   the extensions of the request.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    kind: Arc<Kind>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    User(Requirement),
+    Token(ResourceServer, AccessTokenVerification),
+}
+
+impl Guard {
+    /// A guard for pages.
+    pub fn user(requirement: Requirement) -> Self {
+        Self {
+            kind: Arc::new(Kind::User(requirement)),
+        }
+    }
+
+    /// A guard for an API.
+    pub fn token(server: ResourceServer, demands: AccessTokenVerification) -> Self {
+        Self {
+            kind: Arc::new(Kind::Token(server, demands)),
+        }
+    }
+
+    async fn check<Q>(&self, mut request: Request<Q>) -> Result<Request<Q>, Response<Bytes>> {
+        match &*self.kind {
+            Kind::User(requirement) => {
+                let Some(session) = session_of(request.extensions()).cloned() else {
+                    // No setting of a visitor leads here, only a router without the layer.
+                    let mut response = Response::new(Bytes::from_static(
+                        b"A guard for users needs the LogtoLayer around it.",
+                    ));
+                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                    return Err(response);
+                };
+                match session.require_as(requirement).await {
+                    Ok(_) => Ok(request),
+                    Err(response) => Err(*response),
+                }
+            }
+            Kind::Token(server, demands) => {
+                match server.authorize(request.headers(), demands).await {
+                    Ok(claims) => {
+                        request.extensions_mut().insert(claims);
+                        Ok(request)
+                    }
+                    Err(refusal) => Err(refusal.response()),
+                }
+            }
+        }
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded {
+            guard: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// A service behind a [`Guard`].
+#[derive(Clone, Debug)]
+pub struct Guarded<S> {
+    guard: Guard,
+    inner: S,
+}
+
+impl<S, Q, R> Service<Request<Q>> for Guarded<S>
+where
+    S: Service<Request<Q>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
+    Q: Send + 'static,
+{
+    type Response = Response<Either<Full<Bytes>, R>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        // The service that is ready has to be the one that is called.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        let guard = self.guard.clone();
+        Box::pin(async move {
+            match guard.check(request).await {
+                Ok(request) => Ok(inner.call(request).await?.map(Either::Right)),
+                Err(response) => Ok(response.map(|body| Either::Left(Full::new(body)))),
+            }
+        })
+    }
+}
