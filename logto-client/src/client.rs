@@ -17,7 +17,7 @@ use logto_core::{
     refresh::{Demand, Persist, SessionEnd},
 };
 
-use self::{coordinator::Common, newest::load_newest};
+use self::{coordinator::Common, newest::open_newest};
 use crate::{
     clock::Clock,
     context::Context,
@@ -106,6 +106,7 @@ impl LogtoClient {
         LogtoReader::new(self.config().clone(), storage)
             .shared_clock(Arc::clone(self.clock()))
             .with_common(&self.inner.common)
+            .with_refresher(&self.inner.refresher)
     }
 
     /// The storage that the client keeps sessions in.
@@ -126,7 +127,10 @@ impl LogtoClient {
     /// signed in.
     ///
     /// # Errors
-    /// When the storage cannot be asked. That says nothing about who is signed in.
+    /// When the storage cannot be asked. That says nothing about who is signed in. [`Error::Superseded`] for a
+    /// session in cookies that may have ended without this process remembering it (see
+    /// [`LedgerLimits::max_ends`](crate::ledger::LedgerLimits::max_ends)), whose refresh token is not active
+    /// any more: a newer cookie may be on its way. After a minute without one nobody is signed in.
     pub async fn session(&self, handle: &Handle) -> Result<Option<WritableSession>, Error> {
         self.newest_session(std::slice::from_ref(handle)).await
     }
@@ -141,7 +145,7 @@ impl LogtoClient {
         &self,
         handles: &[Handle],
     ) -> Result<Option<WritableSession>, Error> {
-        let Some(mut loaded) = self.open(handles).await? else {
+        let Some(mut loaded) = open_newest(&self.inner.refresher, handles).await? else {
             return Ok(None);
         };
         let presented = loaded.handle.clone();
@@ -174,7 +178,7 @@ impl LogtoClient {
         &self,
         handles: &[Handle],
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let Some(loaded) = self.open(handles).await? else {
+        let Some(loaded) = open_newest(&self.inner.refresher, handles).await? else {
             return Ok(None);
         };
         let provider = &self.inner.provider;
@@ -272,45 +276,11 @@ impl LogtoClient {
     /// does not respond, the session counts as good.
     pub async fn until_ended(&self, session: &WritableSession) {
         while session.ended().is_none() {
-            if let Ok(None) = self.open(&[session.handle()]).await {
+            if let Ok(None) = open_newest(&self.inner.refresher, &[session.handle()]).await {
                 return;
             }
             self.inner.provider.runtime.sleep(END_CHECK_INTERVAL).await;
         }
-    }
-
-    async fn open(&self, handles: &[Handle]) -> Result<Option<LoadedSession>, Error> {
-        let refresher = &self.inner.refresher;
-        let (handle, stored) = loop {
-            let found = load_newest(
-                &*self.inner.storage,
-                handles,
-                self.inner.provider.now(),
-                |handle, session| {
-                    let has_ended = refresher.has_ended(handle, session);
-                    if has_ended {
-                        refresher.note_over(handle, SessionEnd::Removed);
-                    }
-                    has_ended
-                },
-            );
-            let Some((handle, stored)) = found.await? else {
-                refresher.note_lifetime_reached(handles).await;
-                return Ok(None);
-            };
-            // What has ended elsewhere is known here from now on, so that the next turn finds another one.
-            if !refresher.learn_of_end(&stored.session).await {
-                break (handle, stored);
-            }
-        };
-        let mut session = Arc::new(stored.session);
-        let needs_write_back = refresher.catch_up(&mut session);
-        Ok(Some(LoadedSession {
-            handle,
-            session,
-            version: stored.version,
-            needs_write_back,
-        }))
     }
 
     /// Why the session of this handle is over, if that was found just now.

@@ -86,6 +86,16 @@ pub enum Event {
     /// after a restart, and in other processes, the user is signed in again. Share a ledger, or keep sessions
     /// in a store on the server.
     LogoutNotShared,
+    /// A session in cookies was opened although this process may have forgotten that it has ended, as more
+    /// sessions ended than it can remember, and the provider did not say whether it goes on. The question is
+    /// repeated after a minute; where this application may not ask, after a day. Raise
+    /// [`LedgerLimits::max_ends`](crate::ledger::LedgerLimits::max_ends), or share a ledger.
+    SessionNotConfirmed {
+        /// The session.
+        session: SessionId,
+        /// Why there was no answer, as text.
+        reason: String,
+    },
     /// A request was answered with an error. The visitor received a fixed sentence; the details are here.
     RequestFailed {
         /// The stable code, as [`Error::code`](crate::Error::code) gives it.
@@ -203,6 +213,9 @@ impl Observer for DefaultObserver {
             }
             Event::LogoutNotShared => {
                 tracing::warn!(target: "logto", "a back-channel logout is known to this process alone");
+            }
+            Event::SessionNotConfirmed { reason, .. } => {
+                tracing::warn!(target: "logto", reason, "session opened; whether it has ended is unknown");
             }
             Event::NotRemoved { reason } => {
                 tracing::error!(target: "logto", reason, "signed-out session not removed");

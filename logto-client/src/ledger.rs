@@ -18,8 +18,9 @@ use crate::ttl_map::TtlMap;
 
 const DEFAULT_CAPACITY: usize = 10_000;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const DEFAULT_MAX_ENDS: usize = 100_000;
 
-/// How many spent refresh tokens are remembered, and for how long. Any values work.
+/// How many spent refresh tokens and ends of sessions are remembered, and for how long. Any values work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LedgerLimits {
@@ -28,6 +29,14 @@ pub struct LedgerLimits {
     pub capacity: usize,
     /// How long an entry is kept after its last change. Default: one day.
     pub lifetime: Duration,
+    /// The most ends of sessions in memory: one for each session that was signed out here, and one for each user
+    /// and session at Logto of which a back-channel logout or a webhook told. Each takes some 200 bytes, for
+    /// as long as a cookie can live. Default: 100,000.
+    ///
+    /// Beyond that the oldest are forgotten. Sessions in cookies that began until then may have ended, so each
+    /// process asks Logto once about each of them, by introspection, before it opens it; see
+    /// [`Event::SessionNotConfirmed`](crate::event::Event::SessionNotConfirmed).
+    pub max_ends: usize,
 }
 
 impl Default for LedgerLimits {
@@ -35,6 +44,7 @@ impl Default for LedgerLimits {
         Self {
             capacity: DEFAULT_CAPACITY,
             lifetime: DEFAULT_LIFETIME,
+            max_ends: DEFAULT_MAX_ENDS,
         }
     }
 }

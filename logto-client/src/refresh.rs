@@ -5,6 +5,7 @@
 //! refresh, and a session has one at a time.
 
 mod driver;
+mod ends;
 mod memory;
 mod removal;
 
@@ -19,7 +20,7 @@ use logto_core::{
     error::Endpoint,
     refresh::{
         Amend, Demand, EndSession, Ending, Persist, Refresh, RefreshError, RefreshJob,
-        SUPERSEDED_FOR, SessionEnd,
+        SUPERSEDED_FOR,
     },
     session::SessionId,
 };
@@ -32,15 +33,12 @@ use crate::{
     http::TransportError,
     ledger::{self, Ended, Fingerprint, SharedLedger},
     provider::{Provider, WaitingBudget},
-    storage::{Handle, Logout, SessionStorage, StorageError, Stored, Version},
+    storage::{Handle, Logout, SessionStorage, Stored, Version},
 };
 
 /// How long a sign-out waits for a refresh in flight, to revoke its new refresh token. A refresh that takes
 /// longer revokes it itself.
 const ENDING_WAIT: Duration = Duration::from_secs(2);
-
-/// How long it is known that a handle is over: as long as its response may take to set its cookies.
-const OVER_FOR: Duration = Duration::from_secs(60);
 
 /// A session as it was read from the storage, and what the ledger knew beyond that.
 #[derive(Clone, Debug)]
@@ -97,7 +95,7 @@ impl Refresher {
         is_single_process: bool,
     ) -> Self {
         memory.started(provider.moment());
-        memory.remember_ends_for(storage.longest_lifetime());
+        memory.ends.remember_for(storage.longest_lifetime());
         Self {
             provider,
             storage,
@@ -112,76 +110,17 @@ impl Refresher {
         &self.memory
     }
 
-    /// Whether a session, or the handle that found it, has ended, as far as this process knows.
-    pub(crate) fn has_ended(&self, handle: &Handle, session: &Session) -> bool {
-        self.memory.has_ended(handle, session, self.provider.now())
+    pub(crate) fn storage(&self) -> &dyn SessionStorage {
+        &*self.storage
     }
 
-    /// Notes that a handle finds a session that is over, for whoever can take it from the browser.
-    pub(crate) fn note_over(&self, handle: &Handle, end: SessionEnd) {
-        let now = self.monotonic();
-        self.memory.note_over(handle, end, now.plus(OVER_FOR), now);
-    }
-
-    /// Notes which of these handles find no session any more because it has reached its longest lifetime. A
-    /// storage that does not answer is not asked again: only the reason is missing then.
-    pub(crate) async fn note_lifetime_reached(&self, handles: &[Handle]) {
-        let now = self.provider.now();
-        for handle in handles {
-            if let Ok(Some(session)) = self.storage.lifetime_reached(handle, now).await {
-                self.mark_ended(&session, SessionEnd::LifetimeReached);
-                self.note_over(handle, SessionEnd::LifetimeReached);
-            }
-        }
-    }
-
-    /// Why the session of this handle is over, if that was found just now.
-    pub(crate) fn end_of(&self, handle: &Handle) -> Option<SessionEnd> {
-        self.memory.end_of(handle, self.monotonic())
-    }
-
-    /// Learns from other processes whether a session in cookies has ended, unless they were asked just now.
-    /// A store on the server tells by itself. A ledger that does not answer is asked again later.
-    pub(crate) async fn learn_of_end(&self, session: &Session) -> bool {
-        let Some(shared) = &self.shared_ledger else {
-            return false;
-        };
-        let now = self.monotonic();
-        let until = now.plus(self.ends_known_within);
-        if self.storage.is_authoritative() || !self.memory.asks_about(session.id(), until, now) {
-            return false;
-        }
-        let has_ended = shared.has_ended(session).await.unwrap_or(false);
-        if has_ended {
-            self.memory.mark_ended(session.id(), self.provider.now());
-        }
-        has_ended
-    }
-
-    /// Tells other processes of an end, where sessions are in cookies.
-    async fn tell_of_end(&self, ended: &Ended, at: UnixTime) -> Result<(), StorageError> {
-        match &self.shared_ledger {
-            Some(shared) if !self.storage.is_authoritative() => {
-                let ttl = self.storage.longest_lifetime();
-                shared.record_end(ended, at, ttl).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether an end that this process hears of is known after a restart, and to other processes.
-    pub(crate) fn remembers_ends(&self) -> bool {
-        self.storage.is_authoritative() || self.shared_ledger.is_some()
+    pub(crate) fn now(&self) -> UnixTime {
+        self.provider.now()
     }
 
     /// Time that does not jump.
     fn monotonic(&self) -> UnixTime {
         UnixTime::from_secs(0).plus(self.provider.moment().monotonic)
-    }
-
-    /// Whether a session has ended, as far as this process knows.
-    pub(crate) fn session_has_ended(&self, session: &Session) -> bool {
-        self.memory.session_has_ended(session, self.provider.now())
     }
 
     /// Whether a session can be written without the browser.
@@ -359,13 +298,14 @@ impl Refresher {
 
     async fn end_now(self: &Arc<Self>, loaded: LoadedSession, ending: Ending) -> Result<(), Error> {
         let id = loaded.session.id();
-        self.memory.mark_ended(id, self.provider.now());
+        self.memory.ends.mark(&loaded.session, self.provider.now());
         let turn = self.memory.sessions.lock(id.clone()).boxed();
         let turn = select(turn, self.provider.runtime.sleep(ENDING_WAIT)).await;
         // What a refresh brings that is overtaken is revoked, and the session that replaces this one may have
         // the same grant.
         if let (Either::Right(_), true) = (&turn, ending != Ending::Replacement) {
-            self.memory.overtake(id, self.provider.now());
+            let now = self.provider.now();
+            self.memory.ends.overtake(&loaded.session, now);
         }
         let driver = Driver::new(self, &loaded);
         let session = Arc::clone(&loaded.session);
@@ -384,7 +324,7 @@ impl Refresher {
     /// Ends all sessions that `logout` names, and says how many the storage knew. To do it again changes
     /// nothing.
     pub(crate) async fn log_out(&self, logout: &Logout) -> Result<Option<u64>, Error> {
-        self.memory.log_out(logout, self.provider.now());
+        self.memory.ends.mark_owners(logout, self.provider.now());
         for ended in Ended::by(logout) {
             self.tell_of_end(&ended, logout.at).await?;
         }
@@ -398,15 +338,6 @@ impl Refresher {
             is_first &= shared.is_first_use(name, ttl).await;
         }
         Ok(is_first)
-    }
-
-    fn mark_ended(&self, session: &SessionId, reason: SessionEnd) {
-        if self.memory.mark_ended(session, self.provider.now()) {
-            self.provider.observer.on_event(&Event::SessionEnded {
-                session: session.clone(),
-                reason,
-            });
-        }
     }
 
     /// Revokes a refresh token. A failure does no harm: the token expires.

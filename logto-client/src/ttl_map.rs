@@ -49,11 +49,24 @@ impl<K: Clone + Eq + Hash, V> TtlMap<K, V> {
 
     /// Remembers `value` under `key` until then, and says whether the key is news at `now`.
     pub(crate) fn insert(&self, key: K, value: V, until: UnixTime, now: UnixTime) -> bool {
+        self.insert_evicting(key, value, until, now, drop)
+    }
+
+    /// As [`insert`](Self::insert), and hands over each value that has to go before its time. Nobody finds one
+    /// gone before it is handed over.
+    pub(crate) fn insert_evicting(
+        &self,
+        key: K,
+        value: V,
+        until: UnixTime,
+        now: UnixTime,
+        evicted: impl FnMut(V),
+    ) -> bool {
         let mut entries = lock(&self.entries);
         entries.remove_expired(now);
         let is_news = entries.remove(&key).is_none();
         entries.add(key, value, until);
-        entries.shrink_to(self.capacity);
+        entries.shrink_to(self.capacity, evicted);
         is_news
     }
 
@@ -63,12 +76,26 @@ impl<K: Clone + Eq + Hash, V> TtlMap<K, V> {
     where
         V: Default,
     {
+        self.update_evicting(key, until, now, change, drop);
+    }
+
+    /// As [`update`](Self::update), and hands over what [`insert_evicting`](Self::insert_evicting) does.
+    pub(crate) fn update_evicting(
+        &self,
+        key: K,
+        until: UnixTime,
+        now: UnixTime,
+        change: impl FnOnce(&mut V),
+        evicted: impl FnMut(V),
+    ) where
+        V: Default,
+    {
         let mut entries = lock(&self.entries);
         entries.remove_expired(now);
         let mut value = entries.remove(&key).unwrap_or_default();
         change(&mut value);
         entries.add(key, value, until);
-        entries.shrink_to(self.capacity);
+        entries.shrink_to(self.capacity, evicted);
     }
 
     /// Changes the value of `key`, if there is one, for the rest of its time.
@@ -122,12 +149,14 @@ impl<K: Clone + Eq + Hash, V> Entries<K, V> {
         }
     }
 
-    fn shrink_to(&mut self, capacity: usize) {
+    fn shrink_to(&mut self, capacity: usize, mut evicted: impl FnMut(V)) {
         while self.by_key.len() > capacity {
             let Some((_, key)) = self.by_end.pop_first() else {
                 break;
             };
-            self.by_key.remove(&key);
+            if let Some(entry) = self.by_key.remove(&key) {
+                evicted(entry.value);
+            }
         }
     }
 }
@@ -182,6 +211,20 @@ mod tests {
         map.insert("short", (), at(10), at(0));
         map.insert("new", (), at(1_000), at(20));
         assert!(map.get(&"long", at(20)).is_some() && map.get(&"new", at(20)).is_some());
+    }
+
+    #[test]
+    fn w6_what_goes_before_its_time_is_handed_over_and_what_has_expired_is_not() {
+        let map = TtlMap::new(2);
+        let mut gone = Vec::new();
+        for (key, until, now) in [("a", 10, 0), ("b", 40, 0), ("c", 30, 20), ("d", 50, 20)] {
+            map.insert_evicting(key, key, at(until), at(now), |value| gone.push(value));
+        }
+        assert_eq!(gone, ["c"], "`a` had expired");
+        map.update_evicting("e", at(60), at(20), |_| {}, |value| gone.push(value));
+        assert_eq!(gone, ["c", "b"]);
+        TtlMap::new(0).insert_evicting("f", "f", at(60), at(20), |value| gone.push(value));
+        assert_eq!(gone, ["c", "b", "f"], "not even itself is kept");
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! A [`SessionJob`] is a value. [`poll`](SessionJob::poll) names the next [`Action`],
 //! [`handle`](SessionJob::handle) takes the [`Event`] that answers it; time is an argument. The caller
-//! performs the actions, with or without async, and decides nothing. There are three jobs:
+//! performs the actions, with or without async, and decides nothing. There are four jobs:
 //!
 //! - [`Refresh`] obtains an access token, and spends the refresh token if that is necessary;
 //! - [`EndSession`] removes a session and revokes its newest refresh token;
-//! - [`Amend`] writes a small change that spends nothing.
+//! - [`Amend`] writes a small change that spends nothing;
+//! - [`ConfirmSession`] asks whether a session has ended, and spends nothing either.
 //!
 //! # What makes it hard
 //!
@@ -113,6 +114,7 @@
 mod amend;
 mod attempts;
 mod catch_up;
+mod confirm;
 mod cooldown;
 mod ending;
 mod id_token_check;
@@ -128,6 +130,7 @@ mod token_status;
 
 pub use self::{
     amend::Amend,
+    confirm::{ConfirmSession, Confirmation},
     cooldown::{Admission, Cooldown, MAX_COOLDOWN},
     ending::{EndSession, Ending},
     id_token_check::IdTokenCheck,

@@ -1,8 +1,48 @@
 //! The newest of the sessions that a browser presents.
 
-use logto_core::{Session, UnixTime};
+use std::sync::Arc;
 
-use crate::storage::{Handle, SessionReader, StorageError, Stored};
+use logto_core::{Session, UnixTime, refresh::SessionEnd};
+
+use crate::{
+    error::Error,
+    refresh::{LoadedSession, Refresher},
+    storage::{Handle, SessionReader, StorageError, Stored},
+};
+
+/// Opens the newest session that has not ended, as new as this process knows it, and notes which handles find
+/// sessions that are over.
+pub(super) async fn open_newest(
+    refresher: &Arc<Refresher>,
+    handles: &[Handle],
+) -> Result<Option<LoadedSession>, Error> {
+    let mut handles = handles.to_vec();
+    loop {
+        let found = load_newest(
+            refresher.storage(),
+            &handles,
+            refresher.now(),
+            |handle, session| {
+                let has_ended = refresher.has_ended(handle, session);
+                if has_ended {
+                    refresher.note_over(handle, SessionEnd::Removed);
+                }
+                has_ended
+            },
+        );
+        let Some((handle, stored)) = found.await? else {
+            refresher.note_lifetime_reached(&handles).await;
+            return Ok(None);
+        };
+        let mut loaded = LoadedSession::new(handle, stored);
+        loaded.needs_write_back = refresher.catch_up(&mut loaded.session);
+        let Some(end) = refresher.learn_of_end(&loaded).await? else {
+            return Ok(Some(loaded));
+        };
+        refresher.note_over(&loaded.handle, end);
+        handles.retain(|handle| *handle != loaded.handle);
+    }
+}
 
 /// Loads the session of each handle and takes the newest that is not over. A later sign-in is newer, and
 /// of one session the later write.

@@ -6,13 +6,13 @@ use logto_core::LogtoConfig;
 
 use super::{
     coordinator::{Common, Coordinator},
-    newest::load_newest,
+    newest::{load_newest, open_newest},
 };
 use crate::{
     clock::{Clock, SystemClock},
     context::BuildError,
     error::Error,
-    refresh::LoadedSession,
+    refresh::{LoadedSession, Refresher},
     session::ReadOnlySession,
     storage::{Handle, SessionReader},
 };
@@ -20,9 +20,10 @@ use crate::{
 /// Reads sessions with nothing but the reading half of a storage: for a part of a program that must not
 /// change any.
 ///
-/// [`LogtoClient::reader`](super::LogtoClient::reader) gives one that knows what its client knows: which
-/// sessions have ended here, and the results of this process's refreshes. A reader that is created on its own
-/// can share that knowledge through [`coordinator`](Self::coordinator).
+/// [`LogtoClient::reader`](super::LogtoClient::reader) gives one that knows what its client knows, and asks
+/// where that one asks: which sessions have ended, and the results of this process's refreshes. A reader that
+/// is created on its own can share the knowledge of the process through [`coordinator`](Self::coordinator). It
+/// asks nobody about ends that other processes know of, or that this one had to forget.
 ///
 /// Without either it knows only what the storage returns. With sessions in cookies, a copy of a cookie then
 /// opens until it expires, even after a sign-out or a back-channel logout, and a refreshed session shows its
@@ -34,6 +35,8 @@ pub struct LogtoReader {
     storage: Arc<dyn SessionReader>,
     clock: Arc<dyn Clock>,
     common: Option<Arc<Common>>,
+    /// Of the client that made this reader.
+    refresher: Option<Arc<Refresher>>,
 }
 
 impl LogtoReader {
@@ -44,6 +47,7 @@ impl LogtoReader {
             storage: Arc::new(storage),
             clock: Arc::new(SystemClock::default()),
             common: None,
+            refresher: None,
         }
     }
 
@@ -72,10 +76,16 @@ impl LogtoReader {
         self
     }
 
+    pub(super) fn with_refresher(mut self, refresher: &Arc<Refresher>) -> Self {
+        self.refresher = Some(Arc::clone(refresher));
+        self
+    }
+
     /// The session of a handle; `None` when nobody is signed in.
     ///
     /// # Errors
-    /// When the storage cannot be asked.
+    /// When the storage cannot be asked. A reader of a client returns the errors of
+    /// [`LogtoClient::session`](super::LogtoClient::session).
     pub async fn session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
         self.newest_session(std::slice::from_ref(handle)).await
     }
@@ -89,17 +99,28 @@ impl LogtoReader {
         &self,
         handles: &[Handle],
     ) -> Result<Option<ReadOnlySession>, Error> {
+        let loaded = match &self.refresher {
+            Some(refresher) => open_newest(refresher, handles).await?,
+            None => self.load_newest(handles).await?,
+        };
+        Ok(loaded.map(|loaded| {
+            ReadOnlySession::new(loaded, self.config.clone(), Arc::clone(&self.clock))
+        }))
+    }
+
+    /// Without a client nobody can be asked: what the processes know has to do.
+    async fn load_newest(&self, handles: &[Handle]) -> Result<Option<LoadedSession>, Error> {
         let now = self.clock.now();
         let memory = self.common.as_ref().map(|common| &common.memory);
         let found = load_newest(&*self.storage, handles, now, |handle, session| {
-            memory.is_some_and(|memory| memory.has_ended(handle, session, now))
+            memory.is_some_and(|memory| memory.ends.include(handle, session, now))
         });
         Ok(found.await?.map(|(handle, stored)| {
             let mut loaded = LoadedSession::new(handle, stored);
             if let Some(memory) = memory {
                 memory.ledger.catch_up(&mut loaded.session, now);
             }
-            ReadOnlySession::new(loaded, self.config.clone(), Arc::clone(&self.clock))
+            loaded
         }))
     }
 }

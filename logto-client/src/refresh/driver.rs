@@ -183,7 +183,7 @@ impl<'a> Driver<'a> {
                 let key = (self.subject.id().clone(), target);
                 memory.refusals.insert(key, error, now.plus(lifetime), now);
             }
-            Action::MarkEnded(end) => refresher.mark_ended(self.subject.id(), end),
+            Action::MarkEnded(end) => refresher.mark_ended(&self.subject, end),
             Action::Tell(notice) => self.tell(notice),
             // Every other action has an answer, and is performed above.
             _ => {}

@@ -25,7 +25,7 @@ impl Refresher {
     /// soon as the storage responds, the session is removed and its refresh token revoked.
     pub(crate) fn end_unread(self: &Arc<Self>, handle: &Handle, error: &StorageError) {
         // A user who clicks again starts no second task.
-        if self.memory.mark_handle_ended(handle, self.provider.now()) {
+        if self.memory.ends.mark_handle(handle, self.provider.now()) {
             self.spawn_removal(handle.clone(), false, error);
         }
     }
@@ -57,7 +57,7 @@ impl Refresher {
                     return;
                 };
                 let LoadedSession { mut session, .. } = LoadedSession::new(handle.clone(), stored);
-                self.memory.mark_ended(session.id(), now);
+                self.memory.ends.mark(&session, now);
                 self.catch_up(&mut session);
                 if let Some(refresh_token) = session.refresh_token().cloned() {
                     self.provider

@@ -8,6 +8,11 @@
 
 use std::time::Duration;
 
+use crate::{secret::Secret, session::Session, time::UnixTime, tokens::TokenTarget};
+
+/// An access token that expires within this time proves nothing by being inactive: the clocks may differ.
+const WITNESS_MARGIN: Duration = Duration::from_secs(60);
+
 /// For how long a refresh token may be spent after it came from the provider, or after an introspection that
 /// found it active. Another process may replace it right after that, or just before the introspection: Logto
 /// reports a token as active for as long as it tolerates its use. That is three seconds, of which one remains
@@ -66,6 +71,14 @@ impl TokenStatus {
             None => Spend::AskFirst,
         }
     }
+}
+
+/// The opaque access token of a session, which tells why a refresh token is not active: it ends with the
+/// grant and is never revoked alone, so if it is active, the refresh token was replaced.
+pub(super) fn witness(session: &Session, now: UnixTime) -> Option<Secret> {
+    let token = session.access_tokens().get(&TokenTarget::user_info())?;
+    let is_usable = token.is_usable(now, WITNESS_MARGIN);
+    is_usable.then(|| token.token.clone())
 }
 
 #[cfg(test)]

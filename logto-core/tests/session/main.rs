@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod confirm;
 mod recorded_refresh;
 mod refresh;
 mod refresh_races;

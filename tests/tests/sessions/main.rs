@@ -3,6 +3,7 @@
 
 mod browser;
 mod cancellation;
+mod forgotten_ends;
 mod lifecycle;
 mod model;
 mod model_cookies;

@@ -47,7 +47,7 @@ impl Driver<'_> {
         let refusal = |target| memory.refusals.get(&(id.clone(), target), now);
         let mut knowledge = Knowledge {
             deltas: memory.ledger.successors(&refresh_token, now),
-            has_ended: memory.session_has_ended(&self.subject, now),
+            has_ended: memory.ends.include_session(&self.subject, now),
             status: memory
                 .statuses
                 .get(&ledger::fingerprint(&refresh_token), now),
@@ -84,7 +84,9 @@ impl Driver<'_> {
             }
         }
         Event::Recorded {
-            has_ended: memory.overtakes(&self.subject, provider.now()),
+            has_ended: memory
+                .ends
+                .overtake_refresh_of(&self.subject, provider.now()),
             is_shared,
         }
     }

@@ -8,16 +8,14 @@ use super::{
         TokenStatus,
         lease::{HeldLease, MAX_WAIT, POLL_INTERVAL},
         state::{Purpose, State},
+        token_status::witness,
     },
     Refresh,
 };
-use crate::tokens::TokenTarget;
 
 /// How often the provider is asked before one request. An answer that arrives too late to be valid is
 /// requested again.
 const MAX_QUESTIONS: u32 = 3;
-/// An access token that expires within this time proves nothing by being inactive: the clocks may differ.
-const WITNESS_MARGIN: Duration = Duration::from_secs(60);
 
 impl<F: Clone> Refresh<F> {
     pub(super) fn take_lease(&mut self, now: Moment) -> State<F> {
@@ -126,17 +124,10 @@ impl<F: Clone> Refresh<F> {
         self.take_lease(now)
     }
 
-    /// The refresh token is not active. An opaque access token of the same grant tells the two causes apart:
-    /// if it is active, the refresh token was replaced and the session continues elsewhere; if not, the grant
-    /// has ended. It ends with the grant, and is never revoked alone.
+    /// The refresh token is not active: it was replaced and the session continues elsewhere, or the grant has
+    /// ended.
     pub(super) fn ask_witness(&mut self, now: Moment) -> State<F> {
-        let witness = self
-            .session
-            .access_tokens()
-            .get(&TokenTarget::user_info())
-            .filter(|token| token.is_usable(now.wall, WITNESS_MARGIN))
-            .map(|token| token.token.clone());
-        match witness {
+        match witness(&self.session, now.wall) {
             Some(token) => {
                 self.perform(Action::Ask { token });
                 State::Witnessing
