@@ -12,6 +12,7 @@ use logto_client::{
     BuildError, Context, LogtoClient, LogtoClientBuilder,
     entropy::{Entropy, EntropyError, OsEntropy},
     http::TransportError,
+    key_value::KeyValueStore,
     seal::{KeyRing, SealKey, WeakSecret},
     storage::{SessionStorage, StorageError},
     web::{
@@ -20,11 +21,10 @@ use logto_client::{
     },
 };
 use logto_core::{
-    LogtoConfig,
     config::LogtoConfigBuilder,
     error::{ConfigError, ConfigProblem},
 };
-use logto_storage::{CookieStorage, MemoryStorage};
+use logto_storage::{CookieStorage, ExternalStorage, MemoryStorage};
 
 const BASE_URL: &str = "LOGTO_BASE_URL";
 const COOKIE_KEY: &str = "LOGTO_COOKIE_KEY";
@@ -34,7 +34,7 @@ const SESSION_URL: &str = "LOGTO_SESSION_URL";
 ///
 /// Sessions live
 ///
-/// - where [`storage`](Self::storage) says; otherwise
+/// - where [`storage`](Self::storage) or [`store`](Self::store) says; otherwise
 /// - in the store at the [session URL](Self::session_url), if there is one; otherwise
 /// - in encrypted cookies, if there is a [cookie key](Self::cookie_key); otherwise
 /// - in memory, and end with the process.
@@ -54,6 +54,7 @@ pub struct LogtoBuilder {
     config: Result<LogtoConfigBuilder, ConfigError>,
     keys: Keys,
     session_url: Option<String>,
+    store: Option<Arc<dyn KeyValueStore>>,
     storage: Option<Arc<dyn SessionStorage>>,
     context: Option<Context>,
     cookies: Change<CookieOptions>,
@@ -76,6 +77,7 @@ impl LogtoBuilder {
             config,
             keys: Keys::Random,
             session_url: None,
+            store: None,
             storage: None,
             context: None,
             cookies: Box::new(|cookies| cookies),
@@ -125,7 +127,14 @@ impl LogtoBuilder {
         self
     }
 
-    /// Keeps sessions in a storage of the application's own.
+    /// Keeps sessions in a store of the application's own, sealed. It needs a [cookie key](Self::cookie_key), like
+    /// every store.
+    pub fn store(mut self, store: impl KeyValueStore + 'static) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Keeps sessions in a storage of the application's own, which also decides how they are written.
     pub fn storage(mut self, storage: impl SessionStorage + 'static) -> Self {
         self.storage = Some(Arc::new(storage));
         self
@@ -178,10 +187,16 @@ impl LogtoBuilder {
         let cookies = (self.cookies)(CookieOptions::new(base_url, config.app_id())).build()?;
         let is_given = !matches!(self.keys, Keys::Random);
         let keys = self.keys.open()?;
-        let storage = match (self.storage, &self.session_url) {
+        let store = match (&self.storage, self.store, &self.session_url) {
+            (None, Some(store), _) => Some(store),
+            (None, None, Some(_)) if !is_given => return Err(StartError::NoCookieKey),
+            (None, None, Some(url)) => Some(open_store(url).await?),
+            _ => None,
+        };
+        let storage: Arc<dyn SessionStorage> = match (self.storage, store) {
             (Some(storage), _) => storage,
             (None, Some(_)) if !is_given => return Err(StartError::NoCookieKey),
-            (None, Some(url)) => open_store(url, &keys, &config).await?,
+            (None, Some(store)) => Arc::new(ExternalStorage::new(store, keys.clone(), &config)),
             (None, None) if is_given => {
                 Arc::new(CookieStorage::new(keys.clone(), &config, &cookies))
             }
@@ -234,29 +249,15 @@ fn default_context() -> Result<Context, StartError> {
     Err(StartError::NoHttpClient)
 }
 
-#[cfg_attr(
-    not(any(feature = "redis", feature = "postgres", feature = "sqlite")),
-    expect(unused_variables, reason = "no store is built in")
-)]
-async fn open_store(
-    url: &str,
-    keys: &KeyRing,
-    config: &LogtoConfig,
-) -> Result<Arc<dyn SessionStorage>, StartError> {
-    #[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
-    use logto_storage::ExternalStorage;
-
+async fn open_store(url: &str) -> Result<Arc<dyn KeyValueStore>, StartError> {
     match url.split(':').next().unwrap_or_default() {
         #[cfg(feature = "redis")]
-        "redis" | "rediss" => {
-            let store = logto_storage::RedisStore::connect(url).await?;
-            Ok(Arc::new(ExternalStorage::new(store, keys.clone(), config)))
-        }
+        "redis" | "rediss" => Ok(Arc::new(logto_storage::RedisStore::connect(url).await?)),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => {
             let store = logto_storage::PostgresStore::connect(url).await?;
             store.migrate().await?;
-            Ok(Arc::new(ExternalStorage::new(store, keys.clone(), config)))
+            Ok(Arc::new(store))
         }
         #[cfg(feature = "sqlite")]
         "sqlite" => {
@@ -264,14 +265,15 @@ async fn open_store(
             let path = path.strip_prefix("//").unwrap_or(path);
             let store = logto_storage::SqliteStore::open(path).await?;
             store.migrate().await?;
-            Ok(Arc::new(ExternalStorage::new(store, keys.clone(), config)))
+            Ok(Arc::new(store))
         }
-        scheme => Err(match scheme {
-            "redis" | "rediss" => StartError::StoreNotBuiltIn("redis"),
-            "postgres" | "postgresql" => StartError::StoreNotBuiltIn("postgres"),
-            "sqlite" => StartError::StoreNotBuiltIn("sqlite"),
-            _ => StartError::UnknownStore,
-        }),
+        #[cfg(not(feature = "redis"))]
+        "redis" | "rediss" => Err(StartError::StoreNotBuiltIn("redis")),
+        #[cfg(not(feature = "postgres"))]
+        "postgres" | "postgresql" => Err(StartError::StoreNotBuiltIn("postgres")),
+        #[cfg(not(feature = "sqlite"))]
+        "sqlite" => Err(StartError::StoreNotBuiltIn("sqlite")),
+        _ => Err(StartError::UnknownStore),
     }
 }
 

@@ -156,6 +156,9 @@ impl LogtoApp {
         parts: &Parts,
         mut sign_in: SignIn,
     ) -> Response<Bytes> {
+        if let Some(response) = request.at_base_url() {
+            return response;
+        }
         let query = parts.uri.query().unwrap_or_default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             sign_in = match name.as_ref() {

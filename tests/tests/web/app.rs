@@ -587,3 +587,65 @@ async fn cookies_in_several_headers_are_one_session() {
     parts.headers = headers;
     assert!(mounted.begin(&parts).claims().await.unwrap().is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_of_127_0_0_1_is_led_to_the_base_url_before_it_signs_in() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    for (host, leads_to) in [
+        (
+            "127.0.0.1:3000",
+            Some("http://localhost:3000/sign-in?return_to=/orders"),
+        ),
+        (
+            "[::1]:3000",
+            Some("http://localhost:3000/sign-in?return_to=/orders"),
+        ),
+        ("localhost:3000", None),
+        // Anybody can send any host; only this machine's names count.
+        ("evil.example", None),
+        ("127.0.0.1.evil.example", None),
+        ("not a host", None),
+    ] {
+        let mut parts = mounted
+            .alice()
+            .get("/sign-in?return_to=/orders")
+            .parts()
+            .clone();
+        parts
+            .headers
+            .insert(header::HOST, HeaderValue::from_static(host));
+        let response = mounted
+            .app
+            .answer(Route::SignIn, &parts, &Bytes::new())
+            .await;
+        let location = response.headers()[header::LOCATION].to_str().unwrap();
+        match leads_to {
+            Some(url) => assert_eq!(location, url, "{host}"),
+            None => assert!(
+                location.starts_with(mounted.stage.world.logto.endpoint()),
+                "{host}"
+            ),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_developer_is_told_what_to_change_and_a_visitor_is_not() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    for (host, is_told) in [("localhost:3000", true), ("shop.example.com", false)] {
+        let mut parts = mounted
+            .alice()
+            .get("/callback?code=c&state=s")
+            .parts()
+            .clone();
+        parts
+            .headers
+            .insert(header::HOST, HeaderValue::from_static(host));
+        let response = mounted
+            .app
+            .answer(Route::Callback, &parts, &Bytes::new())
+            .await;
+        let says = text(&response).contains("For the developer:");
+        assert_eq!(says, is_told, "{host}");
+    }
+}

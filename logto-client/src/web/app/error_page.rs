@@ -20,6 +20,9 @@ pub struct ErrorContext<'a> {
     pub error: &'a Error,
     /// Whether a person waits for a page; otherwise a script, or another server, waits for JSON.
     pub wants_page: bool,
+    /// Whether the browser and the application are on one machine: in development. The default page then says
+    /// what to change.
+    pub is_local: bool,
     /// Where a link should lead from here: to the sign-in, to the same page again, or to the start page.
     pub next: &'a str,
 }
@@ -68,10 +71,14 @@ pub(super) fn default_page(context: &ErrorContext<'_>) -> Response<Bytes> {
         Error::SignInRefused(refused) => escape(&refused.reason),
         error => public_description(error).into(),
     };
+    let hint = match context.is_local.then(|| hint(context.error)).flatten() {
+        Some(hint) => format!("<p>For the developer: {hint}</p>\n"),
+        None => String::new(),
+    };
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{sentence}</title>\n\
-         <h1>{sentence}</h1>\n<p><a href=\"{}\">{label}</a></p>\n",
+         <h1>{sentence}</h1>\n{hint}<p><a href=\"{}\">{label}</a></p>\n",
         escape(context.next)
     );
     let mut response = Response::new(Bytes::from(page));
@@ -88,6 +95,35 @@ pub(super) fn default_page(context: &ErrorContext<'_>) -> Response<Bytes> {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// What a developer has to change. It never shows a value of the configuration.
+fn hint(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Transport { .. } => {
+            return Some("Logto cannot be reached. Is LOGTO_ENDPOINT right, and does it run?");
+        }
+        Error::Storage(_) => {
+            return Some("The storage of the sessions does not work. The log says why.");
+        }
+        _ => {}
+    }
+    match error.code() {
+        "invalid_client" => Some(
+            "Logto refuses the application. Compare LOGTO_APP_ID and LOGTO_APP_SECRET with the Console.",
+        ),
+        "sign_in_session_not_found" => Some(
+            "The browser did not send the cookie of the sign-in. Open the application at LOGTO_BASE_URL, with the same scheme and host.",
+        ),
+        "invalid_target" | "resource_not_requested" => Some(
+            "Register the API resource in the Console, and name its indicator in LOGTO_RESOURCES.",
+        ),
+        "invalid_scope" => Some(
+            "Logto does not know a scope of LOGTO_SCOPES, or the user's roles do not grant it.",
+        ),
+        _ if error.advice() == Advice::FixConfiguration => Some("The log says what to change."),
+        _ => None,
+    }
 }
 
 /// Gives a page the status and the headers that every answer to this error has.
@@ -130,6 +166,7 @@ mod tests {
         let context = ErrorContext {
             error,
             wants_page: true,
+            is_local: false,
             next,
         };
         let response = complete(error, default_page(&context));

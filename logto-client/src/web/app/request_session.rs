@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,9 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, Uri, header, response};
+use http::{HeaderMap, HeaderValue, Method, Response, Uri, header, response, uri::Authority};
 use logto_core::{AccessToken, TokenTarget, claims::IdTokenClaims, error::Advice};
 use tokio::sync::OnceCell;
+use url::Url;
 
 use super::{
     LogtoApp, Requirement, Route,
@@ -42,6 +44,8 @@ struct Inner {
     more_cookies: Vec<HeaderValue>,
     is_own: bool,
     wants_page: bool,
+    /// The host that the browser asked, if that is this machine, and so is the base URL.
+    local_host: Option<String>,
     opened: OnceCell<Result<Option<WritableSession>, Error>>,
     response_has_begun: AtomicBool,
 }
@@ -65,6 +69,7 @@ impl RequestSession {
             more_cookies: cookies.collect(),
             is_own,
             wants_page,
+            local_host: local_host(uri, headers, app.client().config().base_url()),
             opened: OnceCell::new(),
             response_has_begun: AtomicBool::new(false),
             app,
@@ -222,6 +227,7 @@ impl RequestSession {
         let context = ErrorContext {
             error,
             wants_page: self.inner.wants_page,
+            is_local: self.inner.local_host.is_some(),
             next: &next,
         };
         let own = self.inner.app.inner.error_page.as_ref();
@@ -235,13 +241,25 @@ impl RequestSession {
         Some(error_page::complete(error, page))
     }
 
+    /// The same place at the base URL, for a developer who visits 127.0.0.1 where the base URL says localhost, or
+    /// the other way round: the cookies of the sign-in belong to one of them.
+    pub(super) fn at_base_url(&self) -> Option<Response<Bytes>> {
+        let base_url = self.inner.app.client().config().base_url()?;
+        let asked = self.inner.local_host.as_deref()?;
+        if base_url.host_str() == Some(asked) {
+            return None;
+        }
+        let same_place = base_url.join(&self.here()).ok()?;
+        Some(respond::see_other(same_place.as_str()))
+    }
+
     fn next(&self, error: &Error) -> String {
         match error.advice() {
             Advice::SignInAgain => self.sign_in_link(),
             Advice::Retry { .. } => self.here().into_owned(),
             Advice::Refused | Advice::FixConfiguration => {
                 let base_url = self.inner.app.client().config().base_url();
-                base_url.map_or("/", url::Url::path).to_owned()
+                base_url.map_or("/", Url::path).to_owned()
             }
         }
     }
@@ -282,6 +300,24 @@ impl RequestSession {
     fn is_stored_on_server(&self) -> bool {
         self.inner.app.client().storage().is_authoritative()
     }
+}
+
+fn local_host(uri: &Uri, headers: &HeaderMap, base_url: Option<&Url>) -> Option<String> {
+    base_url.filter(|url| is_loopback(url.host_str().unwrap_or_default()))?;
+    let asked = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    // HTTP/2 has the host in the URI.
+    let asked = asked.or_else(|| uri.authority().map(Authority::as_str))?;
+    let asked = Url::parse(&format!("http://{asked}/")).ok()?;
+    let host = asked.host_str().filter(|host| is_loopback(host))?;
+    Some(host.to_owned())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    let is_loopback = |address: IpAddr| address.is_loopback();
+    host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(is_loopback)
 }
 
 /// Replaces status and headers; the extensions are the framework's.
