@@ -1,24 +1,20 @@
-//! The application: a client and its cookies.
+//! The application: the SDK's value, and what the page shows besides.
 
 use std::error::Error;
 
 use logto::{
-    LogtoClient, LogtoConfig,
-    client::{
-        BuildError, Context,
-        m2m::M2mClient,
-        seal::{KeyRing, SealKey},
-    },
-    web::{LogtoWeb, cookies::CookieOptions},
+    LogtoApp, LogtoBuilder, LogtoConfig, StartError,
+    client::{BuildError, Context, m2m::M2mClient},
+    web::{LinkParameter, Route},
 };
 use logto_testkit::Logto;
 
-use crate::{args::StorageKind, device::Device, storage};
+use crate::{args::StorageKind, device::Device, page, storage};
 
 /// What every route can reach. Clones are cheap and share everything.
 #[derive(Clone, Debug)]
 pub struct App {
-    pub(crate) web: LogtoWeb,
+    pub(crate) logto: LogtoApp,
     pub(crate) demo_users: Option<&'static str>,
     pub(crate) machine: Option<Machine>,
     pub(crate) device: Option<Device>,
@@ -35,26 +31,29 @@ pub(crate) struct Machine {
 }
 
 impl App {
-    /// The application of `config`, with its sessions in `storage` and its cookies sealed by `key`.
+    /// The application that `logto` builds, with its sessions in `storage`.
     ///
     /// # Errors
-    /// When the configuration has no base URL, or one that cookies cannot be set for; when the storage
-    /// cannot be opened.
+    /// The first setting that cannot be used; a store that does not respond.
     pub async fn new(
-        config: LogtoConfig,
+        logto: LogtoBuilder,
         storage: StorageKind,
-        key: SealKey,
-        context: Context,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let base_url = config
-            .base_url()
-            .ok_or("a web application needs a base URL")?;
-        let cookies = CookieOptions::new(base_url, config.app_id()).build()?;
-        let keys = KeyRing::new(key);
-        let sessions = storage::open(storage, &config, &cookies, &keys).await?;
-        let client = LogtoClient::builder(config, context, sessions).build()?;
+        let logto = storage::choose(storage, logto).routes(|routes| {
+            routes
+                .path(Route::SignOutLocally, "/sign-out/local")
+                .link_parameters([LinkParameter::LoginHint, LinkParameter::Prompt])
+                .sign_out_links()
+                .error_page(page::problem)
+        });
+        let logto = logto.await.map_err(|error| match error {
+            StartError::StoreNotBuiltIn(_) => format!(
+                "{storage} storage is not built in: cargo run -p quickstart --features {storage} -- --storage {storage}"
+            ).into(),
+            error => Box::<dyn Error + Send + Sync>::from(error),
+        })?;
         Ok(Self {
-            web: LogtoWeb::new(client, cookies, keys),
+            logto,
             demo_users: None,
             machine: None,
             device: None,
@@ -103,6 +102,11 @@ impl App {
     pub fn with_embedded(mut self, logto: Logto) -> Self {
         self.embedded = Some(logto);
         self
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &LogtoConfig {
+        self.logto.client().config()
     }
 
     /// Where the sessions live.

@@ -29,9 +29,8 @@ Environment:
   LOGTO_RESOURCES      API resources to ask for, separated by spaces or commas
   LOGTO_SCOPES         scopes to ask for, separated by spaces or commas
   LOGTO_COOKIE_KEY     what cookies are sealed with, from `openssl rand -base64 32`
-  LOGTO_REDIS_URL      [default: redis://127.0.0.1:6379/]
-  LOGTO_POSTGRES_URL   [default: postgres://postgres@127.0.0.1:5432/postgres]
-  LOGTO_SQLITE_PATH    [default: logto-quickstart.sqlite among the temporary files]";
+  LOGTO_SESSION_URL    where the store is: redis://, postgres:// or sqlite: and a path
+                       [default: a server on this machine, or a temporary file]";
 
 /// The parsed command line.
 #[derive(Debug)]

@@ -43,6 +43,9 @@ pub(crate) enum Progress {
 
 #[derive(Debug, Default)]
 struct Shown {
+    /// The user who started the sign-in. Nobody else sees its code: whoever approves it gives the device
+    /// their own session.
+    owner: String,
     progress: Progress,
     /// What waits for the answer.
     waiting: Option<AbortHandle>,
@@ -58,13 +61,16 @@ impl Device {
         })
     }
 
-    /// How far it is.
-    pub(crate) fn progress(&self) -> Progress {
-        self.with(|shown| shown.progress.clone())
+    /// How far the sign-in of this user is.
+    pub(crate) fn progress(&self, user: &str) -> Progress {
+        self.with(|shown| match shown.owner == user {
+            true => shown.progress.clone(),
+            false => Progress::Idle,
+        })
     }
 
     /// Starts a sign-in in place of the one before, and waits for the user in the background.
-    pub(crate) async fn start(&self) -> Result<Progress, Error> {
+    pub(crate) async fn start(&self, user: &str) -> Result<Progress, Error> {
         let device = self.client.sign_in_on_device(&DeviceSignIn::new()).await?;
         let progress = Progress::Waiting {
             user_code: device.user_code.clone(),
@@ -79,6 +85,7 @@ impl Device {
             if let Some(before) = shown.waiting.take() {
                 before.abort();
             }
+            user.clone_into(&mut shown.owner);
             shown.progress = progress.clone();
             let this = self.clone();
             let waiting = tokio::spawn(async move {

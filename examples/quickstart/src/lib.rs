@@ -4,12 +4,12 @@
 //! `LOGTO_APP_ID` it signs in at a real one. `cargo run -p quickstart -- --check` proves without a
 //! browser that everything works, and at a real Logto that it is set up for this application.
 //!
-//! Read [`adapter`] first: it is all that an application on axum needs. [`app`] puts the pieces
-//! together, `routes` has one function for each address.
+//! Read [`app`] first: it puts the application together. `routes` has one function for each address, and
+//! [`tenant`] says where the settings come from.
 
-pub mod adapter;
 pub mod app;
 pub mod args;
+#[path = "../check/check.rs"]
 pub mod check;
 pub mod tenant;
 

@@ -45,13 +45,8 @@ async fn run() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
 async fn serve(args: &Args) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let tenant = Tenant::from_env().await?;
     let context = Context::new(ReqwestClient::new()?);
-    let mut app = App::new(
-        tenant.config().clone(),
-        args.storage.unwrap_or_default(),
-        tenant.cookie_key()?,
-        context.clone(),
-    )
-    .await?;
+    let logto = tenant.logto()?.context(context.clone());
+    let mut app = App::new(logto, args.storage.unwrap_or_default()).await?;
     if let Some(users) = tenant.demo_users() {
         app = app.with_demo_users(users);
     }
@@ -65,7 +60,7 @@ async fn serve(args: &Args) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         app = app.with_device(config.clone(), context)?;
     }
     let listener = tenant.bind().await?;
-    println!("{}", tenant.greeting(app.storage()));
+    println!("{}", tenant.greeting(app.config(), app.storage()));
     axum::serve(listener, app.router())
         .with_graceful_shutdown(async {
             // Without the signal there is nothing to wait for but the end of the process.

@@ -1,11 +1,15 @@
 //! What people see. The templates escape everything that they are given.
 
 use askama::Template;
-use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::{
+    body::Bytes,
+    response::{Html, IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
 use logto::{
-    AccessToken, Error, ReadOnlySession, Session, TokenTarget, UnixTime, core::error::Advice,
-    web::public_description,
+    AccessToken, Error, ReadOnlySession, Session, TokenTarget, UnixTime,
+    core::error::Advice,
+    web::{ErrorContext, public_description},
 };
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -223,15 +227,15 @@ impl Problem {
 }
 
 impl ProblemPage {
-    pub(crate) fn new(error: &Error) -> Self {
-        let advice = match error.advice() {
+    fn new(context: &ErrorContext<'_>) -> Self {
+        let advice = match context.error.advice() {
             Advice::Retry { .. } => "This passes: try again in a moment.",
             Advice::FixConfiguration => "Somebody has to correct the configuration.",
             _ => "Nothing has changed.",
         };
         Self {
-            code: error.code().to_owned(),
-            description: public_description(error),
+            code: context.error.code().to_owned(),
+            description: public_description(context.error),
             advice,
         }
     }
@@ -252,23 +256,19 @@ pub(crate) fn html(page: &impl Template) -> Response {
     }
 }
 
-/// The answer to a request that failed: `response` as it is for a program, and for a person a page
-/// with the same status and headers.
-pub(crate) fn problem(request: &HeaderMap, error: &Error, response: Response) -> Response {
-    let accept = request
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    if !accept.is_some_and(|accept| accept.contains("text/html")) {
-        return response;
-    }
-    let (mut head, _) = response.into_parts();
-    head.headers.remove(header::CONTENT_TYPE);
-    let mut page = html(&ProblemPage::new(error));
-    *page.status_mut() = head.status;
-    page.headers_mut().extend(head.headers);
-    page
+/// The SDK's error page, in the look of this application. A script gets JSON.
+pub(crate) fn problem(context: &ErrorContext<'_>) -> Option<http::Response<Bytes>> {
+    let page = context
+        .wants_page
+        .then(|| ProblemPage::new(context).render());
+    let mut response = http::Response::new(Bytes::from(page?.ok()?));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HTML);
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    Some(response)
 }
 
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'",
 );

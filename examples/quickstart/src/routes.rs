@@ -4,8 +4,6 @@ mod device;
 mod home;
 mod machine;
 mod organizations;
-mod sign_in;
-mod sign_out;
 mod token;
 mod user;
 
@@ -13,31 +11,23 @@ use std::collections::BTreeSet;
 
 use axum::{
     Json, Router,
-    extract::{Query, rejection::QueryRejection},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use http::StatusCode;
-use logto::{AccessToken, TokenTarget};
-use serde::{Deserialize, Serialize};
+use logto::{AccessToken, Error, axum::RouterExt, core::error::UsageError};
+use serde::Serialize;
 
 use crate::app::App;
 
 impl App {
-    /// The routes.
+    /// The routes. The SDK adds its own: sign-in, callback, sign-out, user and back-channel logout.
     pub fn router(self) -> Router {
+        let logto = self.logto.clone();
         Router::new()
             .route("/", get(home::page))
             .route("/style.css", get(home::style))
             .route("/fresh.js", get(home::script))
-            .route("/sign-in", get(sign_in::start))
-            .route("/callback", get(sign_in::callback).post(sign_in::callback))
-            .route(
-                "/sign-out",
-                get(sign_out::everywhere).post(sign_out::everywhere),
-            )
-            .route("/sign-out/local", post(sign_out::here))
-            .route("/user", get(user::claims))
             .route("/user-info", get(user::user_info))
             .route(
                 "/token",
@@ -50,77 +40,83 @@ impl App {
             .route("/machine-token", get(machine::token))
             .route("/device", get(device::progress).post(device::start))
             .route("/device/approve", post(device::approve))
-            .route("/backchannel-logout", post(sign_out::back_channel))
+            .with_logto(logto)
             .with_state(self)
     }
 }
 
-/// A query whose rejection the handler sees.
-type MaybeQuery<T> = Result<Query<T>, QueryRejection>;
-
-/// What a token is asked for. Both empty means the userinfo endpoint.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct TargetQuery {
-    resource: String,
-    organization_id: String,
+/// What an address for programs needs: it answers 401 where a page would be redirected to the sign-in.
+fn signed_in<T>(found: Option<T>) -> Result<T, UsageError> {
+    found.ok_or(UsageError::NotSignedIn)
 }
 
-impl TargetQuery {
-    fn target(query: MaybeQuery<Self>) -> Result<TokenTarget, BadQuery> {
-        let Self {
-            resource,
-            organization_id,
-        } = required(query)?;
-        Ok(match (resource.as_str(), organization_id.as_str()) {
-            ("", "") => TokenTarget::user_info(),
-            (_, "") => TokenTarget::resource(resource),
-            ("", _) => TokenTarget::organization(organization_id),
-            (_, _) => TokenTarget::resource(resource).in_organization(organization_id),
-        })
-    }
-}
-
-fn required<T>(query: MaybeQuery<T>) -> Result<T, BadQuery> {
-    let Query(query) = query.map_err(BadQuery::from)?;
-    Ok(query)
-}
-
-/// What this application was started without: 404.
+/// Why a program does not get what it asked for.
 #[derive(Debug)]
-struct NotConfigured;
+pub(crate) enum Refusal {
+    Logto(Error),
+    /// The query says nothing that this application understands.
+    BadQuery(String),
+    /// This application was started without it.
+    NotConfigured,
+    /// The read-only path has no usable token.
+    NeedsRefresh,
+    /// No device of this user waits for an approval.
+    NoDeviceWaits,
+}
 
-impl IntoResponse for NotConfigured {
-    fn into_response(self) -> Response {
-        let failure = Failure::new("not_configured", "this application was started without it");
-        (StatusCode::NOT_FOUND, Json(failure)).into_response()
+impl<E: Into<Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Logto(error.into())
     }
 }
 
-/// A query that says nothing this application understands: 400.
-#[derive(Debug)]
-struct BadQuery(String);
-
-impl From<QueryRejection> for BadQuery {
-    fn from(rejection: QueryRejection) -> Self {
-        Self(rejection.body_text())
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, failure) = match self {
+            Self::Logto(error) if is_about_the_query(&error) => (
+                StatusCode::BAD_REQUEST,
+                Failure::new(error.code(), error.to_string()),
+            ),
+            Self::Logto(error) => return logto::axum::Error(error).into_response(),
+            Self::BadQuery(problem) => (
+                StatusCode::BAD_REQUEST,
+                Failure::new("invalid_request", problem),
+            ),
+            Self::NotConfigured => (
+                StatusCode::NOT_FOUND,
+                Failure::new("not_configured", "this application was started without it"),
+            ),
+            Self::NeedsRefresh => (
+                StatusCode::CONFLICT,
+                Failure::new(
+                    "needs_refresh",
+                    "the session has no usable token; ask /token",
+                ),
+            ),
+            Self::NoDeviceWaits => (
+                StatusCode::CONFLICT,
+                Failure::new("no_device_waits", "no device waits for an approval"),
+            ),
+        };
+        (status, Json(failure)).into_response()
     }
 }
 
-impl IntoResponse for BadQuery {
-    fn into_response(self) -> Response {
-        (
-            StatusCode::BAD_REQUEST,
-            Json(Failure::new("invalid_request", self.0)),
-        )
-            .into_response()
-    }
+/// Whether the target, which comes from the query here, is one that this application never asks for at
+/// sign-in. Where a program names its targets itself this is a mistake in the program, and so a 500.
+fn is_about_the_query(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Protocol(logto::core::Error::Usage(
+            UsageError::ResourceNotRequested(_) | UsageError::OrganizationsScopeMissing
+        ))
+    )
 }
 
 /// A token as JSON. This example hands tokens to whoever holds the cookie, to show them; an
 /// application keeps them on the server.
 #[derive(Debug, Serialize)]
-struct TokenAnswer {
+pub(crate) struct TokenAnswer {
     access_token: String,
     expires_at: i64,
     scopes: BTreeSet<String>,
@@ -141,7 +137,7 @@ impl TokenAnswer {
 
 /// The error object of every JSON answer.
 #[derive(Debug, Serialize)]
-struct Failure {
+pub(crate) struct Failure {
     error: String,
     error_description: String,
 }

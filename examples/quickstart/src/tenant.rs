@@ -4,14 +4,14 @@ use std::{env, error::Error, net::Ipv4Addr};
 
 use http::Uri;
 use logto::{
-    LogtoConfig,
+    LogtoBuilder, LogtoConfig,
     client::{
-        entropy::{Entropy as _, OsEntropy},
-        seal::SealKey,
+        entropy::{Entropy as _, EntropyError, OsEntropy},
+        seal::{KeyRing, SealKey},
     },
     core::{config::LogtoConfigBuilder, error::ConfigError, vocabulary::UserScope},
 };
-use logto_testkit::{App, Logto, LogtoBuilder, Server, demo};
+use logto_testkit::{App, Logto, Server, demo};
 use tokio::net::TcpListener;
 
 use crate::args::StorageKind;
@@ -29,10 +29,10 @@ const DEVICE_ID: &str = "quickstart-device";
 /// The Logto to sign in at, and the application that is registered there.
 #[derive(Debug)]
 pub struct Tenant {
-    config: LogtoConfig,
+    base_url: String,
+    port: u16,
     machine: Option<LogtoConfig>,
     device: Option<LogtoConfig>,
-    port: u16,
     /// Answers until it is dropped.
     embedded: Option<Server>,
 }
@@ -48,12 +48,11 @@ impl Tenant {
         }
         let (base_url, port) = address_from_env()?;
         let server = embedded(&base_url).listen(0).await?;
-        let config = embedded_config(server.logto(), &base_url)?;
         Ok(Self {
-            config,
+            base_url,
+            port,
             machine: Some(embedded_machine(server.logto())?),
             device: Some(embedded_device(server.logto())?),
-            port,
             embedded: Some(server),
         })
     }
@@ -70,19 +69,29 @@ impl Tenant {
             return Ok(None);
         }
         let (base_url, port) = address_from_env()?;
-        let config = LogtoConfigBuilder::from_env()?.base_url(base_url).build()?;
         Ok(Some(Self {
-            config,
+            base_url,
+            port,
             machine: machine_from_env()?,
             device: device_from_env()?,
-            port,
             embedded: None,
         }))
     }
 
-    /// The application's configuration.
-    pub fn config(&self) -> &LogtoConfig {
-        &self.config
+    /// The application. Without `LOGTO_COOKIE_KEY` its cookies are sealed with a new key, and all sessions end
+    /// when the program does.
+    ///
+    /// # Errors
+    /// When there is no random number for the key.
+    pub fn logto(&self) -> Result<LogtoBuilder, EntropyError> {
+        if let Some(server) = &self.embedded {
+            return embedded_logto(server.logto(), &self.base_url);
+        }
+        let logto = logto::from_env().config(|config| config.base_url(&self.base_url));
+        match env::var_os("LOGTO_COOKIE_KEY") {
+            Some(_) => Ok(logto),
+            None => Ok(logto.keys(random_keys()?)),
+        }
     }
 
     /// The configuration of the machine-to-machine application, if there is one.
@@ -105,18 +114,6 @@ impl Tenant {
         self.embedded.as_ref().map(|_| DEMO_USERS)
     }
 
-    /// What seals the cookies: made of `LOGTO_COOKIE_KEY`, or a new one with which all sessions end
-    /// when the program does.
-    ///
-    /// # Errors
-    /// When the variable is too weak.
-    pub fn cookie_key(&self) -> Result<SealKey, Box<dyn Error + Send + Sync>> {
-        match env::var("LOGTO_COOKIE_KEY") {
-            Ok(secret) => Ok(SealKey::from_secret(&secret)?),
-            Err(_) => random_key(),
-        }
-    }
-
     /// The port of the application, on this machine only.
     ///
     /// # Errors
@@ -129,8 +126,8 @@ impl Tenant {
     }
 
     /// What to tell the person who started the program.
-    pub fn greeting(&self, storage: StorageKind) -> String {
-        let open = self.config.base_url().map_or("/", url::Url::as_str);
+    pub fn greeting(&self, config: &LogtoConfig, storage: StorageKind) -> String {
+        let open = config.base_url().map_or("/", url::Url::as_str);
         let who = match &self.embedded {
             Some(server) => {
                 format!(
@@ -140,8 +137,8 @@ impl Tenant {
             }
             None => format!(
                 "Signs in at {}; register there {} as redirect URI and {open} as post sign-out redirect URI",
-                self.config.endpoint(),
-                self.config.redirect_uri().map_or("", url::Url::as_str),
+                config.endpoint(),
+                config.redirect_uri().map_or("", url::Url::as_str),
             ),
         };
         format!("\n  Open {open}\n\n{who}; sessions live in {storage} storage. Ctrl-C ends.")
@@ -150,22 +147,30 @@ impl Tenant {
 
 /// A tenant with alice, bob, two organizations and a shopping API, whose application lives at
 /// `base_url`.
-pub(crate) fn embedded(base_url: &str) -> LogtoBuilder {
+pub(crate) fn embedded(base_url: &str) -> logto_testkit::LogtoBuilder {
     let root = base_url.trim_end_matches('/');
     Logto::demo()
         .app(
             App::traditional(APP_ID, APP_SECRET)
                 .redirect_uri(format!("{root}/callback"))
                 .post_logout_redirect_uri(format!("{root}/"))
-                .backchannel_logout_uri(format!("{root}/backchannel-logout"))
+                .backchannel_logout_uri(format!("{root}/back-channel-logout"))
                 .allow_token_exchange(),
         )
         .app(App::machine_to_machine(MACHINE_ID, MACHINE_SECRET).role("shopper"))
         .app(App::native(DEVICE_ID).device_flow())
 }
 
+/// The application at the embedded tenant.
+pub(crate) fn embedded_logto(logto: &Logto, base_url: &str) -> Result<LogtoBuilder, EntropyError> {
+    let builder = logto::builder(logto.endpoint(), APP_ID);
+    Ok(builder
+        .config(|_| embedded_config(logto, base_url))
+        .keys(random_keys()?))
+}
+
 /// The configuration of the application at the embedded tenant.
-pub(crate) fn embedded_config(logto: &Logto, base_url: &str) -> Result<LogtoConfig, ConfigError> {
+pub(crate) fn embedded_config(logto: &Logto, base_url: &str) -> LogtoConfigBuilder {
     LogtoConfig::builder(logto.endpoint(), APP_ID)
         .app_secret(APP_SECRET)
         .base_url(base_url)
@@ -178,7 +183,6 @@ pub(crate) fn embedded_config(logto: &Logto, base_url: &str) -> Result<LogtoConf
             "write:shipments",
         ])
         .resource(demo::SHOPPING_API)
-        .build()
 }
 
 /// The configuration of the machine-to-machine application at the embedded tenant.
@@ -242,11 +246,11 @@ fn address_from_env() -> Result<(String, u16), String> {
     Ok((base_url, port))
 }
 
-/// A key that nobody else has and that is gone with the process.
-pub(crate) fn random_key() -> Result<SealKey, Box<dyn Error + Send + Sync>> {
+/// Keys that nobody else has and that are gone with the process.
+fn random_keys() -> Result<KeyRing, EntropyError> {
     let mut key = [0; 32];
     OsEntropy.fill(&mut key)?;
-    Ok(SealKey::new(&key))
+    Ok(KeyRing::new(SealKey::new(&key)))
 }
 
 fn parse_port(port: &str) -> Result<u16, String> {

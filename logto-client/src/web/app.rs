@@ -29,6 +29,7 @@ use super::{
     initiator, location, respond,
     routes::LogtoWeb,
     sign_in::{CallbackAnswer, CallbackOutcome, SignInHook},
+    sign_out::SignOutAnswer,
 };
 use crate::{
     client::LogtoClient,
@@ -131,11 +132,9 @@ impl LogtoApp {
                     return request.refusal(&RequestError::CrossSite.into());
                 }
                 let answer = web.sign_out(&parts.headers, &inner.sign_out).await;
-                match &answer.outcome {
-                    Err(error @ Error::Request(_)) => request.refusal(error),
-                    _ => answer.into_response(),
-                }
+                leave(&request, answer)
             }
+            Route::SignOutLocally => leave(&request, web.sign_out_locally(&parts.headers).await),
             Route::User => match web.user(&parts.headers).await {
                 Ok(response) => response,
                 Err(error) => request.refusal(&error),
@@ -179,6 +178,15 @@ impl LogtoApp {
         }
         let answer = self.inner.web.sign_in(&parts.headers, &sign_in).await;
         answer.unwrap_or_else(|error| request.refusal(&error))
+    }
+}
+
+/// The response to a sign-out: a session that could not be removed does not keep the user here, a request of
+/// another site is refused.
+fn leave(request: &RequestSession, answer: SignOutAnswer) -> Response<Bytes> {
+    match &answer.outcome {
+        Err(error @ Error::Request(_)) => request.refusal(error),
+        _ => answer.into_response(),
     }
 }
 

@@ -1,38 +1,28 @@
 //! Callbacks by `form_post`.
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{Request, State},
-    response::Response,
-    routing::{get, post},
-};
-use http::{HeaderMap, Method};
+use axum::Router;
+use http::Method;
 use logto::{
-    LogtoClient, ReqwestClient, SignIn,
-    client::seal::{KeyRing, SealKey},
+    SignIn,
+    axum::RouterExt,
     core::vocabulary::Prompt,
     storage::MemoryStorage,
-    web::{
-        LogtoWeb,
-        cookies::{CookieCodec, CookieOptions},
-    },
+    web::{Route, cookies::CookieOptions},
 };
 use logto_tests::{
     chromium::Chromium,
     engine::{Engine, TRADITIONAL},
     site::{Address, Site},
 };
-use quickstart::adapter::{buffered, respond};
 use serde_json::Value;
 use url::Url;
 
-use crate::place::{SIGN_IN, config, engine};
+use crate::place::{SIGN_IN, engine, logto};
 
 #[tokio::test]
 async fn t37_a_form_of_the_same_site_needs_no_more_than_a_lax_cookie() {
     let visit = Visit::new("127.0.0.1", |base_url| {
-        CookieOptions::new(base_url, TRADITIONAL).build().unwrap()
+        CookieOptions::new(base_url, TRADITIONAL)
     })
     .await;
     visit.sign_in("alice").await;
@@ -43,7 +33,7 @@ async fn t37_a_form_of_the_same_site_needs_no_more_than_a_lax_cookie() {
 #[tokio::test]
 async fn t37_a_form_of_another_site_comes_without_lax_cookies_and_is_refused() {
     let visit = Visit::new("localhost", |base_url| {
-        CookieOptions::new(base_url, TRADITIONAL).build().unwrap()
+        CookieOptions::new(base_url, TRADITIONAL)
     })
     .await;
     visit.sign_in("alice").await;
@@ -65,7 +55,7 @@ async fn t37_b1_b16_a_form_of_another_site_brings_the_cookie_of_a_cross_site_cal
         let mut base_url = base_url.clone();
         base_url.set_scheme("https").unwrap();
         let options = CookieOptions::new(&base_url, TRADITIONAL);
-        options.cross_site_callback().build().unwrap()
+        options.cross_site_callback()
     })
     .await;
     visit.sign_in("alice").await;
@@ -103,20 +93,20 @@ struct Visit {
 }
 
 impl Visit {
-    async fn new(host: &str, cookies: impl FnOnce(&Url) -> CookieCodec) -> Self {
+    async fn new(host: &str, cookies: impl FnOnce(&Url) -> CookieOptions) -> Self {
         let address = Address::new(host).await;
         let engine = engine(&address).await;
-        let config = config(&address, &engine).build().unwrap();
-        let http = ReqwestClient::new().unwrap();
-        let client = LogtoClient::builder(config, http, MemoryStorage::new());
-        let web = LogtoWeb::new(
-            client.build().unwrap(),
-            cookies(address.base_url()),
-            KeyRing::new(SealKey::new(&[7; 32])),
-        );
+        let cookies = cookies(address.base_url());
+        let sign_in = SignIn::new().form_post();
+        let sign_in = sign_in.prompt([Prompt::Login, Prompt::Consent]);
+        let logto = logto(&address, &engine)
+            .storage(MemoryStorage::new())
+            .cookies(|_| cookies)
+            .routes(|routes| routes.path(Route::User, "/").sign_in(sign_in))
+            .await;
         Self {
             browser: Chromium::start().await,
-            site: address.serve(router(web)),
+            site: address.serve(Router::new().with_logto(logto.unwrap())),
             engine,
         }
     }
@@ -138,28 +128,4 @@ impl Visit {
         let user: Value = serde_json::from_str(&user).unwrap();
         user["claims"]["username"].clone()
     }
-}
-
-fn router(web: LogtoWeb) -> Router {
-    Router::new()
-        .route("/", get(user))
-        .route("/sign-in", get(start))
-        .route("/callback", post(callback))
-        .with_state(web)
-}
-
-async fn user(State(web): State<LogtoWeb>, headers: HeaderMap) -> Response {
-    respond(&web, web.user(&headers).await)
-}
-
-async fn start(State(web): State<LogtoWeb>, headers: HeaderMap) -> Response {
-    let sign_in = SignIn::new().form_post();
-    let sign_in = sign_in.prompt([Prompt::Login, Prompt::Consent]);
-    respond(&web, web.sign_in(&headers, &sign_in).await)
-}
-
-async fn callback(State(web): State<LogtoWeb>, request: Request) -> Response {
-    let (parts, body) = buffered(request).await;
-    let answer = web.callback(&parts, &body).await;
-    answer.into_response().map(Body::from)
 }

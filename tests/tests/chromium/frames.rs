@@ -1,19 +1,11 @@
 //! An application in a frame of another site: `localhost` within a page of `127.0.0.1`.
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::{Request, State},
-    response::{Html, Response},
-    routing::get,
-};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, response::Html, routing::get};
+use http::StatusCode;
 use logto::{
-    LogtoClient, ReqwestClient, SignIn,
-    client::seal::{KeyRing, SealKey},
-    storage::CookieStorage,
+    axum::RouterExt,
     web::{
-        LogtoWeb,
+        Route,
         cookies::{CookieOptions, SameSite},
     },
 };
@@ -22,10 +14,9 @@ use logto_tests::{
     engine::{Engine, TRADITIONAL},
     site::{Address, Site},
 };
-use quickstart::adapter::respond;
 use thirtyfour::By;
 
-use crate::place::{SIGN_IN, config, engine};
+use crate::place::{SIGN_IN, engine, logto};
 
 #[tokio::test]
 async fn b1_an_application_that_is_not_made_for_frames_starts_no_sign_in_there() {
@@ -76,23 +67,19 @@ struct Embedded {
 
 impl Embedded {
     async fn new(
-        options: impl FnOnce(CookieOptions) -> CookieOptions,
+        options: impl FnOnce(CookieOptions) -> CookieOptions + Send + 'static,
         cookies_of_others: Cookies,
     ) -> Self {
         let address = Address::new("localhost").await;
         let engine = engine(&address).await;
-        let config = config(&address, &engine).build().unwrap();
         // Chromium takes secure cookies also from `http://localhost`.
         let mut base_url = address.base_url().clone();
         base_url.set_scheme("https").unwrap();
-        let cookies = options(CookieOptions::new(&base_url, TRADITIONAL))
-            .build()
-            .unwrap();
-        let keys = KeyRing::new(SealKey::new(&[7; 32]));
-        let storage = CookieStorage::new(keys.clone(), &config, &cookies);
-        let http = ReqwestClient::new().unwrap();
-        let client = LogtoClient::builder(config, http, storage).build().unwrap();
-        let site = address.serve(router(LogtoWeb::new(client, cookies, keys)));
+        let logto = logto(&address, &engine)
+            .cookies(move |_| options(CookieOptions::new(&base_url, TRADITIONAL)))
+            .routes(|routes| routes.path(Route::User, "/"))
+            .await;
+        let site = address.serve(Router::new().with_logto(logto.unwrap()));
         let start = site.url("/sign-in");
         let page =
             format!("<h1>Embedded</h1><iframe src=\"{start}\" width=800 height=600></iframe>");
@@ -131,26 +118,4 @@ impl Embedded {
             .unwrap_or_default()
             .to_owned()
     }
-}
-
-fn router(web: LogtoWeb) -> Router {
-    Router::new()
-        .route("/", get(user))
-        .route("/sign-in", get(start))
-        .route("/callback", get(callback))
-        .with_state(web)
-}
-
-async fn user(State(web): State<LogtoWeb>, headers: HeaderMap) -> Response {
-    respond(&web, web.user(&headers).await)
-}
-
-async fn start(State(web): State<LogtoWeb>, headers: HeaderMap) -> Response {
-    respond(&web, web.sign_in(&headers, &SignIn::new()).await)
-}
-
-async fn callback(State(web): State<LogtoWeb>, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
-    let answer = web.callback(&parts, &Bytes::new()).await;
-    answer.into_response().map(Body::from)
 }

@@ -1,9 +1,6 @@
 //! A user with many organizations, at the test provider: the engine has no organizations.
 
-use logto::{
-    LogtoConfig, ReqwestClient,
-    client::{Context, seal::SealKey},
-};
+use logto::client::seal::{KeyRing, SealKey};
 use logto_testkit::{App, Logto, Organization, demo};
 use logto_tests::{
     chromium::Chromium,
@@ -31,15 +28,16 @@ async fn s8_a_member_of_sixty_organizations_signs_in_and_gets_their_tokens() {
         tenant = tenant.organization(organization.member("alice", ["member"]));
     }
     let logto = tenant.listen(0).await.unwrap();
-    let config = LogtoConfig::builder(logto.logto().endpoint(), TRADITIONAL)
-        .app_secret(SECRET)
-        .base_url(address.base_url().as_str())
-        .scopes(["email", "urn:logto:scope:organizations", "read:shipments"])
-        .resource(demo::SHOPPING_API)
-        .build()
-        .unwrap();
-    let context = Context::new(ReqwestClient::new().unwrap());
-    let app = app::App::new(config, StorageKind::Cookie, SealKey::new(&[7; 32]), context).await;
+    let builder = logto::builder(logto.logto().endpoint(), TRADITIONAL)
+        .config(|config| {
+            config
+                .app_secret(SECRET)
+                .base_url(address.base_url().as_str())
+                .scopes(["email", "urn:logto:scope:organizations", "read:shipments"])
+                .resource(demo::SHOPPING_API)
+        })
+        .keys(KeyRing::new(SealKey::new(&[7; 32])));
+    let app = app::App::new(builder, StorageKind::Cookie).await;
     let site = address.serve(app.unwrap().router());
 
     let browser = Chromium::start().await;

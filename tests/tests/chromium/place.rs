@@ -1,8 +1,8 @@
 //! A browser, an application and the engine.
 
 use logto::{
-    LogtoConfig, ReqwestClient,
-    client::{Context, seal::SealKey},
+    LogtoBuilder, LogtoConfig,
+    client::seal::{KeyRing, SealKey},
     core::config::LogtoConfigBuilder,
 };
 use logto_tests::{
@@ -41,9 +41,7 @@ impl Place {
     ) -> Self {
         let address = Address::new("localhost").await;
         let engine = engine(&address).await;
-        let config = change(config(&address, &engine)).build().unwrap();
-        let context = Context::new(ReqwestClient::new().unwrap());
-        let app = App::new(config, storage, SealKey::new(&[7; 32]), context).await;
+        let app = App::new(logto(&address, &engine).config(change), storage).await;
         let site = address.serve(app.unwrap().router());
         let browser = Chromium::start().await;
         Self {
@@ -111,8 +109,15 @@ pub(crate) async fn engine(address: &Address) -> Engine {
     .await
 }
 
+/// The application at `address`.
+pub(crate) fn logto(address: &Address, engine: &Engine) -> LogtoBuilder {
+    logto::builder(engine.endpoint(), TRADITIONAL)
+        .config(|_| config(address, engine))
+        .keys(KeyRing::new(SealKey::new(&[7; 32])))
+}
+
 /// The configuration of the application at `address`.
-pub(crate) fn config(address: &Address, engine: &Engine) -> LogtoConfigBuilder {
+fn config(address: &Address, engine: &Engine) -> LogtoConfigBuilder {
     LogtoConfig::builder(engine.endpoint(), TRADITIONAL)
         .app_secret(SECRET)
         .base_url(address.base_url().as_str())

@@ -1,70 +1,64 @@
-//! The sign-in on a device, seen from the application's page. Only users who are signed in see it.
+//! The sign-in on a device, seen from the application's page. Each user sees and approves what they started
+//! themselves.
 
 use axum::{
     Json,
     extract::State,
-    response::{IntoResponse, Redirect, Response, Result},
+    response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
+use logto::axum::{Request, User};
 
-use super::{Failure, NotConfigured};
+use super::{Refusal, signed_in};
 use crate::{
-    adapter::{refused, signed_in},
     app::App,
-    device::Progress,
+    device::{Device, Progress},
 };
 
 /// `GET /device`: how far the sign-in is.
-pub(crate) async fn progress(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
-    let session = app
-        .web
-        .read_only_session(&headers)
-        .await
-        .map_err(refused(&app.web))?;
-    signed_in(&session).map_err(refused(&app.web))?;
-    let device = app.device.as_ref().ok_or(NotConfigured)?;
-    Ok(Json(device.progress()).into_response())
+pub(crate) async fn progress(
+    State(app): State<App>,
+    user: Option<User>,
+) -> Result<Json<Progress>, Refusal> {
+    let user = signed_in(user)?;
+    Ok(Json(device(&app)?.progress(&user.sub)))
 }
 
 /// `POST /device`: starts a sign-in.
-pub(crate) async fn start(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
-    app.web
-        .check_own_request(&headers)
-        .map_err(refused(&app.web))?;
-    let session = app
-        .web
-        .read_only_session(&headers)
-        .await
-        .map_err(refused(&app.web))?;
-    signed_in(&session).map_err(refused(&app.web))?;
-    let device = app.device.as_ref().ok_or(NotConfigured)?;
-    let progress = device.start().await.map_err(refused(&app.web))?;
+pub(crate) async fn start(
+    State(app): State<App>,
+    request: Request,
+    user: Option<User>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    request.check_own_request()?;
+    let user = signed_in(user)?;
+    let progress = device(&app)?.start(&user.sub).await?;
     Ok(answer(&headers, &progress))
 }
 
 /// `POST /device/approve`: the user says yes at the embedded Logto without going to its page.
-pub(crate) async fn approve(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
-    app.web
-        .check_own_request(&headers)
-        .map_err(refused(&app.web))?;
-    let session = app
-        .web
-        .read_only_session(&headers)
-        .await
-        .map_err(refused(&app.web))?;
-    let claims = signed_in(&session).map_err(refused(&app.web))?.claims();
-    let device = app.device.as_ref().ok_or(NotConfigured)?;
-    let logto = app.embedded.as_ref().ok_or(NotConfigured)?;
-    let username = claims.user.username.as_deref().unwrap_or_default();
-    match device.progress() {
+pub(crate) async fn approve(
+    State(app): State<App>,
+    request: Request,
+    user: Option<User>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    request.check_own_request()?;
+    let user = signed_in(user)?;
+    let device = device(&app)?;
+    let logto = app.embedded.as_ref().ok_or(Refusal::NotConfigured)?;
+    let username = user.user.username.as_deref().unwrap_or_default();
+    match device.progress(&user.sub) {
         Progress::Waiting { user_code, .. } if logto.approve_device(&user_code, username) => {
-            Ok(answer(&headers, &device.progress()))
+            Ok(answer(&headers, &device.progress(&user.sub)))
         }
-        _ => {
-            let failure = Failure::new("no_device_waits", "no device waits for an approval");
-            Ok((StatusCode::CONFLICT, Json(failure)).into_response())
-        }
+        _ => Err(Refusal::NoDeviceWaits),
     }
+}
+
+fn device(app: &App) -> Result<&Device, Refusal> {
+    app.device.as_ref().ok_or(Refusal::NotConfigured)
 }
 
 /// JSON for a program, and the page again for a person.

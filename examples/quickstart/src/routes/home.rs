@@ -1,19 +1,16 @@
 //! The page.
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, header};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header;
 use logto::{
-    Error, LogtoConfig, ReadOnlySession, TokenTarget, WritableSession,
+    LogtoConfig, ReadOnlySession, TokenTarget, WritableSession,
+    axum::{ReadOnly, Session},
     core::vocabulary::ReservedResource,
 };
 
 use crate::{
-    adapter::{finish, respond},
     app::App,
-    device::Device,
     page::{
         self, ClaimsTable, MachineRow, PartRow, Problem, SignedInPage, SignedOutPage, TokenRow,
     },
@@ -23,21 +20,21 @@ use crate::{
 /// Of how many organizations the page fetches tokens; `/organizations` has all.
 const ORGANIZATIONS_SHOWN: usize = 3;
 
-/// `GET /`: who is signed in, and everything the session can give.
-pub(crate) async fn page(State(app): State<App>, headers: HeaderMap) -> Response {
-    let (read_only, session) = match open(&app, &headers).await {
-        Ok(Some(both)) => both,
-        Ok(None) => return finish(&app.web, &headers, None, Ok(signed_out(&app, None))),
-        Err(error) => {
-            return page::problem(&headers, &error, respond(&app.web, Err(error.clone())));
-        }
+/// `GET /`: who is signed in, and everything the session can give. The read-only view is taken first and
+/// stays as it was.
+pub(crate) async fn page(
+    State(app): State<App>,
+    read_only: Option<ReadOnly>,
+    session: Option<Session>,
+) -> Response {
+    let Some((read_only, session)) = read_only.zip(session) else {
+        return signed_out(&app, None);
     };
     let page = signed_in(&app, &read_only, &session).await;
-    let response = match session.ended() {
+    match session.ended() {
         Some(ended) => signed_out(&app, Some(ended.to_string())),
         None => page::html(&page),
-    };
-    finish(&app.web, &headers, Some(&session), Ok(response))
+    }
 }
 
 /// `GET /style.css`.
@@ -52,22 +49,12 @@ pub(crate) async fn script() -> impl IntoResponse {
     (content_type, include_str!("../../templates/fresh.js"))
 }
 
-/// Both views of the session. The read-only one is taken first and stays as it was.
-async fn open(
-    app: &App,
-    headers: &HeaderMap,
-) -> Result<Option<(ReadOnlySession, WritableSession)>, Error> {
-    let read_only = app.web.read_only_session(headers).await?;
-    let session = app.web.session(headers).await?;
-    Ok(read_only.zip(session))
-}
-
 async fn signed_in<'a>(
     app: &'a App,
     read_only: &ReadOnlySession,
     session: &WritableSession,
 ) -> SignedInPage<'a> {
-    let now = app.web.client().clock().now();
+    let now = app.logto.client().clock().now();
     let claims = session.claims();
     let user_info = session.user_info().await;
     let organizations = session.organizations().await.unwrap_or_default();
@@ -76,12 +63,12 @@ async fn signed_in<'a>(
         .unwrap_or(&organizations);
 
     let mut tokens = Vec::new();
-    for target in targets(app.web.client().config(), shown) {
+    for target in targets(app.logto.client().config(), shown) {
         let outcome = session.access_token(&target).await;
         tokens.push(TokenRow::new(&target, read_only, outcome, now));
     }
     let mut machine_tokens = Vec::new();
-    for resource in apis(app.web.client().config()) {
+    for resource in apis(app.logto.client().config()) {
         if let Some(outcome) = machine::fetch(app, resource).await {
             machine_tokens.push(MachineRow::new(resource, outcome, now));
         }
@@ -100,7 +87,10 @@ async fn signed_in<'a>(
         tokens,
         has_machine: app.machine.is_some(),
         machine_tokens,
-        device: app.device.as_ref().map(Device::progress),
+        device: app
+            .device
+            .as_ref()
+            .map(|device| device.progress(&claims.sub)),
         can_approve: app.embedded.is_some(),
         hidden_organizations: organizations.len().saturating_sub(shown.len()),
         claims: ClaimsTable::new("claims", claims.to_map()),
@@ -136,7 +126,7 @@ fn apis(config: &LogtoConfig) -> impl Iterator<Item = &String> {
 }
 
 fn signed_out(app: &App, notice: Option<String>) -> Response {
-    let config = app.web.client().config();
+    let config = app.logto.client().config();
     page::html(&SignedOutPage {
         endpoint: config.endpoint().as_str(),
         app_id: config.app_id(),

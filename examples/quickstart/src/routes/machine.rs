@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use axum::{Json, extract::State, response::Result};
-use http::HeaderMap;
-use logto::{AccessToken, Error, TokenTarget};
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+};
+use logto::{AccessToken, Error, TokenTarget, axum::User};
 use serde::{Deserialize, Serialize};
 
-use super::{MaybeQuery, NotConfigured, required};
-use crate::{
-    adapter::{refused, signed_in},
-    app::App,
-};
+use super::{Refusal, signed_in};
+use crate::app::App;
 
 /// The API resource.
 #[derive(Debug, Deserialize)]
@@ -21,31 +20,23 @@ pub(crate) struct ResourceQuery {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct MachineToken {
-    access_token: String,
     expires_at: i64,
     scopes: BTreeSet<String>,
 }
 
-/// `GET /machine-token`: a token of the machine-to-machine application. It is shown to users who are
-/// signed in only, and to them because this is an example.
+/// `GET /machine-token`: what a token of the machine-to-machine application allows, for users who are signed
+/// in. The token itself stays here: whoever has it acts as the application.
 pub(crate) async fn token(
     State(app): State<App>,
-    headers: HeaderMap,
-    query: MaybeQuery<ResourceQuery>,
-) -> Result<Json<MachineToken>> {
-    let ResourceQuery { resource } = required(query)?;
-    let session = app
-        .web
-        .read_only_session(&headers)
-        .await
-        .map_err(refused(&app.web))?;
-    signed_in(&session).map_err(refused(&app.web))?;
-    let token = fetch(&app, &resource)
-        .await
-        .ok_or(NotConfigured)?
-        .map_err(refused(&app.web))?;
+    user: Option<User>,
+    query: Result<Query<ResourceQuery>, QueryRejection>,
+) -> Result<Json<MachineToken>, Refusal> {
+    let Query(ResourceQuery { resource }) =
+        query.map_err(|rejection| Refusal::BadQuery(rejection.body_text()))?;
+    signed_in(user)?;
+    let token = fetch(&app, &resource).await;
+    let token = token.ok_or(Refusal::NotConfigured)??;
     Ok(Json(MachineToken {
-        access_token: token.token.expose().to_owned(),
         expires_at: token.expires_at.as_secs(),
         scopes: token.scopes,
     }))

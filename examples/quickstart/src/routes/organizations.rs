@@ -1,37 +1,26 @@
 //! All organizations of the user.
 
-use axum::{Json, extract::State, response::Response};
-use http::HeaderMap;
-use logto::{Error, TokenTarget, WritableSession};
+use axum::Json;
+use logto::{
+    TokenTarget,
+    axum::{Result, Session},
+};
 use serde::Serialize;
 
-use super::{Failure, TokenAnswer};
-use crate::{
-    adapter::{Refused, finish, refused, signed_in},
-    app::App,
-};
+use super::{Failure, TokenAnswer, signed_in};
 
 /// `GET /organizations`: for each organization a token, or why there is none.
-pub(crate) async fn tokens(
-    State(app): State<App>,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
-    let session = app.web.session(&headers).await.map_err(refused(&app.web))?;
-    let answer = fetch(&session).await.map(Json);
-    Ok(finish(&app.web, &headers, session.as_ref(), answer))
-}
-
-async fn fetch(session: &Option<WritableSession>) -> Result<Organizations, Error> {
+pub(crate) async fn tokens(session: Option<Session>) -> Result<Json<Organizations>> {
     let session = signed_in(session)?;
     let before = session.snapshot();
     let tokens = session.organization_tokens().await?.into_iter();
     let organizations = tokens.map(|(organization_id, token)| {
         let target = TokenTarget::organization(&organization_id);
         let outcome = match token {
-            Ok(token) => Outcome::Token(TokenAnswer::new(
-                &token,
-                before.access_tokens().get(&target),
-            )),
+            Ok(token) => {
+                let held = before.access_tokens().get(&target);
+                Outcome::Token(TokenAnswer::new(&token, held))
+            }
             Err(error) => Outcome::Failure(Failure::new(error.code(), error.to_string())),
         };
         Organization {
@@ -39,13 +28,13 @@ async fn fetch(session: &Option<WritableSession>) -> Result<Organizations, Error
             outcome,
         }
     });
-    Ok(Organizations {
+    Ok(Json(Organizations {
         organizations: organizations.collect(),
-    })
+    }))
 }
 
 #[derive(Debug, Serialize)]
-struct Organizations {
+pub(crate) struct Organizations {
     organizations: Vec<Organization>,
 }
 

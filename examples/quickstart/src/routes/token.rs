@@ -2,129 +2,91 @@
 
 use axum::{
     Json,
-    extract::State,
-    response::{IntoResponse, Response, Result},
+    extract::{FromRequestParts, Query},
 };
-use http::{HeaderMap, StatusCode};
-use logto::{Cached, Error, TokenTarget, WritableSession};
-use serde::Serialize;
-use serde_json::json;
-
-use super::{Failure, MaybeQuery, TargetQuery, TokenAnswer};
-use crate::{
-    adapter::{finish, refused, signed_in},
-    app::App,
+use http::request::Parts;
+use logto::{
+    Cached, TokenTarget,
+    axum::{ReadOnly, Request, Session},
 };
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-type TokenQuery = MaybeQuery<TargetQuery>;
+use super::{Refusal, TokenAnswer, signed_in};
 
 /// `GET /token`: a usable token, fetched if the session has none.
 pub(crate) async fn usable(
-    app: State<App>,
-    headers: HeaderMap,
-    query: TokenQuery,
-) -> Result<Response> {
-    with_session(app, headers, query, async |session, target| {
-        let before = session.snapshot();
-        let token = session.access_token(target).await?;
-        Ok(TokenAnswer::new(&token, before.access_tokens().get(target)))
-    })
-    .await
+    Target(target): Target,
+    session: Option<Session>,
+) -> Result<Json<TokenAnswer>, Refusal> {
+    let session = signed_in(session)?;
+    let before = session.snapshot();
+    let token = session.access_token(&target).await?;
+    let held = before.access_tokens().get(&target);
+    Ok(Json(TokenAnswer::new(&token, held)))
 }
 
 /// `POST /token`: a new token, whatever the session has.
 pub(crate) async fn refresh(
-    app: State<App>,
-    headers: HeaderMap,
-    query: TokenQuery,
-) -> Result<Response> {
-    app.web
-        .check_own_request(&headers)
-        .map_err(refused(&app.web))?;
-    with_session(app, headers, query, async |session, target| {
-        Ok(TokenAnswer::new(
-            &session.refresh_access_token(target).await?,
-            None,
-        ))
-    })
-    .await
+    Target(target): Target,
+    request: Request,
+    session: Option<Session>,
+) -> Result<Json<TokenAnswer>, Refusal> {
+    request.check_own_request()?;
+    let token = signed_in(session)?.refresh_access_token(&target).await?;
+    Ok(Json(TokenAnswer::new(&token, None)))
 }
 
 /// `DELETE /token`: forgets the token; the next one is fetched.
 pub(crate) async fn forget(
-    app: State<App>,
-    headers: HeaderMap,
-    query: TokenQuery,
-) -> Result<Response> {
-    app.web
-        .check_own_request(&headers)
-        .map_err(refused(&app.web))?;
-    with_session(app, headers, query, async |session, target| {
-        session.forget(target).await?;
-        Ok(json!({ "forgotten": true }))
-    })
-    .await
+    Target(target): Target,
+    request: Request,
+    session: Option<Session>,
+) -> Result<Json<Value>, Refusal> {
+    request.check_own_request()?;
+    signed_in(session)?.forget(&target).await?;
+    Ok(Json(json!({ "forgotten": true })))
 }
 
 /// `GET /token/read-only`: the token that the session has, or 409 `needs_refresh`: nothing is fetched
 /// and nothing is stored.
 pub(crate) async fn read_only(
-    State(app): State<App>,
-    headers: HeaderMap,
-    query: TokenQuery,
-) -> Result<Response> {
-    let target = TargetQuery::target(query)?;
-    let session = app
-        .web
-        .read_only_session(&headers)
-        .await
-        .map_err(refused(&app.web))?;
-    let answer = signed_in(&session).map(|session| match session.access_token(&target) {
-        Cached::Valid(token) => Json(TokenAnswer::new(&token, Some(&token))).into_response(),
-        Cached::Refused(error) => refused(&app.web)(error.into()).into_response(),
-        Cached::NeedsRefresh => {
-            let failure = Failure::new(
-                "needs_refresh",
-                "the session has no usable token; ask /token",
-            );
-            (StatusCode::CONFLICT, Json(failure)).into_response()
-        }
-    });
-    Ok(finish(&app.web, &headers, None, answer))
+    Target(target): Target,
+    session: Option<ReadOnly>,
+) -> Result<Json<TokenAnswer>, Refusal> {
+    match signed_in(session)?.access_token(&target) {
+        Cached::Valid(token) => Ok(Json(TokenAnswer::new(&token, Some(&token)))),
+        Cached::NeedsRefresh => Err(Refusal::NeedsRefresh),
+        Cached::Refused(error) => Err(error.into()),
+    }
 }
 
-/// What the writable routes have in common.
-async fn with_session<T: Serialize>(
-    State(app): State<App>,
-    headers: HeaderMap,
-    query: TokenQuery,
-    work: impl AsyncFnOnce(&WritableSession, &TokenTarget) -> Result<T, Error>,
-) -> Result<Response> {
-    let target = TargetQuery::target(query)?;
-    let session = app.web.session(&headers).await.map_err(refused(&app.web))?;
-    let answer = match signed_in(&session) {
-        Ok(session) => work(session, &target).await,
-        Err(error) => Err(error),
-    };
-    let answer = match answer {
-        Ok(answer) => Ok(Json(answer).into_response()),
-        Err(error) if is_about_the_query(&error) => {
-            let failure = Failure::new(error.code(), error.to_string());
-            Ok((StatusCode::BAD_REQUEST, Json(failure)).into_response())
-        }
-        Err(error) => Err(error),
-    };
-    Ok(finish(&app.web, &headers, session.as_ref(), answer))
+/// What the query asks for. Without parameters that is the userinfo endpoint.
+#[derive(Debug)]
+pub(crate) struct Target(TokenTarget);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TargetQuery {
+    resource: String,
+    organization_id: String,
 }
 
-/// Whether the target, which comes from the query here, is one that this application never asks for at
-/// sign-in. Where a program names its targets itself this is a mistake in the program, and so a 500.
-fn is_about_the_query(error: &Error) -> bool {
-    use logto::core::error::UsageError as Usage;
-    matches!(
-        error,
-        Error::Protocol(logto::core::Error::Usage(
-            Usage::ResourceNotRequested(_) | Usage::OrganizationsScopeMissing
-        ))
-    )
+impl<S: Send + Sync> FromRequestParts<S> for Target {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Query(TargetQuery {
+            resource,
+            organization_id,
+        }) = Query::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Refusal::BadQuery(rejection.body_text()))?;
+        Ok(Self(match (resource.as_str(), organization_id.as_str()) {
+            ("", "") => TokenTarget::user_info(),
+            (_, "") => TokenTarget::resource(resource),
+            ("", _) => TokenTarget::organization(organization_id),
+            (_, _) => TokenTarget::resource(resource).in_organization(organization_id),
+        }))
+    }
 }

@@ -11,6 +11,7 @@ use logto_core::{SignIn, vocabulary::Prompt};
 /// | `SignUp` | `/sign-up` | GET |
 /// | `Callback` | the configuration's `callback_path` | GET, POST |
 /// | `SignOut` | `/sign-out` | POST, and GET where [links may sign out](super::LogtoAppBuilder::sign_out_links) |
+/// | `SignOutLocally` | none: name one with [`path`](super::LogtoAppBuilder::path) | POST |
 /// | `User` | `/user` | GET |
 /// | `BackChannelLogout` | `/back-channel-logout` | POST |
 /// | `Webhook` | none: see [`webhook`](super::LogtoAppBuilder::webhook) | POST |
@@ -25,6 +26,8 @@ pub enum Route {
     Callback,
     /// Ends the session here and at Logto.
     SignOut,
+    /// Ends the session here only: the next sign-in shows no form.
+    SignOutLocally,
     /// Who is signed in, as JSON.
     User,
     /// Where Logto reports that a user has signed out elsewhere.
@@ -39,7 +42,9 @@ impl Route {
             Self::SignIn | Self::SignUp | Self::User => &[Method::GET],
             Self::Callback => &[Method::GET, Method::POST],
             Self::SignOut if sign_out_links => &[Method::POST, Method::GET],
-            Self::SignOut | Self::BackChannelLogout | Self::Webhook => &[Method::POST],
+            Self::SignOut | Self::SignOutLocally | Self::BackChannelLogout | Self::Webhook => {
+                &[Method::POST]
+            }
         }
     }
 }

@@ -63,10 +63,9 @@ pub async fn run(storage: Option<StorageKind>) -> Result<Report, Failed> {
 /// # Errors
 /// When no client can be made.
 pub async fn run_at(tenant: &Tenant, storage: Option<StorageKind>) -> Result<Report, Failed> {
-    let config = tenant.config();
-    println!("{} at {}", config.app_id(), config.endpoint());
+    let storage = storage.unwrap_or_default();
     let mut report = Report::default();
-    real::play(tenant, storage.unwrap_or_default(), &mut report).await?;
+    real::play(tenant, storage, &mut report).await?;
     println!("{} checks passed, {} did not", report.works, report.fails);
     Ok(report)
 }
@@ -121,8 +120,8 @@ impl Place {
             .clock(clock.clone())
             .listen(0)
             .await?;
-        let config = tenant::embedded_config(logto.logto(), &base)?;
-        let app = App::new(config, storage, tenant::random_key()?, context(&clock)?)
+        let app = tenant::embedded_logto(logto.logto(), &base)?.context(context(&clock)?);
+        let app = App::new(app, storage)
             .await?
             .with_embedded(logto.logto().clone())
             .with_machine(tenant::embedded_machine(logto.logto())?, context(&clock)?)?

@@ -142,8 +142,8 @@ impl Visit<'_> {
         self.app.get("/").await?.shows("Hello, Alice Lab")
     }
 
-    /// In a browser of her own, Mallory gets a page with her name and without her script.
-    async fn markup(&self) -> Result<(), Failed> {
+    /// Mallory, signed in with a browser of her own.
+    async fn mallory(&self) -> Result<Browser, Failed> {
         let browser = Browser::new(&self.place.base)?;
         let authorization_url = browser.get("/sign-in").await?.redirect()?;
         let callback = self
@@ -152,6 +152,12 @@ impl Visit<'_> {
             .logto()
             .sign_in(&authorization_url, MALLORY)?;
         browser.get(callback.as_str()).await?.redirect()?;
+        Ok(browser)
+    }
+
+    /// Mallory gets a page with her name and without her script.
+    async fn markup(&self) -> Result<(), Failed> {
+        let browser = self.mallory().await?;
         let user = browser.get("/user").await?.json(StatusCode::OK)?;
         same(&user["claims"]["name"], &json!(HOSTILE_NAME))?;
         let page = browser.get("/").await?;
@@ -274,17 +280,25 @@ impl Visit<'_> {
             &token["scopes"],
             &json!(["read:products", "write:products"]),
         )?;
+        // Whoever had it would act as the application.
+        same(&token["access_token"], &Value::Null)?;
         self.app.get("/").await?.shows("Machine to machine")?;
         let stranger = Browser::new(&self.place.base)?.get(&path).await?;
         stranger.refusal(StatusCode::UNAUTHORIZED, "not_authenticated")
     }
 
-    /// The code is shown, alice approves it, and the device learns of it at its next poll.
+    /// The code is shown to alice, who approves it, and to nobody else. The device learns of it at its next
+    /// poll.
     async fn device(&self) -> Result<(), Failed> {
         let progress = self.app.post("/device").await?.json(StatusCode::OK)?;
         same(&progress["state"], &json!("waiting"))?;
         let code = progress["user_code"].as_str().ok_or("no user code")?;
         self.app.get("/").await?.shows(code)?;
+        let mallory = self.mallory().await?;
+        let hers = mallory.get("/device").await?.json(StatusCode::OK)?;
+        same(&hers, &json!({ "state": "idle" }))?;
+        let stolen = mallory.post("/device/approve").await?;
+        stolen.refusal(StatusCode::CONFLICT, "no_device_waits")?;
         self.app
             .post("/device/approve")
             .await?

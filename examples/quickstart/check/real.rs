@@ -7,7 +7,6 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use logto::{
     LogtoClient, LogtoConfig, ReqwestClient, Secret, SignIn, TokenTarget, UnixTime,
     client::{
-        Context,
         clock::{Clock as _, SystemClock},
         http::HttpClient as _,
         m2m::M2mClient,
@@ -37,11 +36,15 @@ pub(super) async fn play(
     storage: StorageKind,
     report: &mut Report,
 ) -> Result<(), Failed> {
-    let check = Check::new(tenant.config())?;
+    // Needs no store, so that everything else is checked also when the store does not respond.
+    let app = App::new(tenant.logto()?, StorageKind::Memory).await?;
+    let config = app.config();
+    println!("{} at {}", config.app_id(), config.endpoint());
     report.note(
         &format!("{storage} storage opens"),
-        check.storage(tenant, storage).await,
+        open(tenant, storage).await,
     );
+    let check = Check::new(config)?;
     let discovery = check.discovery().await;
     let is_reachable = discovery.is_ok();
     report.note("discovery document of the configured issuer", discovery);
@@ -58,8 +61,8 @@ pub(super) async fn play(
         "post sign-out redirect URI is registered",
         check.sign_out().await,
     );
-    check.application(tenant.config(), report).await;
-    check.machine(tenant, report).await;
+    check.application(config, report).await;
+    check.machine(tenant, config, report).await;
     check.device(tenant, report).await;
     report.left_out(
         "sign-in, the user's tokens, refresh and sign-out",
@@ -69,6 +72,11 @@ pub(super) async fn play(
         "back-channel logout",
         "Logto sends it, to an address that it can reach",
     );
+    Ok(())
+}
+
+async fn open(tenant: &Tenant, storage: StorageKind) -> Result<(), Failed> {
+    App::new(tenant.logto()?, storage).await?;
     Ok(())
 }
 
@@ -84,12 +92,6 @@ impl Check {
         let client =
             LogtoClient::builder(config.clone(), http.clone(), MemoryStorage::new()).build()?;
         Ok(Self { http, client })
-    }
-
-    async fn storage(&self, tenant: &Tenant, storage: StorageKind) -> Result<(), Failed> {
-        let (config, context) = (tenant.config().clone(), Context::new(self.http.clone()));
-        App::new(config, storage, tenant.cookie_key()?, context).await?;
-        Ok(())
     }
 
     async fn discovery(&self) -> Result<(), Failed> {
@@ -157,7 +159,7 @@ impl Check {
         }
     }
 
-    async fn machine(&self, tenant: &Tenant, report: &mut Report) {
+    async fn machine(&self, tenant: &Tenant, web: &LogtoConfig, report: &mut Report) {
         let Some(config) = tenant.machine() else {
             report.left_out(
                 "machine-to-machine application",
@@ -169,7 +171,7 @@ impl Check {
             "credentials of the machine-to-machine application",
             self.credentials(config).await,
         );
-        let resources = tenant.config().resources();
+        let resources = web.resources();
         let apis = resources.iter().filter(|resource| is_api(resource));
         let mut is_any = false;
         for resource in apis {

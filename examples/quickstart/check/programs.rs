@@ -19,7 +19,7 @@ const SCOPES: [&str; 2] = ["read:products", "write:products"];
 
 /// Plays everything and notes what came of it.
 pub(super) async fn play(place: &Place, report: &mut Report) -> Result<(), Failed> {
-    let config = tenant::embedded_config(place.logto.logto(), place.base.as_str())?;
+    let config = tenant::embedded_config(place.logto.logto(), place.base.as_str()).build()?;
     let machine = tenant::embedded_machine(place.logto.logto())?;
     let programs = Programs {
         place,
