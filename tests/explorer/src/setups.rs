@@ -7,9 +7,9 @@ use logto_core::refresh::Demand;
 use crate::{
     provider::Rotation,
     setup::{
-        Beginning, EVERYTHING,
+        Beginning,
         Fault::{self, *},
-        Place, Setup,
+        Kinds, Place, Setup,
     },
 };
 
@@ -66,7 +66,7 @@ fn setup(place: Place) -> Setup {
         requests: 2,
         pauses: 1,
         faults: 1,
-        kinds: EVERYTHING,
+        kinds: Kinds::Every,
         edges: RefCell::default(),
     }
 }
@@ -103,30 +103,30 @@ pub(crate) fn short() -> Vec<Setup> {
         Setup {
             requests: 3,
             pauses: 2,
-            kinds: OF_A_COOKIE,
+            kinds: Kinds::Only(OF_A_COOKIE),
             ..setup(COOKIES)
         },
         Setup {
             faults: 2,
-            kinds: OF_A_COOKIE,
+            kinds: Kinds::Only(OF_A_COOKIE),
             ..setup(COOKIES)
         },
         // What was said about a refresh token that was not spent then.
         Setup {
             requests: 3,
             pauses: 2,
-            kinds: &[TooMany],
+            kinds: Kinds::Only(&[TooMany]),
             ..setup(COOKIES)
         },
         Setup {
             requests: 1,
             faults: 2,
-            kinds: OF_A_REFRESH,
+            kinds: Kinds::Only(OF_A_REFRESH),
             ..setup(STORE)
         },
         Setup {
             faults: 2,
-            kinds: OF_A_STORE,
+            kinds: Kinds::Only(OF_A_STORE),
             ..setup(STORE)
         },
     ];
@@ -134,7 +134,7 @@ pub(crate) fn short() -> Vec<Setup> {
         setups.push(Setup {
             has_shared_ledger,
             pauses: 2,
-            kinds: OF_A_LEASE,
+            kinds: Kinds::Only(OF_A_LEASE),
             ..setup(place)
         });
     }
@@ -142,7 +142,7 @@ pub(crate) fn short() -> Vec<Setup> {
         setups.push(Setup {
             begins_with: Beginning::Callback,
             requests: 1,
-            kinds: OF_A_CALLBACK,
+            kinds: Kinds::Only(OF_A_CALLBACK),
             ..setup(place)
         });
     }
