@@ -93,7 +93,7 @@
 //! | `Waiting` | the time to look again | `Loading` |
 //! | `Loading` | the stored session | `Recalling`, `Releasing`, `Done` |
 //! | `Preparing` | metadata and keys | `Asking`, `Sending`, `Leasing`, `Removing`, `Releasing`, `Done` |
-//! | `Asking` | whether the refresh token is active | `Asking`, `Sending`, `Leasing`, `Witnessing`, `Releasing`, `Done` |
+//! | `Asking` | whether the refresh token is active | `Asking`, `Sending`, `Leasing`, `Witnessing`, `Removing`, `Releasing`, `Done` |
 //! | `Witnessing` | whether the opaque access token is active | `Removing`, `Releasing`, `Done` |
 //! | `Sending` | the response | `Sending`, `BackingOff`, `Judging`, `Recording`, `Loading`, `Asking`, `Leasing`, `Releasing`, `Done` |
 //! | `BackingOff` | a short pause | `Sending` |

@@ -118,15 +118,14 @@ impl<F: Clone> Refresh<F> {
                 self.metadata = Some(metadata);
                 self.assure_newest(now)
             }
-            (State::Asking { asked_at }, Event::Active) => self.active(asked_at, now),
-            (State::Asking { .. }, Event::Inactive) => self.ask_witness(now),
-            // A provider that refuses introspection to this application cannot be asked: the refresh token is
-            // sent.
-            (State::Asking { .. }, Event::Unanswered) => self.send_first(None, now),
-            (State::Witnessing, Event::Inactive) => self.end(SessionEnd::RefreshTokenRefused, now),
-            (State::Witnessing, Event::Active | Event::Unanswered | Event::Failed(_)) => {
-                self.superseded(now)
+            (State::Asking { asked_at, why }, Event::Active) => self.active(asked_at, why, now),
+            (State::Asking { why, .. }, Event::Inactive) => self.ask_witness(why, now),
+            (State::Asking { why, .. }, Event::Unanswered) => self.unanswered(why, now),
+            (State::Witnessing { .. }, Event::Inactive) => {
+                self.end(SessionEnd::RefreshTokenRefused, now)
             }
+            (State::Witnessing { why }, Event::Unanswered) => self.no_witness(why, now),
+            (State::Witnessing { .. }, Event::Active | Event::Failed(_)) => self.superseded(now),
             (State::Sending(sending), Event::Response { answer, sent_at }) => match answer {
                 Ok(refreshed) => self.answered(sending, refreshed, sent_at, now),
                 Err(error) => self.refused(sending, error, sent_at, now),

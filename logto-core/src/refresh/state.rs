@@ -20,8 +20,8 @@ pub(super) enum State<F> {
     Waiting { until: Duration },
     Loading(Purpose),
     Preparing,
-    Asking { asked_at: Duration },
-    Witnessing,
+    Asking { asked_at: Duration, why: Why },
+    Witnessing { why: Why },
     Sending(Sending<F>),
     BackingOff(Sending<F>),
     Judging(Answer),
@@ -43,7 +43,7 @@ impl<F> State<F> {
             Self::Loading(_) => "Loading",
             Self::Preparing => "Preparing",
             Self::Asking { .. } => "Asking",
-            Self::Witnessing => "Witnessing",
+            Self::Witnessing { .. } => "Witnessing",
             Self::Sending(_) => "Sending",
             Self::BackingOff(_) => "BackingOff",
             Self::Judging(_) => "Judging",
@@ -77,6 +77,15 @@ pub(super) enum Purpose {
     Leased,
     /// The provider refused this refresh token, which another process may have replaced.
     Refused { spent: Secret },
+}
+
+/// Why the provider is asked about the refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Why {
+    /// It is to be spent.
+    BeforeUse,
+    /// It was refused, and nobody has a newer one.
+    Refused,
 }
 
 /// A refresh request and its history.

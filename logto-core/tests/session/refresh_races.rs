@@ -202,6 +202,15 @@ fn response(id_token: Option<&str>) -> Event<Failure> {
     }
 }
 
+fn invalid_grant() -> Event<Failure> {
+    let exchange = session().refresh(&config(), &metadata(), &acme(), NOW);
+    let response = json_response(400, &json!({ "error": "invalid_grant" }));
+    Event::Response {
+        answer: exchange.unwrap().accept(response, NOW),
+        sent_at: Duration::ZERO,
+    }
+}
+
 /// Who takes an expired lease over asks before it spends a token; who gets a free one does not.
 #[test]
 fn a_lease_is_given_back_only_if_the_next_one_finds_the_newest_refresh_token() {
@@ -359,4 +368,37 @@ fn a_new_sign_in_removes_the_session_before_only_if_no_refresh_is_under_way() {
     );
     let late = replacing().later(6_000).then(Event::Leased(OF_STORE));
     assert!(late.to_do().is_empty());
+}
+
+/// Logto refuses a replaced refresh token that has expired like any other, and the grant goes on.
+#[test]
+fn a_refused_refresh_token_ends_no_session_that_has_a_newer_one() {
+    let refused = |by_hand: ByHand<Refresh<Failure>>| by_hand.then(invalid_grant());
+    // The store has it.
+    let of_store = refused(prepared(OF_STORE));
+    assert_eq!(of_store.to_do(), ["Load"]);
+    let newer = session_with("refresh_token", json!("second"));
+    let again = of_store
+        .then(Event::Loaded(Arc::new(newer)))
+        .then(recalled());
+    assert_eq!(again.to_do(), ["Send"]);
+    // The browser may have it, or a write that is under way: the opaque access token ends with the grant.
+    let read_again = |by_hand| refused(by_hand).then(loaded()).then(recalled());
+    let asking = || read_again(prepared(OF_STORE));
+    assert_eq!(asking().to_do(), ["Ask"]);
+    let witnessing = || asking().then(Event::Inactive);
+    assert_eq!(witnessing().to_do(), ["Ask"]);
+    for event in [Event::Active, Event::Failed("down")] {
+        let superseded = witnessing().then(event);
+        assert_eq!(superseded.to_do(), ["Note", "Tell", "Release"]);
+    }
+    // The grant has ended, the user is suspended, or nobody can tell.
+    for ended in [
+        witnessing().then(Event::Inactive),
+        asking().then(Event::Active),
+        asking().then(Event::Unanswered),
+        witnessing().then(Event::Unanswered),
+    ] {
+        assert_eq!(ended.to_do(), ["MarkEnded", "Remove"]);
+    }
 }

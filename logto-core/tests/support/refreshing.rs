@@ -203,6 +203,7 @@ impl Refreshing {
                 self.under_way = Some(UnderWay::Tokens(exchange));
                 return None;
             }
+            Action::Ask { .. } => Event::Inactive,
             Action::FetchKeys => {
                 let exchange = FetchKeys::new(&self.metadata, Arc::new(AwsLcVerifier));
                 self.under_way = Some(UnderWay::Keys(exchange));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use logto_core::{Session, refresh::Attempt, session::SessionDelta};
 
 use crate::{
-    fixtures::{Refusal, Target, monotonic},
+    fixtures::{Refusal, Target},
     provider::Issued,
 };
 
@@ -34,12 +34,6 @@ pub(crate) struct Send {
     pub(crate) target: Target,
     pub(crate) attempt: Attempt,
     pub(crate) start_by: Option<Duration>,
-}
-
-impl Send {
-    pub(crate) fn is_late(&self, now: u64) -> bool {
-        self.start_by.is_some_and(|by| by <= monotonic(now))
-    }
 }
 
 /// How far a call has come.
@@ -74,6 +68,8 @@ pub(crate) enum Reply {
     Busy,
     Released,
     Active(bool),
+    /// The application may not introspect.
+    Unanswered,
     Refreshed {
         issued: Issued,
         lacks_key: bool,

@@ -54,6 +54,11 @@ fn walked() -> BTreeSet<Edge> {
             .then(refused())
             .then(loaded(1))
             .then(recalled()),
+        // So it has, and even that one was replaced long ago.
+        Walk::to_sending(STORE)
+            .then(refused())
+            .then(loaded(1))
+            .then(known_as_replaced()),
         // Another writer was faster, its session has no token, and the lease cannot be taken once more.
         Walk::new(STORE, Persist::Storage)
             .then(recalled())

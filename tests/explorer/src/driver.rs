@@ -15,7 +15,7 @@ use crate::{
     call::{Adrift, Call, Progress, Reply, Send},
     fixtures::{self, CONFIG, METADATA, Refusal, monotonic, number, since_start, target_number},
     process::{Ended, Failure, Job, Machine, Memory, Output, Process, Sent, Want},
-    setup::{Place, Setup},
+    setup::{Defect, Place, Setup},
     world::{At, World},
 };
 
@@ -91,6 +91,9 @@ impl World {
         }
         let memory = &mut self.processes[process].memory;
         let call = match action {
+            Action::Load if setup.has(Defect::RefusalsAreBelieved) && job.was_refused() => {
+                return Some(Event::Loaded(Arc::clone(&job.session)));
+            }
             Action::Load if in_store => Call::Load,
             Action::Load => {
                 let cookie = job.cookie.as_ref().unwrap_or(&job.session);
@@ -205,7 +208,11 @@ impl World {
                 token: send.token,
                 left_at,
                 was_replayed: send.attempt == Attempt::Replay,
-                was_turned_away: matches!(reply, Reply::Refused(Refusal::TooManyRequests)),
+                refusal: match reply {
+                    Reply::Refused(refusal) => Some(refusal),
+                    _ => None,
+                },
+                version: self.store.record.as_ref().map(|(_, version)| *version),
             });
         }
         let sent_at = monotonic(left_at);
@@ -227,7 +234,7 @@ impl World {
                 Event::Leased(LeaseGrant {
                     is_shared: true,
                     is_exclusive: !setup.lives_in_store(),
-                    was_taken_over: lease.was_taken_over,
+                    was_taken_over: lease.was_taken_over && !setup.has(Defect::TakeoversAreHidden),
                 })
             }
             (Reply::NotLeased, _) => {
@@ -241,6 +248,7 @@ impl World {
             }
             (Reply::Active(true), _) => Event::Active,
             (Reply::Active(false), _) => Event::Inactive,
+            (Reply::Unanswered, _) => Event::Unanswered,
             (Reply::Refreshed { issued, lacks_key }, Some(Call::Send(send))) => {
                 job.lacks_key = lacks_key;
                 let at = fixtures::wall(left_at, *clock_offset);

@@ -8,7 +8,7 @@ use crate::{
     fixtures::{Refusal, holds, successors},
     process::{Job, Process},
     provider::{Cause, Fate, Grant, LEEWAY},
-    setup::{Fault, Setup},
+    setup::{Defect, Fault, Setup},
     world::{At, World},
 };
 
@@ -20,7 +20,7 @@ impl World {
         };
         let now = self.now;
         let reply = match &call {
-            Call::Send(send) if send.is_late(now) => Reply::TooLate,
+            Call::Send(send) if setup.is_late(send, now) => Reply::TooLate,
             Call::Send(send) => {
                 self.check_refresh(setup, at, *send);
                 self.process(setup, at, &call)
@@ -39,7 +39,9 @@ impl World {
                 Some("a refresh request leaves under a lease that another process has")
             }
             Some(sent) if sent.was_replayed => Some("a refresh request leaves a third time"),
-            Some(sent) if sent.was_turned_away => Some("a 429 is replayed"),
+            Some(sent) if sent.refusal == Some(Refusal::TooManyRequests) => {
+                Some("a 429 is replayed")
+            }
             Some(sent) if self.now > sent.left_at + LEEWAY => Some("a replay leaves too late"),
             _ => self.violation,
         };
@@ -71,6 +73,7 @@ impl World {
                 self.store.replace(version, session)
             }
             Call::Remove => {
+                self.check_removal(at);
                 self.store.remove();
                 Reply::Removed
             }
@@ -87,6 +90,12 @@ impl World {
             Call::Release => {
                 self.release(setup, self.job(at).lease);
                 Reply::Released
+            }
+            Call::AskRefreshToken { .. } | Call::AskOpaqueToken if !setup.may_introspect => {
+                Reply::Unanswered
+            }
+            Call::AskRefreshToken { .. } if setup.has(Defect::EverythingIsActive) => {
+                Reply::Active(true)
             }
             Call::AskRefreshToken { token } => Reply::Active(self.provider.is_active(*token, now)),
             Call::AskOpaqueToken => Reply::Active(self.provider.grant == Grant::Alive),
@@ -136,7 +145,7 @@ impl World {
             jobs.chain(process.memory.kept_lease)
         });
         let number = 1 + known.map(|lease| lease.number).max().unwrap_or(0);
-        if !setup.leases_exclude {
+        if setup.has(Defect::LeasesExcludeNobody) {
             self.store.lease.forget();
         }
         match setup.lives_in_store() {
@@ -171,6 +180,20 @@ impl World {
             true => self.store.record.is_none() || self.store.lease.is_free(self.now),
             false => self.ledger.lease.is_free(self.now),
         }
+    }
+
+    /// A session whose refresh token was refused is removed only if nothing newer was stored by then.
+    fn check_removal(&mut self, at: At) {
+        let Some((session, version)) = &self.store.record else {
+            return;
+        };
+        let (token, version) = (holds(session), Some(*version));
+        let job = self.job(at);
+        let sent = job.sent.filter(|_| job.was_refused());
+        if sent.is_some_and(|sent| Some(sent.token) != token && sent.version == version) {
+            self.violation = Some("a session is removed that had a newer refresh token");
+        }
+        self.is_removed(token);
     }
 
     /// A write never takes back what is stored.

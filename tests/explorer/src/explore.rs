@@ -13,7 +13,7 @@ use crate::{
     outlook::Outlook,
     search::explore,
     setup::{Edge, Setup},
-    setups::{long, short, with_broken_leases},
+    setups::{defective, long, short},
     step::State,
     world::World,
 };
@@ -56,16 +56,15 @@ fn the_table_of_losses_is_the_documented_one() {
     assert_eq!(rows, titles_in_documentation());
 }
 
-/// The exploration can fail.
+/// The exploration can fail, with a shortest trace.
 #[test]
-fn leases_that_exclude_nobody_are_found_out() {
-    let failure = explore_one(&with_broken_leases()).unwrap_err();
-    let (what, trace) = failure.split_once("\n\n").unwrap();
-    assert!(
-        what.contains("under a lease that another process has"),
-        "{failure}"
-    );
-    assert_eq!(trace.lines().count(), 9, "{failure}");
+fn defects_are_found_out() {
+    for (setup, expected, steps) in defective() {
+        let failure = explore_one(&setup).unwrap_err();
+        let (what, trace) = failure.split_once("\n\n").unwrap();
+        assert!(what.contains(&expected), "{:?}: {failure}", setup.defect);
+        assert_eq!(trace.lines().count(), steps, "{failure}");
+    }
 }
 
 /// Explores two setups at a time.

@@ -9,7 +9,7 @@ use crate::{
     call::{Adrift, Call, Progress, Reply, Send},
     fixtures::successors,
     process::{Job, Process},
-    provider::{Cause, Fate},
+    provider::{Cause, Fate, Grant},
     setup::{Fault, Setup},
     world::{At, World},
 };
@@ -59,6 +59,15 @@ impl World {
             if issued.is_new {
                 self.provider.tokens[usize::from(issued.token)].fate = fate;
             }
+        }
+    }
+
+    /// The session with this refresh token is removed from the browser, or from the store.
+    pub(crate) fn is_removed(&mut self, token: Option<u8>) {
+        let mut newest = self.provider.unused().map(|(token, _)| token);
+        let is_newest = token.is_some_and(|token| newest.any(|newest| newest == token));
+        if is_newest && !self.is_to_end && self.provider.grant == Grant::Alive {
+            self.cause.get_or_insert(Cause::Removed);
         }
     }
 

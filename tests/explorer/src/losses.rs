@@ -98,6 +98,15 @@ pub(crate) const ROWS: &[Row] = &[
         matches: |loss| loss.cause == Cause::LateReplay && loss.has(Fault::LeaseForgotten),
     },
     Row {
+        title: "an application that may not introspect: a process uses a refresh token that another one has \
+                replaced, more than three seconds later or when it has expired",
+        matches: |loss| {
+            use Cause::{LateReplay, LateReplaySlow, Removed, Revoked};
+            let is_of_use = matches!(loss.cause, LateReplay | LateReplaySlow | Removed | Revoked);
+            is_of_use && !loss.setup.may_introspect
+        },
+    },
+    Row {
         title: "a new sign-in replaces a session while a refresh of it is under way that has lost its lease, \
                 or the removal arrives late",
         matches: |loss| loss.cause == Cause::Revoked && loss.has(Fault::SignedInAgain),

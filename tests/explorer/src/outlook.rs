@@ -39,6 +39,7 @@ impl World {
                 self.is_over(setup, has_ended)
             }
             Some(_) => self.is_over(setup, all),
+            None if self.provider.has_expired_unused(self.now) => self.is_over(setup, all),
             // Whoever wants to end the session does not mind.
             None if self.is_to_end => Outlook::Good,
             None if self.browser.cookie.is_none() => Outlook::Lost,
@@ -72,6 +73,9 @@ impl World {
         let mut world = self.clone();
         world.store.is_down = false;
         world.ledger.is_down = false;
+        if !world.provider.has_expired(0, world.now) {
+            world.provider.first_expires_at = None;
+        }
         for _ in 0..ASKS {
             let told = world.ask(setup, process);
             if told != Told::TryAgain {

@@ -13,7 +13,7 @@ use logto_core::{
 
 use crate::{
     call::{Call, Held, Progress, Reply},
-    fixtures::{Target, monotonic, wall},
+    fixtures::{Refusal, Target, monotonic, wall},
 };
 
 #[derive(Clone, Debug, Default, Hash)]
@@ -152,7 +152,9 @@ pub(crate) struct Sent {
     pub(crate) token: u8,
     pub(crate) left_at: u64,
     pub(crate) was_replayed: bool,
-    pub(crate) was_turned_away: bool,
+    pub(crate) refusal: Option<Refusal>,
+    /// The version of the record when the answer came.
+    pub(crate) version: Option<u32>,
 }
 
 /// How long a refresh is listened for.
@@ -192,6 +194,11 @@ impl Job {
     /// Whether a call or its answer takes long.
     pub(crate) fn is_slow(&self) -> bool {
         self.call.is_some() && !matches!(self.progress, Progress::Ready)
+    }
+
+    pub(crate) fn was_refused(&self) -> bool {
+        let refusal = self.sent.and_then(|sent| sent.refusal);
+        refusal == Some(Refusal::InvalidGrant)
     }
 
     /// When something happens because time has passed.

@@ -18,6 +18,8 @@ pub(crate) struct Provider {
     pub(crate) grant: Grant,
     /// Refresh tokens by number, in the order in which they were issued.
     pub(crate) tokens: Vec<RefreshToken>,
+    /// When the first one expires, whether it was replaced or not.
+    pub(crate) first_expires_at: Option<u64>,
     was_redeemed: bool,
 }
 
@@ -70,6 +72,8 @@ pub(crate) enum Cause {
     CodeReplayed,
     /// A refresh token was revoked, and with it the grant.
     Revoked,
+    /// The cookie, or the record, was removed while its refresh token was the newest one and worked.
+    Removed,
 }
 
 /// A refresh token that was issued, or was given back as it was.
@@ -80,10 +84,11 @@ pub(crate) struct Issued {
 }
 
 impl Provider {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(first_expires_at: Option<u64>) -> Self {
         let mut provider = Self {
             grant: Grant::Alive,
             tokens: Vec::new(),
+            first_expires_at,
             was_redeemed: false,
         };
         provider.issue(None);
@@ -99,9 +104,10 @@ impl Provider {
         u8::try_from(self.tokens.len() - 1).unwrap()
     }
 
-    /// Spends a refresh token; `None` if the grant has ended.
+    /// Spends a refresh token; `None` if it is refused.
     pub(crate) fn refresh(&mut self, token: u8, rotation: Rotation, now: u64) -> Option<Issued> {
-        if self.grant != Grant::Alive {
+        // Whether it was used before does not matter then: the grant goes on.
+        if self.grant != Grant::Alive || self.has_expired(token, now) {
             return None;
         }
         if self.is_too_late(token, now) {
@@ -122,12 +128,22 @@ impl Provider {
     /// Whether a refresh token works, which is what introspection says: for three seconds also after it was
     /// replaced.
     pub(crate) fn is_active(&self, token: u8, now: u64) -> bool {
-        self.grant == Grant::Alive && !self.is_too_late(token, now)
+        self.grant == Grant::Alive && !self.has_expired(token, now) && !self.is_too_late(token, now)
     }
 
+    /// Whether a use of the refresh token ends the grant.
     pub(crate) fn is_too_late(&self, token: u8, now: u64) -> bool {
         let used_at = self.tokens[usize::from(token)].used_at;
-        used_at.is_some_and(|used_at| now > used_at + LEEWAY)
+        used_at.is_some_and(|used_at| now > used_at + LEEWAY) && !self.has_expired(token, now)
+    }
+
+    pub(crate) fn has_expired(&self, token: u8, now: u64) -> bool {
+        token == 0 && self.first_expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether the first refresh token has expired, and was never used.
+    pub(crate) fn has_expired_unused(&self, now: u64) -> bool {
+        self.tokens[0].used_at.is_none() && self.has_expired(0, now)
     }
 
     /// The refresh tokens that nobody has used.

@@ -4,17 +4,25 @@ use std::{cell::RefCell, collections::BTreeSet, fmt};
 
 use logto_core::refresh::Demand;
 
-use crate::{fixtures::Target, provider::Rotation};
+use crate::{
+    call::Send,
+    fixtures::{Target, monotonic},
+    provider::Rotation,
+};
 
 /// One configuration of the world, and how far it is explored.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) place: Place,
     pub(crate) has_shared_ledger: bool,
-    /// Whether one process at a time can have the lease.
-    pub(crate) leases_exclude: bool,
+    /// What is broken on purpose: the exploration has to find it out.
+    pub(crate) defect: Option<Defect>,
+    /// Whether Logto answers questions of this application about tokens.
+    pub(crate) may_introspect: bool,
     pub(crate) begins_with: Beginning,
     pub(crate) rotation: Rotation,
+    /// When the first refresh token expires, in milliseconds.
+    pub(crate) first_expires_at: Option<u64>,
     pub(crate) processes: usize,
     /// For how many targets tokens are asked for.
     pub(crate) targets: Target,
@@ -29,6 +37,21 @@ pub(crate) struct Setup {
     pub(crate) kinds: Kinds,
     /// The ways that refreshes went from state to state.
     pub(crate) edges: RefCell<BTreeSet<Edge>>,
+}
+
+/// What a driver or a store can get wrong, and what a machine could forget to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Defect {
+    /// Everybody gets the lease.
+    LeasesExcludeNobody,
+    /// Nobody is told that the last holder of a lease never gave it back.
+    TakeoversAreHidden,
+    /// Introspection calls every token active.
+    EverythingIsActive,
+    /// A refresh request leaves after its time.
+    NothingIsTooLate,
+    /// Nothing is read again after `invalid_grant`.
+    RefusalsAreBelieved,
 }
 
 /// From the name of a state to that of the next.
@@ -59,6 +82,16 @@ impl Setup {
         }
     }
 
+    pub(crate) fn has(&self, defect: Defect) -> bool {
+        self.defect == Some(defect)
+    }
+
+    /// Whether it is too late for a request to leave.
+    pub(crate) fn is_late(&self, send: &Send, now: u64) -> bool {
+        let is_late = send.start_by.is_some_and(|by| by <= monotonic(now));
+        is_late && !self.has(Defect::NothingIsTooLate)
+    }
+
     pub(crate) fn lives_in_store(&self) -> bool {
         self.place == Place::Store
     }
@@ -83,11 +116,17 @@ impl fmt::Display for Setup {
         if self.has_shared_ledger {
             f.write_str(" and a shared ledger")?;
         }
+        if !self.may_introspect {
+            f.write_str(", no introspection")?;
+        }
         if self.begins_with == Beginning::Callback {
             f.write_str(", from the callback on")?;
         }
         if self.rotation == Rotation::Past70Percent {
             f.write_str(", rotation past 70 %")?;
+        }
+        if self.first_expires_at.is_some() {
+            f.write_str(", the first token expires")?;
         }
         if self.demand == Demand::New {
             f.write_str(", a new token each time")?;

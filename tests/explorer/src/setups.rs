@@ -7,7 +7,7 @@ use logto_core::refresh::Demand;
 use crate::{
     provider::Rotation,
     setup::{
-        Beginning,
+        Beginning, Defect,
         Fault::{self, *},
         Kinds, Place, Setup,
     },
@@ -50,6 +50,8 @@ const OF_A_STORE: &[Fault] = &[StoreDown, LeaseForgotten, Killed, Stalled, Signe
 const OF_A_LEASE: &[Fault] = &[StoreDown, LedgerDown, LeaseForgotten, Killed, Stalled, Slow];
 /// How a cookie does not reach the browser.
 const OF_A_COOKIE: &[Fault] = &[ResponseLost, NotStored, Killed];
+/// What others find who cannot ask.
+const OF_A_PROCESS: &[Fault] = &[AnswerLost, Killed, Stalled, Slow, ClockForward];
 const OF_A_CALLBACK: &[Fault] = &[CallbackTwice, Killed];
 
 /// Two requests, time passes once, and anything goes wrong once.
@@ -57,9 +59,11 @@ fn setup(place: Place) -> Setup {
     Setup {
         place,
         has_shared_ledger: false,
-        leases_exclude: true,
+        defect: None,
+        may_introspect: true,
         begins_with: Beginning::Session,
         rotation: Rotation::EachUse,
+        first_expires_at: None,
         processes: if place == SINGLE { 1 } else { 2 },
         targets: 1,
         demand: Demand::Usable,
@@ -71,12 +75,66 @@ fn setup(place: Place) -> Setup {
     }
 }
 
-/// A store that forgets what a lease is for.
-pub(crate) fn with_broken_leases() -> Setup {
+/// A refresh token that was replaced expires while a request with it is on its way. It is refused, and the
+/// grant goes on.
+fn refused() -> Setup {
     Setup {
-        leases_exclude: false,
+        first_expires_at: Some(3_100),
+        faults: 2,
+        kinds: Kinds::Only(&[Slow, LeaseForgotten]),
         ..setup(STORE)
     }
+}
+
+/// Defects, how the exploration finds each of them out, and in how many steps.
+pub(crate) fn defective() -> [(Setup, String, usize); 5] {
+    let lost = |how| format!("a session is lost, and no row tells why: {how}");
+    [
+        (
+            Setup {
+                defect: Some(Defect::LeasesExcludeNobody),
+                ..setup(STORE)
+            },
+            "under a lease that another process has".to_owned(),
+            9,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::TakeoversAreHidden),
+                kinds: Kinds::Only(&[Stalled]),
+                ..setup(STORE)
+            },
+            lost("LateReplay after [Stalled]"),
+            20,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::EverythingIsActive),
+                faults: 0,
+                ..setup(COOKIES)
+            },
+            lost("LateReplay after []"),
+            14,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::NothingIsTooLate),
+                kinds: Kinds::Only(&[Stalled]),
+                ..setup(STORE)
+            },
+            "under a lease that another process has".to_owned(),
+            12,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::RefusalsAreBelieved),
+                may_introspect: false,
+                ..refused()
+            },
+            "a session is removed that had a newer refresh token".to_owned(),
+            18,
+        ),
+    ]
 }
 
 /// At most a minute on two cores.
@@ -117,6 +175,26 @@ pub(crate) fn short() -> Vec<Setup> {
             pauses: 2,
             kinds: Kinds::Only(&[TooMany]),
             ..setup(COOKIES)
+        },
+        Setup {
+            first_expires_at: Some(3_100),
+            kinds: Kinds::Only(&[Slow]),
+            ..setup(COOKIES)
+        },
+        refused(),
+        Setup {
+            may_introspect: false,
+            ..refused()
+        },
+        Setup {
+            may_introspect: false,
+            kinds: Kinds::Only(OF_A_PROCESS),
+            ..setup(COOKIES)
+        },
+        Setup {
+            may_introspect: false,
+            kinds: Kinds::Only(OF_A_PROCESS),
+            ..setup(STORE)
         },
         Setup {
             requests: 1,
@@ -178,6 +256,13 @@ pub(crate) fn long() -> Vec<Setup> {
     setups.push(Setup {
         faults: 2,
         ..setup(SINGLE)
+    });
+    setups.push(Setup {
+        first_expires_at: Some(7_000),
+        pauses: 2,
+        faults: 2,
+        kinds: Kinds::Only(&[Slow, Stalled]),
+        ..setup(STORE)
     });
     setups.push(Setup {
         processes: 3,

@@ -4,6 +4,8 @@ mod calls;
 mod others;
 
 use crate::{
+    browser::SetCookie,
+    fixtures::holds,
     label::Label,
     process::{Ended, Want},
     search::Model,
@@ -99,6 +101,10 @@ impl Steps<'_> {
             }
             self.add(Label::Received(response.told), |world| {
                 world.browser.responses.remove(i);
+                if response.cookie == Some(SetCookie::Clear) {
+                    let cookie = world.browser.cookie.as_deref();
+                    world.is_removed(cookie.and_then(holds));
+                }
                 world.browser.receive(response);
                 world.has_begun |= world.browser.cookie.is_some();
             });

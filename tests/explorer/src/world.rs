@@ -64,7 +64,7 @@ impl World {
         };
         Self {
             now: 0,
-            provider: Part::new(Provider::new()),
+            provider: Part::new(Provider::new(setup.first_expires_at)),
             store: Part::new(store),
             ledger: Part::new(SharedLedger::default()),
             processes: vec![Part::new(Process::default()); setup.processes],

@@ -140,7 +140,8 @@ async fn f13_f36_a_grant_that_has_ended_ends_the_session_at_once() {
         (
             "suspended",
             |world, _| assert!(world.logto.suspend_user("alice")),
-            (2, 2),
+            // Before the token is spent, and when it was refused.
+            (2, 4),
         ),
     ];
     for (name, ending, requests) in endings {

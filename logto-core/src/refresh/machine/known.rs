@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Action, Demand, Knowledge, Moment, Persist, RefreshError, SessionEnd,
+        Action, Demand, Knowledge, Moment, Persist, RefreshError,
         catch_up::catch_up,
-        state::{Change, Purpose, State},
+        state::{Change, Purpose, State, Why},
     },
     Refresh,
     keeping::MAX_WRITES,
@@ -73,8 +73,10 @@ impl<F: Clone> Refresh<F> {
                 self.perform(Action::Prepare);
                 State::Preparing
             }
+            // A replaced refresh token that has expired is refused like any other, but the grant goes on, and
+            // a newer one may be on its way to the browser or to the store.
             Purpose::Refused { spent } if self.session.refresh_token() == Some(&spent) => {
-                self.end(SessionEnd::RefreshTokenRefused, now)
+                self.ask(Why::Refused, now)
             }
             Purpose::Refused { .. } => self.assure_newest(now),
         }

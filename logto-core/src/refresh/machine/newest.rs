@@ -7,7 +7,7 @@ use super::{
         Action, LEASE_TTL, Moment, NEWEST_FOR, Notice, RefreshError, SessionEnd, Spend,
         TokenStatus,
         lease::{HeldLease, MAX_WAIT, POLL_INTERVAL},
-        state::{Purpose, State},
+        state::{Purpose, State, Why},
         token_status::witness,
     },
     Refresh,
@@ -81,7 +81,7 @@ impl<F: Clone> Refresh<F> {
         }
         match TokenStatus::spend(status, now.monotonic) {
             Spend::Until(start_by) => self.send_first(Some(start_by), now),
-            Spend::AskFirst => self.ask(now),
+            Spend::AskFirst => self.ask(Why::BeforeUse, now),
             Spend::Superseded => self.finish(Err(RefreshError::Superseded), now),
             // Another browser may have a newer cookie of the same session, but there is no newer record.
             Spend::Ended if self.job.is_exclusive => self.end(SessionEnd::Superseded, now),
@@ -89,7 +89,7 @@ impl<F: Clone> Refresh<F> {
         }
     }
 
-    pub(super) fn ask(&mut self, now: Moment) -> State<F> {
+    pub(super) fn ask(&mut self, why: Why, now: Moment) -> State<F> {
         let Some(token) = self.session.refresh_token().cloned() else {
             return self.finish(Err(RefreshError::Superseded), now);
         };
@@ -101,20 +101,37 @@ impl<F: Clone> Refresh<F> {
         self.perform(Action::Ask { token });
         State::Asking {
             asked_at: now.monotonic,
+            why,
+        }
+    }
+
+    pub(super) fn active(&mut self, asked_at: Duration, why: Why, now: Moment) -> State<F> {
+        match why {
+            Why::BeforeUse => self.active_before_use(asked_at, now),
+            // Refused although it is active: its user is suspended.
+            Why::Refused => self.end(SessionEnd::RefreshTokenRefused, now),
         }
     }
 
     /// The refresh token is the newest one, or was replaced less than three seconds ago: Logto reports it as
     /// active for as long as it tolerates its use. The answer is therefore valid for this request only, and
     /// not for long.
-    pub(super) fn active(&mut self, asked_at: Duration, now: Moment) -> State<F> {
+    fn active_before_use(&mut self, asked_at: Duration, now: Moment) -> State<F> {
         if !self.has_lease(now) {
             return self.take_lease_again(now);
         }
         let start_by = asked_at.saturating_add(NEWEST_FOR);
         match now.monotonic < start_by {
             true => self.send_first(Some(start_by), now),
-            false => self.ask(now),
+            false => self.ask(Why::BeforeUse, now),
+        }
+    }
+
+    /// The provider does not let this application ask.
+    pub(super) fn unanswered(&mut self, why: Why, now: Moment) -> State<F> {
+        match why {
+            Why::BeforeUse => self.send_first(None, now),
+            Why::Refused => self.end(SessionEnd::RefreshTokenRefused, now),
         }
     }
 
@@ -126,13 +143,21 @@ impl<F: Clone> Refresh<F> {
 
     /// The refresh token is not active: it was replaced and the session continues elsewhere, or the grant has
     /// ended.
-    pub(super) fn ask_witness(&mut self, now: Moment) -> State<F> {
+    pub(super) fn ask_witness(&mut self, why: Why, now: Moment) -> State<F> {
         match witness(&self.session, now.wall) {
             Some(token) => {
                 self.perform(Action::Ask { token });
-                State::Witnessing
+                State::Witnessing { why }
             }
-            None => self.superseded(now),
+            None => self.no_witness(why, now),
+        }
+    }
+
+    /// Nobody can tell. Whoever refused the refresh token will refuse it again.
+    pub(super) fn no_witness(&mut self, why: Why, now: Moment) -> State<F> {
+        match why {
+            Why::BeforeUse => self.superseded(now),
+            Why::Refused => self.end(SessionEnd::RefreshTokenRefused, now),
         }
     }
 

@@ -49,7 +49,7 @@ impl Steps<'_> {
     fn of_call(&mut self, at: At, call: &Call) {
         let (setup, now) = (self.setup, self.from.now);
         let label = |how| Label::Called(at.0, call.name(), how);
-        let is_late = matches!(call, Call::Send(send) if send.is_late(now));
+        let is_late = matches!(call, Call::Send(send) if setup.is_late(send, now));
         let how = if is_late { ": not any more" } else { "" };
         self.add(label(how), |world| world.call(setup, at));
         if is_late || call.is_internal() {
