@@ -98,6 +98,12 @@ pub(crate) const ROWS: &[Row] = &[
         matches: |loss| loss.cause == Cause::LateReplay && loss.has(Fault::LeaseForgotten),
     },
     Row {
+        title: "the storage answers a read from a copy that lacks the last write",
+        matches: |loss| {
+            matches!(loss.cause, Cause::LateReplay | Cause::Removed) && loss.has(Fault::StaleRead)
+        },
+    },
+    Row {
         title: "an application that may not introspect: a process uses a refresh token that another one has \
                 replaced, more than three seconds later or when it has expired",
         matches: |loss| {
