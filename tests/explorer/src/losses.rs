@@ -51,8 +51,10 @@ impl<'a> Loss<'a> {
 pub(crate) fn titles_in_documentation() -> Vec<&'static str> {
     let page = include_str!("../../../docs/sessions.md");
     let (_, section) = page.split_once("\n## What can still be lost\n").unwrap();
-    let lines = section.lines().take_while(|line| !line.starts_with("## "));
-    let rows = lines.filter_map(|line| line.strip_prefix("| "));
+    // Only the first table of the section.
+    let lines = section.lines().skip_while(|line| !line.starts_with('|'));
+    let table = lines.take_while(|line| line.starts_with('|'));
+    let rows = table.filter_map(|line| line.strip_prefix("| "));
     rows.skip(1)
         .filter_map(|row| row.split(" | ").next())
         .collect()
