@@ -2,7 +2,6 @@
 
 use super::Steps;
 use crate::{
-    browser::callback,
     call::Adrift,
     label::Label,
     provider::Grant,
@@ -48,11 +47,11 @@ impl Steps<'_> {
                 world.was_ended = Some(fault);
             });
         }
-        if setup.begins_with == Beginning::Callback {
+        if setup.begins_with == Beginning::Callback && !from.browser.requests.is_empty() {
             let fault = Fault::CallbackTwice;
             self.fault(fault, happened(fault), |world| {
-                let is_recorded = world.browser.has_record;
-                world.browser.requests.push(callback(is_recorded));
+                let callback = world.browser.requests[0].clone();
+                world.browser.requests.push(callback);
             });
         }
         if setup.shares_lease() && !from.lease_is_free(setup) {
