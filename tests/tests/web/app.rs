@@ -389,6 +389,31 @@ async fn a_page_asks_to_sign_in_and_a_script_gets_401() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_part_of_a_page_answers_the_whole_request() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let part = async |request: RequestSession| {
+        if request.claims().await?.is_none() {
+            request.answer_with(RequestSession::ask_to_sign_in);
+            request.answer_with(|request| request.refusal(&RequestError::Forbidden.into()));
+            return Err(UsageError::NotSignedIn.into());
+        }
+        ok()
+    };
+    let response = mounted.page("/orders", part).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    let target = &response.headers()[header::LOCATION];
+    assert_eq!(target, "/sign-in?return_to=%2Forders");
+    assert_eq!(text(&response), "");
+    let parts = script(mounted.alice(), Method::GET, "/orders");
+    let response = mounted.request(&parts, part).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(text(&response).contains(r#""error":"not_authenticated""#));
+
+    mounted.sign_in("/sign-in").await;
+    assert_eq!(text(&mounted.page("/orders", part).await), "a page");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_guard_admits_members_and_refuses_others_without_signing_them_out() {
     for place in [Place::Cookies, Place::Memory] {
         let mounted = Mounted::new(place, plain).await;

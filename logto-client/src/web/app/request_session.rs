@@ -4,7 +4,7 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -47,6 +47,7 @@ struct Inner {
     /// The host that the browser asked, if that is this machine, and so is the base URL.
     local_host: Option<String>,
     opened: OnceCell<Result<Option<WritableSession>, Error>>,
+    answer: OnceLock<Box<Response<Bytes>>>,
     response_has_begun: AtomicBool,
 }
 
@@ -71,6 +72,7 @@ impl RequestSession {
             wants_page,
             local_host: local_host(uri, headers, app.client().config().base_url()),
             opened: OnceCell::new(),
+            answer: OnceLock::new(),
             response_has_begun: AtomicBool::new(false),
             app,
         };
@@ -198,14 +200,25 @@ impl RequestSession {
         self.page(error).unwrap_or_else(|| respond::refusal(error))
     }
 
+    /// Answers this request with the response that `make` makes, whatever the handler responds: for frameworks in
+    /// which a part of a page cannot return the response. The first answer counts. Once the response has begun,
+    /// this does nothing.
+    pub fn answer_with(&self, make: impl FnOnce(&Self) -> Response<Bytes>) {
+        self.inner.answer.get_or_init(|| Box::new(make(self)));
+    }
+
     /// Completes the response, whatever the handler did: the new cookie if the session has changed, its deletion
-    /// if it has ended, and headers that forbid shared caching. If the handler [failed](Failure), or the session
-    /// no longer fits into cookies, the response is replaced, and the body to send instead is returned.
+    /// if it has ended, and headers that forbid shared caching. If there is [another answer](Self::answer_with),
+    /// the handler [failed](Failure), or the session no longer fits into cookies, the response is replaced, and the
+    /// body to send instead is returned.
     ///
     /// From now on nothing is stored in cookies any more: sessions in cookies are read-only.
     pub fn finish(&self, response: &mut response::Parts) -> Option<Bytes> {
         let failure = response.extensions.remove::<Failure>();
-        let mut body = failure.map(|Failure(error)| replace(response, self.refusal(&error)));
+        let refusal = || failure.map(|Failure(error)| self.refusal(&error));
+        let answer = self.inner.answer.get().map(|answer| (**answer).clone());
+        let answer = answer.or_else(refusal);
+        let mut body = answer.map(|answer| replace(response, answer));
         self.inner.response_has_begun.store(true, Ordering::Release);
         let Some(opened) = self.inner.opened.get() else {
             return body;
