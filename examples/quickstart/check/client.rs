@@ -1,6 +1,6 @@
 //! A browser without a window: cookies, and no redirect followed by itself.
 
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use reqwest::redirect;
 use serde_json::Value;
 use url::Url;
@@ -71,24 +71,67 @@ impl Browser {
         })
     }
 
+    /// What a person sees who goes there.
+    pub(super) async fn page(&self, path: &str) -> Result<Answer, Failed> {
+        self.ask(Method::GET, path, "same-origin", "text/html")
+            .await
+    }
+
     async fn send(&self, method: Method, path: &str, site: &str) -> Result<Answer, Failed> {
+        self.ask(method, path, site, "*/*").await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        site: &str,
+        accept: &str,
+    ) -> Result<Answer, Failed> {
         let url = self.base.join(path)?;
         let request = self
             .http
             .request(method, url.clone())
-            .header(header::ACCEPT, "*/*")
+            .header(header::ACCEPT, accept)
             .header("sec-fetch-site", site);
         let response = request.send().await?;
+        let headers = response.headers().clone();
         let location = response.headers().get(header::LOCATION);
         let location = location
             .and_then(|location| location.to_str().ok())
             .map(str::to_owned);
-        Ok(Answer {
+        let answer = Answer {
             status: response.status(),
             location: location.map(|location| url.join(&location)).transpose()?,
             text: response.text().await?,
-        })
+        };
+        is_hardened(&headers, &answer.text).map_err(|missing| format!("{path}: {missing}"))?;
+        Ok(answer)
     }
+}
+
+/// What holds for every response of the application.
+fn is_hardened(headers: &HeaderMap, text: &str) -> Result<(), String> {
+    let has = |name: HeaderName, part: &str| {
+        let value = headers.get(&name).and_then(|value| value.to_str().ok());
+        match value {
+            Some(value) if value.contains(part) => Ok(()),
+            found => Err(format!("{name} is {found:?} without {part}")),
+        }
+    };
+    has(header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
+    has(header::REFERRER_POLICY, "-")?;
+    if text.contains("<html") {
+        has(header::CONTENT_SECURITY_POLICY, "default-src 'none'")?;
+        has(header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'")?;
+    }
+    if ["access_token", "sub", "Hello"]
+        .iter()
+        .any(|word| text.contains(word))
+    {
+        has(header::CACHE_CONTROL, "no-store")?;
+    }
+    Ok(())
 }
 
 impl Answer {

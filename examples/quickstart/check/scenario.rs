@@ -114,6 +114,13 @@ impl Visit<'_> {
                 .await?
                 .refusal(StatusCode::UNAUTHORIZED, "not_authenticated")?;
         }
+        self.app
+            .get("/nowhere")
+            .await?
+            .refusal(StatusCode::NOT_FOUND, "not_found")?;
+        let nowhere = self.app.page("/nowhere").await?;
+        same(&nowhere.status, &StatusCode::NOT_FOUND)?;
+        same(&nowhere.text.contains("There is no such page"), &true)?;
         self.app.get("/").await?.shows("Nobody is signed in")
     }
 
@@ -121,6 +128,9 @@ impl Visit<'_> {
         let before = self.place.logto.logto().count(Endpoint::Token);
         let answer = self.app.get("/callback?code=forged&state=forged").await?;
         answer.refusal(StatusCode::BAD_REQUEST, "sign_in_session_not_found")?;
+        let page = self.app.page("/callback?code=forged&state=forged").await?;
+        same(&page.status, &StatusCode::BAD_REQUEST)?;
+        same(&page.text.contains("That did not work"), &true)?;
         same(&self.place.logto.logto().count(Endpoint::Token), &before)?;
         self.nobody().await
     }

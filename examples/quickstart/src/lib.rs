@@ -13,9 +13,11 @@ pub mod args;
 pub mod check;
 pub mod tenant;
 
+mod claims;
 mod device;
 mod page;
 mod routes;
+mod span;
 mod storage;
 
 /// Compiles what the guides show.

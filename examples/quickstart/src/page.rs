@@ -7,14 +7,20 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use logto::{
-    AccessToken, Error, ReadOnlySession, Session, TokenTarget, UnixTime,
+    AccessToken, Cached, Error, ReadOnlySession, Session, TokenTarget, UnixTime,
     core::error::Advice,
     web::{ErrorContext, public_description},
 };
-use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use crate::device::Progress;
+use crate::{
+    claims::ClaimsTable,
+    device::Progress,
+    span::{ago, until},
+};
+
+/// Where the code and the guide behind a card are.
+pub(crate) const SOURCE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main");
 
 /// The page for somebody who is not signed in.
 #[derive(Debug, Template)]
@@ -44,30 +50,27 @@ pub(crate) struct SignedInPage<'a> {
     pub(crate) claims: ClaimsTable,
     pub(crate) user_info: Result<ClaimsTable, Problem>,
     pub(crate) parts: Vec<PartRow>,
+    /// Of all parts together.
+    pub(crate) characters: usize,
 }
 
-/// Claims by name.
-#[derive(Debug, Template)]
-#[template(path = "claims.html")]
-pub(crate) struct ClaimsTable {
-    labelled_by: &'static str,
-    claims: Vec<ClaimRow>,
-}
-
-/// The page for a sign-in that failed.
+/// The page for a request that failed.
 #[derive(Debug, Template)]
 #[template(path = "problem.html")]
-pub(crate) struct ProblemPage {
-    code: String,
+struct ProblemPage<'a> {
+    code: &'a str,
     description: &'static str,
     advice: &'static str,
+    /// For the developer.
+    hint: Option<&'static str>,
+    next: &'a str,
+    label: &'static str,
 }
 
-#[derive(Debug)]
-struct ClaimRow {
-    name: String,
-    value: String,
-}
+/// The page for an address that nothing is at.
+#[derive(Debug, Template)]
+#[template(path = "not_found.html")]
+pub(crate) struct NotFoundPage;
 
 /// One target on both paths.
 #[derive(Debug)]
@@ -75,6 +78,7 @@ pub(crate) struct TokenRow {
     target: String,
     query: String,
     was_held: bool,
+    before: &'static str,
     outcome: Result<TokenNow, Problem>,
 }
 
@@ -82,7 +86,7 @@ pub(crate) struct TokenRow {
 struct TokenNow {
     is_new: bool,
     scopes: Vec<String>,
-    ends: String,
+    expires: String,
 }
 
 /// What the application gets in its own name.
@@ -97,10 +101,10 @@ pub(crate) struct MachineRow {
 #[derive(Debug)]
 pub(crate) struct PartRow {
     name: String,
-    length: usize,
-    age: String,
-    ends: String,
-    served_by: &'static str,
+    pub(crate) length: usize,
+    issued: String,
+    expires: String,
+    handed_out_by: &'static str,
 }
 
 /// An error in words.
@@ -108,22 +112,6 @@ pub(crate) struct PartRow {
 pub(crate) struct Problem {
     code: String,
     description: String,
-}
-
-impl ClaimsTable {
-    pub(crate) fn new(labelled_by: &'static str, claims: Map<String, Value>) -> Self {
-        let rows = claims.into_iter().map(|(name, value)| {
-            let value = match value {
-                Value::String(text) => text,
-                other => other.to_string(),
-            };
-            ClaimRow { name, value }
-        });
-        Self {
-            labelled_by,
-            claims: rows.collect(),
-        }
-    }
 }
 
 impl TokenRow {
@@ -134,7 +122,17 @@ impl TokenRow {
         outcome: Result<AccessToken, Error>,
         now: UnixTime,
     ) -> Self {
-        let held = before.access_token(target).token();
+        let cached = before.access_token(target);
+        // Right after the sign-in there is no token yet, and that is as it should be.
+        let before = match &cached {
+            Cached::Valid(_) => "valid",
+            Cached::Refused(_) => "not available",
+            Cached::NeedsRefresh if before.snapshot().access_tokens().contains_key(target) => {
+                "expired"
+            }
+            Cached::NeedsRefresh => "not fetched yet",
+        };
+        let held = cached.token();
         let was_held = held.is_some();
         let outcome = outcome
             .map(|token| {
@@ -146,6 +144,7 @@ impl TokenRow {
             target: target.to_string(),
             query: query(target),
             was_held,
+            before,
             outcome,
         }
     }
@@ -171,29 +170,29 @@ impl TokenNow {
         Self {
             is_new,
             scopes: token.scopes.iter().cloned().collect(),
-            ends: ends(token.expires_at, now),
+            expires: until(token.expires_at, now),
         }
     }
 }
 
 impl PartRow {
-    /// The parts of `session`, and which path served them: `before` is what the read-only path saw.
+    /// The parts of `session`, and which path hands them out: `before` is what the read-only path saw.
     pub(crate) fn all(session: &Session, before: &ReadOnlySession, now: UnixTime) -> Vec<Self> {
         let claims = session.claims();
         let mut parts = vec![Self {
             name: "ID token".to_owned(),
             length: session.kept_id_token().expose().len(),
-            age: ago(claims.iat, now),
-            ends: "with the session".to_owned(),
-            served_by: "read-only path, as claims",
+            issued: ago(claims.iat, now),
+            expires: "with the session".to_owned(),
+            handed_out_by: "both paths, as claims",
         }];
         if let Some(refresh_token) = session.refresh_token() {
             parts.push(Self {
                 name: "Refresh token".to_owned(),
                 length: refresh_token.expose().len(),
-                age: String::new(),
-                ends: "when Logto says so".to_owned(),
-                served_by: "nobody: the client spends it",
+                issued: String::new(),
+                expires: "as configured at Logto".to_owned(),
+                handed_out_by: "neither: the client keeps it, to fetch access tokens",
             });
         }
         parts.extend(session.access_tokens().iter().map(|(target, token)| {
@@ -204,12 +203,11 @@ impl PartRow {
             Self {
                 name: format!("Access token: {target}"),
                 length: token.token.expose().len(),
-                age: ago(token.issued_at, now),
-                ends: ends(token.expires_at, now),
-                served_by: if was_held {
-                    "read-only path"
-                } else {
-                    "writable path"
+                issued: ago(token.issued_at, now),
+                expires: until(token.expires_at, now),
+                handed_out_by: match was_held {
+                    true => "both paths",
+                    false => "the writable path, which fetched it",
                 },
             }
         }));
@@ -226,23 +224,30 @@ impl Problem {
     }
 }
 
-impl ProblemPage {
-    fn new(context: &ErrorContext<'_>) -> Self {
-        let advice = match context.error.advice() {
-            Advice::Retry { .. } => "This passes: try again in a moment.",
-            Advice::FixConfiguration => "Somebody has to correct the configuration.",
-            _ => "Nothing has changed.",
+impl<'a> ProblemPage<'a> {
+    fn new(context: &'a ErrorContext<'_>) -> Self {
+        let advice = context.error.advice();
+        let (label, next) = match advice {
+            Advice::Retry { .. } => ("Try again", context.next),
+            Advice::SignInAgain => ("Sign in again", context.next),
+            _ => ("Sign in again", "/sign-in"),
         };
         Self {
-            code: context.error.code().to_owned(),
+            code: context.error.code(),
             description: public_description(context.error),
-            advice,
+            advice: match advice {
+                Advice::Retry { .. } => "This passes: try again in a moment.",
+                Advice::FixConfiguration => "Somebody has to correct the configuration.",
+                _ => "Nothing has changed.",
+            },
+            hint: context.hint(),
+            next,
+            label,
         }
     }
 }
 
-/// A page as a response. Nothing but its style sheet and its script is loaded, and no other
-/// site may frame it.
+/// A page as a response.
 pub(crate) fn html(page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => {
@@ -269,8 +274,10 @@ pub(crate) fn problem(context: &ErrorContext<'_>) -> Option<http::Response<Bytes
 }
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+/// Nothing but the style sheet, the script and the icon of this application is loaded, and no other site may
+/// frame a page. Without `form-action`: Logto answers the form for signing out with redirects, to which that applies too.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
 /// The query that asks `/token` for `target`.
@@ -283,28 +290,4 @@ fn query(target: &TokenTarget) -> String {
         query.append_pair("organization_id", organization_id);
     }
     query.finish()
-}
-
-/// How long ago something happened.
-pub(crate) fn ago(then: UnixTime, now: UnixTime) -> String {
-    match now.since(then).as_secs() {
-        0..5 => "just now".to_owned(),
-        seconds => format!("{} ago", span(seconds)),
-    }
-}
-
-fn ends(then: UnixTime, now: UnixTime) -> String {
-    match then.since(now).as_secs() {
-        0 => "over".to_owned(),
-        seconds => format!("in {}", span(seconds)),
-    }
-}
-
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }

@@ -1,5 +1,6 @@
 //! One function for each address.
 
+mod assets;
 mod device;
 mod home;
 mod machine;
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 
 use axum::{
     Json, Router,
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -26,8 +28,9 @@ impl App {
         let logto = self.logto.clone();
         Router::new()
             .route("/", get(home::page))
-            .route("/style.css", get(home::style))
-            .route("/fresh.js", get(home::script))
+            .route("/style.css", get(assets::style))
+            .route("/fresh.js", get(assets::script))
+            .route("/favicon.svg", get(assets::icon))
             .route("/user-info", get(user::user_info))
             .route(
                 "/token",
@@ -40,7 +43,9 @@ impl App {
             .route("/machine-token", get(machine::token))
             .route("/device", get(device::progress).post(device::start))
             .route("/device/approve", post(device::approve))
+            .fallback(assets::not_found)
             .with_logto(logto)
+            .layer(map_response(assets::harden))
             .with_state(self)
     }
 }

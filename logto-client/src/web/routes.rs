@@ -1,11 +1,9 @@
 //! One method for each route.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use logto_core::{
-    Secret, TokenTarget,
+    Secret,
     error::UsageError,
     webhook::{self, WebhookError},
 };
@@ -80,25 +78,6 @@ impl LogtoWeb {
     ) -> Result<Option<ReadOnlySession>, Error> {
         let handles = self.cookies.read(headers).handles();
         self.client.newest_read_only_session(&handles).await
-    }
-
-    /// The session of a request, with tokens for `targets` that have at least `ahead` to live: for a layer
-    /// before pages that can only read. A failed refresh does not fail the page; the error surfaces
-    /// when the token is requested.
-    ///
-    /// # Errors
-    /// As [`session`](Self::session).
-    pub async fn session_refreshed_ahead(
-        &self,
-        headers: &HeaderMap,
-        targets: &[TokenTarget],
-        ahead: Duration,
-    ) -> Result<Option<WritableSession>, Error> {
-        let session = self.session(headers).await?;
-        if let Some(session) = &session {
-            drop(session.refresh_ahead(targets, ahead).await);
-        }
-        Ok(session)
     }
 
     /// Completes a response with the result of its request's session: the new cookie if the session has

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use logto_core::Session;
 
-use crate::{part::fingerprint, process::Want};
+use crate::{fixtures::new_session, part::fingerprint, process::Want};
 
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Browser {
     /// The session that the cookie holds or, where sessions live in a store, stands for.
     pub(crate) cookie: Option<Arc<Session>>,
+    /// Whether it has the record that the callback is done.
+    pub(crate) has_record: bool,
     /// Requests on their way, each with the session as it was opened.
     pub(crate) requests: Vec<Request>,
     /// Responses on their way. They arrive in any order.
@@ -33,6 +35,8 @@ pub(crate) struct Response {
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) enum SetCookie {
     Session(Arc<Session>),
+    /// The session of a sign-in, and the record that its callback is done.
+    SignedIn(Arc<Session>),
     Clear,
 }
 
@@ -42,6 +46,15 @@ pub(crate) enum Told {
     Done,
     SessionEnded,
     TryAgain,
+}
+
+/// A request with the code of a sign-in.
+pub(crate) fn callback(is_recorded: bool) -> Request {
+    Request {
+        want: Want::Callback { is_recorded },
+        session: Arc::new(new_session()),
+        version: None,
+    }
 }
 
 impl Response {
@@ -55,7 +68,7 @@ impl Response {
     /// The session in the cookie that it sets.
     pub(crate) fn session(&self) -> Option<&Arc<Session>> {
         match &self.cookie {
-            Some(SetCookie::Session(session)) => Some(session),
+            Some(SetCookie::Session(session) | SetCookie::SignedIn(session)) => Some(session),
             _ => None,
         }
     }
@@ -69,6 +82,10 @@ impl Browser {
     pub(crate) fn receive(&mut self, response: &Response) {
         match &response.cookie {
             Some(SetCookie::Session(session)) => self.cookie = Some(Arc::clone(session)),
+            Some(SetCookie::SignedIn(session)) => {
+                self.cookie = Some(Arc::clone(session));
+                self.has_record = true;
+            }
             Some(SetCookie::Clear) => self.cookie = None,
             None => {}
         }

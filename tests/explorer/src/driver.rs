@@ -37,6 +37,9 @@ impl World {
         let now = self.processes[process].moment(self.now);
         let mut machine = job.machine.take().unwrap_or_else(|| {
             job.began_after_end = self.processes[process].memory.ended.is_some();
+            if job.want == Want::SignOut {
+                self.tell_of_end(setup);
+            }
             begin(setup, &job, &self.processes[process], self.now)
         });
         let mut events = VecDeque::from_iter(event);
@@ -338,7 +341,7 @@ impl World {
         if setup.lives_in_store() {
             self.store.record = Some((Arc::clone(&job.session), 1));
         }
-        let cookie = SetCookie::Session(Arc::clone(&job.session));
+        let cookie = SetCookie::SignedIn(Arc::clone(&job.session));
         self.answer(job, Some(cookie), Told::Done);
     }
 
@@ -382,7 +385,7 @@ fn begin(setup: &Setup, job: &Job, process: &Process, time: u64) -> Machine {
         }
         Want::SignOut => Machine::End(EndSession::new(Ending::SignOut, session, now)),
         Want::Replace => Machine::End(EndSession::new(Ending::Replacement, session, now)),
-        Want::Callback => Machine::SignIn,
+        Want::Callback { .. } => Machine::SignIn,
     }
 }
 

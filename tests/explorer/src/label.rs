@@ -10,6 +10,8 @@ use crate::{browser::Told, call::Call, process::Want, setup::Fault};
 #[derive(Clone, Debug)]
 pub(crate) enum Label {
     Sent(Want),
+    /// The session that a request gets is older than the one that is stored.
+    SentStale(Want),
     Arrived(usize, Want),
     /// A process made a call, and what came of that.
     Called(usize, &'static str, &'static str),
@@ -25,6 +27,9 @@ impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sent(want) => write!(f, "the browser sends: {want}"),
+            Self::SentStale(want) => {
+                write!(f, "the browser sends: {want}, read from an older copy")
+            }
             Self::Arrived(process, want) => write!(f, "process {process}: {want} arrives"),
             Self::Called(process, call, how) => write!(f, "process {process}: {call}{how}"),
             Self::Passed(millis) => write!(f, "{}.{} s pass", millis / 1_000, millis % 1_000 / 100),
@@ -51,7 +56,8 @@ impl fmt::Display for Want {
             Self::Forget { target } => write!(f, "a request that forgets token {target}"),
             Self::SignOut => f.write_str("the sign-out"),
             Self::Replace => f.write_str("the callback of a new sign-in"),
-            Self::Callback => f.write_str("the callback"),
+            Self::Callback { is_recorded: false } => f.write_str("the callback"),
+            Self::Callback { is_recorded: true } => f.write_str("the callback, with its record"),
         }
     }
 }

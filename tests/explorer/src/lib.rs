@@ -3,7 +3,7 @@
 //! The machines are those of `logto_core::refresh`, the driver is a model of the client's: one job on a
 //! session at a time in a process, callers for the same token share one, a ledger in each process. Around them
 //! stand a model of Logto (`provider`), a store and a ledger that the processes share (`shared`), and a
-//! browser with one cookie (`browser`). Nothing is awaited and nothing is sampled: `step` lists everything
+//! browser with the cookie of a session and the record of a callback (`browser`). Nothing is awaited and nothing is sampled: `step` lists everything
 //! that can happen next, and `search` visits every state, breadth first, until there is none left.
 //!
 //! Time is a number. What takes no time is done before time passes; a fault makes a message take as long as

@@ -51,8 +51,10 @@ impl<'a> Loss<'a> {
 pub(crate) fn titles_in_documentation() -> Vec<&'static str> {
     let page = include_str!("../../../docs/sessions.md");
     let (_, section) = page.split_once("\n## What can still be lost\n").unwrap();
-    let lines = section.lines().take_while(|line| !line.starts_with("## "));
-    let rows = lines.filter_map(|line| line.strip_prefix("| "));
+    // Only the first table of the section.
+    let lines = section.lines().skip_while(|line| !line.starts_with('|'));
+    let table = lines.take_while(|line| line.starts_with('|'));
+    let rows = table.filter_map(|line| line.strip_prefix("| "));
     rows.skip(1)
         .filter_map(|row| row.split(" | ").next())
         .collect()
@@ -96,6 +98,12 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         title: "the store or the shared ledger forgets a lease while its holder refreshes",
         matches: |loss| loss.cause == Cause::LateReplay && loss.has(Fault::LeaseForgotten),
+    },
+    Row {
+        title: "the storage answers a read from a copy that lacks the last write",
+        matches: |loss| {
+            matches!(loss.cause, Cause::LateReplay | Cause::Removed) && loss.has(Fault::StaleRead)
+        },
     },
     Row {
         title: "an application that may not introspect: a process uses a refresh token that another one has \

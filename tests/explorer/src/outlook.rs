@@ -36,7 +36,14 @@ impl World {
             Some(Fault::SignedInAgain) => Outlook::Good,
             // Sessions in cookies end where that is heard of.
             Some(Fault::BackChannelLogout) if !setup.lives_in_store() => {
-                self.is_over(setup, has_ended)
+                match self.is_over(setup, has_ended) {
+                    Outlook::Good if self.ledger.has_ended => {
+                        let mut later = self.clone();
+                        later.pass(setup, A_WHILE);
+                        later.is_over(setup, all)
+                    }
+                    outlook => outlook,
+                }
             }
             Some(_) => self.is_over(setup, all),
             None if self.provider.has_expired_unused(self.now) => self.is_over(setup, all),

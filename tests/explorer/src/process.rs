@@ -14,6 +14,7 @@ use logto_core::{
 use crate::{
     call::{Call, Held, Progress, Reply},
     fixtures::{Refusal, Target, monotonic, wall},
+    shared::SharedLedger,
 };
 
 #[derive(Clone, Debug, Default, Hash)]
@@ -49,6 +50,7 @@ impl Process {
             && self.memory.statuses.is_empty()
             && self.memory.kept_lease.is_none()
             && self.memory.ended.is_none()
+            && self.memory.asked_about_end_at.is_none()
             && !self.memory.has_redeemed
     }
 }
@@ -62,6 +64,8 @@ pub(crate) struct Memory {
     /// A lease of the store that a job did not give back.
     pub(crate) kept_lease: Option<Held>,
     pub(crate) ended: Option<Ended>,
+    /// When the shared ledger was asked about that.
+    pub(crate) asked_about_end_at: Option<u64>,
     /// Whether a callback was redeemed here.
     pub(crate) has_redeemed: bool,
 }
@@ -75,7 +79,23 @@ pub(crate) enum Ended {
     Overtaking,
 }
 
+/// How long the shared ledger is not asked again whether the session has ended.
+const ENDS_KNOWN_WITHIN: u64 = 5_000;
+
 impl Memory {
+    /// Asks the shared ledger whether the session has ended, unless it was asked just now.
+    pub(crate) fn learn_of_end(&mut self, ledger: &SharedLedger, now: u64) {
+        let asked_at = self.asked_about_end_at;
+        let is_known = asked_at.is_some_and(|asked_at| now < asked_at + ENDS_KNOWN_WITHIN);
+        if self.ended.is_some() || is_known {
+            return;
+        }
+        self.asked_about_end_at = Some(now);
+        if ledger.has_ended && !ledger.is_down {
+            self.ended = Some(Ended::AfterRefresh);
+        }
+    }
+
     /// One change for each target, so that an entry does not grow with time.
     pub(crate) fn record(&mut self, spent: u8, delta: &SessionDelta) {
         let target = |delta: &SessionDelta| {
@@ -108,7 +128,10 @@ pub(crate) enum Want {
     /// Replacing the session by that of a new sign-in.
     Replace,
     /// Redeeming the code of a callback.
-    Callback,
+    Callback {
+        /// Whether the browser has a record of how this callback ended.
+        is_recorded: bool,
+    },
 }
 
 /// How the driver describes its failures.

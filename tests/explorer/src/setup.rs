@@ -52,6 +52,8 @@ pub(crate) enum Defect {
     NothingIsTooLate,
     /// Nothing is read again after `invalid_grant`.
     RefusalsAreBelieved,
+    /// Nobody asks the shared ledger whether a session has ended.
+    EndsAreNotLearned,
 }
 
 /// From the name of a state to that of the next.
@@ -99,6 +101,12 @@ impl Setup {
     /// Whether other processes could have the lease of the session.
     pub(crate) fn shares_lease(&self) -> bool {
         self.lives_in_store() || self.has_shared_ledger
+    }
+
+    /// Whether processes learn from each other which sessions have ended. A store tells by itself.
+    pub(crate) fn tells_ends(&self) -> bool {
+        let can_end = self.may(Fault::SignOut) || self.may(Fault::BackChannelLogout);
+        !self.lives_in_store() && self.has_shared_ledger && can_end
     }
 
     /// Whether several processes have nothing in common but the browser.
@@ -184,6 +192,8 @@ pub(crate) enum Fault {
     StoreDown,
     /// The store writes, and its answer is lost.
     WriteUnknown,
+    /// A copy of the store answers that lacks the last write.
+    StaleRead,
     /// Another writer touches the record.
     Conflict,
     /// The application forgets an access token.

@@ -59,10 +59,15 @@ fn ttl() -> u64 {
     u64::try_from(LEASE_TTL.as_millis()).unwrap()
 }
 
+/// A session and its version.
+pub(crate) type Record = (Arc<Session>, u32);
+
 /// The record of the session, compared and swapped by version.
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Store {
-    pub(crate) record: Option<(Arc<Session>, u32)>,
+    pub(crate) record: Option<Record>,
+    /// The record before the last write: what a copy of the store has that is behind.
+    pub(crate) before: Option<Record>,
     pub(crate) lease: Lease,
     pub(crate) is_down: bool,
 }
@@ -79,6 +84,7 @@ impl Store {
         match &mut self.record {
             None => Reply::Gone,
             Some((stored, version)) if Some(*version) == expected => {
+                self.before = Some((Arc::clone(stored), *version));
                 *version += 1;
                 *stored = Arc::clone(session);
                 Reply::Stored(*version)
@@ -88,7 +94,7 @@ impl Store {
     }
 
     pub(crate) fn remove(&mut self) {
-        self.record = None;
+        self.before = self.record.take();
         self.lease.forget();
     }
 }
@@ -98,6 +104,8 @@ impl Store {
 pub(crate) struct SharedLedger {
     successors: BTreeMap<u8, SessionDelta>,
     fetched: BTreeMap<String, SessionDelta>,
+    /// Whether somebody told that the session has ended.
+    pub(crate) has_ended: bool,
     pub(crate) lease: Lease,
     pub(crate) is_down: bool,
 }

@@ -127,6 +127,13 @@ impl Steps<'_> {
                 world.requests_left -= 1;
                 world.send(setup, want(true));
             });
+            if setup.lives_in_store() && self.from.has_older_copy() {
+                let label = Label::SentStale(want(true));
+                self.fault(Fault::StaleRead, label, |world| {
+                    world.requests_left -= 1;
+                    world.read_older_copy(|world| world.send(setup, want(true)));
+                });
+            }
             if !setup.lives_in_store() {
                 self.fault(Fault::NotStored, Label::Sent(want(false)), |world| {
                     world.requests_left -= 1;
@@ -199,6 +206,7 @@ impl Steps<'_> {
                 world.is_to_end = true;
                 world.was_ended = Some(fault);
                 world.processes[p].memory.ended = Some(Ended::Overtaking);
+                world.tell_of_end(setup);
                 world.store.remove();
             });
         }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::{
-    browser::{Browser, Request, Response, SetCookie, Told},
+    browser::{Browser, Request, Response, SetCookie, Told, callback},
     call::{Adrift, Call},
     fixtures::{holds, new_session},
     part::{Part, fingerprint},
     process::{Ended, Job, Process, Want},
     provider::{Cause, Provider},
-    setup::{Beginning, Fault, Setup},
-    shared::{SharedLedger, Store},
+    setup::{Beginning, Defect, Fault, Setup},
+    shared::{Record, SharedLedger, Store},
 };
 
 /// A job: the number of its process, and its place there.
@@ -48,17 +48,13 @@ impl World {
         let session = Arc::new(new_session());
         let has_begun = setup.begins_with == Beginning::Session;
         let stored = (has_begun && setup.lives_in_store()).then(|| (Arc::clone(&session), 1));
-        let callback = Request {
-            want: Want::Callback,
-            session: Arc::clone(&session),
-            version: None,
-        };
         let browser = Browser {
-            requests: Vec::from_iter((!has_begun).then_some(callback)),
+            requests: Vec::from_iter((!has_begun).then(|| callback(false))),
             cookie: has_begun.then_some(session),
             ..Browser::default()
         };
         let store = Store {
+            before: stored.clone(),
             record: stored,
             ..Store::default()
         };
@@ -141,6 +137,28 @@ impl World {
         }
     }
 
+    /// A process tells the others that the session has ended.
+    pub(crate) fn tell_of_end(&mut self, setup: &Setup) {
+        if setup.tells_ends() && !self.ledger.is_down {
+            self.ledger.has_ended = true;
+        }
+    }
+
+    /// Whether a copy of the store that is behind has something else.
+    pub(crate) fn has_older_copy(&self) -> bool {
+        let version = |record: &Option<Record>| record.as_ref().map(|(_, version)| *version);
+        version(&self.store.before) != version(&self.store.record)
+    }
+
+    /// Reads while a copy of the store answers that is behind.
+    pub(crate) fn read_older_copy<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let newest = self.store.record.clone();
+        self.store.record = self.store.before.clone();
+        let result = read(self);
+        self.store.record = newest;
+        result
+    }
+
     /// A request arrives at a process, and shares a job that does the same.
     pub(crate) fn arrive(&mut self, setup: &Setup, process: usize, request: &Request) {
         let Request {
@@ -150,10 +168,20 @@ impl World {
         } = request;
         let now = self.now;
         let Process { memory, jobs, .. } = &mut *self.processes[process];
+        if setup.tells_ends() && !setup.has(Defect::EndsAreNotLearned) {
+            memory.learn_of_end(&self.ledger, now);
+        }
         match want {
             // The session is refused here before anything else happens.
             Want::SignOut | Want::Replace => _ = memory.ended.get_or_insert(Ended::AfterRefresh),
             _ => {}
+        }
+        if let Want::Callback { is_recorded: true } = want {
+            // It goes on to where the sign-in led.
+            return self.browser.responses.push(Response {
+                cookie: None,
+                told: Told::Done,
+            });
         }
         let is_same = |job: &&mut Job| job.want == *want && holds(&job.session) == holds(session);
         if let Some(job) = jobs.iter_mut().find(is_same) {
@@ -161,7 +189,7 @@ impl World {
             return;
         }
         let mut job = Job::new(*want, Arc::clone(session), *version, now);
-        if *want == Want::Callback {
+        if let Want::Callback { .. } = want {
             if std::mem::replace(&mut memory.has_redeemed, true) {
                 return self.browser.responses.push(Response::TRY_AGAIN);
             }

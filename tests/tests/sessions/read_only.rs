@@ -310,8 +310,9 @@ async fn s6_refreshed_ahead_the_looking_places_find_their_token() {
                 let visit = stage.alice.get("/layer");
                 let targets = [short()];
                 let ahead = Duration::from_secs(5);
-                let session = web.session_refreshed_ahead(visit.headers(), &targets, ahead);
-                let session = session.await.unwrap().expect("signed in");
+                let session = web.session(visit.headers()).await.unwrap();
+                let session = session.expect("signed in");
+                let _ = session.refresh_ahead(&targets, ahead).await;
                 visit.finish(web, &session);
                 missing += look(stage).await;
                 pause(5).await;

@@ -6,10 +6,10 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use logto::axum::{Request, User};
 
-use super::{Refusal, signed_in};
+use super::{Refusal, assets::wants_page, signed_in};
 use crate::{
     app::App,
     device::{Device, Progress},
@@ -63,9 +63,8 @@ fn device(app: &App) -> Result<&Device, Refusal> {
 
 /// JSON for a program, and the page again for a person.
 fn answer(headers: &HeaderMap, progress: &Progress) -> Response {
-    let accept = headers.get(header::ACCEPT);
-    match accept.and_then(|accept| accept.to_str().ok()) {
-        Some(accept) if accept.contains("text/html") => Redirect::to("/#device").into_response(),
-        _ => Json(progress).into_response(),
+    match wants_page(headers) {
+        true => Redirect::to("/#device").into_response(),
+        false => Json(progress).into_response(),
     }
 }

@@ -1,8 +1,7 @@
 //! The page.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::header;
+use axum::response::Response;
 use logto::{
     LogtoConfig, ReadOnlySession, TokenTarget, WritableSession,
     axum::{ReadOnly, Session},
@@ -11,10 +10,10 @@ use logto::{
 
 use crate::{
     app::App,
-    page::{
-        self, ClaimsTable, MachineRow, PartRow, Problem, SignedInPage, SignedOutPage, TokenRow,
-    },
+    claims::ClaimsTable,
+    page::{self, MachineRow, PartRow, Problem, SignedInPage, SignedOutPage, TokenRow},
     routes::machine,
+    span::ago,
 };
 
 /// Of how many organizations the page fetches tokens; `/organizations` has all.
@@ -35,18 +34,6 @@ pub(crate) async fn page(
         Some(ended) => signed_out(&app, Some(ended.to_string())),
         None => page::html(&page),
     }
-}
-
-/// `GET /style.css`.
-pub(crate) async fn style() -> impl IntoResponse {
-    let content_type = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
-    (content_type, include_str!("../../templates/style.css"))
-}
-
-/// `GET /fresh.js`: browsers keep pages for going back, some even those that say `no-store`.
-pub(crate) async fn script() -> impl IntoResponse {
-    let content_type = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
-    (content_type, include_str!("../../templates/fresh.js"))
 }
 
 async fn signed_in<'a>(
@@ -74,6 +61,7 @@ async fn signed_in<'a>(
         }
     }
     let snapshot = session.snapshot();
+    let parts = PartRow::all(&snapshot, read_only, now);
     let known_as = [&claims.user.name, &claims.user.username, &claims.user.email];
     let name = known_as
         .iter()
@@ -82,7 +70,7 @@ async fn signed_in<'a>(
     SignedInPage {
         initial: name.chars().take(1).flat_map(char::to_uppercase).collect(),
         name: name.to_owned(),
-        signed_in: page::ago(snapshot.created_at(), now),
+        signed_in: ago(snapshot.created_at(), now),
         storage: app.storage().as_str(),
         tokens,
         has_machine: app.machine.is_some(),
@@ -93,12 +81,13 @@ async fn signed_in<'a>(
             .map(|device| device.progress(&claims.sub)),
         can_approve: app.embedded.is_some(),
         hidden_organizations: organizations.len().saturating_sub(shown.len()),
-        claims: ClaimsTable::new("claims", claims.to_map()),
+        claims: ClaimsTable::new("claims", claims.to_map(), now),
         user_info: match user_info {
-            Ok(user_info) => Ok(ClaimsTable::new("user-info", user_info.to_map())),
+            Ok(user_info) => Ok(ClaimsTable::new("user-info", user_info.to_map(), now)),
             Err(error) => Err(Problem::new(&error)),
         },
-        parts: PartRow::all(&snapshot, read_only, now),
+        characters: parts.iter().map(|part| part.length).sum(),
+        parts,
     }
 }
 

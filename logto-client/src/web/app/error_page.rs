@@ -20,11 +20,19 @@ pub struct ErrorContext<'a> {
     pub error: &'a Error,
     /// Whether a person waits for a page; otherwise a script, or another server, waits for JSON.
     pub wants_page: bool,
-    /// Whether the browser and the application are on one machine: in development. The default page then says
-    /// what to change.
+    /// Whether the browser and the application are on one machine: in development. The default page then shows
+    /// the [`hint`](Self::hint).
     pub is_local: bool,
     /// Where a link should lead from here: to the sign-in, to the same page again, or to the start page.
     pub next: &'a str,
+}
+
+impl ErrorContext<'_> {
+    /// What a developer has to change, for a visitor on the same machine only. It shows no value of the
+    /// configuration.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.is_local.then(|| hint(self.error)).flatten()
+    }
 }
 
 /// Shows errors in the application's own look.
@@ -71,7 +79,7 @@ pub(super) fn default_page(context: &ErrorContext<'_>) -> Response<Bytes> {
         Error::SignInRefused(refused) => escape(&refused.reason),
         error => public_description(error).into(),
     };
-    let hint = match context.is_local.then(|| hint(context.error)).flatten() {
+    let hint = match context.hint() {
         Some(hint) => format!("<p>For the developer: {hint}</p>\n"),
         None => String::new(),
     };

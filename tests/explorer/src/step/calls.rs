@@ -79,6 +79,13 @@ impl Steps<'_> {
             });
         }
         match call {
+            Call::Load if self.from.has_older_copy() => {
+                let label = label(", from an older copy");
+                self.fault(Fault::StaleRead, label, |world| {
+                    let reply = world.read_older_copy(|world| world.process(setup, at, call));
+                    world.deliver(setup, at, now, reply);
+                });
+            }
             Call::Send(send) => self.of_refresh(at, *send, call),
             Call::Store { .. } => {
                 self.fault(

@@ -2,6 +2,7 @@
 
 use super::Steps;
 use crate::{
+    browser::callback,
     call::Adrift,
     label::Label,
     provider::Grant,
@@ -47,11 +48,11 @@ impl Steps<'_> {
                 world.was_ended = Some(fault);
             });
         }
-        if setup.begins_with == Beginning::Callback && !from.browser.requests.is_empty() {
+        if setup.begins_with == Beginning::Callback {
             let fault = Fault::CallbackTwice;
             self.fault(fault, happened(fault), |world| {
-                let callback = world.browser.requests[0].clone();
-                world.browser.requests.push(callback);
+                let is_recorded = world.browser.has_record;
+                world.browser.requests.push(callback(is_recorded));
             });
         }
         if setup.shares_lease() && !from.lease_is_free(setup) {
