@@ -32,7 +32,9 @@
 //! | `tokio` | no | Tokio as timer and spawner, beside an HTTP client of your own |
 //! | `redis`, `postgres`, `sqlite` | no | sessions in a store that several processes share |
 //! | `tls` | no | TLS to Redis and PostgreSQL |
+//! | `actix-web-4` | no | `logto::actix_web`: middleware and extractors for actix-web 4 |
 //! | `axum-0-8` | no | `logto::axum`: routes and extractors for axum 0.8 |
+//! | `rocket-0-5` | no | `logto::rocket`: a fairing and request guards for Rocket 0.5 |
 //! | `tower-0-3` | no | `logto::tower`: a layer for hyper and whatever else speaks tower |
 //! | `tracing` | no | events go to `tracing` |
 
@@ -41,11 +43,15 @@ mod builder;
 use std::ffi::OsString;
 
 pub use builder::{LogtoBuilder, StartError};
+#[cfg(feature = "actix-web-4")]
+pub use logto_actix_web as actix_web;
 #[cfg(feature = "axum-0-8")]
 pub use logto_axum as axum;
 pub use logto_client as client;
 pub use logto_client::web;
 pub use logto_core as core;
+#[cfg(feature = "rocket-0-5")]
+pub use logto_rocket as rocket;
 pub use logto_storage as storage;
 #[cfg(feature = "tower-0-3")]
 pub use logto_tower as tower;

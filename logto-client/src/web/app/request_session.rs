@@ -12,7 +12,11 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, Uri, header, response, uri::Authority};
-use logto_core::{AccessToken, TokenTarget, claims::IdTokenClaims, error::Advice};
+use logto_core::{
+    AccessToken, TokenTarget,
+    claims::IdTokenClaims,
+    error::{Advice, UsageError},
+};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -52,7 +56,8 @@ struct Inner {
 }
 
 /// The error of a handler, in the extensions of its response: [`RequestSession::finish`] replaces the
-/// response by the answer to it. Adapters put it there, for `?` in handlers.
+/// response by the answer to it. That nobody is signed in is answered as
+/// [`RequestSession::ask_to_sign_in`] does. Adapters put it there, for `?` in handlers.
 #[derive(Clone, Debug)]
 pub struct Failure(pub Error);
 
@@ -124,17 +129,30 @@ impl RequestSession {
         Ok(session.map(|session| session.snapshot().shared_claims()))
     }
 
+    /// As [`session`](Self::session), for users who are more than signed in.
+    ///
+    /// # Errors
+    /// As [`session`](Self::session). [`RequestError::Forbidden`] for other users.
+    pub async fn session_as(
+        &self,
+        requirement: &Requirement,
+    ) -> Result<Option<WritableSession>, Error> {
+        let session = self.session().await?;
+        match &session {
+            Some(session) if !requirement.is_met_in(session).await? => {
+                Err(RequestError::Forbidden.into())
+            }
+            _ => Ok(session),
+        }
+    }
+
     /// The session of a request that requires a user, or the response to send instead: for a page a redirect
     /// to the sign-in, which comes back here, and for a script 401.
     ///
     /// # Errors
     /// The response, boxed because it is large.
     pub async fn require(&self) -> Result<WritableSession, Box<Response<Bytes>>> {
-        match self.session().await {
-            Ok(Some(session)) => Ok(session),
-            Ok(None) => Err(Box::new(self.ask_to_sign_in())),
-            Err(error) => Err(Box::new(self.refusal(&error))),
-        }
+        self.require_as(&Requirement::user()).await
     }
 
     /// As [`require`](Self::require), for users who are more than signed in. Others get 403.
@@ -145,10 +163,9 @@ impl RequestSession {
         &self,
         requirement: &Requirement,
     ) -> Result<WritableSession, Box<Response<Bytes>>> {
-        let session = self.require().await?;
-        match requirement.is_met_in(&session).await {
-            Ok(true) => Ok(session),
-            Ok(false) => Err(Box::new(self.refusal(&RequestError::Forbidden.into()))),
+        match self.session_as(requirement).await {
+            Ok(Some(session)) => Ok(session),
+            Ok(None) => Err(Box::new(self.ask_to_sign_in())),
             Err(error) => Err(Box::new(self.refusal(&error))),
         }
     }
@@ -215,7 +232,14 @@ impl RequestSession {
     /// From now on nothing is stored in cookies any more: sessions in cookies are read-only.
     pub fn finish(&self, response: &mut response::Parts) -> Option<Bytes> {
         let failure = response.extensions.remove::<Failure>();
-        let refusal = || failure.map(|Failure(error)| self.refusal(&error));
+        let refusal = || {
+            failure.map(|Failure(error)| match error {
+                Error::Protocol(logto_core::Error::Usage(UsageError::NotSignedIn)) => {
+                    self.ask_to_sign_in()
+                }
+                error => self.refusal(&error),
+            })
+        };
         let answer = self.inner.answer.get().map(|answer| (**answer).clone());
         let answer = answer.or_else(refusal);
         let mut body = answer.map(|answer| replace(response, answer));

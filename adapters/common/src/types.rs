@@ -1,0 +1,40 @@
+//! What handlers ask for: types of each adapter's own, because each implements its framework's trait for them.
+
+/// Defines `User`, `Session`, `ReadOnly` and `Request`.
+#[macro_export]
+macro_rules! session_types {
+    () => {
+        /// The claims of the signed-in user.
+        #[derive(Clone, Debug)]
+        pub struct User(pub ::std::sync::Arc<$crate::logto_client::core::claims::IdTokenClaims>);
+
+        /// The session of the signed-in user, to refresh and store.
+        #[derive(Clone, Debug)]
+        pub struct Session(pub $crate::logto_client::WritableSession);
+
+        /// The session of the signed-in user, to look at.
+        #[derive(Clone, Debug)]
+        pub struct ReadOnly(pub $crate::logto_client::ReadOnlySession);
+
+        /// The session of the request before it is opened: for pages that stream, and for what comes before the
+        /// handlers.
+        #[derive(Clone, Debug)]
+        pub struct Request(pub $crate::logto_client::web::RequestSession);
+
+        $crate::session_types! {
+            User: $crate::logto_client::core::claims::IdTokenClaims,
+            Session: $crate::logto_client::WritableSession,
+            ReadOnly: $crate::logto_client::ReadOnlySession,
+            Request: $crate::logto_client::web::RequestSession,
+        }
+    };
+    ($($name:ident: $target:ty,)*) => { $(
+        impl ::std::ops::Deref for $name {
+            type Target = $target;
+
+            fn deref(&self) -> &$target {
+                &self.0
+            }
+        }
+    )* };
+}

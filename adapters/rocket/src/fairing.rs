@@ -1,0 +1,97 @@
+//! The fairing.
+
+use bytes::Bytes;
+use logto_adapter_common::Pending;
+use logto_client::web::{self, LogtoApp};
+use rocket::{
+    Build, Data, Request, Response, Rocket, Route,
+    data::ToByteUnit,
+    fairing::{self, Fairing, Info, Kind},
+    http::{Method, uri::Origin},
+    route::{Handler, Outcome},
+};
+
+use crate::{convert, guard::Managed};
+
+/// Adds the routes of a [`LogtoApp`], gives every request a session, and finishes its response.
+///
+/// Rocket does not start if one of the paths is no path for Rocket, or if the application has a route there
+/// already. Move or leave out a route of `logto` with
+/// [`LogtoAppBuilder`](logto_client::web::LogtoAppBuilder).
+#[derive(Clone, Debug)]
+pub struct LogtoFairing {
+    app: LogtoApp,
+}
+
+impl LogtoFairing {
+    /// A fairing for this application.
+    pub fn new(app: LogtoApp) -> Self {
+        Self { app }
+    }
+
+    /// A route for every method at every path, also without the path of the base URL: a proxy may remove it.
+    fn routes(&self) -> Option<Vec<Route>> {
+        use Method::{Delete, Get, Head, Options, Patch, Post, Put};
+
+        let base = self.app.client().config().base_url();
+        let base = base.map_or("", |url| url.path().trim_end_matches('/'));
+        let mut routes = Vec::new();
+        for (route, path) in self.app.paths() {
+            let nested = path.strip_prefix(base).filter(|_| !base.is_empty());
+            for path in [Some(path), nested].into_iter().flatten() {
+                // `Route::new` panics where this fails.
+                Origin::parse(path).ok()?;
+                let app = self.app.clone();
+                let answer = Answer { app, route };
+                let route = |method| Route::new(method, path, answer.clone());
+                routes.extend([Get, Head, Post, Put, Patch, Delete, Options].map(route));
+            }
+        }
+        Some(routes)
+    }
+}
+
+#[rocket::async_trait]
+impl Fairing for LogtoFairing {
+    fn info(&self) -> Info {
+        Info {
+            name: "Logto",
+            kind: Kind::Ignite | Kind::Response | Kind::Singleton,
+        }
+    }
+
+    async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
+        match self.routes() {
+            Some(routes) => Ok(rocket.manage(Managed(self.app.clone())).mount("/", routes)),
+            None => Err(rocket),
+        }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let pending = request.local_cache(|| Pending::new(self.app.clone()));
+        convert::finish(pending, response);
+    }
+}
+
+/// Answers the requests for a route.
+#[derive(Clone)]
+struct Answer {
+    app: LogtoApp,
+    route: web::Route,
+}
+
+#[rocket::async_trait]
+impl Handler for Answer {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        let body = data.open(LogtoApp::MAX_BODY_LENGTH.bytes()).into_bytes();
+        // A body that is too long or breaks off is answered as one that lacks everything.
+        let body = match body.await {
+            Ok(body) if body.is_complete() => body.into_inner().into(),
+            _ => Bytes::new(),
+        };
+        let head = convert::head(request);
+        Outcome::Success(convert::response(
+            self.app.answer(self.route, &head, &body).await,
+        ))
+    }
+}

@@ -1,0 +1,139 @@
+//! Typed ways to ask for the session of a request, and errors.
+
+use logto_adapter_common::Pending;
+use logto_client::web::{LogtoApp, RequestSession, Requirement};
+use rocket::{
+    Ignite, Response, Rocket, Sentinel,
+    http::Status,
+    outcome::try_outcome,
+    request::{FromRequest, Outcome},
+    response::{self, Responder},
+};
+
+use crate::convert;
+
+logto_adapter_common::session_types!();
+
+/// What a handler returns that uses the session.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the SDK. Its response is a page for a browser and JSON for a script, with a fixed sentence for
+/// each code; the details go to the observer. If nobody is signed in, a page is redirected to the sign-in.
+#[derive(Clone, Debug)]
+pub struct Error(pub logto_client::Error);
+
+impl<E: Into<logto_client::Error>> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Error {
+    fn respond_to(self, request: &'r rocket::Request<'_>) -> response::Result<'static> {
+        let (_, pending) = begin(request)
+            .succeeded()
+            .ok_or(Status::InternalServerError)?;
+        // The fairing replaces the response.
+        Response::build().status(status(&pending.fail(self.0))).ok()
+    }
+}
+
+/// The session of a user of this kind, for request guards of the application:
+///
+/// ```
+/// use logto_client::web::Requirement;
+/// use logto_rocket::{Error, Session, require};
+/// use rocket::{Request, request::{FromRequest, Outcome}};
+///
+/// struct Staff(Session);
+///
+/// #[rocket::async_trait]
+/// impl<'r> FromRequest<'r> for Staff {
+///     type Error = Error;
+///
+///     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+///         let staff = Requirement::user().role("staff");
+///         require(request, &staff).await.map(Staff)
+///     }
+/// }
+/// ```
+pub async fn require(
+    request: &rocket::Request<'_>,
+    requirement: &Requirement,
+) -> Outcome<Session, Error> {
+    let (session, pending) = try_outcome!(begin(request));
+    let opened = session.session_as(requirement).await;
+    outcome(pending.require(opened)).map(Session)
+}
+
+/// The application, as the fairing manages it.
+pub(crate) struct Managed(pub(crate) LogtoApp);
+
+fn begin<'r>(
+    request: &'r rocket::Request<'_>,
+) -> Outcome<(&'r RequestSession, &'r Pending), Error> {
+    let Some(Managed(app)) = request.rocket().state() else {
+        // The sentinels below let no such application start.
+        return Outcome::Forward(Status::InternalServerError);
+    };
+    let pending = request.local_cache(|| Pending::new(app.clone()));
+    Outcome::Success((pending.begin(|| convert::head(request)), pending))
+}
+
+/// Where nobody is signed in, Rocket goes on to routes of lower rank.
+fn outcome<T>(required: std::result::Result<T, logto_client::Error>) -> Outcome<T, Error> {
+    match required {
+        Ok(opened) => Outcome::Success(opened),
+        Err(error) if status(&error) == Status::Unauthorized => {
+            Outcome::Forward(Status::Unauthorized)
+        }
+        Err(error) => Outcome::Error((status(&error), Error(error))),
+    }
+}
+
+fn status(error: &logto_client::Error) -> Status {
+    Status::new(error.status().as_u16())
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Request {
+    type Error = Error;
+
+    async fn from_request(request: &'r rocket::Request<'_>) -> Outcome<Self, Error> {
+        begin(request).map(|(session, _)| Self(session.clone()))
+    }
+}
+
+macro_rules! guards {
+    ($($name:ident: $open:ident,)*) => { $(
+        #[rocket::async_trait]
+        impl<'r> FromRequest<'r> for $name {
+            type Error = Error;
+
+            async fn from_request(request: &'r rocket::Request<'_>) -> Outcome<Self, Error> {
+                let (session, pending) = try_outcome!(begin(request));
+                let opened = session.$open().await;
+                outcome(pending.require(opened)).map(Self)
+            }
+        }
+    )* };
+}
+
+guards! {
+    User: claims,
+    Session: session,
+    ReadOnly: read_only,
+}
+
+macro_rules! sentinels {
+    ($($name:ident,)*) => { $(
+        /// Rocket does not start without the fairing.
+        impl Sentinel for $name {
+            fn abort(rocket: &Rocket<Ignite>) -> bool {
+                rocket.state::<Managed>().is_none()
+            }
+        }
+    )* };
+}
+
+sentinels!(User, Session, ReadOnly, Request,);

@@ -1,0 +1,222 @@
+//! An application in Rocket, without a network.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use logto::{Cached, LogtoApp, TokenTarget, core::error::UsageError, web::Requirement};
+use logto_rocket::{Error, LogtoFairing, ReadOnly, Result, Session, User, require};
+use logto_testkit::demo::SHOPPING_API;
+use rocket::{
+    Build, Config, Rocket,
+    error::ErrorKind,
+    get,
+    http::{Header, Status},
+    local::asynchronous::Client,
+    request::{FromRequest, Outcome},
+    response::{status::Custom, stream::TextStream},
+    routes,
+};
+use support::{Visitor, application, breakable, location, logto, scopes, text};
+
+#[path = "../../common/tests/support/mod.rs"]
+mod support;
+
+fn api() -> TokenTarget {
+    TokenTarget::resource(SHOPPING_API)
+}
+
+fn name(user: &User) -> String {
+    user.user.name.value().cloned().unwrap_or_default()
+}
+
+#[get("/")]
+fn home(user: Option<User>) -> String {
+    let name = user.as_ref().map_or_else(|| "stranger".to_owned(), name);
+    format!("Hello, {name}")
+}
+
+#[get("/private")]
+fn private(user: User) -> String {
+    name(&user)
+}
+
+#[get("/orders")]
+async fn orders(session: Session) -> Result<String> {
+    Ok(scopes(&session.access_token(&api()).await?))
+}
+
+#[get("/fails")]
+async fn fails(session: Session) -> Result<String> {
+    session.access_token(&api()).await?;
+    Err(UsageError::AlreadyDone.into())
+}
+
+#[get("/breaks")]
+async fn breaks(session: Session) -> Custom<&'static str> {
+    session.access_token(&api()).await.unwrap();
+    Custom(Status::BadGateway, "broken")
+}
+
+#[get("/stream")]
+fn streams(session: ReadOnly) -> TextStream![String] {
+    TextStream! {
+        yield "Loading ... ".to_owned();
+        yield match session.access_token(&api()) {
+            Cached::Valid(token) => scopes(&token),
+            _ => "needs refresh".to_owned(),
+        };
+    }
+}
+
+#[get("/plain")]
+fn plain() -> &'static str {
+    "nobody asks"
+}
+
+#[get("/either")]
+fn signed_in(_user: User) -> &'static str {
+    "a user"
+}
+
+#[get("/either", rank = 2)]
+fn signed_out() -> &'static str {
+    "a visitor"
+}
+
+struct Staff;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Staff {
+    type Error = Error;
+
+    async fn from_request(request: &'r rocket::Request<'_>) -> Outcome<Self, Error> {
+        let staff = Requirement::user().role("staff");
+        require(request, &staff).await.map(|_| Self)
+    }
+}
+
+#[get("/staff")]
+fn staff(_staff: Staff) -> &'static str {
+    "staff"
+}
+
+fn rocket() -> Rocket<Build> {
+    let config = Config {
+        log_level: rocket::config::LogLevel::Off,
+        ..Config::debug_default()
+    };
+    let handlers = routes![
+        home, private, orders, fails, breaks, streams, plain, signed_in, signed_out, staff
+    ];
+    rocket::custom(config).mount("/", handlers)
+}
+
+fn attach(app: LogtoApp) -> Rocket<Build> {
+    rocket().attach(LogtoFairing::new(app))
+}
+
+macro_rules! visitor {
+    ($visitor:ident) => {
+        let logto = logto();
+        visitor!($visitor, &logto, application(&logto).await);
+    };
+    ($visitor:ident, $logto:expr, $app:expr) => {
+        let rocket = attach($app);
+        let client = Client::untracked(rocket).await.unwrap();
+        let send = async |request: Request<Bytes>| {
+            let (head, body) = request.into_parts();
+            let method = head.method.as_str().parse().unwrap();
+            let mut request = client.req(method, head.uri.to_string()).body(body);
+            for (name, value) in &head.headers {
+                let value = value.to_str().unwrap().to_owned();
+                request.add_header(Header::new(name.to_string(), value));
+            }
+            let answer = request.dispatch().await;
+            let mut response = Response::builder().status(answer.status().code);
+            for header in answer.headers().iter() {
+                response = response.header(header.name().as_str(), header.value());
+            }
+            let body = answer.into_bytes().await.unwrap_or_default();
+            response.body(body.into()).unwrap()
+        };
+        let mut $visitor = Visitor::new($logto, send);
+    };
+}
+
+#[rocket::async_test]
+async fn the_tour() {
+    visitor!(visitor);
+    visitor.tour().await;
+}
+
+#[rocket::async_test]
+async fn a_handler_that_fails_loses_nothing() {
+    visitor!(visitor);
+    visitor.failures().await;
+}
+
+#[rocket::async_test]
+async fn bodies_reach_the_routes() {
+    visitor!(visitor);
+    visitor.logout_elsewhere().await;
+}
+
+#[rocket::async_test]
+async fn what_is_no_route_is_left_alone() {
+    visitor!(visitor);
+    visitor.edges().await;
+}
+
+#[rocket::async_test]
+async fn a_guard_lets_only_users_of_a_kind_pass() {
+    visitor!(visitor);
+    let response = visitor.page("/staff").await;
+    assert_eq!(location(&response), "/sign-in?return_to=%2Fstaff");
+    visitor.sign_in("/sign-in").await;
+    let response = visitor.page("/staff").await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(text(&response).starts_with("<!doctype html>"));
+}
+
+#[rocket::async_test]
+async fn a_route_of_lower_rank_serves_visitors() {
+    visitor!(visitor);
+    assert_eq!(text(&visitor.page("/either").await), "a visitor");
+    visitor.sign_in("/sign-in").await;
+    assert_eq!(text(&visitor.page("/either").await), "a user");
+}
+
+#[rocket::async_test]
+async fn without_the_fairing_rocket_does_not_start() {
+    let error = Client::untracked(rocket()).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::SentinelAborts(_)));
+}
+
+#[rocket::async_test]
+async fn the_cookies_of_the_local_client_count() {
+    let logto = logto();
+    let client = Client::tracked(attach(application(&logto).await))
+        .await
+        .unwrap();
+    let response = client
+        .get("/sign-in")
+        .header(Header::new("sec-fetch-mode", "navigate"));
+    let response = response.dispatch().await;
+    let sign_in = response.headers().get_one("location").unwrap();
+    let callback = logto.sign_in(&sign_in.parse().unwrap(), "alice").unwrap();
+    let callback = format!("{}?{}", callback.path(), callback.query().unwrap());
+    assert_eq!(
+        client.get(callback).dispatch().await.status(),
+        Status::SeeOther
+    );
+    let page = client.get("/private").dispatch().await;
+    assert_eq!(page.into_string().await.unwrap(), "Alice Lab");
+}
+
+#[rocket::async_test]
+async fn an_outage_signs_nobody_out() {
+    let logto = logto();
+    let (app, storage) = breakable(&logto).await;
+    visitor!(visitor, &logto, app);
+    visitor.outage(&storage).await;
+}
