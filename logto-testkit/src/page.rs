@@ -2,11 +2,15 @@
 
 use crate::reply::escape;
 
+/// How many users the sign-in page names.
+const MAX_NAMED: usize = 5;
+
 pub(crate) struct SignInPage<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) action: &'a str,
     pub(crate) interaction: &'a str,
-    pub(crate) users: &'a [&'a str],
+    /// The usernames with their passwords; without one any is right.
+    pub(crate) users: &'a [(&'a str, Option<&'a str>)],
     /// What the field is filled with.
     pub(crate) identifier: &'a str,
     pub(crate) problem: Option<&'a str>,
@@ -16,16 +20,36 @@ pub(crate) fn sign_in(page: &SignInPage<'_>) -> String {
     let users: String = page
         .users
         .iter()
-        .map(|user| format!("<option value=\"{}\">", escape(user)))
+        .map(|(user, _)| format!("<option value=\"{}\">", escape(user)))
         .collect();
     let form = include_str!("pages/sign_in.html")
         .replace("{problem}", &alert(page.problem))
         .replace("{users}", &users)
+        .replace("{whom}", &whom(page.users))
         .replace("{action}", &escape(page.action))
         .replace("{interaction}", &escape(page.interaction))
         .replace("{client_id}", &escape(page.client_id))
         .replace("{identifier}", &escape(page.identifier));
     layout("Sign in", &form)
+}
+
+/// Whom to sign in as, for people who have not set the tenant up.
+fn whom(users: &[(&str, Option<&str>)]) -> String {
+    let known = users.iter().take(MAX_NAMED).map(|(user, password)| {
+        let user = escape(user);
+        match password {
+            Some(password) => format!(
+                "<strong>{user}</strong>, password <strong>{}</strong>",
+                escape(password)
+            ),
+            None => format!("<strong>{user}</strong>, any password"),
+        }
+    });
+    let known: Vec<String> = known.collect();
+    match known.is_empty() {
+        true => String::new(),
+        false => format!("Sign in as {}.", known.join(", or ")),
+    }
 }
 
 pub(crate) struct ConsentPage<'a> {

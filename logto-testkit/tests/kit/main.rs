@@ -11,6 +11,8 @@ mod keys;
 mod listen;
 mod one_time_tokens;
 mod pages;
+#[cfg(feature = "listen")]
+mod program;
 mod replays_refresh;
 mod replays_sign_in;
 mod replays_tokens;

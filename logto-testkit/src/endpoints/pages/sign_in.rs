@@ -93,7 +93,9 @@ fn page(
     problem: Option<&str>,
 ) -> Response<Bytes> {
     let users = cx.state.tenant.users.iter();
-    let users: Vec<&str> = users.map(|user| user.username.as_str()).collect();
+    let users: Vec<_> = users
+        .map(|user| (user.username.as_str(), user.password.as_deref()))
+        .collect();
     let html = page::sign_in(&SignInPage {
         client_id: &errand.wanted().client_id,
         action: &format!("{}/sign-in", cx.addresses.base),
