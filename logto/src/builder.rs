@@ -51,7 +51,7 @@ const SESSION_URL: &str = "LOGTO_SESSION_URL";
 /// ```
 #[must_use = "await it"]
 pub struct LogtoBuilder {
-    config: Result<LogtoConfigBuilder, ConfigError>,
+    config: Result<LogtoConfigBuilder, StartError>,
     keys: Keys,
     session_url: Option<String>,
     store: Option<Arc<dyn KeyValueStore>>,
@@ -72,7 +72,7 @@ enum Keys {
 }
 
 impl LogtoBuilder {
-    pub(crate) fn new(config: Result<LogtoConfigBuilder, ConfigError>) -> Self {
+    pub(crate) fn new(config: Result<LogtoConfigBuilder, StartError>) -> Self {
         Self {
             config,
             keys: Keys::Random,
@@ -93,7 +93,8 @@ impl LogtoBuilder {
             let value = lookup(variable).map(Into::into);
             value.map(|value: OsString| value.to_string_lossy().into_owned())
         };
-        let mut builder = Self::new(LogtoConfigBuilder::from_lookup(&lookup));
+        let config = LogtoConfigBuilder::from_lookup(&lookup);
+        let mut builder = Self::new(config.map_err(Into::into));
         if let Some(secret) = text(COOKIE_KEY) {
             builder.keys = Keys::Secret(secret);
         }
@@ -325,6 +326,10 @@ pub enum StartError {
     /// The random source failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    /// The Logto of [`demo_or_env`](crate::test::demo_or_env) cannot listen.
+    #[cfg(feature = "test")]
+    #[error("the embedded Logto cannot start: {0}")]
+    EmbeddedLogto(String),
 }
 
 impl fmt::Debug for StartError {

@@ -36,9 +36,12 @@
 //! | `axum-0-8` | no | `logto::axum`: routes and extractors for axum 0.8 |
 //! | `rocket-0-5` | no | `logto::rocket`: a fairing and request guards for Rocket 0.5 |
 //! | `tower-0-3` | no | `logto::tower`: a layer for hyper and whatever else speaks tower |
+//! | `test` | no | `logto::test`: a Logto in the process and a browser that signs in, for tests and examples |
 //! | `tracing` | no | events go to `tracing` |
 
 mod builder;
+#[cfg(feature = "test")]
+pub mod test;
 
 use std::ffi::OsString;
 

@@ -39,6 +39,29 @@
 //!     Ok(format!("You may {:?}", token.scopes))
 //! }
 //! ```
+//!
+//! The test of a sign-in, with the feature `test` of the crate `logto`:
+//!
+//! ```
+//! # use axum::{Router, routing::get};
+//! # use logto_axum::{RouterExt, User};
+//! # use logto_client::web::LogtoApp;
+//! # fn router(logto: LogtoApp) -> Router {
+//! #     let private = async |user: User| user.user.name.clone().into_value().unwrap_or_default();
+//! #     Router::new().route("/private", get(private)).with_logto(logto)
+//! # }
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let demo = logto::test::DemoTenant::new()?;
+//! let router = router(demo.builder().await?);
+//! let browser = demo.browser(logto_axum::in_process(router));
+//! let page = browser.sign_in("/private", "alice", "password").await?;
+//! assert_eq!(page.status(), 200);
+//! assert_eq!(page.text(), "Alice Lab");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod extract;
 mod failure;
@@ -51,6 +74,7 @@ use axum::{
 };
 use logto_client::web::LogtoApp;
 use logto_tower::LogtoLayer;
+pub use logto_tower::in_process;
 
 pub use extract::{ReadOnly, Refused, Request, Session, Token, User};
 pub use failure::{Error, Result};

@@ -45,6 +45,7 @@
 
 mod guard;
 mod handler;
+mod in_process;
 
 use std::{
     future::Future,
@@ -65,6 +66,7 @@ pub use guard::{Guard, Guarded};
 pub use handler::{
     Error, HandlerFn, Result, handler_fn, read_only, request_session, session, user,
 };
+pub use in_process::in_process;
 
 /// The session of a request that came through the [`LogtoLayer`]; `None` if it did not.
 pub fn session_of(extensions: &Extensions) -> Option<&RequestSession> {
