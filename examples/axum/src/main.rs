@@ -1,25 +1,118 @@
-//! The shortest application: a page for signed-in users, and a token for an API.
+//! Logto in axum 0.8: a page that knows its visitor, tokens for an API and for organizations, a page that streams,
+//! and a form of the application's own.
 
-use axum::{Router, routing::get};
-use logto::TokenTarget;
-use logto::axum::{Result, RouterExt, Session, User};
+mod page;
+
+use std::convert::Infallible;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use futures_util::{StreamExt, stream};
+use logto::axum::{ReadOnly, Request, Result, RouterExt, Session, User};
+use logto::{AccessToken, Cached, LogtoApp, TokenTarget};
+use serde_json::{Map, Value, json};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app = Router::new()
+async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let logto = logto::test::demo_or_env().await?;
+    let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    Ok(axum::serve(listener, router(logto)).await?)
+}
+
+fn router(logto: LogtoApp) -> Router {
+    let resources = logto.client().config().resources();
+    let api = resources.first().map(TokenTarget::resource);
+    Router::new()
         .route("/", get(home))
+        .route("/private", get(private))
+        .route("/user-info", get(user_info))
         .route("/orders", get(orders))
-        .with_logto(logto::from_env().await?);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app).await?)
+        .route("/orders/cached", get(cached_orders))
+        .route("/organizations", get(organizations))
+        .route("/organizations/{id}/orders", get(organization_orders))
+        .route("/stream", get(streaming))
+        .route("/profile", post(save_profile))
+        .with_logto(logto)
+        .with_state(api.unwrap_or_else(TokenTarget::user_info))
 }
 
-async fn home(user: User) -> String {
-    format!("Hello, {}", user.sub)
+/// Everybody may see it.
+async fn home(user: Option<User>) -> Html<String> {
+    Html(page::home(user.as_deref()))
 }
 
-async fn orders(session: Session) -> Result<String> {
-    let api = TokenTarget::resource("https://shop.example.com/api");
+/// A visitor who is not signed in is sent to the sign-in, and comes back here.
+async fn private(user: User) -> Html<String> {
+    Html(page::claims(&user))
+}
+
+async fn user_info(session: Session) -> Result<Json<Map<String, Value>>> {
+    Ok(Json(session.user_info().await?.to_map()))
+}
+
+/// Fetches the token if there is none, and stores it.
+async fn orders(State(api): State<TokenTarget>, session: Session) -> Result<Json<Value>> {
     let token = session.access_token(&api).await?;
-    Ok(format!("You may {:?}", token.scopes))
+    Ok(Json(scopes(&token)))
+}
+
+/// Fetches nothing.
+async fn cached_orders(State(api): State<TokenTarget>, session: ReadOnly) -> Result<Response> {
+    match session.access_token(&api) {
+        Cached::Valid(token) => Ok(Json(scopes(&token)).into_response()),
+        Cached::NeedsRefresh => {
+            let problem = json!({ "error": "needs_refresh" });
+            Ok((StatusCode::CONFLICT, Json(problem)).into_response())
+        }
+        Cached::Refused(error) => Err(error.into()),
+    }
+}
+
+async fn organizations(session: Session) -> Result<Json<Map<String, Value>>> {
+    let tokens = session.organization_tokens().await?.into_iter();
+    let tokens = tokens.map(|(id, token)| match token {
+        Ok(token) => (id, scopes(&token)),
+        Err(error) => (id, json!({ "error": error.code() })),
+    });
+    Ok(Json(tokens.collect()))
+}
+
+async fn organization_orders(
+    State(api): State<TokenTarget>,
+    Path(id): Path<String>,
+    session: Session,
+) -> Result<Json<Value>> {
+    let token = session.access_token(&api.in_organization(id)).await?;
+    Ok(Json(scopes(&token)))
+}
+
+/// Once the page has begun no cookie can be set any more: the rest of it looks only.
+async fn streaming(State(api): State<TokenTarget>, _: User, request: Request) -> Html<Body> {
+    let beginning = stream::once(async { page::LOADING.to_owned() });
+    let end = stream::once(async move {
+        let token = match request.read_only().await {
+            Ok(Some(session)) => session.access_token(&api).token(),
+            _ => None,
+        };
+        page::end(token.as_ref())
+    });
+    let chunks = beginning.chain(end).map(Ok::<_, Infallible>);
+    Html(Body::from_stream(chunks))
+}
+
+/// A form of this application, which other sites cannot send.
+async fn save_profile(request: Request, _: User) -> Result<Redirect> {
+    request.check_own_request()?;
+    Ok(Redirect::to("/"))
+}
+
+fn scopes(token: &AccessToken) -> Value {
+    json!({ "scopes": token.scopes })
 }

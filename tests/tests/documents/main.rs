@@ -4,5 +4,6 @@
 mod errors;
 mod layers;
 mod protocol;
+mod readme;
 mod repository;
 mod requirements;
