@@ -18,7 +18,7 @@ use page::Page;
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let logto = logto::from_env().await?;
+    let logto = logto::test::demo_or_env().await?;
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let service = LogtoLayer::new(logto).layer(handler_fn(handle));

@@ -38,6 +38,7 @@ macro_rules! scenarios {
 table! {
     examples: {
         axum = "logto-example-axum",
+        hyper = "logto-example-hyper",
     }
     scenarios: {
         tour::the_tour,
