@@ -37,8 +37,10 @@ macro_rules! scenarios {
 
 table! {
     examples: {
+        actix_web = "logto-example-actix-web",
         axum = "logto-example-axum",
         hyper = "logto-example-hyper",
+        rocket = "logto-example-rocket",
     }
     scenarios: {
         tour::the_tour,

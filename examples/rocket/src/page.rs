@@ -1,0 +1,40 @@
+//! What the application shows.
+
+use logto::AccessToken;
+use logto::core::claims::IdTokenClaims;
+
+pub(crate) const LOADING: &str = "<!doctype html><title>Streaming</title><p>Loading</p>";
+
+pub(crate) fn home(user: Option<&IdTokenClaims>) -> String {
+    match user {
+        Some(user) => {
+            let name = user.user.name.as_deref().unwrap_or(&user.sub);
+            include_str!("signed_in.html").replace("{name}", &escape(name))
+        }
+        None => include_str!("signed_out.html").to_owned(),
+    }
+}
+
+pub(crate) fn claims(user: &IdTokenClaims) -> String {
+    let claims = serde_json::to_string_pretty(user).unwrap_or_default();
+    format!(
+        "<!doctype html><title>Private</title><pre>{}</pre>",
+        escape(&claims)
+    )
+}
+
+/// The end of the page that streams.
+pub(crate) fn end(token: Option<&AccessToken>) -> String {
+    match token {
+        Some(token) => {
+            let scopes: Vec<&str> = token.scopes.iter().map(String::as_str).collect();
+            format!("<p>scopes: {}</p>", escape(&scopes.join(" ")))
+        }
+        None => "<p>needs refresh</p>".to_owned(),
+    }
+}
+
+fn escape(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    text.replace('"', "&quot;")
+}
