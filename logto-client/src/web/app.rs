@@ -181,13 +181,14 @@ impl LogtoApp {
     }
 }
 
-/// The response to a sign-out: a session that could not be removed does not keep the user here, a request of
-/// another site is refused.
+/// The response to a sign-out, with a page where a request of another site is refused. The observer has been
+/// told.
 fn leave(request: &RequestSession, answer: SignOutAnswer) -> Response<Bytes> {
-    match &answer.outcome {
-        Err(error @ Error::Request(_)) => request.refusal(error),
-        _ => answer.into_response(),
-    }
+    let page = match &answer.outcome {
+        Err(error @ Error::Request(_)) => request.page(error),
+        _ => None,
+    };
+    page.unwrap_or_else(|| answer.into_response())
 }
 
 /// The response to a callback, with a page where the user is the one who reads it.

@@ -245,6 +245,7 @@ async fn b14_a_link_signs_out_where_allowed_and_only_as_a_navigation_of_the_appl
         for (name, value) in pairs {
             parts.headers.insert(*name, HeaderValue::from_static(value));
         }
+        let before = failures(&mounted);
         let response = mounted
             .app
             .answer(Route::SignOut, &parts, &Bytes::new())
@@ -254,6 +255,40 @@ async fn b14_a_link_signs_out_where_allowed_and_only_as_a_navigation_of_the_appl
             false => StatusCode::FORBIDDEN,
         };
         assert_eq!(response.status(), expected, "{pairs:?}");
+        let told = failures(&mounted) - before;
+        assert_eq!(told, usize::from(!signs_out), "once: {pairs:?}");
+    }
+}
+
+fn failures(mounted: &Mounted) -> usize {
+    let events = &mounted.stage.world.events;
+    events.count(|event| matches!(event, Event::RequestFailed { .. }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn b14_a_local_sign_out_has_the_path_that_the_application_names() {
+    const PATH: &str = "/sign-out/local";
+    for place in [Place::Cookies, Place::Memory, Place::Store] {
+        assert!(Mounted::new(place, plain).await.app.route(PATH).is_none());
+        let set = |routes: LogtoAppBuilder| routes.path(Route::SignOutLocally, PATH);
+        let mounted = Mounted::new(place, set).await;
+        mounted.sign_in("/sign-in").await;
+        let is_signed_in = async || mounted.alice().is_signed_in(mounted.stage.web(0)).await;
+
+        let out = mounted.alice().visit(Method::POST, PATH);
+        let mut foreign = out.parts().clone();
+        let site = HeaderValue::from_static("cross-site");
+        foreign.headers.insert("sec-fetch-site", site);
+        let route = mounted.app.route(PATH).unwrap();
+        let response = mounted.app.answer(route, &foreign, &Bytes::new()).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert!(is_signed_in().await);
+        assert_eq!(failures(&mounted), 1);
+
+        let response = mounted.send(&out).await;
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        assert_eq!(location(&response).as_str(), "http://localhost:3000/");
+        assert!(!is_signed_in().await);
     }
 }
 
