@@ -40,7 +40,7 @@ fn every_link_to_the_code_or_the_guide_leads_somewhere() {
 #[test]
 fn the_program_of_the_readme_is_the_shortest_example() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let example = fs::read_to_string(root.join("examples/axum/src/main.rs")).unwrap();
+    let example = fs::read_to_string(root.join("examples/axum/src/bin/shortest.rs")).unwrap();
     let (_, program) = example.split_once("\n\n").unwrap();
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
     assert!(readme.contains(&format!("```rust,no_run\n{program}```")));
