@@ -119,7 +119,7 @@ impl Refresher {
     }
 
     /// Time that does not jump.
-    fn monotonic(&self) -> UnixTime {
+    pub(super) fn monotonic(&self) -> UnixTime {
         UnixTime::from_secs(0).plus(self.provider.moment().monotonic)
     }
 

@@ -405,6 +405,14 @@ impl Lease {
         self
     }
 
+    /// The same lease, to renew it while its holder may give it back.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            token: self.token.clone(),
+            was_taken_over: self.was_taken_over,
+        }
+    }
+
     /// The token of a shared lease.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()

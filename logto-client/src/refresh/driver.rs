@@ -40,6 +40,8 @@ pub(super) struct Driver<'a> {
     subject: Arc<Session>,
     position: Mutex<(Handle, Version)>,
     lease: Mutex<Option<HeldLease>>,
+    /// When the lease was asked for, by the monotonic clock.
+    asked_at: Mutex<Duration>,
     /// Kept from the first attempt to the last, so that a replay does not have to wait for another.
     permit: tokio::sync::Mutex<Option<Permit<'a>>>,
     judged_with: Mutex<Option<Arc<KeySet>>>,
@@ -52,6 +54,7 @@ impl<'a> Driver<'a> {
             subject: Arc::clone(&loaded.session),
             position: Mutex::new((loaded.handle.clone(), loaded.version)),
             lease: Mutex::default(),
+            asked_at: Mutex::default(),
             permit: tokio::sync::Mutex::default(),
             judged_with: Mutex::default(),
         }

@@ -1,6 +1,7 @@
 //! What this process remembers about sessions between requests.
 
 mod ends;
+mod lease_run;
 
 use std::sync::{Mutex, OnceLock};
 
@@ -11,6 +12,7 @@ use logto_core::{
 };
 
 use self::ends::Ends;
+pub(super) use self::lease_run::LeaseRun;
 use super::{EndingKey, RefreshKey, Refreshed};
 use crate::{
     cooldown::SharedCooldown,
@@ -26,6 +28,8 @@ use crate::{
 const MAX_TOKEN_STATUSES: usize = 100_000;
 /// How many leases are kept. One that is forgotten runs out.
 const MAX_KEPT_LEASES: usize = 10_000;
+/// Of how many sessions it is remembered how their lease was taken last.
+const MAX_LEASE_RUNS: usize = 10_000;
 /// How many refusals are remembered.
 const MAX_REFUSALS: usize = 10_000;
 /// How many sessions are known to be alive as other processes tell, and how many handles to be over.
@@ -55,6 +59,8 @@ pub(crate) struct Memory {
     /// Leases of the storage that were left to run out, because it does not have the newest refresh token.
     /// They are this process's for as long as they last.
     pub(super) kept_leases: TtlMap<SessionId, (Handle, Lease)>,
+    /// Shared leases that were given back just now.
+    pub(super) lease_runs: TtlMap<SessionId, LeaseRun>,
     pub(crate) ends: Ends,
     /// Questions to the provider whether a session has ended, for each of its refresh tokens.
     pub(super) confirmations: SingleFlight<(SessionId, Fingerprint), Confirmation<Error>>,
@@ -78,6 +84,7 @@ impl Memory {
             statuses: TtlMap::new(MAX_TOKEN_STATUSES),
             refusals: TtlMap::new(MAX_REFUSALS),
             kept_leases: TtlMap::new(MAX_KEPT_LEASES),
+            lease_runs: TtlMap::new(MAX_LEASE_RUNS),
             ends: Ends::new(limits.max_ends),
             confirmations: SingleFlight::default(),
             asked: TtlMap::new(MAX_ASKED),

@@ -124,7 +124,8 @@ impl WritableSession {
     }
 
     /// Fetches a new access token for `target`, even if the current one can still be used: after a role or a
-    /// membership has changed, or when an API refuses the token.
+    /// membership has changed, or when an API refuses the token. A recent refusal of this token is not taken as
+    /// the answer, a pause that the provider asked for (`Retry-After`) is.
     ///
     /// # Errors
     /// As [`access_token`](Self::access_token).

@@ -138,7 +138,7 @@ pub enum Action<F> {
     },
     /// Remember a refusal of the provider for a while, so that the request is not repeated at once. No event.
     Remember {
-        /// The refused target; all targets if `None`.
+        /// The refused target ([`Knowledge::refusal`]); all targets if `None` ([`Knowledge::pause`]).
         target: Option<TokenTarget>,
         /// The provider's error.
         error: Error,
@@ -254,7 +254,10 @@ pub struct Knowledge {
     pub has_ended: bool,
     /// Whether the refresh token is the newest one.
     pub status: Option<TokenStatus>,
-    /// A recent refusal of the provider.
+    /// A pause of this session that the provider asked for, and that is not over: the error that did. Whoever asks
+    /// for a token waits for its end.
+    pub pause: Option<Error>,
+    /// A recent refusal of this token. Who demands a new token asks again.
     pub refusal: Option<Error>,
     /// Whether the shared ledger failed to respond.
     pub is_partial: bool,

@@ -408,6 +408,7 @@ fn recall(
         deltas,
         has_ended: memory.ended.is_some(),
         status: memory.statuses.get(&token).copied(),
+        pause: None,
         refusal: is_refused.then(|| fixtures::error(Refusal::AccessDenied)),
         is_partial,
     }

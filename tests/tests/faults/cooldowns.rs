@@ -58,6 +58,41 @@ async fn b_a_429_for_one_session_does_not_keep_the_others_waiting() {
     }
 }
 
+/// A new token instead of the one in memory is no reason to disregard what the provider asked for.
+#[tokio::test(start_paused = true)]
+async fn b_the_pause_of_a_session_holds_for_every_way_to_ask_for_a_token() {
+    let shopping = TokenTarget::resource(SHOPPING_API);
+    for (asked, pause) in [("3600", 30), ("12", 12), ("2", 2)] {
+        let world = World::new();
+        let client = world.client(MemoryStorage::new());
+        let (limited, other) = (
+            sign_in(&world, &client).await,
+            sign_in(&world, &client).await,
+        );
+        world.network.next("/token", Mishap::Busy(429, Some(asked)));
+        limited.refresh_access_token(&shopping).await.unwrap_err();
+        world.clock.advance(secs(1));
+        // The endpoint is well: the pause is of this session alone.
+        other.refresh_access_token(&shopping).await.unwrap();
+        world.logto.reset_counts();
+        let ahead = Duration::from_secs(1_000_000);
+        for _ in 0..3 {
+            let user_info = TokenTarget::user_info();
+            let refreshed = limited.refresh_access_token(&shopping).await;
+            assert!(refreshed.unwrap_err().advice().is_retry());
+            assert!(limited.refresh_access_token(&user_info).await.is_err());
+            assert!(limited.refresh_organization_token("acme").await.is_err());
+            assert!(token(&limited).await.is_err());
+            for (_, outcome) in limited.refresh_ahead(&[user_info], ahead).await {
+                assert!(outcome.is_err());
+            }
+        }
+        assert_eq!(world.token_calls(), 0, "{asked}");
+        world.clock.advance(secs(pause - 1));
+        limited.refresh_access_token(&shopping).await.unwrap();
+    }
+}
+
 /// While the endpoint asks everybody to wait, one request a second finds out whether it still does.
 #[tokio::test(start_paused = true)]
 async fn b_one_request_a_second_finds_out_that_the_pause_is_over() {

@@ -7,5 +7,6 @@
 
 mod cookies;
 mod crash;
+mod load;
 mod race;
 mod tenant;

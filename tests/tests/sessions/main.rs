@@ -4,6 +4,7 @@
 mod browser;
 mod cancellation;
 mod forgotten_ends;
+mod lease;
 mod lifecycle;
 mod model;
 mod model_cookies;

@@ -8,7 +8,7 @@ use logto_core::{
     session::SessionDelta,
 };
 
-use super::Driver;
+use super::{super::memory::LeaseRun, Driver};
 use crate::{
     error::Error,
     ledger,
@@ -16,10 +16,28 @@ use crate::{
     storage::{Handle, Lease, Replaced, StorageError},
 };
 
+/// How long it is remembered when a lease was given back: longer than that matters.
+const RUN_KEPT_FOR: Duration = Duration::from_secs(2);
+
 /// A lease with the place that granted it.
 pub(super) enum HeldLease {
     Storage(Handle, Lease),
     Ledger(Lease),
+}
+
+impl HeldLease {
+    /// Whether other processes compete for it.
+    fn is_shared(&self) -> bool {
+        let (Self::Storage(_, lease) | Self::Ledger(lease)) = self;
+        lease.token().is_some()
+    }
+
+    fn copy(&self) -> Self {
+        match self {
+            Self::Storage(handle, lease) => Self::Storage(handle.clone(), lease.copy()),
+            Self::Ledger(lease) => Self::Ledger(lease.copy()),
+        }
+    }
 }
 
 /// Storage and ledgers.
@@ -51,7 +69,8 @@ impl Driver<'_> {
             status: memory
                 .statuses
                 .get(&ledger::fingerprint(&refresh_token), now),
-            refusal: refusal(None).or_else(|| refusal(missing.clone())),
+            pause: refusal(None),
+            refusal: missing.clone().and_then(|target| refusal(Some(target))),
             is_partial: false,
         };
         if let Some(shared) = &self.refresher.shared_ledger {
@@ -131,6 +150,7 @@ impl Driver<'_> {
 /// Leases, of the storage or, where that has none to share, of the shared ledger.
 impl Driver<'_> {
     pub(super) async fn take_lease(&self, ttl: Duration) -> Event<Error> {
+        self.give_way().await;
         let storage = &self.refresher.storage;
         if let Some((handle, lease)) = self.take_kept_lease() {
             if let Ok(true) = storage.renew(&handle, &lease, ttl).await {
@@ -154,9 +174,33 @@ impl Driver<'_> {
         self.leased(HeldLease::Storage(handle, lease))
     }
 
+    /// Lets other processes take the lease, if this one had it for long.
+    async fn give_way(&self) {
+        let (provider, memory) = (&self.refresher.provider, &self.refresher.memory);
+        let run = memory
+            .lease_runs
+            .get(self.subject.id(), self.refresher.monotonic());
+        let now = provider.clock.monotonic();
+        let pause = run.map_or(Duration::ZERO, |run| run.pause(now));
+        if !pause.is_zero() {
+            provider.runtime.sleep(pause).await;
+        }
+        *lock(&self.asked_at) = provider.clock.monotonic();
+    }
+
+    /// Notes that a shared lease is free for other processes.
+    fn note_release(&self) {
+        let refresher = self.refresher;
+        let (id, runs) = (self.subject.id(), &refresher.memory.lease_runs);
+        let (asked_at, now) = (*lock(&self.asked_at), refresher.monotonic());
+        let released_at = refresher.provider.clock.monotonic();
+        let run = LeaseRun::released(runs.get(id, now), asked_at, released_at);
+        runs.insert(id.clone(), run, now.plus(RUN_KEPT_FOR), now);
+    }
+
     fn leased(&self, held: HeldLease) -> Event<Error> {
         let (HeldLease::Storage(_, lease) | HeldLease::Ledger(lease)) = &held;
-        let is_shared = lease.token().is_some();
+        let is_shared = held.is_shared();
         let grant = LeaseGrant {
             is_shared,
             is_exclusive: is_shared && matches!(held, HeldLease::Ledger(_)),
@@ -167,7 +211,8 @@ impl Driver<'_> {
     }
 
     pub(super) async fn renew(&self, ttl: Duration) -> Event<Error> {
-        let Some(held) = lock(&self.lease).take() else {
+        // A copy: the job may end meanwhile and give the lease back, or take another one.
+        let Some(held) = lock(&self.lease).as_ref().map(HeldLease::copy) else {
             return Event::Renewed(None);
         };
         let renewed = match (&held, &self.refresher.shared_ledger) {
@@ -179,13 +224,13 @@ impl Driver<'_> {
             }
             (HeldLease::Ledger(_), None) => None,
         };
-        *lock(&self.lease) = Some(held);
         Event::Renewed(renewed)
     }
 
     /// Gives the lease back. One that cannot be given back ends with its time.
     pub(super) async fn release(&self) -> Event<Error> {
         let held = lock(&self.lease).take();
+        let is_shared = held.as_ref().is_some_and(HeldLease::is_shared);
         let _ = match (held, &self.refresher.shared_ledger) {
             (Some(HeldLease::Storage(handle, lease)), _) => {
                 self.refresher.storage.release(&handle, lease).await
@@ -195,6 +240,9 @@ impl Driver<'_> {
             }
             (Some(HeldLease::Ledger(_)) | None, _) => Ok(()),
         };
+        if is_shared {
+            self.note_release();
+        }
         Event::Released
     }
 

@@ -42,7 +42,11 @@ impl<F: Clone> Refresh<F> {
         if knowledge.has_ended {
             return self.gone(now);
         }
-        (self.status, self.refusal) = (knowledge.status, knowledge.refusal);
+        self.status = knowledge.status;
+        // What refused the token may have changed, a role or a membership. A pause is over when it is over.
+        let refusal = knowledge.refusal;
+        let refusal = refusal.filter(|_| self.job.demand != Demand::New);
+        self.refusal = knowledge.pause.or(refusal);
         self.has_ledger_answered = !knowledge.is_partial;
         let caught_up = catch_up(&mut self.session, &knowledge.deltas);
         self.needs_write_back |= caught_up.has_news;
@@ -64,7 +68,7 @@ impl<F: Clone> Refresh<F> {
             let error = UsageError::NoRefreshToken.into();
             return self.finish(Err(RefreshError::Protocol(error)), now);
         }
-        if let (Some(refusal), true) = (self.refusal.take(), self.job.demand != Demand::New) {
+        if let Some(refusal) = self.refusal.take() {
             return self.finish(Err(RefreshError::Protocol(refusal)), now);
         }
         match purpose {
