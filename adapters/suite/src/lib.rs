@@ -32,7 +32,7 @@ use logto::{
 use url::Url;
 
 use prefix::WithoutPrefix;
-use program::Program;
+pub use program::{Program, free_port};
 
 /// Where the sessions of a stage live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,8 @@ pub struct Stage {
     http: ReqwestClient,
 }
 
-const COOKIE_KEY: &str = "9u4vJ0mQ2xWc7TqZsB1nRk8yLpHdEgAf5oXiUwMtVjY";
+/// What cookies are sealed with.
+pub const COOKIE_KEY: &str = "9u4vJ0mQ2xWc7TqZsB1nRk8yLpHdEgAf5oXiUwMtVjY";
 
 impl Stage {
     /// Starts the program of this package.

@@ -17,8 +17,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// A minute: nothing is slower than that unless it hangs.
 const MAX_POLLS: usize = 3_000;
 
+/// The process. It ends with this value.
 #[derive(Debug)]
-pub(crate) struct Program {
+pub struct Program {
     file: PathBuf,
     port: u16,
     variables: Vec<(&'static str, String)>,
@@ -27,7 +28,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// Starts the program of this package, and waits until it answers at the port.
-    pub(crate) async fn start(
+    pub async fn start(
         package: &'static str,
         port: u16,
         variables: Vec<(&'static str, String)>,
@@ -44,7 +45,8 @@ impl Program {
         program
     }
 
-    pub(crate) async fn restart(&mut self) {
+    /// Ends it and starts it again.
+    pub async fn restart(&mut self) {
         self.end();
         self.child = spawn(&self.file, &self.variables);
         self.wait().await;
@@ -76,7 +78,7 @@ impl Drop for Program {
 }
 
 /// A port that nobody uses now.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
 }

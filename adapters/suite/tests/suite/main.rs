@@ -1,6 +1,7 @@
 //! The table: every example passes every scenario, with sessions in memory and in cookies.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod alone;
 mod attacks;
 mod leaving;
 mod open_redirects;
@@ -44,6 +45,7 @@ table! {
     }
     scenarios: {
         tour::the_tour,
+        alone::without_a_tenant_it_brings_its_own,
         sign_in::tabs_finish_in_any_order,
         sign_in::a_cancelled_sign_in_is_explained_and_can_be_begun_again,
         sign_in::a_repeated_callback_goes_where_it_wanted_to_go,
