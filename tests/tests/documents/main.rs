@@ -4,6 +4,5 @@
 mod errors;
 mod layers;
 mod protocol;
-mod readme;
 mod repository;
 mod requirements;
