@@ -19,7 +19,7 @@
 //!
 //! # A refresh, driven by hand
 //!
-//! One process, a storage that works, ledgers that know nothing.
+//! One process, and a storage that works. [`Action::event_if_alone`] answers what concerns other processes.
 //!
 //! ```
 //! # use std::{sync::Arc, time::Duration};
@@ -59,8 +59,6 @@
 //! let mut refresh = Refresh::<Error>::new(job, Arc::clone(&stored), false, now);
 //! let outcome = loop {
 //!     let event = match refresh.poll(now) {
-//!         Step::Perform(Action::Recall { .. }) => Event::Recalled(Knowledge::default()),
-//!         Step::Perform(Action::Lease { .. }) => Event::Leased(LeaseGrant::default()),
 //!         Step::Perform(Action::Load) => Event::Loaded(Arc::clone(&stored)),
 //!         Step::Perform(Action::Prepare) => Event::Prepared(Arc::clone(&metadata)),
 //!         Step::Perform(Action::Send { exchange, .. }) => {
@@ -68,10 +66,9 @@
 //!             Event::Response { answer: exchange.accept(response, now.wall), sent_at: now.monotonic }
 //!         }
 //!         Step::Perform(Action::Judge(check)) => Event::Judged(check.verify(&keys, now.wall)),
-//!         Step::Perform(Action::Record { .. }) => Event::Recorded { has_ended: false, is_shared: true },
 //!         Step::Perform(Action::Store { session }) => { stored = session; Event::Stored }
-//!         Step::Perform(Action::Release) => Event::Released,
-//!         Step::Perform(_) | Step::Wait { .. } => continue,
+//!         Step::Perform(action) => match action.event_if_alone() { Some(event) => event, None => continue },
+//!         Step::Wait { .. } => continue,
 //!         Step::Done(outcome) => break outcome,
 //!     };
 //!     refresh.handle(event, now);

@@ -95,6 +95,7 @@ impl<F: Clone> Refresh<F> {
         self.outbox.push_back(action);
     }
 
+    /// The table of transitions: what each state does with the events that it waits for.
     fn next(&mut self, state: State<F>, event: Event<F>, now: Moment) -> State<F> {
         match (state, event) {
             (State::Recalling(purpose), Event::Recalled(knowledge)) => {
@@ -107,17 +108,9 @@ impl<F: Clone> Refresh<F> {
             (State::Waiting { until }, Event::Time) if now.monotonic >= until => {
                 self.load(Purpose::Waited)
             }
-            (State::Loading(purpose), Event::Loaded(session)) => {
-                self.stored = session.refresh_token().cloned();
-                self.session = session;
-                self.needs_write_back = false;
-                self.recall(purpose, now)
-            }
+            (State::Loading(purpose), Event::Loaded(session)) => self.loaded(purpose, session, now),
             (State::Loading(_), Event::Gone) => self.gone(now),
-            (State::Preparing, Event::Prepared(metadata)) => {
-                self.metadata = Some(metadata);
-                self.assure_newest(now)
-            }
+            (State::Preparing, Event::Prepared(metadata)) => self.prepared(metadata, now),
             (State::Asking { asked_at, why }, Event::Active) => self.active(asked_at, why, now),
             (State::Asking { why, .. }, Event::Inactive) => self.ask_witness(why, now),
             (State::Asking { why, .. }, Event::Unanswered) => self.unanswered(why, now),
@@ -126,10 +119,9 @@ impl<F: Clone> Refresh<F> {
             }
             (State::Witnessing { why }, Event::Unanswered) => self.no_witness(why, now),
             (State::Witnessing { .. }, Event::Active | Event::Failed(_)) => self.superseded(now),
-            (State::Sending(sending), Event::Response { answer, sent_at }) => match answer {
-                Ok(refreshed) => self.answered(sending, refreshed, sent_at, now),
-                Err(error) => self.refused(sending, error, sent_at, now),
-            },
+            (State::Sending(sending), Event::Response { answer, sent_at }) => {
+                self.responded(sending, answer, sent_at, now)
+            }
             (State::Sending(sending), Event::NotSent(failure)) => {
                 self.not_sent(sending, RefreshError::Failed(failure), now)
             }
@@ -137,10 +129,7 @@ impl<F: Clone> Refresh<F> {
                 self.lost(sending, RefreshError::Failed(failure), sent_at, now)
             }
             (State::Sending(sending), Event::Withheld(failure)) => {
-                let error = sending
-                    .failure
-                    .or_else(|| failure.map(RefreshError::Failed));
-                self.finish(Err(error.unwrap_or(RefreshError::Busy)), now)
+                self.withheld(sending, failure, now)
             }
             (State::Sending(sending), Event::TooLate) => self.too_late(sending, now),
             (State::BackingOff(sending), Event::BackedOff) => {
@@ -157,17 +146,8 @@ impl<F: Clone> Refresh<F> {
                     has_ended,
                     is_shared,
                 },
-            ) => {
-                if change.delta.refresh_token.is_some() {
-                    self.is_rotation_shared = is_shared;
-                }
-                self.recorded(change, has_ended, now)
-            }
-            (State::Storing(change), Event::Stored) => {
-                self.stored = self.session.refresh_token().cloned();
-                self.needs_write_back = false;
-                self.written(change, now)
-            }
+            ) => self.recorded(change, has_ended, is_shared, now),
+            (State::Storing(change), Event::Stored) => self.store_succeeded(change, now),
             (State::Storing(change), Event::Conflict(theirs)) => self.conflict(change, theirs, now),
             (State::Storing(change), Event::Gone) if change.is_write_back() => self.gone(now),
             (State::Storing(_), Event::Gone) => self.discard(now),
@@ -179,12 +159,7 @@ impl<F: Clone> Refresh<F> {
                 },
             ) => self.store_failed(change, failure, is_transient, now),
             (State::PausingWrites(change), Event::BackedOff) => self.store(change),
-            (State::Removing(end), Event::Removed | Event::Failed(_)) => {
-                // A record that cannot be removed ends at its next use: the provider refuses its refresh
-                // token again.
-                self.lease = None;
-                self.finish(Err(RefreshError::Ended(end)), now)
-            }
+            (State::Removing(end), Event::Removed | Event::Failed(_)) => self.removed(end, now),
             (State::Releasing, Event::Released) => State::Done,
             (
                 State::Loading(_) | State::Leasing { .. } | State::Preparing | State::Asking { .. },
@@ -223,6 +198,12 @@ impl<F: Clone> Refresh<F> {
             }
             Persist::LedgerOnly => self.finish(Err(RefreshError::Ended(end)), now),
         }
+    }
+
+    /// A record that cannot be removed ends at its next use: the provider refuses its refresh token again.
+    fn removed(&mut self, end: SessionEnd, now: Moment) -> State<F> {
+        self.lease = None;
+        self.finish(Err(RefreshError::Ended(end)), now)
     }
 
     fn finish(&mut self, token: Result<AccessToken, RefreshError<F>>, now: Moment) -> State<F> {

@@ -151,6 +151,24 @@ pub enum Action<F> {
     Tell(Notice<F>),
 }
 
+impl<F> Action<F> {
+    /// The event to report if no other process uses these sessions and no ledger is kept: the lease is ours,
+    /// and nothing is known besides the session. `None` if the action has to be performed.
+    pub fn event_if_alone(&self) -> Option<Event<F>> {
+        match self {
+            Self::Recall { .. } => Some(Event::Recalled(Knowledge::default())),
+            Self::Lease { .. } => Some(Event::Leased(LeaseGrant::default())),
+            Self::Renew { .. } => Some(Event::Renewed(Some(true))),
+            Self::Record { .. } => Some(Event::Recorded {
+                has_ended: false,
+                is_shared: true,
+            }),
+            Self::Release => Some(Event::Released),
+            _ => None,
+        }
+    }
+}
+
 /// Why a refresh request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Attempt {

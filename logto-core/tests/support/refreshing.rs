@@ -12,8 +12,8 @@ use logto_core::{
     jwt::{AwsLcVerifier, KeySet},
     metadata::ProviderMetadata,
     refresh::{
-        Action, Demand, Event, Knowledge, LeaseGrant, Moment, Persist, Refresh, RefreshError,
-        RefreshJob, RefreshOutcome, SessionJob, Step,
+        Action, Demand, Event, Moment, Persist, Refresh, RefreshError, RefreshJob, RefreshOutcome,
+        SessionJob, Step,
     },
     session::SessionDelta,
 };
@@ -193,12 +193,12 @@ impl Refreshing {
     }
 
     fn perform(&mut self, action: Action<Error>, now: UnixTime) -> Option<Event<Error>> {
+        if let Some(event) = action.event_if_alone() {
+            return Some(event);
+        }
         Some(match action {
             Action::Load => Event::Loaded(Arc::clone(&self.stored)),
-            Action::Recall { .. } => Event::Recalled(Knowledge::default()),
             Action::Prepare => Event::Prepared(Arc::clone(&self.metadata)),
-            Action::Lease { .. } => Event::Leased(LeaseGrant::default()),
-            Action::Release => Event::Released,
             Action::Send { exchange, .. } => {
                 self.under_way = Some(UnderWay::Tokens(exchange));
                 return None;
@@ -213,10 +213,6 @@ impl Refreshing {
                 Some(keys) => check.verify(keys, now),
                 None => Err(TokenError::KeyNotFound { kid: None }),
             }),
-            Action::Record { .. } => Event::Recorded {
-                has_ended: false,
-                is_shared: true,
-            },
             Action::Store { session } => {
                 self.stored = session;
                 Event::Stored

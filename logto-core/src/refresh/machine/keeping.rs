@@ -35,7 +35,16 @@ impl<F: Clone> Refresh<F> {
         State::Recording(change)
     }
 
-    pub(super) fn recorded(&mut self, change: Change<F>, has_ended: bool, now: Moment) -> State<F> {
+    pub(super) fn recorded(
+        &mut self,
+        change: Change<F>,
+        has_ended: bool,
+        is_shared: bool,
+        now: Moment,
+    ) -> State<F> {
+        if change.delta.refresh_token.is_some() {
+            self.is_rotation_shared = is_shared;
+        }
         if has_ended {
             // The user signed out before the response came. A session in cookies would not notice.
             return self.discard(now);
@@ -55,6 +64,12 @@ impl<F: Clone> Refresh<F> {
             session: Arc::clone(&self.session),
         });
         State::Storing(change)
+    }
+
+    pub(super) fn store_succeeded(&mut self, change: Change<F>, now: Moment) -> State<F> {
+        self.stored = self.session.refresh_token().cloned();
+        self.needs_write_back = false;
+        self.written(change, now)
     }
 
     /// Another writer was faster: the new values are merged into the stored session. Its refresh token is

@@ -1,6 +1,6 @@
 //! What is known before anything is sent.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     super::{
@@ -11,12 +11,24 @@ use super::{
     Refresh,
     keeping::MAX_WRITES,
 };
-use crate::{error::UsageError, tokens::AccessToken};
+use crate::{error::UsageError, session::Session, tokens::AccessToken};
 
 impl<F: Clone> Refresh<F> {
     pub(super) fn load(&mut self, purpose: Purpose) -> State<F> {
         self.perform(Action::Load);
         State::Loading(purpose)
+    }
+
+    pub(super) fn loaded(
+        &mut self,
+        purpose: Purpose,
+        session: Arc<Session>,
+        now: Moment,
+    ) -> State<F> {
+        self.stored = session.refresh_token().cloned();
+        self.session = session;
+        self.needs_write_back = false;
+        self.recall(purpose, now)
     }
 
     pub(super) fn recall(&mut self, purpose: Purpose, now: Moment) -> State<F> {

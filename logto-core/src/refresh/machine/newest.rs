@@ -1,6 +1,6 @@
 //! The right to spend the refresh token: against other processes, and against a newer token.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     super::{
@@ -12,6 +12,7 @@ use super::{
     },
     Refresh,
 };
+use crate::metadata::ProviderMetadata;
 
 /// How often the provider is asked before one request. An answer that arrives too late to be valid is
 /// requested again.
@@ -68,6 +69,11 @@ impl<F: Clone> Refresh<F> {
                 status,
             });
         }
+    }
+
+    pub(super) fn prepared(&mut self, metadata: Arc<ProviderMetadata>, now: Moment) -> State<F> {
+        self.metadata = Some(metadata);
+        self.assure_newest(now)
     }
 
     pub(super) fn assure_newest(&mut self, now: Moment) -> State<F> {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     error::{Advice, Error},
+    grants::Refreshed,
     tokens::TokenTarget,
 };
 
@@ -57,6 +58,30 @@ impl<F: Clone> Refresh<F> {
             start_by: start_by.into_iter().flatten().min(),
         });
         State::Sending(sending)
+    }
+
+    pub(super) fn responded(
+        &mut self,
+        sending: Sending<F>,
+        answer: Result<Refreshed, Error>,
+        sent_at: Duration,
+        now: Moment,
+    ) -> State<F> {
+        match answer {
+            Ok(refreshed) => self.answered(sending, refreshed, sent_at, now),
+            Err(error) => self.refused(sending, error, sent_at, now),
+        }
+    }
+
+    pub(super) fn withheld(
+        &mut self,
+        sending: Sending<F>,
+        failure: Option<F>,
+        now: Moment,
+    ) -> State<F> {
+        let failure = failure.map(RefreshError::Failed);
+        let error = sending.failure.or(failure).unwrap_or(RefreshError::Busy);
+        self.finish(Err(error), now)
     }
 
     pub(super) fn not_sent(
