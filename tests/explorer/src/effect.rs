@@ -6,7 +6,7 @@ use crate::{
     browser::Response,
     call::{Call, Held, Reply, Send},
     fixtures::{Refusal, holds, successors},
-    process::{Job, Process},
+    process::{Job, Process, Sent},
     provider::{Cause, Fate, Grant, LEEWAY},
     setup::{Defect, Fault, Setup},
     world::{At, World},
@@ -190,7 +190,10 @@ impl World {
         let (token, version) = (holds(session), Some(*version));
         let job = self.job(at);
         let sent = job.sent.filter(|_| job.was_refused());
-        if sent.is_some_and(|sent| Some(sent.token) != token && sent.version == version) {
+        // Whoever reads an older copy again reads nothing newer.
+        let reads_newest = !self.faults.contains(&Fault::StaleRead);
+        let was_newer = |sent: Sent| Some(sent.token) != token && sent.version == version;
+        if reads_newest && sent.is_some_and(was_newer) {
             self.violation = Some("a session is removed that had a newer refresh token");
         }
         self.is_removed(token);
