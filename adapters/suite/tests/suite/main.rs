@@ -41,6 +41,7 @@ table! {
         actix_web = "logto-example-actix-web",
         axum = "logto-example-axum",
         hyper = "logto-example-hyper",
+        leptos = "logto-example-leptos",
         rocket = "logto-example-rocket",
     }
     scenarios: {

@@ -1,0 +1,197 @@
+//! [Logto](https://logto.io) in [Leptos](https://docs.rs/leptos) 0.8, rendered on a server with axum.
+//!
+//! `logto_axum::RouterExt::with_logto` gives every request a session; pages and server functions ask for it:
+//!
+//! | function | gives | if nobody is signed in |
+//! |---|---|---|
+//! | [`user`] | the claims of the ID token, or `None` | the page goes on |
+//! | [`require_user`] | the claims of the ID token | the request is answered by a redirect to the sign-in, which comes back; a script gets 401 |
+//! | [`require_session`] | the session, to get tokens with | the same |
+//! | [`require_read_only`] | the session, to look at | the same |
+//! | [`use_request`] | the session of the request, before it is opened | |
+//!
+//! # Pages that stream
+//!
+//! Leptos sends the beginning of a page before the rest is known. With sessions in cookies nothing can be stored
+//! from then on, and nobody can be redirected. What has to come before is the work of a **blocking** resource, for
+//! which Leptos waits; what streams looks only:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use leptos::prelude::*;
+//! use logto_client::{Cached, TokenTarget};
+//! use logto_leptos::{Result, require_read_only, require_session};
+//!
+//! #[component]
+//! fn Orders() -> impl IntoView {
+//!     let ready = Resource::new_blocking(|| (), |()| get_ready());
+//!     view! {
+//!         <Suspense fallback=|| "Loading">
+//!             <ErrorBoundary fallback=|_| "The orders cannot be shown.">
+//!                 {Suspend::new(orders(ready))}
+//!             </ErrorBoundary>
+//!         </Suspense>
+//!     }
+//! }
+//!
+//! async fn get_ready() -> Result<()> {
+//!     let session = require_session().await?;
+//!     session.refresh_ahead(&[api()], Duration::from_secs(60)).await;
+//!     Ok(())
+//! }
+//!
+//! async fn orders(ready: Resource<Result<()>>) -> Result<String> {
+//!     ready.await?;
+//!     Ok(match require_read_only().await?.access_token(&api()) {
+//!         Cached::Valid(token) => format!("You may {:?}", token.scopes),
+//!         Cached::NeedsRefresh => "Logto could not be reached. Reload the page.".to_owned(),
+//!         Cached::Refused(error) => return Err(error.into()),
+//!     })
+//! }
+//!
+//! fn api() -> TokenTarget {
+//!     TokenTarget::resource("https://shop.example.com/api")
+//! }
+//! ```
+//!
+//! The value of a resource is written into the page, for the browser to go on with: it may be a [`User`], never a
+//! token.
+//!
+//! # Server functions
+//!
+//! A server function may fetch tokens and store them, like any handler: its response sets the cookie. Its errors
+//! are answered with the status that fits.
+//!
+//! ```
+//! use leptos::prelude::*;
+//! use logto_client::TokenTarget;
+//! use logto_leptos::{Result, require_session, use_request};
+//!
+//! #[server]
+//! async fn order(product: String) -> Result<()> {
+//!     // A form on another site must not order anything.
+//!     use_request()?.check_own_request()?;
+//!     let session = require_session().await?;
+//!     let token = session.access_token(&TokenTarget::resource("https://shop.example.com/api")).await?;
+//!     // Here the API is called with the token.
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # The routes
+//!
+//! ```
+//! use axum::Router;
+//! use leptos::prelude::*;
+//! use leptos_axum::{LeptosRoutes, generate_route_list};
+//! use logto_axum::RouterExt;
+//! use logto_client::web::LogtoApp;
+//!
+//! fn router(logto: LogtoApp, options: LeptosOptions) -> Router {
+//!     Router::new()
+//!         .leptos_routes(&options, generate_route_list(App), App)
+//!         .with_state(options)
+//!         .with_logto(logto)
+//! }
+//! # #[component]
+//! # fn App() -> impl IntoView { "Hello" }
+//! ```
+
+mod error;
+
+use std::{ops::Deref, sync::Arc};
+
+use http::request::Parts;
+use leptos::prelude::use_context;
+use logto_client::{
+    ReadOnlySession, WritableSession,
+    core::{claims::IdTokenClaims, error::UsageError},
+    storage::StorageError,
+    web::RequestSession,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use error::{Error, Result};
+
+/// The claims of the signed-in user. It can be the value of a resource.
+#[derive(Clone, Debug)]
+pub struct User(pub Arc<IdTokenClaims>);
+
+/// The session of the request before it is opened. As every `use_` function of Leptos, call it before the first
+/// `await`.
+///
+/// # Errors
+/// When the router lacks `with_logto`, or there is no request.
+pub fn use_request() -> Result<RequestSession> {
+    let parts = use_context::<Parts>();
+    let session = parts.and_then(|parts| logto_tower::session_of(&parts.extensions).cloned());
+    session.ok_or_else(|| {
+        let problem = "there is no request, or its route is not below `with_logto`";
+        StorageError::Misconfigured(problem.to_owned()).into()
+    })
+}
+
+/// The signed-in user; `None` if nobody is signed in.
+///
+/// # Errors
+/// As [`RequestSession::claims`].
+pub async fn user() -> Result<Option<User>> {
+    Ok(use_request()?.claims().await?.map(User))
+}
+
+/// The signed-in user. If nobody is signed in, and the response has not begun, the request is answered by a
+/// redirect to the sign-in.
+///
+/// # Errors
+/// [`UsageError::NotSignedIn`], and as [`RequestSession::claims`].
+pub async fn require_user() -> Result<User> {
+    let request = use_request()?;
+    Ok(User(require(&request, request.claims().await?)?))
+}
+
+/// The session of the signed-in user, to refresh and store. If nobody is signed in, as [`require_user`].
+///
+/// # Errors
+/// [`UsageError::NotSignedIn`], and as [`RequestSession::session`].
+pub async fn require_session() -> Result<WritableSession> {
+    let request = use_request()?;
+    require(&request, request.session().await?)
+}
+
+/// The session of the signed-in user, to look at. If nobody is signed in, as [`require_user`].
+///
+/// # Errors
+/// [`UsageError::NotSignedIn`], and as [`RequestSession::read_only`].
+pub async fn require_read_only() -> Result<ReadOnlySession> {
+    let request = use_request()?;
+    require(&request, request.read_only().await?)
+}
+
+fn require<T>(request: &RequestSession, found: Option<T>) -> Result<T> {
+    found.ok_or_else(|| {
+        request.answer_with(RequestSession::ask_to_sign_in);
+        UsageError::NotSignedIn.into()
+    })
+}
+
+impl Deref for User {
+    type Target = IdTokenClaims;
+
+    fn deref(&self) -> &IdTokenClaims {
+        &self.0
+    }
+}
+
+impl Serialize for User {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for User {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let claims = IdTokenClaims::deserialize(deserializer)?;
+        Ok(Self(Arc::new(claims)))
+    }
+}
