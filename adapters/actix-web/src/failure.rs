@@ -11,7 +11,7 @@ use crate::convert;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of the SDK. Its response is a page for a browser and JSON for a script, with a fixed sentence for
-/// each code; the details go to the observer. If nobody is signed in, a page is redirected to the sign-in.
+/// each code; the details go to the observer.
 #[derive(Clone, Debug)]
 pub struct Error(pub logto_client::Error);
 

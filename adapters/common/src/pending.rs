@@ -106,8 +106,10 @@ impl Pending {
         let before = response.headers.clone();
         let is_refused =
             response.status == StatusCode::UNAUTHORIZED && self.lacks_user.load(Ordering::Relaxed);
-        let not_signed_in = || Failure(UsageError::NotSignedIn.into());
-        if let Some(failure) = failure.or_else(|| is_refused.then(not_signed_in)) {
+        if is_refused {
+            session.answer_with(RequestSession::ask_to_sign_in);
+        }
+        if let Some(failure) = failure {
             response.extensions.insert(failure);
         }
         let body = session.finish(&mut response);

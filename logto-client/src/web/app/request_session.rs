@@ -12,11 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, Uri, header, response, uri::Authority};
-use logto_core::{
-    AccessToken, TokenTarget,
-    claims::IdTokenClaims,
-    error::{Advice, UsageError},
-};
+use logto_core::{AccessToken, TokenTarget, claims::IdTokenClaims, error::Advice};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -56,8 +52,7 @@ struct Inner {
 }
 
 /// The error of a handler, in the extensions of its response: [`RequestSession::finish`] replaces the
-/// response by the answer to it. That nobody is signed in is answered as
-/// [`RequestSession::ask_to_sign_in`] does. Adapters put it there, for `?` in handlers.
+/// response by the answer to it. Adapters put it there, for `?` in handlers.
 #[derive(Clone, Debug)]
 pub struct Failure(pub Error);
 
@@ -232,14 +227,7 @@ impl RequestSession {
     /// From now on nothing is stored in cookies any more: sessions in cookies are read-only.
     pub fn finish(&self, response: &mut response::Parts) -> Option<Bytes> {
         let failure = response.extensions.remove::<Failure>();
-        let refusal = || {
-            failure.map(|Failure(error)| match error {
-                Error::Protocol(logto_core::Error::Usage(UsageError::NotSignedIn)) => {
-                    self.ask_to_sign_in()
-                }
-                error => self.refusal(&error),
-            })
-        };
+        let refusal = || failure.map(|Failure(error)| self.refusal(&error));
         let answer = self.inner.answer.get().map(|answer| (**answer).clone());
         let answer = answer.or_else(refusal);
         let mut body = answer.map(|answer| replace(response, answer));
