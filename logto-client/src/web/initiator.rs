@@ -69,13 +69,18 @@ pub(super) fn is_sign_out_link(headers: &HeaderMap) -> bool {
 /// Whether a person waits for a page, so that a redirect makes sense: a script that gets one sees the
 /// page behind it and no error.
 pub(super) fn is_navigation(method: &Method, headers: &HeaderMap, made_for_frames: bool) -> bool {
+    method == Method::GET && expects_page(headers, made_for_frames)
+}
+
+/// Whether a person waits for a page, also after a form: a POST of Logto's page with the callback, for example.
+pub(super) fn expects_page(headers: &HeaderMap, made_for_frames: bool) -> bool {
     let is_page = || {
         value(headers, SEC_FETCH_MODE).is_some()
             || value(headers, header::ACCEPT)
                 .and_then(|accept| std::str::from_utf8(accept).ok())
                 .is_some_and(|accept| accept.contains("text/html"))
     };
-    method == Method::GET && check_start(headers, made_for_frames).is_ok() && is_page()
+    check_start(headers, made_for_frames).is_ok() && is_page()
 }
 
 /// Whether the request is a prefetch or a prerender.

@@ -259,9 +259,14 @@ impl LogtoWeb {
         respond::refusal(error)
     }
 
-    /// Whether a person waits for a page.
+    /// Whether a person waits for a page that they can be led back to.
     pub(super) fn is_navigation(&self, method: &Method, headers: &HeaderMap) -> bool {
         initiator::is_navigation(method, headers, self.cookies.allows_frames())
+    }
+
+    /// Whether a person waits for a page, also after a form.
+    pub(super) fn expects_page(&self, headers: &HeaderMap) -> bool {
+        initiator::expects_page(headers, self.cookies.allows_frames())
     }
 
     pub(super) fn tell_failed(&self, error: &Error) {

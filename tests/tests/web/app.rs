@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use logto_client::{
     Cached, CompletedSignIn, Error,
     core::error::UsageError,
-    error::{RequestError, SignInRefused},
+    error::{RequestError, SessionEnd, SignInRefused},
     event::Event,
     web::{
         Failure, LinkParameter, LogtoApp, LogtoAppBuilder, RequestSession, Requirement, Route,
@@ -574,7 +574,7 @@ async fn an_application_shows_errors_in_its_own_look() {
         })
     });
     let mounted = mounted.await;
-    let failing = async |_: RequestSession| Err(UsageError::NotSignedIn.into());
+    let failing = async |_: RequestSession| Err(Error::SessionEnded(SessionEnd::Removed));
     let response = mounted.page("/orders", failing).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     let page = "<h1>Ours</h1><a href=\"/sign-in?return_to=%2Forders\">on</a>";
@@ -708,4 +708,26 @@ async fn a_developer_is_told_what_to_change_and_a_visitor_is_not() {
         let says = text(&response).contains("For the developer:");
         assert_eq!(says, is_told, "{host}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_a_form_is_shown_a_page_too() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    // Logto's page sends the callback as a form, with `response_mode=form_post`.
+    let mut parts = mounted
+        .alice()
+        .visit(Method::POST, "/callback")
+        .parts()
+        .clone();
+    let site = HeaderValue::from_static("cross-site");
+    parts.headers.insert("sec-fetch-site", site);
+    let body = Bytes::from_static(b"code=c&state=s");
+    let response = mounted.app.answer(Route::Callback, &parts, &body).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert!(text(&response).contains("<a href=\"/sign-in\">Sign in</a>"));
+    // A form of the application whose sender has been signed out meanwhile.
+    let own = mounted.alice().visit(Method::POST, "/profile");
+    let response = mounted.begin(own.parts()).require().await.unwrap_err();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(text(&response).contains("<a href=\"/sign-in\">Sign in</a>"));
 }

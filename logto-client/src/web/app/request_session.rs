@@ -44,6 +44,8 @@ struct Inner {
     more_cookies: Vec<HeaderValue>,
     is_own: bool,
     wants_page: bool,
+    /// Whether a redirect can lead the visitor back here, which it cannot to a form.
+    can_come_back: bool,
     /// The host that the browser asked, if that is this machine, and so is the base URL.
     local_host: Option<String>,
     opened: OnceCell<Result<Option<WritableSession>, Error>>,
@@ -61,7 +63,7 @@ impl RequestSession {
         let web = app.web();
         let (is_own, wants_page) = (
             web.check_own_request(headers).is_ok(),
-            web.is_navigation(method, headers),
+            web.expects_page(headers),
         );
         let mut cookies = headers.get_all(header::COOKIE).iter().cloned();
         let inner = Inner {
@@ -70,6 +72,7 @@ impl RequestSession {
             more_cookies: cookies.collect(),
             is_own,
             wants_page,
+            can_come_back: web.is_navigation(method, headers),
             local_host: local_host(uri, headers, app.client().config().base_url()),
             opened: OnceCell::new(),
             answer: OnceLock::new(),
@@ -167,7 +170,7 @@ impl RequestSession {
 
     /// The response for a visitor who has to sign in first.
     pub fn ask_to_sign_in(&self) -> Response<Bytes> {
-        match self.inner.wants_page {
+        match self.inner.can_come_back {
             true => respond::see_other(&self.sign_in_link()),
             false => self.refusal(&self.inner.app.web().not_signed_in(&self.headers())),
         }
@@ -281,21 +284,21 @@ impl RequestSession {
     fn next(&self, error: &Error) -> String {
         match error.advice() {
             Advice::SignInAgain => self.sign_in_link(),
-            Advice::Retry { .. } => self.here().into_owned(),
-            Advice::Refused | Advice::FixConfiguration => {
+            Advice::Retry { .. } if self.inner.can_come_back => self.here().into_owned(),
+            Advice::Retry { .. } | Advice::Refused | Advice::FixConfiguration => {
                 let base_url = self.inner.app.client().config().base_url();
                 base_url.map_or("/", Url::path).to_owned()
             }
         }
     }
 
-    /// The sign-in, coming back here unless this is a step of the sign-in itself.
+    /// The sign-in, coming back here unless this is a form, or a step of the sign-in itself.
     fn sign_in_link(&self) -> String {
         let app = &self.inner.app;
         let sign_in = app.path(Route::SignIn).unwrap_or("/sign-in");
-        match app.route(self.inner.uri.path()) {
-            Some(_) => sign_in.to_owned(),
-            None => location::with_return_to(sign_in, &self.here()),
+        match self.inner.can_come_back && app.route(self.inner.uri.path()).is_none() {
+            true => location::with_return_to(sign_in, &self.here()),
+            false => sign_in.to_owned(),
         }
     }
 
