@@ -288,6 +288,11 @@ impl LogtoClient {
         self.inner.refresher.end_of(handle)
     }
 
+    /// Renews the refresh token of a session on the server, if it is due, while nobody waits for it.
+    pub(crate) fn renew_on_server(&self, session: &ReadOnlySession) {
+        self.inner.refresher.renew_on_server(session.loaded());
+    }
+
     /// The handle that the browser needs because its session is in use, if it needs another one.
     pub(crate) fn touch(&self, handle: &Handle) -> Option<Handle> {
         let now = self.inner.provider.now();

@@ -8,6 +8,7 @@ mod driver;
 mod ends;
 mod memory;
 mod removal;
+mod renewal;
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,6 +34,7 @@ use crate::{
     http::TransportError,
     ledger::{self, Ended, Fingerprint, SharedLedger},
     provider::{Provider, WaitingBudget},
+    single_flight::Inflight,
     storage::{Handle, Logout, SessionStorage, Stored, Version},
 };
 
@@ -83,6 +85,7 @@ pub(crate) struct Refresher {
     shared_ledger: Option<SharedLedger>,
     ends_known_within: Duration,
     is_single_process: bool,
+    refresh_token_lifetime: Duration,
 }
 
 impl Refresher {
@@ -93,6 +96,7 @@ impl Refresher {
         shared_ledger: Option<SharedLedger>,
         ends_known_within: Duration,
         is_single_process: bool,
+        refresh_token_lifetime: Duration,
     ) -> Self {
         memory.started(provider.moment());
         memory.ends.remember_for(storage.longest_lifetime());
@@ -103,6 +107,7 @@ impl Refresher {
             shared_ledger,
             ends_known_within,
             is_single_process,
+            refresh_token_lifetime,
         }
     }
 
@@ -158,6 +163,29 @@ impl Refresher {
         persist: Persist,
         budget: &WaitingBudget,
     ) -> Refreshed {
+        let waiting = async {
+            let refresh = self.start(&loaded, &target, demand, persist);
+            let caller_timeout = self.provider.limits.caller_timeout;
+            let timeout = self.provider.runtime.sleep(caller_timeout);
+            match select(refresh, timeout).await {
+                Either::Left((refreshed, _)) => Ok(refreshed),
+                Either::Right(_) => Err(late(caller_timeout)),
+            }
+        };
+        let waited = self.provider.wait(budget, waiting).await;
+        waited
+            .and_then(std::convert::identity)
+            .unwrap_or_else(|error| self.still_refreshing(loaded, &target, demand, error))
+    }
+
+    /// Starts a refresh that continues by itself, or joins the one for the same token.
+    fn start(
+        self: &Arc<Self>,
+        loaded: &LoadedSession,
+        target: &TokenTarget,
+        demand: Demand,
+        persist: Persist,
+    ) -> Inflight<Refreshed> {
         let refresh_token = loaded.session.refresh_token();
         let key = (
             loaded.session.id().clone(),
@@ -167,22 +195,11 @@ impl Refresher {
             persist,
         );
         let runtime = &self.provider.runtime;
-        let waiting = async {
-            let refresh = self.memory.refreshes.join(&**runtime, key, || {
-                let refresher = Arc::clone(self);
-                let (loaded, target) = (loaded.clone(), target.clone());
-                async move { refresher.refresh(loaded, target, demand, persist).await }.boxed()
-            });
-            let caller_timeout = self.provider.limits.caller_timeout;
-            match select(refresh, runtime.sleep(caller_timeout)).await {
-                Either::Left((refreshed, _)) => Ok(refreshed),
-                Either::Right(_) => Err(late(caller_timeout)),
-            }
-        };
-        let waited = self.provider.wait(budget, waiting).await;
-        waited
-            .and_then(std::convert::identity)
-            .unwrap_or_else(|error| self.still_refreshing(loaded, &target, demand, error))
+        self.memory.refreshes.join(&**runtime, key, || {
+            let refresher = Arc::clone(self);
+            let (loaded, target) = (loaded.clone(), target.clone());
+            async move { refresher.refresh(loaded, target, demand, persist).await }.boxed()
+        })
     }
 
     /// The result for a caller that cannot wait any longer.

@@ -106,7 +106,7 @@
 //! refresh token is not where the next holder would find it, and who takes a lease over asks first.
 //!
 //! The policies are small values of their own, each with a table of tests: how often a request is sent,
-//! [`Cooldown`], [`RetryBudget`], [`TokenStatus`].
+//! [`Cooldown`], [`RetryBudget`], [`TokenStatus`], [`is_renewal_due`].
 
 mod amend;
 mod attempts;
@@ -120,6 +120,7 @@ mod lease;
 mod machine;
 mod moment;
 mod outcome;
+mod renewal;
 mod retry_budget;
 mod state;
 mod step;
@@ -136,6 +137,7 @@ pub use self::{
     machine::Refresh,
     moment::Moment,
     outcome::{RefreshError, RefreshOutcome},
+    renewal::{REFRESH_TOKEN_LIFETIME, is_renewal_due},
     retry_budget::RetryBudget,
     step::{Action, Attempt, Event, Knowledge, LeaseGrant, Notice, SessionEnd, SessionJob, Step},
     token_status::{NEWEST_FOR, SUPERSEDED_FOR, TokenStatus},

@@ -41,6 +41,7 @@ pub struct Session {
     id: SessionId,
     id_token: VerifiedIdToken,
     refresh_token: Option<Secret>,
+    refresh_token_issued_at: Option<UnixTime>,
     access_tokens: BTreeMap<TokenTarget, AccessToken>,
     requested_scopes: BTreeSet<String>,
     requested_resources: BTreeSet<String>,
@@ -89,6 +90,7 @@ impl Session {
             began_at: id_token.claims().iat,
             id,
             id_token,
+            refresh_token_issued_at: tokens.refresh_token.is_some().then_some(now),
             refresh_token: tokens.refresh_token,
             access_tokens: BTreeMap::from([(TokenTarget::user_info(), tokens.access_token)]),
             requested_scopes: requested_scopes.iter().cloned().collect(),
@@ -130,6 +132,12 @@ impl Session {
     /// The refresh token, if one was issued.
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
+    }
+
+    /// When the refresh token was issued, by the application's clock. `None` if there is none, or if an older
+    /// release has stored the session.
+    pub fn refresh_token_issued_at(&self) -> Option<UnixTime> {
+        self.refresh_token_issued_at
     }
 
     /// The stored access tokens, whether or not they are fresh.
@@ -276,8 +284,9 @@ impl Session {
 
     /// Applies a change.
     pub fn apply(&mut self, delta: &SessionDelta) {
-        if let Some(refresh_token) = &delta.refresh_token {
-            self.refresh_token = Some(refresh_token.clone());
+        if delta.refresh_token.is_some() && delta.refresh_token != self.refresh_token {
+            self.refresh_token = delta.refresh_token.clone();
+            self.refresh_token_issued_at = delta.at;
         }
         if let Some(id_token) = &delta.id_token {
             self.id_token = id_token.clone();

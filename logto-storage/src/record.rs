@@ -20,7 +20,11 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::lifetimes::Expiry;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// Has no [`Issued`] behind the fields. Such records are read, and no longer written.
+const FORMAT_WITHOUT_ISSUED: u8 = 1;
+/// The format of an access token in a cookie of its own.
+const TOKEN_FORMAT: u8 = 1;
 
 /// The parts of tokens from this length on are compressed.
 const COMPRESS_FROM: usize = 1_024;
@@ -78,24 +82,24 @@ impl Record {
         // Room for everything at once: a vector that grows leaves copies of tokens behind.
         let mut bytes = Vec::with_capacity(packed_len_at_most(session));
         bytes.push(FORMAT);
-        postcard::to_extend(&(header, fields), bytes).map(Zeroizing::new)
+        let issued: Issued = session.refresh_token_issued_at();
+        postcard::to_extend(&(header, issued, fields), bytes).map(Zeroizing::new)
     }
 
     /// Reads what [`encode`](Self::encode) wrote, whether or not its [`expiry`](Self::expiry) has come.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let (format, bytes) = bytes.split_first().ok_or(Unreadable::Malformed)?;
-        match *format {
-            FORMAT => {}
+        let ((version, idle, absolute), bytes) = take::<(u64, UnixTime, UnixTime)>(bytes)?;
+        let (issued, fields) = match *format {
+            FORMAT => take::<Issued>(bytes)?,
+            FORMAT_WITHOUT_ISSUED => (None, bytes),
             format if format > FORMAT => return Err(Unreadable::Newer),
             _ => return Err(Unreadable::Malformed),
-        }
-        let ((version, idle, absolute), fields) =
-            postcard::take_from_bytes::<(u64, UnixTime, UnixTime)>(bytes)
-                .map_err(|_| Unreadable::Malformed)?;
+        };
         Ok(Self {
             version,
             expiry: Expiry { idle, absolute },
-            session: session_from(fields)?,
+            session: session_from(fields, issued)?,
         })
     }
 }
@@ -110,13 +114,13 @@ pub(crate) fn encode_access_token(
     token: &AccessToken,
 ) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
     let mut bytes = Vec::with_capacity(token.token.expose().len().saturating_add(512));
-    bytes.push(FORMAT);
+    bytes.push(TOKEN_FORMAT);
     postcard::to_extend(&(version, entry((target, token))), bytes).map(Zeroizing::new)
 }
 
 /// Reads what [`encode_access_token`] wrote.
 pub(crate) fn decode_access_token(bytes: &[u8]) -> Option<(u64, TokenTarget, AccessToken)> {
-    let (FORMAT, bytes) = bytes.split_first().map(|(format, rest)| (*format, rest))? else {
+    let (TOKEN_FORMAT, bytes) = bytes.split_first().map(|(format, rest)| (*format, rest))? else {
         return None;
     };
     let (version, entry): (u64, (Target<'_>, Access<'_, Unpacked>)) =
@@ -207,13 +211,21 @@ fn packed_len_at_most(session: &Session) -> usize {
         })
 }
 
-fn session_from(fields: &[u8]) -> Result<Session, Unreadable> {
+/// When the refresh token was issued.
+type Issued = Option<UnixTime>;
+
+fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Unreadable> {
+    postcard::take_from_bytes(bytes).map_err(|_| Unreadable::Malformed)
+}
+
+fn session_from(fields: &[u8], issued: Issued) -> Result<Session, Unreadable> {
     let fields: Fields<'_, Unpacked> =
         postcard::from_bytes(fields).map_err(|_| Unreadable::Malformed)?;
     let parts = SessionParts {
         id: SessionId::from_random(fields.id),
         id_token: fields.id_token.0,
         refresh_token: fields.refresh_token.map(|token| token.0),
+        refresh_token_issued_at: issued,
         access_tokens: fields.access_tokens.into_iter().map(read).collect(),
         requested_scopes: owned(fields.requested_scopes),
         requested_resources: owned(fields.requested_resources),
@@ -393,7 +405,7 @@ mod tests {
         let mut bytes = record(&Sample::default()).encode().unwrap();
         for (format, expected) in [
             (0, Unreadable::Malformed),
-            (2, Unreadable::Newer),
+            (3, Unreadable::Newer),
             (255, Unreadable::Newer),
         ] {
             bytes[0] = format;
@@ -405,6 +417,30 @@ mod tests {
             bytes[0] = FORMAT;
             assert!(Record::decode(&bytes[..length]).is_err(), "{length}");
         }
+    }
+
+    #[test]
+    fn c_a_record_of_an_older_release_is_read() {
+        let new = record(&Sample::default());
+        let bytes = new.encode().unwrap();
+        // Without when the refresh token was issued, which a sample does not say: one byte behind the header.
+        let header = (new.version, new.expiry.idle, new.expiry.absolute);
+        let header = postcard::to_allocvec(&header).unwrap().len() + 1;
+        let mut old = bytes.to_vec();
+        assert_eq!(old.remove(header), 0, "none");
+        old[0] = FORMAT_WITHOUT_ISSUED;
+        assert_eq!(Record::decode(&old), Ok(new));
+    }
+
+    #[test]
+    fn c_when_the_refresh_token_was_issued_is_kept() {
+        let mut record = record(&Sample::default());
+        let mut delta = logto_core::session::SessionDelta::default();
+        delta.refresh_token = Some("another".into());
+        delta.at = Some(NOW);
+        record.session.apply(&delta);
+        assert_eq!(record.session.refresh_token_issued_at(), Some(NOW));
+        assert_eq!(Record::decode(&record.encode().unwrap()), Ok(record));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use logto_core::LogtoConfig;
+use logto_core::{LogtoConfig, refresh::REFRESH_TOKEN_LIFETIME};
 
 use super::{Coordinator, Inner, LogtoClient};
 use crate::{
@@ -30,6 +30,7 @@ pub struct LogtoClientBuilder {
     shared_ledger: Option<(Arc<dyn KeyValueStore>, KeyRing)>,
     ends_known_within: Duration,
     single_process: bool,
+    refresh_token_lifetime: Duration,
 }
 
 impl LogtoClientBuilder {
@@ -46,6 +47,7 @@ impl LogtoClientBuilder {
             shared_ledger: None,
             ends_known_within: DEFAULT_ENDS_KNOWN_WITHIN,
             single_process: false,
+            refresh_token_lifetime: REFRESH_TOKEN_LIFETIME,
         }
     }
 
@@ -127,11 +129,27 @@ impl LogtoClientBuilder {
         self
     }
 
+    /// How long a refresh token of the application lives, as set in the Console. Default: 14 days, as in Logto.
+    ///
+    /// A refresh token that is past 70 % of that, and was not spent for a day, is spent where its session can be
+    /// written next, so that it is replaced before it expires. The user of pages that never ask for a token then
+    /// still has tokens after these 14 days. With a value that is too long they expire; with one that is too short
+    /// there is one more request a day.
+    ///
+    /// Zero is refused when the client is built.
+    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.refresh_token_lifetime = lifetime;
+        self
+    }
+
     /// The client. Nothing is sent before it is needed.
     ///
     /// # Errors
     /// What is missing.
     pub fn build(self) -> Result<LogtoClient, BuildError> {
+        if self.refresh_token_lifetime.is_zero() {
+            return Err(BuildError::Zero("refresh_token_lifetime"));
+        }
         let common = self.coordinator.common(&self.config)?;
         let limits = common.memory.ledger.limits();
         let entropy = &self.context.entropy;
@@ -147,6 +165,7 @@ impl LogtoClientBuilder {
             shared_ledger,
             self.ends_known_within,
             self.single_process,
+            self.refresh_token_lifetime,
         ));
         let inner = Inner {
             common,

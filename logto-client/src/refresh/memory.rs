@@ -64,6 +64,8 @@ pub(crate) struct Memory {
     pub(crate) ends: Ends,
     /// Questions to the provider whether a session has ended, for each of its refresh tokens.
     pub(super) confirmations: SingleFlight<(SessionId, Fingerprint), Confirmation<Error>>,
+    /// Sessions whose refresh token was spent, or was to be spent, before it expires.
+    renewals: TtlMap<SessionId, ()>,
     /// About which sessions other processes were asked just now.
     asked: TtlMap<SessionId, ()>,
     /// Handles that just now were found to be over, and why.
@@ -87,6 +89,7 @@ impl Memory {
             lease_runs: TtlMap::new(MAX_LEASE_RUNS),
             ends: Ends::new(limits.max_ends),
             confirmations: SingleFlight::default(),
+            renewals: TtlMap::new(MAX_ASKED),
             asked: TtlMap::new(MAX_ASKED),
             over: TtlMap::new(MAX_ASKED),
         }
@@ -100,6 +103,17 @@ impl Memory {
     /// Whether it is time to ask other processes about a session, and notes that this is done.
     pub(super) fn asks_about(&self, session: &SessionId, until: UnixTime, now: UnixTime) -> bool {
         self.asked.get(session, now).is_none() && self.asked.insert(session.clone(), (), until, now)
+    }
+
+    /// Whether no renewal of this session began lately, and notes that one does.
+    pub(super) fn begins_renewal(
+        &self,
+        session: &SessionId,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> bool {
+        self.renewals.get(session, now).is_none()
+            && self.renewals.insert(session.clone(), (), until, now)
     }
 
     pub(super) fn note_over(

@@ -52,6 +52,8 @@ struct Inner {
     budget: WaitingBudget,
     /// Whether what changes can no longer reach the browser.
     response_has_begun: AtomicBool,
+    /// Whether a refresh was asked for.
+    was_asked: AtomicBool,
 }
 
 impl WritableSession {
@@ -69,6 +71,7 @@ impl WritableSession {
             ended: Mutex::new(None),
             budget: WaitingBudget::default(),
             response_has_begun: AtomicBool::new(false),
+            was_asked: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -263,6 +266,7 @@ impl WritableSession {
             }
         }
         let persist = self.persist()?;
+        self.inner.was_asked.store(true, Ordering::Release);
         let loaded = lock(&self.inner.loaded).clone();
         let refreshed = self
             .inner
@@ -293,6 +297,33 @@ impl WritableSession {
         let mut loaded = lock(&self.inner.loaded);
         if age(&newer) >= age(&loaded) {
             *loaded = newer;
+        }
+    }
+
+    /// Spends the refresh token if it [would expire](crate::LogtoClientBuilder::refresh_token_lifetime) because
+    /// nobody spends it. [`LogtoWeb`](crate::web::LogtoWeb) does that for every session; an application without it
+    /// calls this where the storage can be written.
+    ///
+    /// With sessions in cookies this waits for the new refresh token, and a store on the server is written in the
+    /// background. A failure changes nothing, and the next six hours nothing is tried.
+    pub async fn renew(&self) {
+        self.renew_in_cookies().await;
+        self.renew_on_server();
+    }
+
+    /// Renews the refresh token of a session in cookies, if it is due.
+    pub(crate) async fn renew_in_cookies(&self) {
+        let loaded = lock(&self.inner.loaded).clone();
+        if let Some(renewed) = self.inner.refresher.renew_in_cookies(loaded).await {
+            self.adopt(renewed);
+        }
+    }
+
+    /// Renews the refresh token of a session on the server, if it is due and this request has not refreshed it.
+    pub(crate) fn renew_on_server(&self) {
+        if !self.inner.was_asked.load(Ordering::Acquire) {
+            let loaded = lock(&self.inner.loaded).clone();
+            self.inner.refresher.renew_on_server(&loaded);
         }
     }
 

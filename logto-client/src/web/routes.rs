@@ -65,7 +65,11 @@ impl LogtoWeb {
     /// When the storage cannot be asked.
     pub async fn session(&self, headers: &HeaderMap) -> Result<Option<WritableSession>, Error> {
         let handles = self.cookies.read(headers).handles();
-        self.client.newest_session(&handles).await
+        let session = self.client.newest_session(&handles).await?;
+        if let Some(session) = &session {
+            session.renew_in_cookies().await;
+        }
+        Ok(session)
     }
 
     /// The session of a request, for handlers that can no longer store anything.
@@ -77,7 +81,11 @@ impl LogtoWeb {
         headers: &HeaderMap,
     ) -> Result<Option<ReadOnlySession>, Error> {
         let handles = self.cookies.read(headers).handles();
-        self.client.newest_read_only_session(&handles).await
+        let session = self.client.newest_read_only_session(&handles).await?;
+        if let Some(session) = &session {
+            self.client.renew_on_server(session);
+        }
+        Ok(session)
     }
 
     /// Completes a response with the result of its request's session: the new cookie if the session has
@@ -94,6 +102,15 @@ impl LogtoWeb {
         response: &mut HeaderMap,
     ) -> Result<(), Error> {
         respond::keep_private(response);
+        self.set_session(request, session, response)
+    }
+
+    fn set_session(
+        &self,
+        request: &HeaderMap,
+        session: Option<&WritableSession>,
+        response: &mut HeaderMap,
+    ) -> Result<(), Error> {
         match session {
             None => self.settle(request, response),
             Some(session) if session.ended().is_some() => {
@@ -104,6 +121,7 @@ impl LogtoWeb {
                 );
             }
             Some(session) => {
+                session.renew_on_server();
                 if let Some(handle) = session.changed_handle() {
                     let taken = respond::headers_len(response);
                     let written =
@@ -237,8 +255,8 @@ impl LogtoWeb {
     /// # Errors
     /// As [`session`](Self::session).
     pub async fn user(&self, headers: &HeaderMap) -> Result<Response<Bytes>, Error> {
-        let session = self.read_only_session(headers).await?;
-        let claims = session.map(|session| session.claims().to_map());
+        let session = self.session(headers).await?;
+        let claims = session.as_ref().map(|session| session.claims().to_map());
         let mut body = json!({
             "is_authenticated": claims.is_some(),
             "claims": claims.map_or(Value::Null, Value::Object),
@@ -247,7 +265,11 @@ impl LogtoWeb {
             body["ended"] = Error::SessionEnded(end).code().into();
         }
         let mut response = respond::json(StatusCode::OK, &body);
-        self.settle(headers, response.headers_mut());
+        let set = self.set_session(headers, session.as_ref(), response.headers_mut());
+        // Who is signed in is known all the same.
+        if let Err(error) = set {
+            self.tell_failed(&error);
+        }
         Ok(response)
     }
 

@@ -29,6 +29,9 @@ pub enum Demand {
     MinRemaining(Duration),
     /// It is fetched now.
     New,
+    /// Nobody needs it: the refresh token is spent because [it would expire](super::is_renewal_due). Any usable
+    /// token will do. If the provider refuses the refresh token, the session stays for those who only look at it.
+    Renewal,
 }
 
 /// Where a refreshed session goes.

@@ -190,6 +190,9 @@ impl<F: Clone> Refresh<F> {
 
     /// The provider has ended the session.
     fn end(&mut self, end: SessionEnd, now: Moment) -> State<F> {
+        if self.job.demand == Demand::Renewal {
+            return self.finish(Err(RefreshError::Ended(end)), now);
+        }
         self.perform(Action::MarkEnded(end));
         match self.job.persist {
             Persist::Storage => {

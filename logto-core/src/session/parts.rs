@@ -22,6 +22,9 @@ pub struct SessionParts {
     pub id_token: Secret,
     /// [`Session::refresh_token`]
     pub refresh_token: Option<Secret>,
+    /// [`Session::refresh_token_issued_at`]
+    #[serde(default)]
+    pub refresh_token_issued_at: Option<UnixTime>,
     /// [`Session::access_tokens`]
     pub access_tokens: Vec<(TokenTarget, AccessToken)>,
     /// [`Session::requested_scopes`]
@@ -53,6 +56,7 @@ impl From<Session> for SessionParts {
             id: session.id,
             id_token: session.id_token.into(),
             refresh_token: session.refresh_token,
+            refresh_token_issued_at: session.refresh_token_issued_at,
             access_tokens: session.access_tokens.into_iter().collect(),
             requested_scopes: session.requested_scopes,
             requested_resources: session.requested_resources,
@@ -72,6 +76,7 @@ impl TryFrom<SessionParts> for Session {
             id: parts.id,
             id_token: parts.id_token.try_into()?,
             refresh_token: parts.refresh_token,
+            refresh_token_issued_at: parts.refresh_token_issued_at,
             access_tokens: parts.access_tokens.into_iter().collect(),
             requested_scopes: parts.requested_scopes,
             requested_resources: parts.requested_resources,

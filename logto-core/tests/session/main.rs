@@ -8,5 +8,6 @@ mod confirm;
 mod recorded_refresh;
 mod refresh;
 mod refresh_races;
+mod renewal;
 mod stored;
 mod value;

@@ -373,6 +373,20 @@ fn f13_f14_f16_a_refusal_changes_nothing() {
 }
 
 #[test]
+fn c_a_renewal_that_is_refused_ends_no_session() {
+    let mut refreshing = refresh(&session(), &api(), Demand::Renewal);
+    while refreshing.request().is_some() {
+        refreshing.respond(json_response(400, &json!({"error": "invalid_grant"})), NOW);
+    }
+    let outcome = refreshing.done();
+    let refused = SessionEnd::RefreshTokenRefused;
+    assert_eq!(outcome.token, Err(RefreshError::Ended(refused)));
+    assert_eq!(outcome.session, outcome.before);
+    let ends = |action: &Action<Error>| matches!(action, Action::MarkEnded(_) | Action::Remove);
+    assert!(!outcome.actions.iter().any(ends));
+}
+
+#[test]
 fn f14_what_the_server_would_refuse_is_not_sent() {
     let refused = |target: &TokenTarget, demand| {
         let mut refreshing = refresh(&session(), target, demand);

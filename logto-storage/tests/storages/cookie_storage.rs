@@ -417,10 +417,11 @@ async fn f33_a_cookie_of_a_newer_release_is_no_session_and_no_error() {
     let sealed = URL_SAFE_NO_PAD.decode(handle.value()).unwrap();
     let record = ring(1).open(&context, &sealed).unwrap();
     for (first, rest) in [
-        (2, &record[1..]),
+        (3, &record[1..]),
         (255, b"".as_slice()),
         (0, &record[1..]),
         (1, b"\xff"),
+        (2, b"\xff"),
     ] {
         let record = [&[first], rest].concat();
         let sealed = ring(1).seal(&context, &record, &OsEntropy).unwrap();

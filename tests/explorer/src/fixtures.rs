@@ -93,6 +93,7 @@ pub(crate) fn new_session() -> Session {
         id: SessionId::from_random([7; 16]),
         id_token: ID_TOKEN.into(),
         refresh_token: Some(refresh_token(0)),
+        refresh_token_issued_at: Some(now),
         access_tokens: vec![(target(0), access_token(0, now))],
         requested_scopes: BTreeSet::new(),
         requested_resources: [1, 2, 3]

@@ -136,8 +136,10 @@ impl fmt::Display for Setup {
         if self.first_expires_at.is_some() {
             f.write_str(", the first token expires")?;
         }
-        if self.demand == Demand::New {
-            f.write_str(", a new token each time")?;
+        match self.demand {
+            Demand::New => f.write_str(", a new token each time")?,
+            Demand::Renewal => f.write_str(", renewals")?,
+            Demand::Usable | Demand::MinRemaining(_) => {}
         }
         let count = |number: usize, one: &str, more: &str| match number {
             1 => format!(", 1 {one}"),

@@ -190,6 +190,16 @@ pub(crate) fn short() -> Vec<Setup> {
             kinds: Kinds::Only(OF_A_COOKIE),
             ..setup(COOKIES)
         },
+        // A refresh token that nobody spends.
+        Setup {
+            demand: Demand::Renewal,
+            rotation: Rotation::Past70Percent,
+            ..setup(COOKIES)
+        },
+        Setup {
+            demand: Demand::Renewal,
+            ..setup(STORE)
+        },
         // What was said about a refresh token that was not spent then.
         Setup {
             requests: 3,

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, header};
 use logto_client::{
-    TokenTarget,
+    BuildError, TokenTarget,
     error::SessionEnd,
     event::Event,
     seal::{Purpose, SealContext},
     web::{Guarded, LogtoWeb},
 };
 use logto_storage::{ExternalStorage, MemoryStorage};
-use logto_testkit::demo::SHOPPING_API;
+use logto_testkit::{Endpoint, Fault, demo::SHOPPING_API};
 use logto_tests::{
     shared::MapStore,
     stage::{codec, cookie_storage, key_ring},
     visitor::{Visit, Visitor},
-    world::World,
+    world::{World, refresh_token_of},
 };
 use serde_json::Value;
 
@@ -283,8 +283,8 @@ async fn c_no_mark_prolongs_what_it_was_not_made_for() {
         let before = alice.cookies();
         for _ in 0..10 {
             world.clock.advance(DAY);
-            assert!(look(Page::User, &alice, &web).await, "{case}");
-            assert!(look(Page::User, &bob, &web).await, "{case}");
+            assert!(look(Page::ReadOnly, &alice, &web).await, "{case}");
+            assert!(look(Page::ReadOnly, &bob, &web).await, "{case}");
         }
         let own = mark_of(&alice);
         let planted = match case {
@@ -323,4 +323,140 @@ async fn c_no_mark_prolongs_what_it_was_not_made_for() {
         assert_eq!(alice.cookies()[codec().name()], before[codec().name()]);
         assert!(!look(Page::ReadOnly, &alice, &web).await, "{case}");
     }
+}
+
+/// The sign-in gives a refresh token of 14 days. Pages never ask for a token.
+#[tokio::test(start_paused = true)]
+async fn c_a_refresh_token_that_nobody_spends_is_spent_past_70_percent_of_its_life() {
+    for place in PLACES {
+        for page in PAGES {
+            let world = World::new();
+            let web = process(&world, place);
+            let alice = signed_in(&world, &web).await;
+            let first = refresh_token(&alice, &web).await;
+            for (day, replaced) in [(9, false), (1, true)] {
+                world.clock.advance(DAY * day);
+                assert!(look(page, &alice, &web).await);
+                web.client().drain().await;
+                let replaced = replaced && (page != Page::ReadOnly || place != Place::Cookies);
+                let now = refresh_token(&alice, &web).await;
+                assert_eq!(now != first, replaced, "{place:?} {page:?} {day}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c_what_the_lifetime_of_refresh_tokens_is_can_be_said() {
+    let day = |app: logto_testkit::App| app.refresh_token_ttl(DAY);
+    let world = World::with(day, |logto| logto);
+    let builder = || world.client_builder(MemoryStorage::new());
+    let client = builder().refresh_token_lifetime(DAY).build().unwrap();
+    let web = LogtoWeb::new(client, codec(), key_ring());
+    let alice = signed_in(&world, &web).await;
+    for _ in 0..10 {
+        world.clock.advance(DAY / 4 * 3);
+        assert!(look(Page::ReadOnly, &alice, &web).await);
+        web.client().drain().await;
+    }
+    alice
+        .token(&web, &TokenTarget::resource(SHOPPING_API))
+        .await
+        .unwrap();
+    let zero = builder().refresh_token_lifetime(Duration::ZERO).build();
+    assert!(matches!(
+        zero,
+        Err(BuildError::Zero("refresh_token_lifetime"))
+    ));
+}
+
+/// As long as it is due, each page would try; what has failed is not tried again for hours.
+#[tokio::test(start_paused = true)]
+async fn c_a_renewal_that_fails_neither_fails_a_page_nor_signs_out() {
+    for place in PLACES {
+        for trouble in ["503", "not sent", "revoked"] {
+            let world = World::new();
+            let web = process(&world, place);
+            let alice = signed_in(&world, &web).await;
+            let first = refresh_token(&alice, &web).await;
+            world.clock.advance(DAY * 10);
+            match trouble {
+                "503" => {
+                    let fault = Fault::status(StatusCode::SERVICE_UNAVAILABLE);
+                    world.logto.break_down(Endpoint::Token, fault);
+                }
+                "not sent" => {
+                    let fault = Fault::ResetBeforeCommit;
+                    world.logto.break_down(Endpoint::Token, fault);
+                }
+                _ => assert!(world.logto.revoke_grant(&first)),
+            }
+            let before = world.token_calls();
+            for _ in 0..20 {
+                for page in PAGES {
+                    assert!(
+                        look(page, &alice, &web).await,
+                        "{place:?} {trouble} {page:?}"
+                    );
+                    web.client().drain().await;
+                }
+            }
+            let calls = world.token_calls() - before;
+            assert!(calls <= 3, "{place:?} {trouble}: {calls}");
+            assert_eq!(world.events.ended_sessions(), 0, "{place:?} {trouble}");
+            // Logto is back, and hours have passed.
+            world.logto.recover(Endpoint::Token);
+            world.clock.advance(DAY / 4);
+            assert!(look(Page::Session, &alice, &web).await);
+            web.client().drain().await;
+            let renewed = refresh_token(&alice, &web).await != first;
+            assert_eq!(renewed, trouble != "revoked", "{place:?} {trouble}");
+        }
+    }
+}
+
+/// Two processes that share nothing get requests with the same cookie when the renewal is due: at once, or later
+/// than Logto forgives. The responses arrive in either order.
+#[tokio::test(start_paused = true)]
+async fn c_renewals_in_two_processes_that_share_nothing_lose_nothing() {
+    for pause in [
+        Duration::ZERO,
+        Duration::from_secs(2),
+        Duration::from_secs(20),
+    ] {
+        for last in [0, 1] {
+            let world = World::new();
+            let web = [(); 2].map(|()| process(&world, Place::Cookies));
+            let alice = signed_in(&world, &web[0]).await;
+            world.clock.advance(DAY * 10);
+            let visits = [alice.get("/page"), alice.get("/page")];
+            let (is_signed_in, first) = Page::Session.serve(&visits[0], &web[0]).await;
+            assert!(is_signed_in);
+            pass(&world, pause).await;
+            let (is_signed_in, second) = Page::Session.serve(&visits[1], &web[1]).await;
+            assert!(is_signed_in);
+            let responses = [first, second];
+            alice.receive(&responses[1 - last]);
+            alice.receive(&responses[last]);
+            pass(&world, Duration::from_secs(20)).await;
+            for web in &web {
+                let api = TokenTarget::resource(SHOPPING_API);
+                alice.token(web, &api).await.unwrap();
+                pass(&world, DAY).await;
+            }
+            assert_eq!(world.logto.late_replays(), 0, "{pause:?} {last}");
+            assert_eq!(world.events.ended_sessions(), 0, "{pause:?} {last}");
+        }
+    }
+}
+
+async fn pass(world: &World, time: Duration) {
+    world.clock.advance(time);
+    tokio::time::advance(time).await;
+}
+
+/// The refresh token that the session holds.
+async fn refresh_token(alice: &Visitor, web: &LogtoWeb) -> String {
+    let session = alice.get("/").look(web).await.unwrap().unwrap();
+    refresh_token_of(session.snapshot())
 }

@@ -100,7 +100,7 @@ impl<F: Clone> Refresh<F> {
 
     pub(super) fn at_hand(&self, now: Moment) -> Option<AccessToken> {
         let min_remaining = match self.job.demand {
-            Demand::Usable => Duration::ZERO,
+            Demand::Usable | Demand::Renewal => Duration::ZERO,
             Demand::MinRemaining(duration) => duration,
             Demand::New => return None,
         };

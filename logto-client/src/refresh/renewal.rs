@@ -1,0 +1,46 @@
+//! Spending a refresh token that nobody spends, before it expires.
+
+use std::{sync::Arc, time::Duration};
+
+use logto_core::{
+    TokenTarget,
+    refresh::{Demand, Persist, is_renewal_due},
+};
+
+use super::{LoadedSession, Refresher};
+use crate::provider::WaitingBudget;
+
+/// How long a renewal that failed is not repeated. The refresh token has days left.
+const PAUSE: Duration = Duration::from_secs(6 * 3600);
+
+impl Refresher {
+    /// Renews the refresh token of a session in cookies, if it is due, and returns the session then. The response
+    /// that sets the new one is yet to come, so this waits. A failure changes nothing.
+    pub(crate) async fn renew_in_cookies(
+        self: &Arc<Self>,
+        loaded: LoadedSession,
+    ) -> Option<LoadedSession> {
+        if self.stores_on_server() || !self.begins_renewal(&loaded) {
+            return None;
+        }
+        let (target, budget) = (TokenTarget::user_info(), WaitingBudget::default());
+        let refreshed = self.obtain(loaded, target, Demand::Renewal, Persist::Storage, &budget);
+        Some(refreshed.await.loaded)
+    }
+
+    /// Renews the refresh token of a session on the server, if it is due, while nobody waits for it.
+    pub(crate) fn renew_on_server(self: &Arc<Self>, loaded: &LoadedSession) {
+        if self.stores_on_server() && self.begins_renewal(loaded) {
+            let target = TokenTarget::user_info();
+            drop(self.start(loaded, &target, Demand::Renewal, Persist::Storage));
+        }
+    }
+
+    fn begins_renewal(&self, loaded: &LoadedSession) -> bool {
+        let now = self.provider.now();
+        is_renewal_due(&loaded.session, self.refresh_token_lifetime, now)
+            && self
+                .memory
+                .begins_renewal(loaded.session.id(), now.plus(PAUSE), now)
+    }
+}

@@ -1,0 +1,26 @@
+//! When to spend a refresh token that nobody spends.
+
+use std::time::Duration;
+
+use crate::{session::Session, time::UnixTime};
+
+/// How long a refresh token of Logto lives unless the application has another setting in the Console: 14 days.
+pub const REFRESH_TOKEN_LIFETIME: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// Whether the session's refresh token should be spent at `now` although nobody needs a token, so that it does
+/// not expire. `lifetime` is how long refresh tokens live.
+///
+/// Logto replaces a refresh token that is used past 70 % of its life, and earlier use prolongs nothing. So
+/// that is when it is spent. If it was not replaced then, because tokens live longer than `lifetime` or are never
+/// replaced, that is repeated at most every fourteenth of `lifetime`: once a day with the default.
+pub fn is_renewal_due(session: &Session, lifetime: Duration, now: UnixTime) -> bool {
+    // An older release has not kept when the token was issued: it may be at any age.
+    let issued_at = session.refresh_token_issued_at();
+    let is_old = issued_at.is_none_or(|at| now.since(at) >= lifetime / 10 * 7);
+    let fetched = session
+        .access_tokens()
+        .values()
+        .map(|token| token.issued_at);
+    let used_at = fetched.fold(session.changed_at(), UnixTime::max);
+    session.refresh_token().is_some() && is_old && now.since(used_at) >= lifetime / 14
+}
