@@ -192,7 +192,8 @@ impl World {
         let sent = job.sent.filter(|_| job.was_refused());
         // Whoever reads an older copy again reads nothing newer.
         let reads_newest = !self.faults.contains(&Fault::StaleRead);
-        let was_newer = |sent: Sent| Some(sent.token) != token && sent.version == version;
+        let descends = |spent| token.is_some_and(|token| self.provider.descends(token, spent));
+        let was_newer = |sent: Sent| descends(sent.token) && sent.version == version;
         if reads_newest && sent.is_some_and(was_newer) {
             self.violation = Some("a session is removed that had a newer refresh token");
         }
