@@ -43,7 +43,7 @@ rows! {
     f6_a_key_rotation_is_noticed_at_once => ["signed in", "signed in"];
 }
 
-async fn client(provider: &Provider) -> LogtoClient {
+pub(crate) async fn client(provider: &Provider) -> LogtoClient {
     provider.client(provider.traditional(), MemoryStorage::new())
 }
 
@@ -52,7 +52,7 @@ async fn visit(provider: &Provider, client: &LogtoClient) -> (PendingSignIn, Cal
     (pending, callback_of(&provider.sign_in(&url).await))
 }
 
-async fn sign_in(provider: &Provider, client: &LogtoClient) -> CompletedSignIn {
+pub(crate) async fn sign_in(provider: &Provider, client: &LogtoClient) -> CompletedSignIn {
     let (pending, callback) = visit(provider, client).await;
     client
         .complete_sign_in(Some(pending), callback, None)
@@ -60,7 +60,7 @@ async fn sign_in(provider: &Provider, client: &LogtoClient) -> CompletedSignIn {
         .unwrap()
 }
 
-fn cookie_storage(config: &LogtoConfig) -> CookieStorage {
+pub(crate) fn cookie_storage(config: &LogtoConfig) -> CookieStorage {
     let keys = KeyRing::new(SealKey::new(&[7; 32]));
     let cookies = CookieOptions::new(config.base_url().unwrap(), config.app_id())
         .build()
@@ -68,7 +68,7 @@ fn cookie_storage(config: &LogtoConfig) -> CookieStorage {
     CookieStorage::new(keys, config, &cookies)
 }
 
-fn shopping() -> TokenTarget {
+pub(crate) fn shopping() -> TokenTarget {
     TokenTarget::resource(SHOPPING)
 }
 
@@ -123,12 +123,12 @@ async fn refresh(session: &logto_client::WritableSession) -> String {
 }
 
 /// Whether a session can still get a token four seconds later.
-async fn probe(provider: &Provider, session: &logto_client::WritableSession) -> String {
+pub(crate) async fn probe(provider: &Provider, session: &logto_client::WritableSession) -> String {
     provider.wait(Duration::from_secs(4)).await;
     alive(session).await
 }
 
-async fn alive(session: &logto_client::WritableSession) -> String {
+pub(crate) async fn alive(session: &logto_client::WritableSession) -> String {
     match session
         .refresh_access_token(&TokenTarget::user_info())
         .await

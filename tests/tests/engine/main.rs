@@ -5,5 +5,6 @@ mod agree;
 mod agree_authentication;
 mod agree_clients;
 mod agree_more;
+mod agree_sessions;
 mod smoke;
 mod tokens;
