@@ -197,15 +197,13 @@ fn arrive(request: &RequestSession, answer: CallbackAnswer) -> Response<Bytes> {
         Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) => request.page(error),
         Ok(_) => None,
     };
-    let headers = answer.headers.clone();
-    let mut response = page.unwrap_or_else(|| answer.into_response());
-    if response.headers().get(header::SET_COOKIE).is_none() {
-        for cookie in headers.get_all(header::SET_COOKIE) {
-            let response = response.headers_mut();
-            response.append(header::SET_COOKIE, cookie.clone());
+    match page {
+        Some(mut page) => {
+            page.headers_mut().extend(answer.headers);
+            page
         }
+        None => answer.into_response(),
     }
-    response
 }
 
 impl fmt::Debug for LogtoApp {

@@ -72,7 +72,7 @@ impl RequestSession {
             more_cookies: cookies.collect(),
             is_own,
             wants_page,
-            can_come_back: web.is_navigation(method, headers),
+            can_come_back: wants_page && method == Method::GET,
             local_host: local_host(uri, headers, app.client().config().base_url()),
             opened: OnceCell::new(),
             answer: OnceLock::new(),
