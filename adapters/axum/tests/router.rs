@@ -3,20 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use async_trait::async_trait;
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
-    http::{HeaderValue, Request, Response, StatusCode, header},
+    body::{Body, to_bytes},
+    http::{HeaderValue, Request, StatusCode, header},
     routing::get,
 };
 use logto::axum::{Guard, ReadOnly, Result, RouterExt, Session, Token, User};
-use logto::client::{
-    http::{HttpClient, TransportError},
-    resource_server::ResourceServer,
-    web::Requirement,
-};
+use logto::client::{resource_server::ResourceServer, web::Requirement};
 use logto::core::{LogtoConfig, api_token::AccessTokenVerification};
+use logto::test::http_client;
 use logto::{Cached, Error, TokenTarget};
 use logto_testkit::{
     App, Browser, Logto,
@@ -26,17 +22,6 @@ use tower::ServiceExt;
 use url::Url;
 
 const BASE_URL: &str = "http://localhost:3000";
-
-/// Sends the SDK's requests to a Logto in this process.
-#[derive(Debug)]
-struct InProcess(Logto);
-
-#[async_trait]
-impl HttpClient for InProcess {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        Ok(self.0.handle(request))
-    }
-}
 
 /// A browser that visits a router.
 struct Visitor {
@@ -56,7 +41,7 @@ impl Visitor {
                 .build()
                 .unwrap()
         };
-        let server = ResourceServer::new(config("secret"), InProcess(logto.clone())).unwrap();
+        let server = ResourceServer::new(config("secret"), http_client(&logto)).unwrap();
         let demands = AccessTokenVerification::api(server.issuer(), SHOPPING_API)
             .require_scopes(["read:products"]);
         let api = Router::new()
@@ -72,7 +57,7 @@ impl Visitor {
                     .resource(SHOPPING_API)
             })
             .cookie_key("a cookie key for a test that nobody else has 0123456789")
-            .context(InProcess(logto.clone()))
+            .context(http_client(&logto))
             .await
             .unwrap();
         Self {

@@ -1,8 +1,6 @@
 //! Logto in actix-web 4: a page that knows its visitor, tokens for an API and for organizations, a page that
 //! streams, and a form of the application's own.
 
-mod page;
-
 use std::{convert::Infallible, env};
 
 use actix_web::web::{Bytes, Data, Html, Json, Path, Redirect, get, post};
@@ -41,12 +39,12 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
 /// Only looks, so that everybody may see it.
 async fn home(user: Option<User>) -> Html {
-    Html::new(page::home(user.as_deref()))
+    Html::new(logto_example_page::home("actix-web", user.as_deref()))
 }
 
 /// A visitor signs in first, and comes back.
 async fn private(user: User) -> Html {
-    Html::new(page::claims(&user))
+    Html::new(logto_example_page::claims(&user))
 }
 
 async fn user_info(session: Session) -> Result<Json<Value>> {
@@ -96,12 +94,12 @@ async fn organization_orders(
 /// Once the page has begun no cookie can be set any more: the rest of it looks only.
 async fn streaming(_: User, request: Request, api: Data<TokenTarget>) -> HttpResponse {
     let body = stream! {
-        yield Ok::<_, Infallible>(Bytes::from_static(page::LOADING.as_bytes()));
+        yield Ok::<_, Infallible>(Bytes::from_static(logto_example_page::LOADING.as_bytes()));
         let token = match request.read_only().await {
             Ok(Some(session)) => session.access_token(&api).token(),
             _ => None,
         };
-        yield Ok(page::end(token.as_ref()).into());
+        yield Ok(logto_example_page::end(token.as_ref()).into());
     };
     let mut response = HttpResponse::Ok();
     response.content_type(ContentType::html()).streaming(body)

@@ -1,8 +1,6 @@
 //! Logto in axum 0.8: a page that knows its visitor, tokens for an API and for organizations, a page that streams,
 //! and a form of the application's own.
 
-mod page;
-
 use std::convert::Infallible;
 
 use axum::{
@@ -45,12 +43,12 @@ fn router(logto: LogtoApp) -> Router {
 
 /// Everybody may see it.
 async fn home(user: Option<User>) -> Html<String> {
-    Html(page::home(user.as_deref()))
+    Html(logto_example_page::home("axum", user.as_deref()))
 }
 
 /// A visitor who is not signed in is sent to the sign-in, and comes back here.
 async fn private(user: User) -> Html<String> {
-    Html(page::claims(&user))
+    Html(logto_example_page::claims(&user))
 }
 
 async fn user_info(session: Session) -> Result<Json<Map<String, Value>>> {
@@ -95,13 +93,13 @@ async fn organization_orders(
 
 /// Once the page has begun no cookie can be set any more: the rest of it looks only.
 async fn streaming(State(api): State<TokenTarget>, _: User, request: Request) -> Html<Body> {
-    let beginning = stream::once(async { page::LOADING.to_owned() });
+    let beginning = stream::once(async { logto_example_page::LOADING.to_owned() });
     let end = stream::once(async move {
         let token = match request.read_only().await {
             Ok(Some(session)) => session.access_token(&api).token(),
             _ => None,
         };
-        page::end(token.as_ref())
+        logto_example_page::end(token.as_ref())
     });
     let chunks = beginning.chain(end).map(Ok::<_, Infallible>);
     Html(Body::from_stream(chunks))

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tower_layer::Layer;
 
+use logto_example_page::{LOADING, end};
 use page::Page;
 
 #[tokio::main]
@@ -98,12 +99,12 @@ async fn stream(request: &Request<Incoming>, api: TokenTarget) -> Result<Page> {
     let session = request_session(request)?;
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
-        sender.send_data(page::LOADING.into()).await?;
+        sender.send_data(LOADING.into()).await?;
         let token = match session.read_only().await {
             Ok(Some(session)) => session.access_token(&api).token(),
             _ => None,
         };
-        sender.send_data(page::end(token.as_ref()).into()).await
+        sender.send_data(end(token.as_ref()).into()).await
     });
     Ok(page::streaming(body))
 }

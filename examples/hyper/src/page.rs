@@ -1,4 +1,4 @@
-//! What the application shows.
+//! Responses of hyper's types, and in them the pages that all examples show.
 
 use std::convert::Infallible;
 
@@ -6,38 +6,17 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
-use logto::AccessToken;
 use logto::core::claims::IdTokenClaims;
 use serde_json::Value;
 
 pub(crate) type Page = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 pub(crate) fn home(user: Option<&IdTokenClaims>) -> Page {
-    html(match user {
-        Some(user) => {
-            let name = user.user.name.as_deref().unwrap_or(&user.sub);
-            include_str!("signed_in.html").replace("{name}", &escape(name))
-        }
-        None => include_str!("signed_out.html").to_owned(),
-    })
+    html(logto_example_page::home("hyper", user))
 }
 
 pub(crate) fn claims(user: &IdTokenClaims) -> Page {
-    let claims = serde_json::to_string_pretty(user).unwrap_or_default();
-    html(format!("<!doctype html><pre>{}</pre>", escape(&claims)))
-}
-
-pub(crate) const LOADING: &str = "<!doctype html><title>Streaming</title><p>Loading</p>";
-
-/// The end of the page that streams.
-pub(crate) fn end(token: Option<&AccessToken>) -> String {
-    match token {
-        Some(token) => {
-            let scopes: Vec<&str> = token.scopes.iter().map(String::as_str).collect();
-            format!("<p>scopes: {}</p>", escape(&scopes.join(" ")))
-        }
-        None => "<p>needs refresh</p>".to_owned(),
-    }
+    html(logto_example_page::claims(user))
 }
 
 pub(crate) fn html(text: String) -> Page {
@@ -64,9 +43,4 @@ where
     let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
-}
-
-fn escape(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
-    text.replace('"', "&quot;")
 }

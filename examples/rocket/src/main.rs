@@ -1,8 +1,6 @@
 //! Logto in Rocket 0.5: a page that knows its visitor, tokens for an API and for organizations, a page that
 //! streams, and a form of the application's own.
 
-mod page;
-
 use logto::rocket::{LogtoFairing, ReadOnly, Request, Result, Session, User};
 use logto::{AccessToken, Cached, TokenTarget};
 use rocket::http::{ContentType, Status};
@@ -41,13 +39,13 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 /// Only looks, so that everybody may see it.
 #[get("/")]
 fn home(user: Option<User>) -> RawHtml<String> {
-    RawHtml(page::home(user.as_deref()))
+    RawHtml(logto_example_page::home("Rocket", user.as_deref()))
 }
 
 /// A visitor signs in first, and comes back.
 #[get("/private")]
 fn private(user: User) -> RawHtml<String> {
-    RawHtml(page::claims(&user))
+    RawHtml(logto_example_page::claims(&user))
 }
 
 #[get("/user-info")]
@@ -100,12 +98,12 @@ fn streaming(
     api: &State<TokenTarget>,
 ) -> (ContentType, TextStream![String + '_]) {
     let body = TextStream! {
-        yield page::LOADING.to_owned();
+        yield logto_example_page::LOADING.to_owned();
         let token = match request.read_only().await {
             Ok(Some(session)) => session.access_token(api).token(),
             _ => None,
         };
-        yield page::end(token.as_ref());
+        yield logto_example_page::end(token.as_ref());
     };
     (ContentType::HTML, body)
 }

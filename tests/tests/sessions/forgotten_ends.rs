@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, header};
 use logto_client::{
-    Coordinator, Error, LogtoClient, TokenTarget,
+    Coordinator, Error, LogtoClient, LogtoClientBuilder, TokenTarget,
     error::Advice,
     event::Event,
     ledger::LedgerLimits,
@@ -23,13 +23,20 @@ const INTROSPECTION: &str = "/introspection";
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A process that remembers so many ends of each kind.
-fn process(world: &World, storage: impl SessionStorage + 'static, max_ends: usize) -> LogtoClient {
+/// A process that remembers so many ends of each kind, to be built.
+fn remembering(
+    world: &World,
+    storage: impl SessionStorage + 'static,
+    max_ends: usize,
+) -> LogtoClientBuilder {
     let mut limits = LedgerLimits::default();
     limits.max_ends = max_ends;
-    let builder = world.client_builder(storage);
-    let builder = builder.coordinator(Coordinator::with_ledger(limits));
-    builder.build().unwrap()
+    let coordinator = Coordinator::with_ledger(limits);
+    world.client_builder(storage).coordinator(coordinator)
+}
+
+fn process(world: &World, storage: impl SessionStorage + 'static, max_ends: usize) -> LogtoClient {
+    remembering(world, storage, max_ends).build().unwrap()
 }
 
 fn in_cookies(world: &World) -> LogtoClient {
@@ -47,6 +54,16 @@ async fn others_sign_out(world: &World, client: &LogtoClient) {
         client.sign_out_locally(&[handle]).await.unwrap();
     }
     world.logto.reset_counts();
+}
+
+/// Two sessions of one user, of which one has ended, and then others have.
+async fn ended_and_alive(world: &World, client: &LogtoClient) -> (Handle, Handle) {
+    let ended = signed_in(world, client, "alice").await;
+    let alive = signed_in(world, client, "alice").await;
+    let signed_out = client.sign_out_locally(std::slice::from_ref(&ended));
+    signed_out.await.unwrap();
+    others_sign_out(world, client).await;
+    (ended, alive)
 }
 
 /// Whether somebody is signed in, which all ways to open a session agree about.
@@ -237,15 +254,7 @@ async fn l7_a_single_process_refuses_at_once_what_it_has_forgotten() {
     let builder = world.client_builder(cookie_storage(&world));
     let builder = builder.coordinator(Coordinator::with_ledger(limits));
     let client = builder.single_process().build().unwrap();
-    let (ended, alive) = (
-        signed_in(&world, &client, "alice").await,
-        signed_in(&world, &client, "alice").await,
-    );
-    client
-        .sign_out_locally(std::slice::from_ref(&ended))
-        .await
-        .unwrap();
-    others_sign_out(&world, &client).await;
+    let (ended, alive) = ended_and_alive(&world, &client).await;
     world.clock.advance(DAY);
     tokio::time::advance(DAY).await;
     for _ in 0..10 {
@@ -315,15 +324,7 @@ async fn l7_an_application_that_may_not_ask_keeps_its_sessions_and_is_told_once_
 async fn l7_a_store_on_the_server_needs_no_marks_and_asks_nothing() {
     let world = World::new();
     let client = process(&world, MemoryStorage::new(), 0);
-    let (ended, alive) = (
-        signed_in(&world, &client, "alice").await,
-        signed_in(&world, &client, "alice").await,
-    );
-    client
-        .sign_out_locally(std::slice::from_ref(&ended))
-        .await
-        .unwrap();
-    others_sign_out(&world, &client).await;
+    let (ended, alive) = ended_and_alive(&world, &client).await;
     assert!(!is_open(&client, &ended).await, "it is not stored any more");
     assert!(is_open(&client, &alive).await);
     assert_eq!(questions(&world), 0);
@@ -333,24 +334,9 @@ async fn l7_a_store_on_the_server_needs_no_marks_and_asks_nothing() {
 async fn l7_a_shared_ledger_knows_what_the_process_has_forgotten() {
     let world = World::new();
     let store = MapStore::default();
-    let sharing = || {
-        let mut limits = LedgerLimits::default();
-        limits.max_ends = 1;
-        let builder = world.client_builder(cookie_storage(&world));
-        let builder = builder.shared_ledger(store.clone(), key_ring());
-        let builder = builder.coordinator(Coordinator::with_ledger(limits));
-        builder.build().unwrap()
-    };
-    let client = sharing();
-    let (ended, alive) = (
-        signed_in(&world, &client, "alice").await,
-        signed_in(&world, &client, "alice").await,
-    );
-    client
-        .sign_out_locally(std::slice::from_ref(&ended))
-        .await
-        .unwrap();
-    others_sign_out(&world, &client).await;
+    let builder = remembering(&world, cookie_storage(&world), 1);
+    let client = builder.shared_ledger(store, key_ring()).build().unwrap();
+    let (ended, alive) = ended_and_alive(&world, &client).await;
     assert!(!is_open(&client, &ended).await);
     assert!(is_open(&client, &alive).await);
     assert_eq!(questions(&world), 0);
@@ -362,15 +348,7 @@ async fn l7_any_number_of_ends_may_be_remembered() {
     for max_ends in [0, 1, 2, usize::MAX] {
         let world = World::new();
         let client = process(&world, Arc::new(cookie_storage(&world)), max_ends);
-        let (ended, alive) = (
-            signed_in(&world, &client, "alice").await,
-            signed_in(&world, &client, "alice").await,
-        );
-        client
-            .sign_out_locally(std::slice::from_ref(&ended))
-            .await
-            .unwrap();
-        others_sign_out(&world, &client).await;
+        let (ended, alive) = ended_and_alive(&world, &client).await;
         assert!(!is_open(&client, &ended).await, "{max_ends}");
         assert!(is_open(&client, &alive).await, "{max_ends}");
     }

@@ -6,16 +6,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use logto::{
     AccessToken, LogtoApp, LogtoBuilder,
-    client::http::{HttpClient, TransportError},
     storage::{
         MemoryStorage,
         faulty::{Fault, FaultyStorage},
     },
+    test::http_client,
 };
 use logto_testkit::{App, Logto, demo::SHOPPING_API};
 use url::Url;
@@ -23,16 +22,6 @@ use url::Url;
 const APP_ID: &str = "adapter";
 const APP_SECRET: &str = "adapter-secret";
 const ORIGIN: &str = "http://localhost:3000";
-
-#[derive(Debug)]
-struct InProcess(Logto);
-
-#[async_trait]
-impl HttpClient for InProcess {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        Ok(self.0.handle(request))
-    }
-}
 
 pub(crate) fn logto() -> Logto {
     let app = App::traditional(APP_ID, APP_SECRET)
@@ -60,7 +49,7 @@ fn builder(logto: &Logto) -> LogtoBuilder {
         .config(|config| config.scopes(["read:products", "write:products"]))
         .config(|config| config.resource(SHOPPING_API))
         .cookie_key("Qm1zdGlsbCBhIHNlY3JldCBmb3IgdGVzdHMgb25seSE")
-        .context(InProcess(logto.clone()))
+        .context(http_client(logto))
 }
 
 /// A browser, and what the requests of its user and of its scripts are answered.
@@ -177,6 +166,16 @@ impl<S: AsyncFn(Request<Bytes>) -> Response<Bytes>> Visitor<S> {
             "{response:?}"
         );
         assert_eq!(text(&self.page("/").await), "Hello, stranger");
+    }
+
+    /// A page for users of a kind that alice is not.
+    pub(crate) async fn staff(&mut self) {
+        let response = self.page("/staff").await;
+        assert_eq!(location(&response), "/sign-in?return_to=%2Fstaff");
+        self.sign_in("/sign-in").await;
+        let response = self.page("/staff").await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert!(text(&response).starts_with("<!doctype html>"));
     }
 
     /// What a handler has fetched is stored when it fails, and the visitor is shown what happened.
