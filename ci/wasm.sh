@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks that the core compiles for WebAssembly with the verifier in pure Rust. The standard library for
+# Checks that the SDK compiles for WebAssembly with the verifier in pure Rust. The standard library for
 # wasm32 is built from source, so that nothing but Debian's packages is needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,4 +9,4 @@ export RUSTC=$root/usr/bin/rustc LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu 
 
 "$RUSTC" --version
 RUSTC_BOOTSTRAP=1 cargo check --locked -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown \
-    --package logto-core --no-default-features --features rust-crypto
+    --package logto --no-default-features --features rust-crypto

@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures_util::{FutureExt, future::BoxFuture};
 use logto_core::{
     UnixTime,
     freshness::{Freshness, FreshnessPolicy, Lookup},
@@ -14,7 +13,7 @@ use logto_core::{
 use crate::{
     clock::Clock,
     error::Error,
-    runtime::Runtime,
+    runtime::{BoxFuture, BoxedFuture, MaybeSend, MaybeSync, Runtime},
     single_flight::{Inflight, SingleFlight, lock},
 };
 
@@ -41,7 +40,7 @@ struct State<T> {
     last_error: Option<Error>,
 }
 
-impl<T: Clone + Send + Sync + 'static> Cache<T> {
+impl<T: Clone + MaybeSend + MaybeSync + 'static> Cache<T> {
     pub(crate) fn new(policy: FreshnessPolicy) -> Self {
         let freshness = Freshness::new(policy);
         Self {
@@ -95,7 +94,7 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
                 lock(&state).settle(&outcome, clock.now());
                 outcome
             }
-            .boxed()
+            .boxed_future()
         })
     }
 

@@ -1,15 +1,17 @@
 //! The time of day and the time that has passed.
 
-use std::{
-    fmt,
-    sync::OnceLock,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{fmt, sync::OnceLock, time::Duration};
 
 use logto_core::UnixTime;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use web_time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::runtime::{MaybeSend, MaybeSync};
 
 /// A wall clock and a monotonic clock. Tests use clocks that they control.
-pub trait Clock: fmt::Debug + Send + Sync {
+pub trait Clock: fmt::Debug + MaybeSend + MaybeSync {
     /// The time of day. It may jump in either direction.
     fn now(&self) -> UnixTime;
 
@@ -17,7 +19,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn monotonic(&self) -> Duration;
 }
 
-/// The operating system's clocks.
+/// The operating system's clocks; on WebAssembly, the JavaScript runtime's.
 #[derive(Clone, Debug, Default)]
 pub struct SystemClock {
     started: OnceLock<Instant>,

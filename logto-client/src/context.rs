@@ -265,9 +265,14 @@ fn permits(option: &'static str, permits: usize) -> Result<usize, BuildError> {
 }
 
 fn default_runtime() -> Option<Arc<dyn Runtime>> {
-    #[cfg(feature = "tokio")]
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    return Some(Arc::new(crate::runtime::JsRuntime::new()));
+    #[cfg(all(
+        feature = "tokio",
+        not(all(target_family = "wasm", target_os = "unknown"))
+    ))]
     return Some(Arc::new(crate::runtime::TokioRuntime));
-    #[cfg(not(feature = "tokio"))]
+    #[cfg(not(any(feature = "tokio", all(target_family = "wasm", target_os = "unknown"))))]
     None
 }
 

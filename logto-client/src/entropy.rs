@@ -4,11 +4,13 @@ use std::fmt;
 
 use rand::{RngCore, rngs::OsRng};
 
+use crate::runtime::{MaybeSend, MaybeSync};
+
 /// A source of unpredictable random bytes.
 ///
 /// States, nonces, PKCE verifiers, session ids and the nonces of sealed cookies are made from it. Only
 /// tests may use a seeded source, to get the same bytes twice.
-pub trait Entropy: fmt::Debug + Send + Sync {
+pub trait Entropy: fmt::Debug + MaybeSend + MaybeSync {
     /// Fills `bytes`.
     ///
     /// # Errors
@@ -21,7 +23,7 @@ pub trait Entropy: fmt::Debug + Send + Sync {
 #[error("the random source failed: {0}")]
 pub struct EntropyError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// The operating system's random source.
+/// The operating system's random source; on WebAssembly, the JavaScript runtime's Web Crypto.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsEntropy;
 

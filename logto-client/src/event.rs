@@ -4,7 +4,10 @@ use std::fmt;
 
 use logto_core::{TokenTarget, error::Endpoint, session::SessionId};
 
-use crate::error::SessionEnd;
+use crate::{
+    error::SessionEnd,
+    runtime::{MaybeSend, MaybeSync},
+};
 
 /// Something that an operator may want to know. No event holds a token or a handle.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,7 +147,7 @@ pub enum Event {
 }
 
 /// Receives events.
-pub trait Observer: fmt::Debug + Send + Sync {
+pub trait Observer: fmt::Debug + MaybeSend + MaybeSync {
     /// Handles an event, in the task in which it occurs. Must not block.
     fn on_event(&self, event: &Event);
 }

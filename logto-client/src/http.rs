@@ -7,9 +7,15 @@ use bytes::Bytes;
 use http::{Request, Response};
 use logto_core::error::NoResponse;
 
+use crate::runtime::{MaybeSend, MaybeSync};
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod fetch;
 #[cfg(feature = "reqwest-0-13")]
 mod reqwest_0_13;
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub use fetch::FetchClient;
 #[cfg(feature = "reqwest-0-13")]
 pub use reqwest_0_13::ReqwestClient;
 
@@ -34,8 +40,9 @@ pub use reqwest_0_13::ReqwestClient;
 ///
 /// The client ends a request after a timeout of its own, by dropping the future; that has to abandon the
 /// request. One `HttpClient` is used for the lifetime of a program, so that connections are reused.
-#[async_trait]
-pub trait HttpClient: fmt::Debug + Send + Sync {
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait HttpClient: fmt::Debug + MaybeSend + MaybeSync {
     /// Sends `request` and reads the whole response.
     ///
     /// # Errors
@@ -43,7 +50,8 @@ pub trait HttpClient: fmt::Debug + Send + Sync {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError>;
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl<T: HttpClient + ?Sized> HttpClient for Arc<T> {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         (**self).send(request).await
@@ -94,8 +102,8 @@ impl From<&TransportError> for NoResponse {
 /// ```
 pub fn http_fn<F, Fut>(send: F) -> impl HttpClient
 where
-    F: Fn(Request<Bytes>) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Response<Bytes>, TransportError>> + Send + 'static,
+    F: Fn(Request<Bytes>) -> Fut + MaybeSend + MaybeSync + 'static,
+    Fut: Future<Output = Result<Response<Bytes>, TransportError>> + MaybeSend + 'static,
 {
     HttpFn(send)
 }
@@ -108,11 +116,12 @@ impl<F> fmt::Debug for HttpFn<F> {
     }
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl<F, Fut> HttpClient for HttpFn<F>
 where
-    F: Fn(Request<Bytes>) -> Fut + Send + Sync,
-    Fut: Future<Output = Result<Response<Bytes>, TransportError>> + Send,
+    F: Fn(Request<Bytes>) -> Fut + MaybeSend + MaybeSync,
+    Fut: Future<Output = Result<Response<Bytes>, TransportError>> + MaybeSend,
 {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         (self.0)(request).await

@@ -7,7 +7,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::storage::{SessionOwner, StorageError};
+use crate::{
+    runtime::{MaybeSend, MaybeSync},
+    storage::{SessionOwner, StorageError},
+};
 
 /// A store of small values with versions and times to live.
 ///
@@ -18,8 +21,9 @@ use crate::storage::{SessionOwner, StorageError};
 ///
 /// Any store with an atomic compare-and-swap will do; `logto-storage` has Redis and SQL databases
 /// (features `redis`, `postgres`, `sqlite`). The documentation of `ExternalStorage` has an example.
-#[async_trait]
-pub trait KeyValueStore: fmt::Debug + Send + Sync {
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait KeyValueStore: fmt::Debug + MaybeSend + MaybeSync {
     /// Returns the entry of `key` and the rest of its time to live, by the store's clock; `None` when
     /// there is no entry or it has expired.
     ///
@@ -58,7 +62,8 @@ pub trait KeyValueStore: fmt::Debug + Send + Sync {
     async fn keys_of(&self, owner: &SessionOwner) -> Result<Vec<String>, StorageError>;
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl<T: KeyValueStore + ?Sized> KeyValueStore for Arc<T> {
     async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
         (**self).get(key).await

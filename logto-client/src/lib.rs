@@ -38,6 +38,12 @@
 //! | `reqwest-0-13` | no | [`HttpClient`](http::HttpClient) on reqwest 0.13; switches `tokio` on |
 //! | `tokio` | no | [`Runtime`](runtime::Runtime) on Tokio |
 //! | `tracing` | no | events go to `tracing` |
+//!
+//! # WebAssembly
+//!
+//! On `wasm32-unknown-unknown` requests, timers, clocks and randomness are those of the JavaScript runtime, and
+//! need no feature: `http::FetchClient` and `runtime::JsRuntime`. There, futures and the values behind the traits
+//! need no `Send`. Switch the default features off and `rust-crypto` on.
 
 pub mod clock;
 pub mod entropy;

@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
 use logto_core::{
     AccessToken, LogtoConfig, Secret, TokenTarget,
     grants::{ClientCredentials, ExchangeToken, TypedToken},
@@ -15,6 +14,7 @@ use crate::{
     cooldown::SharedCooldown,
     error::Error,
     provider::Provider,
+    runtime::BoxedFuture,
     single_flight::{Inflight, SingleFlight},
     ttl_map::TtlMap,
 };
@@ -137,7 +137,7 @@ impl M2mClient {
                 }
                 outcome
             }
-            .boxed()
+            .boxed_future()
         })
     }
 

@@ -12,10 +12,7 @@ mod renewal;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt,
-    future::{Either, join, select},
-};
+use futures_util::future::{Either, join, select};
 use logto_core::{
     AccessToken, Secret, Session, TokenTarget, UnixTime,
     error::Endpoint,
@@ -34,6 +31,7 @@ use crate::{
     http::TransportError,
     ledger::{self, Ended, Fingerprint, SharedLedger},
     provider::{Provider, WaitingBudget},
+    runtime::BoxedFuture,
     single_flight::Inflight,
     storage::{Handle, Logout, SessionStorage, Stored, Version},
 };
@@ -198,7 +196,7 @@ impl Refresher {
         self.memory.refreshes.join(&**runtime, key, || {
             let refresher = Arc::clone(self);
             let (loaded, target) = (loaded.clone(), target.clone());
-            async move { refresher.refresh(loaded, target, demand, persist).await }.boxed()
+            async move { refresher.refresh(loaded, target, demand, persist).await }.boxed_future()
         })
     }
 
@@ -308,7 +306,7 @@ impl Refresher {
         let key = (loaded.session.id().clone(), ending);
         let ending = self.memory.endings.join(&**runtime, key, || {
             let refresher = Arc::clone(self);
-            async move { refresher.end_now(loaded, ending).await }.boxed()
+            async move { refresher.end_now(loaded, ending).await }.boxed_future()
         });
         ending.await
     }
@@ -316,7 +314,7 @@ impl Refresher {
     async fn end_now(self: &Arc<Self>, loaded: LoadedSession, ending: Ending) -> Result<(), Error> {
         let id = loaded.session.id();
         self.memory.ends.mark(&loaded.session, self.provider.now());
-        let turn = self.memory.sessions.lock(id.clone()).boxed();
+        let turn = self.memory.sessions.lock(id.clone()).boxed_future();
         let turn = select(turn, self.provider.runtime.sleep(ENDING_WAIT)).await;
         // What a refresh brings that is overtaken is revoked, and the session that replaces this one may have
         // the same grant.

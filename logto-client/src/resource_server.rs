@@ -3,7 +3,6 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use logto_core::{
     LogtoConfig, Secret,
@@ -19,6 +18,7 @@ use crate::{
     context::{BuildError, Context},
     error::Error,
     provider::Provider,
+    runtime::BoxedFuture,
     single_flight::SingleFlight,
     ttl_map::TtlMap,
 };
@@ -313,7 +313,7 @@ impl TrustedIssuer {
                 );
                 Ok(introspection)
             }
-            .boxed()
+            .boxed_future()
         });
         introspection.await
     }

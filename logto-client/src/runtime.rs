@@ -1,14 +1,62 @@
-//! Spawning tasks and sleeping: all that the client needs of an async runtime.
+//! Spawning tasks and sleeping: all that the client needs of an async runtime. And what a future of this
+//! crate is: one that may move between threads, except on WebAssembly.
 
-use std::{fmt, time::Duration};
+use std::{fmt, future::Future, pin::Pin, time::Duration};
 
-use futures_util::future::BoxFuture;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod javascript;
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub use javascript::JsRuntime;
+
+/// A future in a box. On WebAssembly it need not be `Send`.
+#[cfg(not(target_family = "wasm"))]
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// A future in a box. Elsewhere than on WebAssembly it is `Send`.
+#[cfg(target_family = "wasm")]
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// `Send`; on WebAssembly, every type.
+///
+/// There, everything runs on one thread, and what holds a value of JavaScript is not `Send`.
+#[cfg(not(target_family = "wasm"))]
+pub trait MaybeSend: Send {}
+#[cfg(not(target_family = "wasm"))]
+impl<T: Send + ?Sized> MaybeSend for T {}
+/// Every type. Elsewhere than on WebAssembly, `Send`.
+#[cfg(target_family = "wasm")]
+pub trait MaybeSend {}
+#[cfg(target_family = "wasm")]
+impl<T: ?Sized> MaybeSend for T {}
+
+/// `Sync`; on WebAssembly, every type. See [`MaybeSend`].
+#[cfg(not(target_family = "wasm"))]
+pub trait MaybeSync: Sync {}
+#[cfg(not(target_family = "wasm"))]
+impl<T: Sync + ?Sized> MaybeSync for T {}
+/// Every type. Elsewhere than on WebAssembly, `Sync`.
+#[cfg(target_family = "wasm")]
+pub trait MaybeSync {}
+#[cfg(target_family = "wasm")]
+impl<T: ?Sized> MaybeSync for T {}
+
+/// Puts a future into a [`BoxFuture`].
+pub(crate) trait BoxedFuture: Future + Sized {
+    fn boxed_future<'a>(self) -> BoxFuture<'a, Self::Output>
+    where
+        Self: MaybeSend + 'a,
+    {
+        Box::pin(self)
+    }
+}
+
+impl<F: Future> BoxedFuture for F {}
 
 /// An async runtime.
 ///
 /// A refresh that has begun has to complete, even if the request that started it is cancelled: its
 /// response may hold the only copy of a refresh token. That is what [`spawn`](Self::spawn) is for.
-pub trait Runtime: fmt::Debug + Send + Sync {
+pub trait Runtime: fmt::Debug + MaybeSend + MaybeSync {
     /// Runs `task` to completion, independently of the caller.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 

@@ -7,12 +7,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
+use futures_util::{FutureExt, future::Shared};
 
-use crate::runtime::Runtime;
+use crate::runtime::{BoxFuture, BoxedFuture, MaybeSend, MaybeSync, Runtime};
 
 /// A task that all its callers wait for.
 pub(crate) type Inflight<T> = Shared<BoxFuture<'static, T>>;
@@ -29,8 +26,8 @@ pub(crate) struct SingleFlight<K, T: Clone> {
 
 impl<K, T> SingleFlight<K, T>
 where
-    K: Clone + Eq + Hash + Send + 'static,
-    T: Clone + Send + Sync + 'static,
+    K: Clone + Eq + Hash + MaybeSend + 'static,
+    T: Clone + MaybeSend + MaybeSync + 'static,
 {
     /// Joins the task of `key`, or starts the one that `start` makes.
     pub(crate) fn join(
@@ -53,12 +50,12 @@ where
             drop(registration);
             outcome
         }
-        .boxed()
+        .boxed_future()
         .shared();
         tasks.insert(key, task.clone());
         // A runtime may run the task at once, and the end of a task takes this lock.
         drop(tasks);
-        runtime.spawn(task.clone().map(drop).boxed());
+        runtime.spawn(task.clone().map(drop).boxed_future());
         task
     }
 

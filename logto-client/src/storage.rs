@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use logto_core::{Session, UnixTime, session::SessionId};
 
+use crate::runtime::{MaybeSend, MaybeSync};
+
 const SEPARATOR: char = '.';
 
 /// As long as Logto keeps replacing refresh tokens.
@@ -154,8 +156,9 @@ impl Logout {
 }
 
 /// The reading half of a storage. What can only read can never spend a refresh token.
-#[async_trait]
-pub trait SessionReader: fmt::Debug + Send + Sync {
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait SessionReader: fmt::Debug + MaybeSend + MaybeSync {
     /// The session of a handle; `None` when there is none, it has expired, or the handle was not made
     /// by this storage. A handle comes from a browser: no handle is an error.
     ///
@@ -168,7 +171,8 @@ pub trait SessionReader: fmt::Debug + Send + Sync {
 ///
 /// All methods take the time from the caller and are safe to call from many tasks and processes at
 /// once. A storage decides how long a session may stay idle and how long it may live at all.
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait SessionStorage: SessionReader {
     /// Stores a new session. Returns a new, unpredictable handle, and the version for the next write.
     ///
@@ -297,14 +301,16 @@ pub trait SessionStorage: SessionReader {
     }
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl<T: SessionReader + ?Sized> SessionReader for Arc<T> {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
         (**self).load(handle, now).await
     }
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl<T: SessionStorage + ?Sized> SessionStorage for Arc<T> {
     async fn create(
         &self,

@@ -342,14 +342,16 @@ impl CookieStorage {
     }
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl SessionReader for CookieStorage {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
         Ok(self.open(handle, now).map(Opened::into_stored))
     }
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl SessionStorage for CookieStorage {
     fn longest_lifetime(&self) -> Duration {
         self.lifetimes.absolute

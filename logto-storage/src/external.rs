@@ -283,7 +283,8 @@ impl ExternalStorage {
     }
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl SessionReader for ExternalStorage {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
         let key = key_of(handle);
@@ -295,7 +296,8 @@ impl SessionReader for ExternalStorage {
     }
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl SessionStorage for ExternalStorage {
     fn longest_lifetime(&self) -> Duration {
         self.lifetimes.absolute

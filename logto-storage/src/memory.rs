@@ -103,7 +103,8 @@ impl Default for MemoryStorage {
     }
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl SessionReader for MemoryStorage {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
         let key = Key::of(handle);
@@ -114,7 +115,8 @@ impl SessionReader for MemoryStorage {
     }
 }
 
-#[async_trait]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl SessionStorage for MemoryStorage {
     fn longest_lifetime(&self) -> Duration {
         self.lifetimes.absolute

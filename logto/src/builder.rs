@@ -1,18 +1,13 @@
 //! One value to start from: configuration, keys, storage, HTTP client and routes, put together and checked once.
 
-use std::{
-    ffi::OsString,
-    fmt,
-    future::{Future, IntoFuture},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{ffi::OsString, fmt, future::IntoFuture, sync::Arc};
 
 use logto_client::{
     BuildError, Context, LogtoClient, LogtoClientBuilder,
     entropy::{Entropy, EntropyError, OsEntropy},
     http::TransportError,
     key_value::KeyValueStore,
+    runtime::BoxFuture,
     seal::{KeyRing, SealKey, WeakSecret},
     storage::{SessionStorage, StorageError},
     web::{
@@ -215,7 +210,7 @@ impl LogtoBuilder {
 
 impl IntoFuture for LogtoBuilder {
     type Output = Result<LogtoApp, StartError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.build())
@@ -240,13 +235,18 @@ fn after<T: 'static>(first: Change<T>, then: impl FnOnce(T) -> T + Send + 'stati
     Box::new(move |value| then(first(value)))
 }
 
-#[cfg(feature = "reqwest-0-13")]
 fn default_context() -> Result<Context, StartError> {
-    Ok(Context::new(logto_client::http::ReqwestClient::new()?))
-}
-
-#[cfg(not(feature = "reqwest-0-13"))]
-fn default_context() -> Result<Context, StartError> {
+    #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+    return Ok(Context::new(logto_client::http::FetchClient));
+    #[cfg(all(
+        feature = "reqwest-0-13",
+        not(all(target_family = "wasm", target_os = "unknown"))
+    ))]
+    return Ok(Context::new(logto_client::http::ReqwestClient::new()?));
+    #[cfg(not(any(
+        feature = "reqwest-0-13",
+        all(target_family = "wasm", target_os = "unknown")
+    )))]
     Err(StartError::NoHttpClient)
 }
 

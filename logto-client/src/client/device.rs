@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use logto_core::{
     session::SessionId,
     sign_in::{CompleteSignIn, DeviceAuthorization, DevicePoll, DeviceSignIn},
@@ -14,6 +13,7 @@ use crate::{
     entropy::random,
     error::{DeviceEnd, Error},
     provider::Patience,
+    runtime::BoxedFuture,
     session::WritableSession,
 };
 
@@ -95,7 +95,7 @@ impl LogtoClient {
         let runtime = &*self.inner.provider.runtime;
         let polled = common.device_polls.join(runtime, code, || {
             let (client, device) = (self.clone(), device.clone());
-            async move { client.poll_once(device, code).await }.boxed()
+            async move { client.poll_once(device, code).await }.boxed_future()
         });
         polled.await
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use logto_core::{
     Session, SignIn, UnixTime,
     error::{CallbackError, OAuthErrorCode},
@@ -20,7 +19,7 @@ use url::Url;
 use super::LogtoClient;
 use crate::{
     entropy::random, error::Error, provider::Interrupted, refresh::LoadedSession,
-    session::WritableSession, storage::Handle,
+    runtime::BoxedFuture, session::WritableSession, storage::Handle,
 };
 
 /// A completed sign-in: the session, which is stored, and where the user wanted to go.
@@ -217,7 +216,7 @@ impl LogtoClient {
                 }
                 completed
             }
-            .boxed()
+            .boxed_future()
         });
         redeemed.await
     }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use futures_util::{FutureExt, future::BoxFuture};
 use http::HeaderValue;
 use logto_core::{
     UnixTime,
@@ -21,6 +20,7 @@ use crate::{
     error::Error,
     event::Event,
     http::TransportError,
+    runtime::{BoxFuture, BoxedFuture},
 };
 
 /// What was fetched from a provider.
@@ -49,7 +49,7 @@ impl Provider {
     /// The provider's metadata.
     pub(crate) async fn metadata(self: &Arc<Self>) -> Result<Arc<ProviderMetadata>, Error> {
         let provider = Arc::clone(self);
-        let fetch = move || async move { provider.fetch_metadata().await }.boxed();
+        let fetch = move || async move { provider.fetch_metadata().await }.boxed_future();
         let cache = &self.cache.metadata;
         cache.get(&self.clock, &*self.runtime, fetch).await
     }
@@ -172,7 +172,7 @@ impl Provider {
                 }),
             }
         }
-        .boxed()
+        .boxed_future()
     }
 
     fn not_fetched(&self, endpoint: Endpoint, error: Error) -> Error {

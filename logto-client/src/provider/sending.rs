@@ -3,10 +3,7 @@
 use std::{sync::Mutex, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{
-    FutureExt,
-    future::{Either, select},
-};
+use futures_util::future::{Either, select};
 use http::{Request, Response};
 use logto_core::{client_authentication, error::Endpoint};
 use tokio::sync::SemaphorePermit;
@@ -15,6 +12,7 @@ use super::Provider;
 use crate::{
     error::Error,
     http::{FreshConnection, TransportError},
+    runtime::BoxedFuture,
     single_flight::lock,
 };
 
@@ -41,7 +39,7 @@ impl Provider {
     /// Waits for a permit to send a request, at most for the request timeout. Without a permit, nothing has
     /// been sent.
     pub(crate) async fn permit(&self, endpoint: Endpoint) -> Result<Permit<'_>, Error> {
-        let permit = self.permits.acquire().boxed();
+        let permit = self.permits.acquire().boxed_future();
         match select(permit, self.runtime.sleep(self.limits.request_timeout)).await {
             // The semaphore is never closed.
             Either::Left((permit, _)) => Ok(Permit(Mutex::new(permit.ok()))),

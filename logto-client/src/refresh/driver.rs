@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::{
     FutureExt, StreamExt,
-    future::{BoxFuture, Either, select},
+    future::{Either, select},
     stream::FuturesUnordered,
 };
 use logto_core::{
@@ -26,6 +26,7 @@ use crate::{
     event::Event as Observed,
     ledger,
     provider::Permit,
+    runtime::{BoxFuture, BoxedFuture},
     single_flight::lock,
     storage::{Handle, Version},
 };
@@ -125,32 +126,32 @@ impl<'a> Driver<'a> {
     /// Begins an action; `None` if nothing answers it.
     fn perform<'b>(&'b self, action: Action<Error>) -> Option<BoxFuture<'b, Event<Error>>> {
         Some(match action {
-            Action::Load => self.load().boxed(),
+            Action::Load => self.load().boxed_future(),
             Action::Recall {
                 refresh_token,
                 missing,
-            } => self.recall(refresh_token, missing).boxed(),
-            Action::Prepare => self.prepare().boxed(),
-            Action::Lease { ttl } => self.take_lease(ttl).boxed(),
-            Action::Renew { ttl } => self.renew(ttl).boxed(),
-            Action::Release => self.release().boxed(),
-            Action::Ask { token } => self.ask(token).boxed(),
+            } => self.recall(refresh_token, missing).boxed_future(),
+            Action::Prepare => self.prepare().boxed_future(),
+            Action::Lease { ttl } => self.take_lease(ttl).boxed_future(),
+            Action::Renew { ttl } => self.renew(ttl).boxed_future(),
+            Action::Release => self.release().boxed_future(),
+            Action::Ask { token } => self.ask(token).boxed_future(),
             Action::Send {
                 exchange,
                 attempt,
                 start_by,
-            } => self.send(exchange, attempt, start_by).boxed(),
-            Action::BackOff { attempt } => self.back_off(attempt).boxed(),
-            Action::Judge(check) => std::future::ready(self.judge(&check)).boxed(),
-            Action::FetchKeys => self.fetch_keys().boxed(),
-            Action::Record { spent, delta } => self.record(spent, delta).boxed(),
-            Action::Store { session } => self.store(session).boxed(),
-            Action::Remove => self.remove().boxed(),
+            } => self.send(exchange, attempt, start_by).boxed_future(),
+            Action::BackOff { attempt } => self.back_off(attempt).boxed_future(),
+            Action::Judge(check) => std::future::ready(self.judge(&check)).boxed_future(),
+            Action::FetchKeys => self.fetch_keys().boxed_future(),
+            Action::Record { spent, delta } => self.record(spent, delta).boxed_future(),
+            Action::Store { session } => self.store(session).boxed_future(),
+            Action::Remove => self.remove().boxed_future(),
             Action::Revoke { refresh_token } => self
                 .refresher
                 .revocation(refresh_token)
                 .map(|()| Event::Revoked)
-                .boxed(),
+                .boxed_future(),
             background => {
                 self.perform_in_background(background);
                 return None;
@@ -164,7 +165,7 @@ impl<'a> Driver<'a> {
         let memory = &refresher.memory;
         match action {
             Action::RevokeLater { refresh_token } => {
-                let task = refresher.revocation(refresh_token).boxed();
+                let task = refresher.revocation(refresh_token).boxed_future();
                 refresher.provider.runtime.spawn(task);
             }
             Action::Note {

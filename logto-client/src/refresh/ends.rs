@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt,
-    future::{Either, select},
-};
+use futures_util::future::{Either, select};
 use logto_core::{
     Session, UnixTime,
     refresh::{ConfirmSession, Confirmation, SessionEnd},
@@ -17,6 +14,7 @@ use crate::{
     error::Error,
     event::Event,
     ledger::{self, Ended},
+    runtime::BoxedFuture,
     storage::{Handle, StorageError},
 };
 
@@ -144,7 +142,7 @@ impl Refresher {
         let runtime = &self.provider.runtime;
         let confirmation = self.memory.confirmations.join(&**runtime, key, || {
             let (refresher, loaded) = (Arc::clone(self), loaded.clone());
-            async move { refresher.confirm_with_provider(&loaded).await }.boxed()
+            async move { refresher.confirm_with_provider(&loaded).await }.boxed_future()
         });
         match select(confirmation, runtime.sleep(CONFIRMATION_WAIT)).await {
             Either::Left((Confirmation::Ended(end), _)) => Ok(Some(end)),

@@ -2,11 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
-
 use super::{LoadedSession, Refresher};
 use crate::{
     event::Event,
+    runtime::BoxedFuture,
     storage::{Handle, StorageError},
 };
 
@@ -42,7 +41,7 @@ impl Refresher {
         });
         let refresher = Arc::clone(self);
         let task = async move { refresher.remove_until_it_works(&handle, is_revoked).await };
-        self.provider.runtime.spawn(task.boxed());
+        self.provider.runtime.spawn(task.boxed_future());
     }
 
     async fn remove_until_it_works(&self, handle: &Handle, mut is_revoked: bool) {
@@ -62,7 +61,7 @@ impl Refresher {
                 if let Some(refresh_token) = session.refresh_token().cloned() {
                     self.provider
                         .runtime
-                        .spawn(self.revocation(refresh_token).boxed());
+                        .spawn(self.revocation(refresh_token).boxed_future());
                 }
                 is_revoked = true;
             }

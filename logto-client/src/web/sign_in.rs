@@ -23,6 +23,7 @@ use crate::{
     entropy::random,
     error::{Error, RequestError, SignInRefused},
     event::Event,
+    runtime::{MaybeSend, MaybeSync},
     seal::{Purpose, SealContext, SealError},
 };
 
@@ -74,8 +75,9 @@ pub enum CallbackOutcome {
 
 /// Takes part in every sign-in, after Logto and before the browser: to create or update the user in a
 /// database of the application, or to refuse the user.
-#[async_trait]
-pub trait SignInHook: Send + Sync {
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait SignInHook: MaybeSend + MaybeSync {
     /// Called when a user has signed in. It may fetch tokens with the session, and change
     /// [`return_to`](CompletedSignIn::return_to), for example to a welcome page.
     ///

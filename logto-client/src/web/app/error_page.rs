@@ -8,6 +8,7 @@ use logto_core::error::Advice;
 
 use crate::{
     error::Error,
+    runtime::{MaybeSend, MaybeSync},
     web::{public_description, respond},
 };
 
@@ -52,7 +53,7 @@ impl ErrorContext<'_> {
 /// # fn is_one(_: impl ErrorPage) {}
 /// # is_one(error_page);
 /// ```
-pub trait ErrorPage: Send + Sync {
+pub trait ErrorPage: MaybeSend + MaybeSync {
     /// The response, or `None` for the default. The status of the error and the headers that forbid caching
     /// are added to it.
     fn show(&self, context: &ErrorContext<'_>) -> Option<Response<Bytes>>;
@@ -60,7 +61,7 @@ pub trait ErrorPage: Send + Sync {
 
 impl<F> ErrorPage for F
 where
-    F: Fn(&ErrorContext<'_>) -> Option<Response<Bytes>> + Send + Sync,
+    F: Fn(&ErrorContext<'_>) -> Option<Response<Bytes>> + MaybeSend + MaybeSync,
 {
     fn show(&self, context: &ErrorContext<'_>) -> Option<Response<Bytes>> {
         self(context)
