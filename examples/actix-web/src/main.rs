@@ -10,6 +10,7 @@ use logto::actix_web::{LogtoMiddleware, ReadOnly, Request, Result, Session, User
 use logto::{AccessToken, Cached, TokenTarget};
 use serde_json::{Map, Value, json};
 
+// ANCHOR: start
 #[actix_web::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let logto = logto::test::demo_or_env().await?;
@@ -36,7 +37,9 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .run()
         .await?)
 }
+// ANCHOR_END: start
 
+// ANCHOR: pages
 /// Only looks, so that everybody may see it.
 async fn home(user: Option<User>) -> Html {
     Html::new(logto_example_page::home("actix-web", user.as_deref()))
@@ -46,16 +49,22 @@ async fn home(user: Option<User>) -> Html {
 async fn private(user: User) -> Html {
     Html::new(logto_example_page::claims(&user))
 }
+// ANCHOR_END: pages
 
+// ANCHOR: user_info
 async fn user_info(session: Session) -> Result<Json<Value>> {
     Ok(Json(json!(session.user_info().await?)))
 }
+// ANCHOR_END: user_info
 
+// ANCHOR: tokens
 /// Fetches the token if there is none, and stores it.
 async fn orders(session: Session, api: Data<TokenTarget>) -> Result<Json<Value>> {
     Ok(Json(scopes(&session.access_token(&api).await?)))
 }
+// ANCHOR_END: tokens
 
+// ANCHOR: read_only
 /// Fetches nothing.
 async fn cached_orders(
     session: ReadOnly,
@@ -70,7 +79,9 @@ async fn cached_orders(
         Cached::Refused(error) => Err(error.into()),
     }
 }
+// ANCHOR_END: read_only
 
+// ANCHOR: organizations
 async fn organizations(session: Session) -> Result<Json<Value>> {
     let tokens = session.organization_tokens().await?.into_iter();
     let tokens: Map<String, Value> = tokens
@@ -90,7 +101,9 @@ async fn organization_orders(
     let api = TokenTarget::clone(&api).in_organization(id.into_inner());
     Ok(Json(scopes(&session.access_token(&api).await?)))
 }
+// ANCHOR_END: organizations
 
+// ANCHOR: streaming
 /// Once the page has begun no cookie can be set any more: the rest of it looks only.
 async fn streaming(_: User, request: Request, api: Data<TokenTarget>) -> HttpResponse {
     let body = stream! {
@@ -104,12 +117,15 @@ async fn streaming(_: User, request: Request, api: Data<TokenTarget>) -> HttpRes
     let mut response = HttpResponse::Ok();
     response.content_type(ContentType::html()).streaming(body)
 }
+// ANCHOR_END: streaming
 
+// ANCHOR: form
 /// A form of this application, which other sites cannot send.
 async fn save_profile(request: Request, _: User, _form: Bytes) -> Result<Redirect> {
     request.check_own_request()?;
     Ok(Redirect::to("/").see_other())
 }
+// ANCHOR_END: form
 
 fn scopes(token: &AccessToken) -> Value {
     json!({ "scopes": token.scopes })

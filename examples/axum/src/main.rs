@@ -16,6 +16,7 @@ use logto::axum::{ReadOnly, Request, Result, RouterExt, Session, User};
 use logto::{AccessToken, Cached, LogtoApp, TokenTarget};
 use serde_json::{Map, Value, json};
 
+// ANCHOR: start
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let logto = logto::test::demo_or_env().await?;
@@ -23,7 +24,9 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     Ok(axum::serve(listener, router(logto)).await?)
 }
+// ANCHOR_END: start
 
+// ANCHOR: routes
 fn router(logto: LogtoApp) -> Router {
     let resources = logto.client().config().resources();
     let api = resources.first().map(TokenTarget::resource);
@@ -40,7 +43,9 @@ fn router(logto: LogtoApp) -> Router {
         .with_logto(logto)
         .with_state(api.unwrap_or_else(TokenTarget::user_info))
 }
+// ANCHOR_END: routes
 
+// ANCHOR: pages
 /// Everybody may see it.
 async fn home(user: Option<User>) -> Html<String> {
     Html(logto_example_page::home("axum", user.as_deref()))
@@ -50,17 +55,23 @@ async fn home(user: Option<User>) -> Html<String> {
 async fn private(user: User) -> Html<String> {
     Html(logto_example_page::claims(&user))
 }
+// ANCHOR_END: pages
 
+// ANCHOR: user_info
 async fn user_info(session: Session) -> Result<Json<Map<String, Value>>> {
     Ok(Json(session.user_info().await?.to_map()))
 }
+// ANCHOR_END: user_info
 
+// ANCHOR: tokens
 /// Fetches the token if there is none, and stores it.
 async fn orders(State(api): State<TokenTarget>, session: Session) -> Result<Json<Value>> {
     let token = session.access_token(&api).await?;
     Ok(Json(scopes(&token)))
 }
+// ANCHOR_END: tokens
 
+// ANCHOR: read_only
 /// Fetches nothing.
 async fn cached_orders(State(api): State<TokenTarget>, session: ReadOnly) -> Result<Response> {
     match session.access_token(&api) {
@@ -72,7 +83,9 @@ async fn cached_orders(State(api): State<TokenTarget>, session: ReadOnly) -> Res
         Cached::Refused(error) => Err(error.into()),
     }
 }
+// ANCHOR_END: read_only
 
+// ANCHOR: organizations
 async fn organizations(session: Session) -> Result<Json<Map<String, Value>>> {
     let tokens = session.organization_tokens().await?.into_iter();
     let tokens = tokens.map(|(id, token)| match token {
@@ -90,7 +103,9 @@ async fn organization_orders(
     let token = session.access_token(&api.in_organization(id)).await?;
     Ok(Json(scopes(&token)))
 }
+// ANCHOR_END: organizations
 
+// ANCHOR: streaming
 /// Once the page has begun no cookie can be set any more: the rest of it looks only.
 async fn streaming(State(api): State<TokenTarget>, _: User, request: Request) -> Html<Body> {
     let beginning = stream::once(async { logto_example_page::LOADING.to_owned() });
@@ -104,12 +119,15 @@ async fn streaming(State(api): State<TokenTarget>, _: User, request: Request) ->
     let chunks = beginning.chain(end).map(Ok::<_, Infallible>);
     Html(Body::from_stream(chunks))
 }
+// ANCHOR_END: streaming
 
+// ANCHOR: form
 /// A form of this application, which other sites cannot send.
 async fn save_profile(request: Request, _: User) -> Result<Redirect> {
     request.check_own_request()?;
     Ok(Redirect::to("/"))
 }
+// ANCHOR_END: form
 
 fn scopes(token: &AccessToken) -> Value {
     json!({ "scopes": token.scopes })

@@ -17,6 +17,7 @@ use tower_layer::Layer;
 use logto_example_page::{LOADING, end};
 use page::Page;
 
+// ANCHOR: start
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let logto = logto::test::demo_or_env().await?;
@@ -29,7 +30,9 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
+// ANCHOR_END: start
 
+// ANCHOR: routes
 async fn handle(request: Request<Incoming>) -> Result<Page> {
     let path = request.uri().path().to_owned();
     let path: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -58,19 +61,25 @@ async fn handle(request: Request<Incoming>) -> Result<Page> {
         }
     }
 }
+// ANCHOR_END: routes
 
+// ANCHOR: pages
 /// Looks only, so that everybody may see it.
 async fn home(request: &Request<Incoming>) -> Result<Page> {
     let user = request_session(request)?.claims().await?;
     Ok(page::home(user.as_deref()))
 }
+// ANCHOR_END: pages
 
+// ANCHOR: tokens
 /// Fetches the token if there is none, and stores it.
 async fn orders(request: &Request<Incoming>, api: TokenTarget) -> Result<Page> {
     let token = session(request).await?.access_token(&api).await?;
     Ok(page::json(StatusCode::OK, &scopes(&token)))
 }
+// ANCHOR_END: tokens
 
+// ANCHOR: read_only
 /// Fetches nothing.
 async fn cached_orders(request: &Request<Incoming>, api: TokenTarget) -> Result<Page> {
     match read_only(request).await?.access_token(&api) {
@@ -82,7 +91,9 @@ async fn cached_orders(request: &Request<Incoming>, api: TokenTarget) -> Result<
         Cached::Refused(error) => Err(error.into()),
     }
 }
+// ANCHOR_END: read_only
 
+// ANCHOR: organizations
 async fn organizations(request: &Request<Incoming>) -> Result<Page> {
     let tokens = session(request).await?.organization_tokens().await?;
     let tokens = tokens.into_iter().map(|(id, token)| match token {
@@ -92,7 +103,9 @@ async fn organizations(request: &Request<Incoming>) -> Result<Page> {
     let tokens: Map<String, Value> = tokens.collect();
     Ok(page::json(StatusCode::OK, &Value::Object(tokens)))
 }
+// ANCHOR_END: organizations
 
+// ANCHOR: streaming
 /// Once the page has begun no cookie can be set any more: the rest of it looks only.
 async fn stream(request: &Request<Incoming>, api: TokenTarget) -> Result<Page> {
     user(request).await?;
@@ -108,7 +121,9 @@ async fn stream(request: &Request<Incoming>, api: TokenTarget) -> Result<Page> {
     });
     Ok(page::streaming(body))
 }
+// ANCHOR_END: streaming
 
+// ANCHOR: form
 /// A form of this application, which other sites cannot send.
 async fn save_profile(request: &Request<Incoming>) -> Result<Page> {
     request_session(request)?.check_own_request()?;
@@ -119,6 +134,7 @@ async fn save_profile(request: &Request<Incoming>) -> Result<Page> {
     redirect.headers_mut().insert(LOCATION, home);
     Ok(redirect)
 }
+// ANCHOR_END: form
 
 /// The first API of the configuration.
 fn orders_api(session: &RequestSession) -> TokenTarget {

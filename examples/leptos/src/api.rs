@@ -12,16 +12,21 @@ use logto::web::RequestSession;
 use logto::{AccessToken, Cached, TokenTarget};
 use serde_json::{Value, json};
 
+// ANCHOR: user_info
 pub(crate) async fn user_info(session: Session) -> Result<Json<UserInfo>> {
     Ok(Json(session.user_info().await?))
 }
+// ANCHOR_END: user_info
 
+// ANCHOR: tokens
 /// Fetches the token if there is none, and stores it.
 pub(crate) async fn orders(request: Request, session: Session) -> Result<Json<Value>> {
     let token = session.access_token(&orders_api(&request)).await?;
     Ok(Json(scopes(&token)))
 }
+// ANCHOR_END: tokens
 
+// ANCHOR: read_only
 /// Fetches nothing.
 pub(crate) async fn cached_orders(request: Request, session: ReadOnly) -> Result<Response> {
     match session.access_token(&orders_api(&request)) {
@@ -33,7 +38,9 @@ pub(crate) async fn cached_orders(request: Request, session: ReadOnly) -> Result
         Cached::Refused(error) => Err(error.into()),
     }
 }
+// ANCHOR_END: read_only
 
+// ANCHOR: organizations
 pub(crate) async fn organizations(session: Session) -> Result<Json<BTreeMap<String, Value>>> {
     let tokens = session.organization_tokens().await?.into_iter();
     let tokens = tokens.map(|(id, token)| match token {
@@ -51,6 +58,7 @@ pub(crate) async fn organization_orders(
     let api = orders_api(&request).in_organization(id);
     Ok(Json(scopes(&session.access_token(&api).await?)))
 }
+// ANCHOR_END: organizations
 
 /// The first API of the configuration.
 pub(crate) fn orders_api(request: &RequestSession) -> TokenTarget {

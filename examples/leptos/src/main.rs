@@ -16,6 +16,7 @@ use leptos_router::{SsrMode, path};
 use logto::axum::RouterExt;
 use logto_leptos::{Result, require_read_only, require_session, require_user, use_request, user};
 
+// ANCHOR: start
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let logto = logto::test::demo_or_env().await?;
@@ -33,6 +34,7 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     Ok(axum::serve(listener, app).await?)
 }
+// ANCHOR_END: start
 
 #[component]
 fn App() -> impl IntoView {
@@ -48,6 +50,7 @@ fn App() -> impl IntoView {
     }
 }
 
+// ANCHOR: pages
 /// Looks only, so that everybody may see it.
 #[component]
 fn Home() -> impl IntoView {
@@ -68,6 +71,7 @@ fn Private() -> impl IntoView {
     let claims = async move { user.await.map(|user| page::claims(&user)) };
     page::when_ready(claims)
 }
+// ANCHOR_END: pages
 
 /// The page begins when there is a user. The rest streams.
 #[component]
@@ -76,6 +80,7 @@ fn Stream() -> impl IntoView {
     (page::new_token_form(), page::when_ready(scopes(ready)))
 }
 
+// ANCHOR: streaming
 /// The page begins when there are a user and a token, so that what streams needs no refresh.
 #[component]
 fn StreamAhead() -> impl IntoView {
@@ -103,7 +108,9 @@ async fn scopes<T: Clone + Send + Sync>(ready: Resource<Result<T>>) -> Result<St
         None => "needs refresh".to_owned(),
     })
 }
+// ANCHOR_END: streaming
 
+// ANCHOR: form
 /// A form of this application, which other sites cannot send.
 #[server(prefix = "", endpoint = "profile")]
 async fn save_profile() -> Result<()> {
@@ -114,6 +121,7 @@ async fn save_profile() -> Result<()> {
     response.set_status(StatusCode::SEE_OTHER);
     Ok(())
 }
+// ANCHOR_END: form
 
 /// Fetches a new token. The response stores it in the session, and leads back to the page of the form.
 #[server(prefix = "", endpoint = "orders/refresh")]

@@ -19,16 +19,3 @@ mod page;
 mod routes;
 mod span;
 mod storage;
-
-/// Compiles what the guides show.
-#[cfg(doctest)]
-mod guides {
-    #[doc = include_str!("../../../README.md")]
-    mod readme {}
-    #[doc = include_str!("../../../docs/quick-start.md")]
-    mod quick_start {}
-    #[doc = include_str!("../../../docs/architecture.md")]
-    mod architecture {}
-    #[doc = include_str!("../../../docs/sessions.md")]
-    mod sessions {}
-}

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 type Json = rocket::serde::json::Json<Value>;
 
+// ANCHOR: start
 #[rocket::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let logto = logto::test::demo_or_env().await?;
@@ -35,7 +36,9 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     rocket.launch().await?;
     Ok(())
 }
+// ANCHOR_END: start
 
+// ANCHOR: pages
 /// Only looks, so that everybody may see it.
 #[get("/")]
 fn home(user: Option<User>) -> RawHtml<String> {
@@ -47,18 +50,24 @@ fn home(user: Option<User>) -> RawHtml<String> {
 fn private(user: User) -> RawHtml<String> {
     RawHtml(logto_example_page::claims(&user))
 }
+// ANCHOR_END: pages
 
+// ANCHOR: user_info
 #[get("/user-info")]
 async fn user_info(session: Session) -> Result<Json> {
     Ok(json!(session.user_info().await?).into())
 }
+// ANCHOR_END: user_info
 
+// ANCHOR: tokens
 /// Fetches the token if there is none, and stores it.
 #[get("/orders")]
 async fn orders(session: Session, api: &State<TokenTarget>) -> Result<Json> {
     Ok(scopes(&session.access_token(api).await?).into())
 }
+// ANCHOR_END: tokens
 
+// ANCHOR: read_only
 /// Fetches nothing.
 #[get("/orders/cached")]
 fn cached_orders(session: ReadOnly, api: &State<TokenTarget>) -> Result<(Status, Json)> {
@@ -71,7 +80,9 @@ fn cached_orders(session: ReadOnly, api: &State<TokenTarget>) -> Result<(Status,
         Cached::Refused(error) => Err(error.into()),
     }
 }
+// ANCHOR_END: read_only
 
+// ANCHOR: organizations
 #[get("/organizations")]
 async fn organizations(session: Session) -> Result<Json> {
     let tokens = session.organization_tokens().await?.into_iter();
@@ -89,7 +100,9 @@ async fn organization_orders(session: Session, api: &State<TokenTarget>, id: &st
     let api = TokenTarget::clone(api).in_organization(id);
     Ok(scopes(&session.access_token(&api).await?).into())
 }
+// ANCHOR_END: organizations
 
+// ANCHOR: streaming
 /// Once the page has begun no cookie can be set any more: the rest of it looks only.
 #[get("/stream")]
 fn streaming(
@@ -107,13 +120,16 @@ fn streaming(
     };
     (ContentType::HTML, body)
 }
+// ANCHOR_END: streaming
 
+// ANCHOR: form
 /// A form of this application, which other sites cannot send.
 #[post("/profile")]
 fn save_profile(request: Request, _user: User) -> Result<Redirect> {
     request.check_own_request()?;
     Ok(Redirect::to("/"))
 }
+// ANCHOR_END: form
 
 fn scopes(token: &AccessToken) -> Value {
     json!({ "scopes": token.scopes })
