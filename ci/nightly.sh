@@ -1,8 +1,16 @@
 #!/usr/bin/env bash
 # What takes too long for every change: explores refreshes further, more than twenty million states in some minutes
-# and eight gigabytes of memory (`tests/explorer` says what is explored), and lints the adapters with their frameworks.
+# and eight gigabytes of memory (`tests/explorer` says what is explored), and lints the adapters with their frameworks and
+# builds their documentation.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 LOGTO_EXPLORATION=long cargo test --locked --package logto-explorer
+cargo clippy --locked --package logto --package logto-actix-web --package logto-rocket --all-targets --all-features -- -D warnings
 cargo clippy --locked --manifest-path adapters/Cargo.toml --workspace --all-targets -- -D warnings
+
+# With all features and with none: a link to what a feature adds is broken without it.
+export RUSTDOCFLAGS='-D warnings'
+cargo doc --locked --workspace --no-deps --all-features
+cargo doc --locked --workspace --no-deps --no-default-features
+cargo doc --locked --manifest-path adapters/Cargo.toml --package logto-leptos --no-deps

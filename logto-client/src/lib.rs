@@ -45,6 +45,8 @@
 //! need no feature: `http::FetchClient` and `runtime::JsRuntime`. There, futures and the values behind the traits
 //! need no `Send`. Switch the default features off and `rust-crypto` on.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod clock;
 pub mod entropy;
 pub mod error;
@@ -84,3 +86,8 @@ pub use self::{
     error::Error,
     session::{Cached, ReadOnlySession, WritableSession},
 };
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -91,6 +91,8 @@
 //! | `aws-lc` | yes | `AwsLcVerifier` and `AwsLcSigner`: fast, native targets |
 //! | `rust-crypto` | no | `RustCryptoVerifier`: no C, WebAssembly |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod api_token;
 pub mod bearer;
 pub mod claims;
@@ -135,3 +137,8 @@ pub use self::{
     time::UnixTime,
     tokens::{AccessToken, TokenTarget},
 };
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

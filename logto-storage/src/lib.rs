@@ -34,3 +34,8 @@ pub use self::{
     memory::MemoryStorage,
 };
 pub use logto_client::key_value::{Entry, Found, KeyValueStore};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

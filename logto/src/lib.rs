@@ -1,43 +1,43 @@
-//! The Logto SDK for Rust: sign users in with [Logto](https://logto.io), keep them signed in, and get
-//! access tokens for APIs and organizations.
+#![doc = include_str!("../README.md")]
 //!
-//! This crate only gathers the others under one name:
+//! # Where things are
 //!
-//! | module | crate | knows |
-//! |---|---|---|
-//! | [`core`] | `logto-core` | the protocol as values: no network, no clock, no async |
-//! | [`client`] | `logto-client` | HTTP, time, randomness, and who refreshes when |
-//! | [`web`] | `logto-client` | routes and cookies for servers that speak `http` |
-//! | [`storage`] | `logto-storage` | where sessions live |
+//! What an application usually needs is at the top of this crate. Everything else is one module deep:
 //!
-//! A web application starts from one value, [`LogtoApp`], which the adapter of its web framework takes:
+//! | to | look at |
+//! |---|---|
+//! | start an application | [`from_env`], [`builder`], [`LogtoBuilder`] |
+//! | change routes, cookies, the error page | [`LogtoBuilder::routes`], [`LogtoBuilder::cookies`], [`web`] |
+//! | use a session | [`WritableSession`], [`ReadOnlySession`] |
+//! | choose where sessions live | [`storage`] |
+//! | protect an API | [`client::resource_server`] |
+//! | act for the application itself | [`client::m2m`] |
+//! | know what an error means | [`Error`], [`core::error`] |
+//! | use the protocol without I/O | [`core`] |
 //!
-//! ```no_run
-//! # #[cfg(feature = "reqwest-0-13")]
-//! # async fn start() -> Result<(), logto::StartError> {
-//! let logto = logto::from_env()
-//!     .config(|config| config.scopes(["email"]).resource("https://shop.example.com/api"))
-//!     .await?;
-//! # Ok(())
-//! # }
-//! ```
+//! This crate only gathers others under one name: [`core`] is `logto-core`, the protocol as values; [`client`] and [`web`]
+//! are `logto-client`, which sends requests and decides who refreshes when; [`storage`] is `logto-storage`.
 //!
 //! # Features
 //!
 //! | feature | default | gives |
 //! |---|---|---|
 //! | `aws-lc` | yes | signature verification with aws-lc-rs |
-//! | `reqwest-0-13` | yes | `ReqwestClient`; switches `tokio` on |
+//! | `reqwest-0-13` | yes | `ReqwestClient`, an HTTP client on reqwest 0.13; enables `tokio` |
 //! | `rust-crypto` | no | signature verification in pure Rust, for builds without a C compiler |
-//! | `tokio` | no | Tokio as timer and spawner, beside an HTTP client of your own |
-//! | `redis`, `postgres`, `sqlite` | no | sessions in a store that several processes share |
+//! | `tokio` | no | timer and background tasks on Tokio, beside an HTTP client of your own |
+//! | `redis` | no | sessions in Redis or Valkey |
+//! | `postgres` | no | sessions in PostgreSQL |
+//! | `sqlite` | no | sessions in SQLite |
 //! | `tls` | no | TLS to Redis and PostgreSQL |
 //! | `actix-web-4` | no | `logto::actix_web`: middleware and extractors for actix-web 4 |
 //! | `axum-0-8` | no | `logto::axum`: routes and extractors for axum 0.8 |
 //! | `rocket-0-5` | no | `logto::rocket`: a fairing and request guards for Rocket 0.5 |
-//! | `tower-0-3` | no | `logto::tower`: a layer for hyper and whatever else speaks tower |
+//! | `tower-0-3` | no | `logto::tower`: a layer for hyper and anything else that takes a `tower` service |
 //! | `test` | no | `logto::test`: a Logto in the process and a browser that signs in, for tests and examples |
 //! | `tracing` | no | events go to `tracing` |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 #[cfg(feature = "test")]

@@ -1,6 +1,6 @@
-//! [Logto](https://logto.io) in [actix-web](https://docs.rs/actix-web) 4.
+#![doc = include_str!("../README.md")]
 //!
-//! [`LogtoMiddleware`] adds the routes and gives every request a session; the extractors ask for it:
+//! # What a handler asks for
 //!
 //! | extractor | gives | if nobody is signed in |
 //! |---|---|---|
@@ -10,34 +10,7 @@
 //! | `Option` of one of them | `None` | the handler goes on |
 //! | [`Request`] | the session of the request, before it is opened | |
 //!
-//! Errors of the SDK go through `?` in a handler that returns [`Result`]. [`require`] guards a scope. Nothing
-//! has to be called at the end: the response is finished whatever the handler does.
-//!
-//! ```no_run
-//! use actix_web::{App, HttpServer, web};
-//! use logto_actix_web::{LogtoMiddleware, Result, Session, User};
-//! use logto_client::{TokenTarget, web::LogtoApp};
-//!
-//! async fn serve(logto: LogtoApp) -> std::io::Result<()> {
-//!     let app = move || {
-//!         App::new()
-//!             .route("/", web::get().to(home))
-//!             .route("/orders", web::get().to(orders))
-//!             .wrap(LogtoMiddleware::new(logto.clone()))
-//!     };
-//!     HttpServer::new(app).bind(("127.0.0.1", 3000))?.run().await
-//! }
-//!
-//! async fn home(user: Option<User>) -> String {
-//!     format!("Hello, {}", user.map_or("you".into(), |user| user.sub.clone()))
-//! }
-//!
-//! async fn orders(session: Session) -> Result<String> {
-//!     let api = TokenTarget::resource("https://shop.example.com/api");
-//!     let token = session.access_token(&api).await?;
-//!     Ok(format!("You may {:?}", token.scopes))
-//! }
-//! ```
+//! [`LogtoMiddleware`] adds the routes. [`require`] guards a scope.
 
 mod convert;
 mod extract;

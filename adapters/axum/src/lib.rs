@@ -1,6 +1,6 @@
-//! [Logto](https://logto.io) in [axum](https://docs.rs/axum) 0.8.
+#![doc = include_str!("../README.md")]
 //!
-//! [`RouterExt::with_logto`] adds the routes and gives every request a session; the extractors ask for it:
+//! # What a handler asks for
 //!
 //! | extractor | gives | if nobody is signed in |
 //! |---|---|---|
@@ -11,41 +11,16 @@
 //! | [`Request`] | the session of the request, before it is opened | |
 //! | [`Token`] | the claims of the access token, in an API behind [`Guard::token`] | |
 //!
-//! Errors of the SDK go through `?` in a handler that returns [`Result`]. Nothing has to be called at the end:
-//! the response is finished whatever the handler does.
+//! [`RouterExt::with_logto`] adds the routes.
 //!
-//! ```
-//! use axum::{Router, routing::get};
-//! use logto_axum::{Result, RouterExt, Session, User};
-//! use logto_client::{TokenTarget, web::LogtoApp};
+//! # The test of a sign-in
 //!
-//! fn router(logto: LogtoApp) -> Router {
-//!     Router::new()
-//!         .route("/", get(home))
-//!         .route("/orders", get(orders))
-//!         .with_logto(logto)
-//! }
-//!
-//! async fn home(user: Option<User>) -> String {
-//!     match user {
-//!         Some(user) => format!("Hello, {}", user.sub),
-//!         None => "Nobody is signed in. Go to /sign-in.".to_owned(),
-//!     }
-//! }
-//!
-//! async fn orders(session: Session) -> Result<String> {
-//!     let api = TokenTarget::resource("https://shop.example.com/api");
-//!     let token = session.access_token(&api).await?;
-//!     Ok(format!("You may {:?}", token.scopes))
-//! }
-//! ```
-//!
-//! The test of a sign-in, with the feature `test` of the crate `logto`:
+//! With the feature `test` of the crate `logto`:
 //!
 //! ```
 //! # use axum::{Router, routing::get};
-//! # use logto_axum::{RouterExt, User};
-//! # use logto_client::web::LogtoApp;
+//! # use logto::LogtoApp;
+//! # use logto::axum::{RouterExt, User};
 //! # fn router(logto: LogtoApp) -> Router {
 //! #     let private = async |user: User| user.user.name.clone().into_value().unwrap_or_default();
 //! #     Router::new().route("/private", get(private)).with_logto(logto)
@@ -54,7 +29,7 @@
 //! # runtime.block_on(async {
 //! let demo = logto::test::DemoTenant::new()?;
 //! let router = router(demo.builder().await?);
-//! let browser = demo.browser(logto_axum::in_process(router));
+//! let browser = demo.browser(logto::axum::in_process(router));
 //! let page = browser.sign_in("/private", "alice", "password").await?;
 //! assert_eq!(page.status(), 200);
 //! assert_eq!(page.text(), "Alice Lab");

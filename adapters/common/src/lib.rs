@@ -1,8 +1,4 @@
-//! What the [Logto](https://logto.io) adapters for actix-web and Rocket have in common: their frameworks do not
-//! use `http` 1.
-//!
-//! actix-web uses `http` 0.2, Rocket has types of its own. Both have methods, URIs, names and values as text or
-//! bytes, and that is what is taken and given here. Applications use `logto-actix-web` or `logto-rocket`.
+#![doc = include_str!("../README.md")]
 
 mod parts;
 mod pending;

@@ -1,6 +1,6 @@
-//! [Logto](https://logto.io) in [Leptos](https://docs.rs/leptos) 0.8, rendered on a server with axum.
+#![doc = include_str!("../README.md")]
 //!
-//! `logto_axum::RouterExt::with_logto` gives every request a session; pages and server functions ask for it:
+//! # Functions
 //!
 //! | function | gives | if nobody is signed in |
 //! |---|---|---|
@@ -9,94 +9,6 @@
 //! | [`require_session`] | the session, to get tokens with | the same |
 //! | [`require_read_only`] | the session, to look at | the same |
 //! | [`use_request`] | the session of the request, before it is opened | |
-//!
-//! # Pages that stream
-//!
-//! Leptos sends the beginning of a page before the rest is known. With sessions in cookies nothing can be stored
-//! from then on, and nobody can be redirected. What has to come before is the work of a **blocking** resource, for
-//! which Leptos waits; what streams looks only:
-//!
-//! ```
-//! use std::time::Duration;
-//!
-//! use leptos::prelude::*;
-//! use logto_client::{Cached, TokenTarget};
-//! use logto_leptos::{Result, require_read_only, require_session};
-//!
-//! #[component]
-//! fn Orders() -> impl IntoView {
-//!     let ready = Resource::new_blocking(|| (), |()| get_ready());
-//!     view! {
-//!         <Suspense fallback=|| "Loading">
-//!             <ErrorBoundary fallback=|_| "The orders cannot be shown.">
-//!                 {Suspend::new(orders(ready))}
-//!             </ErrorBoundary>
-//!         </Suspense>
-//!     }
-//! }
-//!
-//! async fn get_ready() -> Result<()> {
-//!     let session = require_session().await?;
-//!     session.refresh_ahead(&[api()], Duration::from_secs(60)).await;
-//!     Ok(())
-//! }
-//!
-//! async fn orders(ready: Resource<Result<()>>) -> Result<String> {
-//!     ready.await?;
-//!     Ok(match require_read_only().await?.access_token(&api()) {
-//!         Cached::Valid(token) => format!("You may {:?}", token.scopes),
-//!         Cached::NeedsRefresh => "Logto could not be reached. Reload the page.".to_owned(),
-//!         Cached::Refused(error) => return Err(error.into()),
-//!     })
-//! }
-//!
-//! fn api() -> TokenTarget {
-//!     TokenTarget::resource("https://shop.example.com/api")
-//! }
-//! ```
-//!
-//! The value of a resource is written into the page, for the browser to go on with: it may be a [`User`], never a
-//! token.
-//!
-//! # Server functions
-//!
-//! A server function may fetch tokens and store them, like any handler: its response sets the cookie. Its errors
-//! are answered with the status that fits.
-//!
-//! ```
-//! use leptos::prelude::*;
-//! use logto_client::TokenTarget;
-//! use logto_leptos::{Result, require_session, use_request};
-//!
-//! #[server]
-//! async fn order(product: String) -> Result<()> {
-//!     // A form on another site must not order anything.
-//!     use_request()?.check_own_request()?;
-//!     let session = require_session().await?;
-//!     let token = session.access_token(&TokenTarget::resource("https://shop.example.com/api")).await?;
-//!     // Here the API is called with the token.
-//!     Ok(())
-//! }
-//! ```
-//!
-//! # The routes
-//!
-//! ```
-//! use axum::Router;
-//! use leptos::prelude::*;
-//! use leptos_axum::{LeptosRoutes, generate_route_list};
-//! use logto_axum::RouterExt;
-//! use logto_client::web::LogtoApp;
-//!
-//! fn router(logto: LogtoApp, options: LeptosOptions) -> Router {
-//!     Router::new()
-//!         .leptos_routes(&options, generate_route_list(App), App)
-//!         .with_state(options)
-//!         .with_logto(logto)
-//! }
-//! # #[component]
-//! # fn App() -> impl IntoView { "Hello" }
-//! ```
 
 mod error;
 

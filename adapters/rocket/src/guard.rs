@@ -38,25 +38,8 @@ impl<'r> Responder<'r, 'static> for Error {
     }
 }
 
-/// The session of a user of this kind, for request guards of the application:
-///
-/// ```
-/// use logto_client::web::Requirement;
-/// use logto_rocket::{Error, Session, require};
-/// use rocket::{Request, request::{FromRequest, Outcome}};
-///
-/// struct Staff(Session);
-///
-/// #[rocket::async_trait]
-/// impl<'r> FromRequest<'r> for Staff {
-///     type Error = Error;
-///
-///     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-///         let staff = Requirement::user().role("staff");
-///         require(request, &staff).await.map(Staff)
-///     }
-/// }
-/// ```
+/// The session of a user who meets `requirement`, for request guards of your own; the page of this crate has an
+/// example.
 pub async fn require(
     request: &rocket::Request<'_>,
     requirement: &Requirement,

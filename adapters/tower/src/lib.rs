@@ -1,47 +1,15 @@
-//! [Logto](https://logto.io) as a [`tower`](https://docs.rs/tower) layer.
+#![doc = include_str!("../README.md")]
+//!
+//! # Layer and guards
 //!
 //! [`LogtoLayer`] answers the requests for the routes of a [`LogtoApp`]: sign-in, callback, sign-out and so on.
 //! Every other request goes on to the application with a [`RequestSession`] in its extensions, and its
 //! response is finished on the way back: cookies are set, renewed and deleted there, whatever the handler
 //! does.
 //!
-//! [`Guard`] lets only users, or only access tokens, through to a group of routes.
-//!
-//! axum has an adapter of its own, `logto-axum`, which is made of this one. With hyper, or anything else that
-//! takes a `tower` service, put the layer before a [`handler_fn`], or before a service of your own, which asks for
-//! the session with [`request_session`], [`user`], [`session`] and [`read_only`]:
-//!
-//! ```
-//! use bytes::Bytes;
-//! use http::{Request, Response};
-//! use http_body_util::Full;
-//! use logto_client::{TokenTarget, web::LogtoApp};
-//! use logto_tower::{LogtoLayer, Result};
-//! use tower_layer::Layer;
-//!
-//! async fn handle<B>(request: Request<B>) -> Result<Response<Full<Bytes>>> {
-//!     let text = match request.uri().path() {
-//!         "/" => match logto_tower::request_session(&request)?.claims().await? {
-//!             Some(user) => format!("Hello, {}", user.sub),
-//!             None => "Nobody is signed in. Go to /sign-in.".to_owned(),
-//!         },
-//!         _ => {
-//!             let session = logto_tower::session(&request).await?;
-//!             let api = TokenTarget::resource("https://shop.example.com/api");
-//!             format!("You may {:?}", session.access_token(&api).await?.scopes)
-//!         }
-//!     };
-//!     Ok(Response::new(text.into()))
-//! }
-//!
-//! # fn check(logto: LogtoApp) {
-//! let service = LogtoLayer::new(logto).layer(logto_tower::handler_fn(handle));
-//! # fn is_service<S: tower_service::Service<Request<Full<Bytes>>>>(_: S) {}
-//! # is_service(service)
-//! # }
-//! ```
-//!
-//! For hyper, wrap the service in `hyper_util::service::TowerToHyperService`; `examples/hyper` is a whole program.
+//! Put the layer before a [`handler_fn`], or before a service of your own, which asks for the session with
+//! [`request_session`], [`user`], [`session`] and [`read_only`]. [`Guard`] lets only users, or only access tokens,
+//! through to a group of routes.
 
 mod guard;
 mod handler;

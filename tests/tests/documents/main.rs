@@ -3,6 +3,7 @@
 
 mod errors;
 mod layers;
+mod packages;
 mod protocol;
 mod repository;
 mod requirements;

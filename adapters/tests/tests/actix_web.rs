@@ -18,7 +18,6 @@ use logto_actix_web::{LogtoMiddleware, ReadOnly, Result, Session, User, require}
 use logto_testkit::demo::SHOPPING_API;
 use support::{Visitor, application, breakable, logto, scopes};
 
-#[path = "../../common/tests/support/mod.rs"]
 mod support;
 
 fn api() -> TokenTarget {

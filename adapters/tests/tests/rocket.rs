@@ -18,7 +18,6 @@ use rocket::{
 };
 use support::{Visitor, application, breakable, logto, scopes, text};
 
-#[path = "../../common/tests/support/mod.rs"]
 mod support;
 
 fn api() -> TokenTarget {

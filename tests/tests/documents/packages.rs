@@ -1,0 +1,119 @@
+//! What a published crate says about itself: its features are explained, and its README leads somewhere.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// The folders of the published crates.
+pub(crate) const PUBLISHED: [&str; 11] = [
+    "logto",
+    "logto-core",
+    "logto-client",
+    "logto-storage",
+    "logto-testkit",
+    "adapters/actix-web",
+    "adapters/axum",
+    "adapters/common",
+    "adapters/leptos",
+    "adapters/rocket",
+    "adapters/tower",
+];
+
+pub(crate) fn manifest(folder: &str) -> String {
+    read(folder, "Cargo.toml")
+}
+
+/// The lines of a section of a manifest, without comments.
+pub(crate) fn section<'a>(manifest: &'a str, name: &str) -> Vec<&'a str> {
+    let lines = manifest.lines().skip_while(|line| *line != name).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    lines
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .collect()
+}
+
+/// The names that stand before the `=` in a section of a manifest.
+pub(crate) fn keys(manifest: &str, name: &str) -> BTreeSet<String> {
+    let lines = section(manifest, name).into_iter();
+    let lines = lines.filter_map(|line| line.split_once(" = "));
+    lines
+        .map(|(key, _)| key.trim_end_matches(".workspace").to_owned())
+        .collect()
+}
+
+fn read(folder: &str, file: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(folder).join(file)).unwrap()
+}
+
+/// The cells before the second bar of the table below `# Features` in a crate's documentation.
+fn explained(source: &str) -> BTreeSet<(String, bool)> {
+    let rows = source
+        .lines()
+        .map(|line| line.trim_start_matches("//!").trim());
+    let rows = rows.skip_while(|line| !line.starts_with("| feature |"));
+    let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`').to_owned(), cells[2] == "yes")
+    })
+    .collect()
+}
+
+#[test]
+fn every_feature_is_explained() {
+    for folder in PUBLISHED {
+        let manifest = manifest(folder);
+        let default = section(&manifest, "[features]")
+            .into_iter()
+            .find(|line| line.starts_with("default = "))
+            .unwrap_or_default();
+        let mut features = keys(&manifest, "[features]");
+        features.remove("default");
+        let features: BTreeSet<(String, bool)> = features
+            .into_iter()
+            .map(|name| {
+                let is_default = default.contains(&format!("\"{name}\""));
+                (name, is_default)
+            })
+            .collect();
+        let lib = read(folder, "src/lib.rs");
+        let readme = read(folder, "README.md");
+        let tables = [explained(&lib), explained(&readme)];
+        let tables: Vec<_> = tables.iter().filter(|table| !table.is_empty()).collect();
+        assert_eq!(tables.is_empty(), features.is_empty(), "{folder}");
+        for table in tables {
+            assert_eq!(*table, features, "{folder}");
+        }
+    }
+}
+
+#[test]
+fn every_published_crate_is_ready_for_docs_rs() {
+    for folder in PUBLISHED {
+        let manifest = manifest(folder);
+        let metadata = section(&manifest, "[package.metadata.docs.rs]");
+        assert_eq!(metadata, ["all-features = true"], "{folder}");
+        let lib = read(folder, "src/lib.rs");
+        let has_features = !keys(&manifest, "[features]").is_empty();
+        let shows_features = lib.contains("#![cfg_attr(docsrs, feature(doc_cfg))]");
+        assert_eq!(shows_features, has_features, "{folder}");
+    }
+}
+
+#[test]
+fn every_published_crate_is_packed_with_its_sources_and_licences_only() {
+    for folder in PUBLISHED {
+        let manifest = manifest(folder);
+        let package = section(&manifest, "[package]");
+        for line in [
+            "include = [\"/src\", \"/README.md\", \"/LICENSE-*\"]",
+            "license.workspace = true",
+            "readme = \"README.md\"",
+            "repository.workspace = true",
+        ] {
+            assert!(package.contains(&line), "{folder} lacks {line}");
+        }
+        for file in ["LICENSE-APACHE", "LICENSE-MIT"] {
+            assert_eq!(read(folder, file), read(".", file), "{folder}/{file}");
+        }
+    }
+}
