@@ -31,6 +31,8 @@ use tokio::{
 use url::Url;
 
 const APIS: usize = 12;
+/// The page about deployment shows it.
+const SERVER: &str = include_str!("nginx.conf");
 
 fn api(number: usize) -> String {
     format!("https://api-{number}.example.com/v1")
@@ -141,6 +143,9 @@ async fn start_nginx(directory: &Directory, port: u16, application: u16) -> Chil
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|what| format!("    {what}_temp_path {root}/{what};\n"))
         .concat();
+    let server = SERVER
+        .replace("listen 80", &format!("listen 127.0.0.1:{port}"))
+        .replace("127.0.0.1:3000", &format!("127.0.0.1:{application}"));
     let configuration = format!(
         "daemon off;
 master_process off;
@@ -149,14 +154,7 @@ error_log {root}/error.log;
 events {{}}
 http {{
     access_log off;
-{temporary}    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://127.0.0.1:{application};
-            proxy_set_header Host $http_host;
-        }}
-    }}
-}}
+{temporary}{server}}}
 "
     );
     let file = directory.0.join("nginx.conf");

@@ -22,8 +22,6 @@ pub mod users;
 mod inline {
     #[doc = include_str!("../../../README.md")]
     mod readme {}
-    #[doc = include_str!("../../../docs/quick-start.md")]
-    mod quick_start {}
     #[doc = include_str!("../../../docs/architecture.md")]
     mod architecture {}
     #[doc = include_str!("../../../docs/sessions.md")]
