@@ -79,6 +79,13 @@ impl Browser {
         !self.requests.is_empty() || !self.responses.is_empty()
     }
 
+    /// A response that changes nothing.
+    pub(crate) fn empty_response(&self) -> Option<usize> {
+        self.responses
+            .iter()
+            .position(|response| response.cookie.is_none())
+    }
+
     pub(crate) fn receive(&mut self, response: &Response) {
         match &response.cookie {
             Some(SetCookie::Session(session)) => self.cookie = Some(Arc::clone(session)),

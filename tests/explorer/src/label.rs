@@ -109,6 +109,11 @@ impl Call {
         )
     }
 
+    /// Whether it changes nothing outside of the process, and nothing there changes the answer.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self, Self::Prepare | Self::FetchKeys | Self::BackOff)
+    }
+
     /// Whether it happens within the process, and cannot fail or take long.
     pub(crate) fn is_internal(&self) -> bool {
         matches!(self, Self::BackOff)

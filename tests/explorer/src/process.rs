@@ -14,6 +14,7 @@ use logto_core::{
 use crate::{
     call::{Call, Held, Progress, Reply},
     fixtures::{Refusal, Target, monotonic, wall},
+    part::Part,
     shared::SharedLedger,
 };
 
@@ -41,6 +42,12 @@ impl Process {
     pub(crate) fn is_young(&self, now: u64) -> bool {
         self.started_at
             .is_some_and(|started_at| now < started_at + 60_000)
+    }
+
+    /// Whether it makes a call that nobody else notices, and whose answer depends on nobody else.
+    pub(crate) fn is_alone(process: &Part<Self>) -> bool {
+        let mut jobs = process.jobs.iter().filter(|job| job.is_ready());
+        !process.is_stalled && jobs.any(|job| job.call.as_ref().is_some_and(Call::is_alone))
     }
 
     /// Whether it is as good as a new one.

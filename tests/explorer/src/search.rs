@@ -1,7 +1,7 @@
 //! Breadth first, so that the first trace to a state is a shortest one.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
 };
 
@@ -10,8 +10,8 @@ pub(crate) trait Model: Clone {
     type Label: ToString;
 
     fn fingerprint(&mut self) -> u64;
-    /// Everything that can happen next.
-    fn steps(&self) -> Vec<(Self::Label, Self)>;
+    /// Calls `visit` with everything that can happen next.
+    fn steps(&self, visit: impl FnMut(Self::Label, Self));
 }
 
 /// Every state that was seen, and from where it was reached first.
@@ -39,13 +39,14 @@ impl Explored {
         let mut trace = Vec::new();
         let mut state = initial.clone();
         for next in path.into_iter().rev().skip(1) {
-            for (label, mut reached) in state.steps() {
-                if reached.fingerprint() == next {
+            let mut found = None;
+            state.steps(|label, mut reached| {
+                if found.is_none() && reached.fingerprint() == next {
                     trace.push(label.to_string());
-                    state = reached;
-                    break;
+                    found = Some(reached);
                 }
-            }
+            });
+            state = found.unwrap_or(state);
         }
         trace
     }
@@ -67,16 +68,15 @@ pub(crate) fn explore<M: Model>(initial: &M, mut visit: impl FnMut(&M, u64) -> b
     while !level.is_empty() {
         let mut next = Vec::new();
         for (from, state) in level {
-            for (_, mut reached) in state.steps() {
+            state.steps(|_, mut reached| {
                 let fingerprint = reached.fingerprint();
-                if explored.parents.contains_key(&fingerprint) {
-                    continue;
+                if let Entry::Vacant(unseen) = explored.parents.entry(fingerprint) {
+                    unseen.insert(from);
+                    if visit(&reached, fingerprint) {
+                        next.push((fingerprint, reached));
+                    }
                 }
-                explored.parents.insert(fingerprint, from);
-                if visit(&reached, fingerprint) {
-                    next.push((fingerprint, reached));
-                }
-            }
+            });
         }
         explored.depth += 1;
         level = next;

@@ -7,7 +7,7 @@ use crate::{
     browser::SetCookie,
     fixtures::holds,
     label::Label,
-    process::{Ended, Want},
+    process::{Ended, Process, Want},
     search::Model,
     setup::{Fault, Setup},
     world::World,
@@ -27,13 +27,21 @@ impl Model for State<'_> {
         self.world.fingerprint()
     }
 
-    fn steps(&self) -> Vec<(Label, Self)> {
+    fn steps(&self, mut visit: impl FnMut(Label, Self)) {
         let setup = self.setup;
         let mut steps = Steps {
             setup,
             from: &self.world,
-            found: Vec::new(),
+            visit: &mut |label, world| visit(label, Self { setup, world }),
+            has_found: false,
         };
+        // What touches nothing but itself comes first: in every other order it leads to the same.
+        if let Some(response) = self.world.browser.empty_response() {
+            return steps.of_response(response);
+        }
+        if let Some(process) = self.world.processes.iter().position(Process::is_alone) {
+            return steps.of_process(process);
+        }
         steps.of_the_browser();
         for process in 0..setup.processes {
             steps.of_process(process);
@@ -41,24 +49,22 @@ impl Model for State<'_> {
         steps.of_messages_adrift();
         steps.of_others();
         steps.of_time();
-        let found = steps.found.into_iter();
-        found
-            .map(|(label, world)| (label, Self { setup, world }))
-            .collect()
     }
 }
 
 struct Steps<'a> {
     setup: &'a Setup,
     from: &'a World,
-    found: Vec<(Label, World)>,
+    visit: &'a mut dyn FnMut(Label, World),
+    has_found: bool,
 }
 
 impl Steps<'_> {
     fn add(&mut self, label: Label, change: impl FnOnce(&mut World)) {
         let mut world = self.from.clone();
         change(&mut world);
-        self.found.push((label, world));
+        self.has_found = true;
+        (self.visit)(label, world);
     }
 
     /// A step on which something goes wrong, if that may happen once more.
@@ -96,24 +102,28 @@ impl Steps<'_> {
             }
         }
         for (i, response) in from.browser.responses.iter().enumerate() {
-            if from.browser.responses[..i].contains(response) {
-                continue;
+            if !from.browser.responses[..i].contains(response) {
+                self.of_response(i);
             }
-            self.add(Label::Received(response.told), |world| {
+        }
+    }
+
+    fn of_response(&mut self, i: usize) {
+        let response = &self.from.browser.responses[i];
+        self.add(Label::Received(response.told), |world| {
+            world.browser.responses.remove(i);
+            if response.cookie == Some(SetCookie::Clear) {
+                let cookie = world.browser.cookie.as_deref();
+                world.is_removed(cookie.and_then(holds));
+            }
+            world.browser.receive(response);
+            world.has_begun |= world.browser.cookie.is_some();
+        });
+        if response.cookie.is_some() {
+            let label = Label::NotReceived(response.told);
+            self.fault(Fault::ResponseLost, label, |world| {
                 world.browser.responses.remove(i);
-                if response.cookie == Some(SetCookie::Clear) {
-                    let cookie = world.browser.cookie.as_deref();
-                    world.is_removed(cookie.and_then(holds));
-                }
-                world.browser.receive(response);
-                world.has_begun |= world.browser.cookie.is_some();
             });
-            if response.cookie.is_some() {
-                let label = Label::NotReceived(response.told);
-                self.fault(Fault::ResponseLost, label, |world| {
-                    world.browser.responses.remove(i);
-                });
-            }
         }
     }
 

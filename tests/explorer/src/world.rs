@@ -30,7 +30,7 @@ pub(crate) struct World {
     pub(crate) requests_left: u8,
     pub(crate) pauses_left: u8,
     /// What went wrong so far, sorted.
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Part<Vec<Fault>>,
     /// Whether the user is signed in.
     pub(crate) has_begun: bool,
     /// Whether somebody wants the session to end.
@@ -68,7 +68,7 @@ impl World {
             adrift: Part::new(Vec::new()),
             requests_left: setup.requests,
             pauses_left: setup.pauses,
-            faults: Vec::new(),
+            faults: Part::new(Vec::new()),
             has_begun,
             is_to_end: false,
             was_ended: None,
@@ -90,7 +90,7 @@ impl World {
             (self.provider.fingerprint(), self.store.fingerprint()),
             (self.ledger.fingerprint(), self.browser.fingerprint()),
             (self.adrift.fingerprint(), processes),
-            (&self.faults, self.has_begun, self.is_to_end),
+            (self.faults.fingerprint(), self.has_begun, self.is_to_end),
             (self.was_ended, self.cause, self.violation),
         ))
     }

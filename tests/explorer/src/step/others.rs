@@ -99,7 +99,7 @@ impl Steps<'_> {
             .processes
             .iter()
             .any(|process| !process.jobs.is_empty());
-        if self.found.is_empty() && has_jobs {
+        if !self.has_found && has_jobs {
             // Nothing else can happen: a job waits for a lease that nobody gives back.
             let millis = PAUSES[3];
             return self.add(Label::Passed(millis), |world| {
