@@ -104,17 +104,16 @@ impl<F: Clone> ConfirmSession<F> {
         }
     }
 
-    /// The session is as new as anybody here knows it.
+    /// The session is as new as anybody here knows it. Logto is asked also if the refresh token is known to be
+    /// the newest: that was so when it was issued, and the grant may have ended since.
     fn known(&mut self, status: Option<TokenStatus>, now: Duration) -> State {
         let refresh_token = self.session.refresh_token().cloned();
         match (TokenStatus::spend(status, now), refresh_token) {
-            (Spend::AskFirst, Some(token)) => self.ask(token, State::Asking),
-            (Spend::Until(_), _) => self.finish(Confirmation::Alive),
-            (Spend::Superseded, _) | (Spend::AskFirst, None) if !self.is_exclusive => {
-                self.finish(Confirmation::Superseded)
-            }
+            (Spend::AskFirst | Spend::Until(_), Some(token)) => self.ask(token, State::Asking),
             // Another browser may have a newer copy of the same session, so only this one is over.
-            _ => self.finish(Confirmation::Ended(SessionEnd::Superseded)),
+            (Spend::Ended, _) => self.finish(Confirmation::Ended(SessionEnd::Superseded)),
+            _ if self.is_exclusive => self.finish(Confirmation::Ended(SessionEnd::Superseded)),
+            _ => self.finish(Confirmation::Superseded),
         }
     }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use logto_core::Session;
 
-use crate::{fixtures::new_session, part::fingerprint, process::Want};
+use crate::{
+    fixtures::{Target, new_session},
+    part::fingerprint,
+};
 
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Browser {
@@ -24,6 +27,31 @@ pub(crate) struct Request {
     pub(crate) session: Arc<Session>,
     /// The version of the record, where sessions live in a store.
     pub(crate) version: Option<u32>,
+}
+
+/// What a job is for: a request of the browser, mostly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Want {
+    Token {
+        target: Target,
+        is_stored: bool,
+    },
+    /// Forgetting an access token.
+    Forget {
+        target: Target,
+    },
+    /// A page that only needs to know who is signed in.
+    Look,
+    /// Asking whether the session goes on, before requests open it.
+    Confirm,
+    SignOut,
+    /// Replacing the session by that of a new sign-in.
+    Replace,
+    /// Redeeming the code of a callback.
+    Callback {
+        /// Whether the browser has a record of how this callback ended.
+        is_recorded: bool,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -62,9 +90,15 @@ impl Response {
         cookie: None,
         told: Told::TryAgain,
     };
-}
+    pub(crate) const DONE: Self = Self {
+        cookie: None,
+        told: Told::Done,
+    };
+    pub(crate) const OVER: Self = Self {
+        cookie: Some(SetCookie::Clear),
+        told: Told::SessionEnded,
+    };
 
-impl Response {
     /// The session in the cookie that it sets.
     pub(crate) fn session(&self) -> Option<&Arc<Session>> {
         match &self.cookie {

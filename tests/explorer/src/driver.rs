@@ -4,17 +4,19 @@ use std::{collections::VecDeque, sync::Arc};
 
 use logto_core::{
     refresh::{
-        Action, Amend, Attempt, EndSession, Ending, Event, Knowledge, LeaseGrant, Persist, Refresh,
-        RefreshError, RefreshJob, Step,
+        Action, Amend, Attempt, ConfirmSession, EndSession, Ending, Event, Knowledge, LeaseGrant,
+        Persist, Refresh, RefreshError, RefreshJob, Step,
     },
     session::SessionDelta,
 };
 
 use crate::{
-    browser::{Response, SetCookie, Told},
+    browser::{Response, SetCookie, Told, Want},
     call::{Adrift, Call, Progress, Reply, Send},
+    ends::Ended,
     fixtures::{self, CONFIG, METADATA, Refusal, monotonic, number, since_start, target_number},
-    process::{Ended, Failure, Job, Machine, Memory, Output, Process, Sent, Want},
+    process::{Failure, Job, Machine, Memory, Output, Process, Sent},
+    provider::Grant,
     setup::{Defect, Place, Setup},
     world::{At, World},
 };
@@ -23,9 +25,10 @@ use crate::{
 impl World {
     /// Begins the next job of a process, if it is its turn.
     pub(crate) fn run(&mut self, setup: &Setup, process: usize) {
-        let jobs = &self.processes[process].jobs;
-        if jobs.first().is_some_and(|job| job.machine.is_none()) {
-            self.go_on(setup, (process, 0), None);
+        let mut jobs = self.processes[process].jobs.iter().enumerate();
+        let next = jobs.find(|(_, job)| job.want != Want::Confirm);
+        if let Some((number, _)) = next.filter(|(_, job)| job.machine.is_none()) {
+            self.go_on(setup, (process, number), None);
         }
     }
 
@@ -36,7 +39,10 @@ impl World {
         let mut job = self.processes[process].jobs.remove(number);
         let now = self.processes[process].moment(self.now);
         let mut machine = job.machine.take().unwrap_or_else(|| {
-            job.began_after_end = self.processes[process].memory.ended.is_some();
+            job.began_after_end = match job.want {
+                Want::Confirm => self.provider.grant != Grant::Alive,
+                _ => self.processes[process].memory.ends.known().is_some(),
+            };
             if job.want == Want::SignOut {
                 self.tell_of_end(setup);
             }
@@ -62,6 +68,9 @@ impl World {
                         }
                         setup.edges.borrow_mut().insert((before, after));
                     }
+                }
+                Step::Done(Output::Confirmed(confirmation)) => {
+                    return self.confirmed(setup, process, job, &confirmation);
                 }
                 Step::Done(output) => {
                     if setup.lives_in_store() && job.lease.is_some() {
@@ -180,7 +189,7 @@ impl World {
                 return None;
             }
             Action::MarkEnded(_) => {
-                memory.ended.get_or_insert(Ended::AfterRefresh);
+                memory.ends.mark(Ended::AfterRefresh);
                 return None;
             }
             Action::Tell(_) => return None,
@@ -315,17 +324,19 @@ impl World {
         let told = match &output {
             Output::Refreshed(outcome) => told(&outcome.token),
             Output::Amended(session) => told(session),
-            Output::Ended => Told::SessionEnded,
+            Output::Ended | Output::Confirmed(_) => Told::SessionEnded,
         };
-        if told == Told::Done && job.began_after_end {
+        let ends = &self.processes[process].memory.ends;
+        let is_known = ends.known().is_some();
+        // What it forgot meanwhile, it cannot refuse.
+        if told == Told::Done && job.began_after_end && !ends.has_forgotten() {
             self.violation = Some("a session that has ended gives a token");
         }
         if let (Want::SignOut, None) = (job.want, &self.was_ended) {
             self.was_ended = Some(crate::setup::Fault::SignOut);
         }
         // What has ended meanwhile gets no cookie.
-        let has_ended = self.processes[process].memory.ended.is_some();
-        let cookie = match has_ended || told == Told::SessionEnded {
+        let cookie = match is_known || told == Told::SessionEnded {
             true => Some(SetCookie::Clear),
             false if setup.lives_in_store() => None,
             false => job.cookie.clone().map(SetCookie::Session),
@@ -362,6 +373,10 @@ fn told<T>(result: &Result<T, RefreshError<Failure>>) -> Told {
 
 fn begin(setup: &Setup, job: &Job, process: &Process, time: u64) -> Machine {
     let (session, now) = (Arc::clone(&job.session), process.moment(time));
+    let is_exclusive = match setup.place {
+        Place::Cookies { single_process } => single_process && !process.is_young(time),
+        Place::Store => true,
+    };
     match job.want {
         Want::Token { target, is_stored } => {
             let job = RefreshJob {
@@ -372,10 +387,7 @@ fn begin(setup: &Setup, job: &Job, process: &Process, time: u64) -> Machine {
                     true => Persist::Storage,
                     false => Persist::LedgerOnly,
                 },
-                is_exclusive: match setup.place {
-                    Place::Cookies { single_process } => single_process && !process.is_young(time),
-                    Place::Store => true,
-                },
+                is_exclusive,
             };
             Machine::Refresh(Box::new(Refresh::new(job, session, false, now)))
         }
@@ -385,7 +397,8 @@ fn begin(setup: &Setup, job: &Job, process: &Process, time: u64) -> Machine {
         }
         Want::SignOut => Machine::End(EndSession::new(Ending::SignOut, session, now)),
         Want::Replace => Machine::End(EndSession::new(Ending::Replacement, session, now)),
-        Want::Callback { .. } => Machine::SignIn,
+        Want::Confirm => Machine::Confirm(ConfirmSession::new(session, is_exclusive, now)),
+        Want::Callback { .. } | Want::Look => Machine::SignIn,
     }
 }
 
@@ -406,7 +419,7 @@ fn recall(
     );
     Knowledge {
         deltas,
-        has_ended: memory.ended.is_some(),
+        has_ended: memory.ends.known().is_some(),
         status: memory.statuses.get(&token).copied(),
         pause: None,
         refusal: is_refused.then(|| fixtures::error(Refusal::AccessDenied)),
@@ -416,7 +429,7 @@ fn recall(
 
 fn recorded(memory: &Memory, is_shared: bool) -> Event<Failure> {
     Event::Recorded {
-        has_ended: memory.ended == Some(Ended::Overtaking),
+        has_ended: memory.ends.known() == Some(Ended::Overtaking),
         is_shared,
     }
 }

@@ -98,6 +98,7 @@ impl World {
                 Reply::Active(true)
             }
             Call::AskRefreshToken { token } => Reply::Active(self.provider.is_active(*token, now)),
+            Call::AskOpaqueToken if setup.has(Defect::WitnessesAreSilenced) => Reply::Active(false),
             Call::AskOpaqueToken => Reply::Active(self.provider.grant == Grant::Alive),
             Call::Send(send) => self.refresh(setup, *send, Cause::LateReplay),
             Call::Prepare => Reply::Prepared,

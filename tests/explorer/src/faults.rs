@@ -34,7 +34,8 @@ impl World {
         };
         let jobs = std::mem::replace(&mut *self.processes[process], next).jobs;
         for job in jobs {
-            let callers = std::iter::repeat_n(Response::TRY_AGAIN, job.callers.len());
+            let callers = job.callers.len() + job.held_back.len();
+            let callers = std::iter::repeat_n(Response::TRY_AGAIN, callers);
             self.browser.responses.extend(callers);
             if let Progress::Answered { reply, .. } = &job.progress {
                 self.is_unread(reply, Fate::ReceiverKilled);

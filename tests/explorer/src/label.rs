@@ -4,7 +4,11 @@ use std::fmt;
 
 use logto_core::refresh::Attempt;
 
-use crate::{browser::Told, call::Call, process::Want, setup::Fault};
+use crate::{
+    browser::{Told, Want},
+    call::Call,
+    setup::Fault,
+};
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -54,6 +58,8 @@ impl fmt::Display for Want {
                 write!(f, "a request for token {target}{how}")
             }
             Self::Forget { target } => write!(f, "a request that forgets token {target}"),
+            Self::Look => f.write_str("a request that only looks"),
+            Self::Confirm => f.write_str("the question whether the session goes on"),
             Self::SignOut => f.write_str("the sign-out"),
             Self::Replace => f.write_str("the callback of a new sign-in"),
             Self::Callback { is_recorded: false } => f.write_str("the callback"),

@@ -1,8 +1,8 @@
 //! What becomes of the session if nothing else goes wrong.
 
 use crate::{
-    browser::Told,
-    process::{Process, Want},
+    browser::{Told, Want},
+    process::Process,
     setup::{Fault, Setup},
     world::World,
 };
@@ -17,8 +17,11 @@ pub(crate) enum Outlook {
     Broken(&'static str),
 }
 
-/// A target that no request has asked for.
-const ANOTHER_TARGET: u8 = 3;
+/// A token for a target that no request has asked for.
+const TOKEN: Want = Want::Token {
+    target: 3,
+    is_stored: true,
+};
 /// Longer than anything can be on its way.
 const A_WHILE: u64 = 61_000;
 /// How often a browser asks. The first request may meet the lease of a process that was killed, the second
@@ -28,7 +31,7 @@ const ASKS: usize = 3;
 impl World {
     pub(crate) fn outlook(&self, setup: &Setup) -> Outlook {
         let all = |_: &Process| true;
-        let has_ended = |process: &Process| process.memory.ended.is_some();
+        let has_ended = |process: &Process| process.memory.ends.known().is_some();
         match self.was_ended {
             _ if !self.has_begun => Outlook::Good,
             // The new session has the same grant.
@@ -52,7 +55,7 @@ impl World {
             None if self.browser.cookie.is_none() => Outlook::Lost,
             None => {
                 let mut processes = 0..self.processes.len();
-                match processes.any(|process| self.told(setup, process) == Told::Done) {
+                match processes.any(|process| self.told(setup, process, TOKEN) == Told::Done) {
                     true => Outlook::Good,
                     false => Outlook::Lost,
                 }
@@ -63,7 +66,7 @@ impl World {
     /// What has ended is said to have ended, not to fail for ever, and gives no token.
     fn is_over(&self, setup: &Setup, knows: impl Fn(&Process) -> bool) -> Outlook {
         for (number, process) in self.processes.iter().enumerate() {
-            match self.told(setup, number) {
+            match self.told(setup, number, TOKEN) {
                 _ if !knows(process) => {}
                 Told::Done => return Outlook::Broken("a session that was ended gives a token"),
                 Told::TryAgain => {
@@ -71,12 +74,16 @@ impl World {
                 }
                 Told::SessionEnded => {}
             }
+            let forgets = process.memory.ends.has_forgotten();
+            if forgets && self.told(setup, number, Want::Look) == Told::TryAgain {
+                return Outlook::Broken("a session that was ended fails for ever");
+            }
         }
         Outlook::Good
     }
 
     /// What a process tells a browser that asks again after a while.
-    fn told(&self, setup: &Setup, process: usize) -> Told {
+    fn told(&self, setup: &Setup, process: usize, want: Want) -> Told {
         let mut world = self.clone();
         world.store.is_down = false;
         world.ledger.is_down = false;
@@ -84,7 +91,7 @@ impl World {
             world.provider.first_expires_at = None;
         }
         for _ in 0..ASKS {
-            let told = world.ask(setup, process);
+            let told = world.ask(setup, process, want);
             if told != Told::TryAgain {
                 return told;
             }
@@ -93,14 +100,10 @@ impl World {
         Told::TryAgain
     }
 
-    fn ask(&mut self, setup: &Setup, process: usize) -> Told {
+    fn ask(&mut self, setup: &Setup, process: usize, want: Want) -> Told {
         if self.browser.cookie.is_none() {
             return Told::SessionEnded;
         }
-        let want = Want::Token {
-            target: ANOTHER_TARGET,
-            is_stored: true,
-        };
         self.send(setup, want);
         if let Some(request) = self.browser.requests.pop() {
             self.arrive(setup, process, &request);

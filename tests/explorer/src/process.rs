@@ -5,17 +5,18 @@ use std::{collections::BTreeMap, sync::Arc};
 use logto_core::{
     Session,
     refresh::{
-        Amend, EndSession, Event, Moment, Refresh, RefreshError, RefreshOutcome, SessionJob, Step,
-        TokenStatus,
+        Amend, ConfirmSession, Confirmation, EndSession, Event, Moment, Refresh, RefreshError,
+        RefreshOutcome, SessionJob, Step, TokenStatus,
     },
     session::SessionDelta,
 };
 
 use crate::{
+    browser::{Request, Want},
     call::{Call, Held, Progress, Reply},
+    ends::Ends,
     fixtures::{Refusal, Target, monotonic, wall},
     part::Part,
-    shared::SharedLedger,
 };
 
 #[derive(Clone, Debug, Default, Hash)]
@@ -56,8 +57,7 @@ impl Process {
             && self.memory.ledger.is_empty()
             && self.memory.statuses.is_empty()
             && self.memory.kept_lease.is_none()
-            && self.memory.ended.is_none()
-            && self.memory.asked_about_end_at.is_none()
+            && self.memory.ends == Ends::default()
             && !self.memory.has_redeemed
     }
 }
@@ -70,39 +70,12 @@ pub(crate) struct Memory {
     pub(crate) refused: Option<(Target, u64)>,
     /// A lease of the store that a job did not give back.
     pub(crate) kept_lease: Option<Held>,
-    pub(crate) ended: Option<Ended>,
-    /// When the shared ledger was asked about that.
-    pub(crate) asked_about_end_at: Option<u64>,
+    pub(crate) ends: Ends,
     /// Whether a callback was redeemed here.
     pub(crate) has_redeemed: bool,
 }
 
-/// How a session has ended, as far as a process knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Ended {
-    /// A refresh under way goes on, and whoever ended the session takes what it brings.
-    AfterRefresh,
-    /// Nobody waits for a refresh under way. It has to give up what it brings.
-    Overtaking,
-}
-
-/// How long the shared ledger is not asked again whether the session has ended.
-const ENDS_KNOWN_WITHIN: u64 = 5_000;
-
 impl Memory {
-    /// Asks the shared ledger whether the session has ended, unless it was asked just now.
-    pub(crate) fn learn_of_end(&mut self, ledger: &SharedLedger, now: u64) {
-        let asked_at = self.asked_about_end_at;
-        let is_known = asked_at.is_some_and(|asked_at| now < asked_at + ENDS_KNOWN_WITHIN);
-        if self.ended.is_some() || is_known {
-            return;
-        }
-        self.asked_about_end_at = Some(now);
-        if ledger.has_ended && !ledger.is_down {
-            self.ended = Some(Ended::AfterRefresh);
-        }
-    }
-
     /// One change for each target, so that an entry does not grow with time.
     pub(crate) fn record(&mut self, spent: u8, delta: &SessionDelta) {
         let target = |delta: &SessionDelta| {
@@ -118,27 +91,6 @@ impl Memory {
         });
         entry.push(delta.clone());
     }
-}
-
-/// What a request of the browser is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Want {
-    Token {
-        target: Target,
-        is_stored: bool,
-    },
-    /// Forgetting an access token.
-    Forget {
-        target: Target,
-    },
-    SignOut,
-    /// Replacing the session by that of a new sign-in.
-    Replace,
-    /// Redeeming the code of a callback.
-    Callback {
-        /// Whether the browser has a record of how this callback ended.
-        is_recorded: bool,
-    },
 }
 
 /// How the driver describes its failures.
@@ -172,8 +124,12 @@ pub(crate) struct Job {
     pub(crate) lacks_key: bool,
     /// The last refresh request.
     pub(crate) sent: Option<Sent>,
-    /// Whether the process knew that the session had ended when the job began.
+    /// Whether the process, or, if it asks for that, Logto knew that the session had ended when the job began.
     pub(crate) began_after_end: bool,
+    /// Requests that wait for the answer of this job, each with the time since then.
+    pub(crate) held_back: Vec<(u64, Request)>,
+    /// How often the process had forgotten ends when the job began.
+    pub(crate) asked_after: u8,
 }
 
 /// A refresh request that was answered, or that nobody listens for any more.
@@ -193,6 +149,8 @@ const LISTEN_TIMEOUT: u64 = 60_000;
 const CALL_TIMEOUT: u64 = 10_000;
 /// How long a caller waits.
 const CALLER_TIMEOUT: u64 = 10_000;
+/// How long a request waits until Logto says whether its session has ended.
+const CONFIRMATION_WAIT: u64 = 2_000;
 /// How long the end of a session waits for a refresh of it.
 const ENDING_WAIT: u64 = 2_000;
 
@@ -213,6 +171,19 @@ impl Job {
             lacks_key: false,
             sent: None,
             began_after_end: false,
+            held_back: Vec::new(),
+            asked_after: 0,
+        }
+    }
+
+    /// A job that asks whether the session of a request goes on.
+    pub(crate) fn asking(request: Request, asked_after: u8, now: u64) -> Self {
+        let session = Arc::clone(&request.session);
+        Self {
+            callers: Vec::new(),
+            held_back: vec![(now, request)],
+            asked_after,
+            ..Self::new(Want::Confirm, session, None, now)
         }
     }
 
@@ -234,11 +205,13 @@ impl Job {
     /// When something happens because time has passed.
     pub(crate) fn timer(&self) -> Option<u64> {
         let caller = self.callers.iter().min();
+        let held_back = self.held_back.iter().map(|(since, _)| since).min();
         let times = [
             self.until,
             self.timeout_at(),
             self.impatient_at(),
             caller.map(|since| since + CALLER_TIMEOUT),
+            held_back.map(|since| since + CONFIRMATION_WAIT),
         ];
         times.into_iter().flatten().min()
     }
@@ -270,6 +243,16 @@ impl Job {
         before - self.callers.len()
     }
 
+    /// Takes the requests that do not wait any longer for an answer.
+    pub(crate) fn impatient(&mut self, now: u64) -> Vec<Request> {
+        let (gone, left) = std::mem::take(&mut self.held_back)
+            .into_iter()
+            .partition(|(since, _)| since + CONFIRMATION_WAIT <= now);
+        self.held_back = left;
+        let gone: Vec<(u64, Request)> = gone;
+        gone.into_iter().map(|(_, request)| request).collect()
+    }
+
     /// The refresh token in an answer that was not read yet.
     pub(crate) fn issued(&self) -> Option<u8> {
         match self.progress {
@@ -298,6 +281,7 @@ pub(crate) enum Machine {
     Refresh(Box<Refresh<Failure>>),
     End(EndSession<Failure>),
     Amend(Box<Amend<Failure>>),
+    Confirm(ConfirmSession<Failure>),
     /// Redeems a code: one call.
     SignIn,
 }
@@ -308,6 +292,7 @@ pub(crate) enum Output {
     Refreshed(RefreshOutcome<Failure>),
     Ended,
     Amended(Result<Arc<Session>, RefreshError<Failure>>),
+    Confirmed(Confirmation<Failure>),
 }
 
 impl Machine {
@@ -316,6 +301,7 @@ impl Machine {
             Self::Refresh(machine) => map(machine.poll(now), Output::Refreshed),
             Self::End(machine) => map(machine.poll(now), |_| Output::Ended),
             Self::Amend(machine) => map(machine.poll(now), Output::Amended),
+            Self::Confirm(machine) => map(machine.poll(now), Output::Confirmed),
             Self::SignIn => Step::Wait { until: None },
         }
     }
@@ -325,6 +311,7 @@ impl Machine {
             Self::Refresh(machine) => machine.handle(event, now),
             Self::End(machine) => machine.handle(event, now),
             Self::Amend(machine) => machine.handle(event, now),
+            Self::Confirm(machine) => machine.handle(event, now),
             Self::SignIn => {}
         }
     }

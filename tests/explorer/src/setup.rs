@@ -54,6 +54,12 @@ pub(crate) enum Defect {
     RefusalsAreBelieved,
     /// Nobody asks the shared ledger whether a session has ended.
     EndsAreNotLearned,
+    /// Nobody asks Logto about a session whose end may have been forgotten.
+    DoubtsAreIgnored,
+    /// What Logto says about such a session changes nothing.
+    ConfirmationsAreIgnored,
+    /// An opaque access token is never active, so what was replaced elsewhere is taken for ended.
+    WitnessesAreSilenced,
 }
 
 /// From the name of a state to that of the next.
@@ -218,6 +224,8 @@ pub(crate) enum Fault {
     NotStored,
     /// The user signs out.
     SignOut,
+    /// So many sessions end in a process that it forgets those that ended before.
+    EndsForgotten,
     /// Logto tells one process that the user has signed out elsewhere.
     BackChannelLogout,
     /// An administrator withdraws the grant, or suspends the user.

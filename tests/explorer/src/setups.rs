@@ -52,9 +52,27 @@ const OF_A_LEASE: &[Fault] = &[StoreDown, LedgerDown, LeaseForgotten, Killed, St
 const OF_A_COOKIE: &[Fault] = &[ResponseLost, NotStored, Killed];
 /// What others find who cannot ask.
 const OF_A_PROCESS: &[Fault] = &[AnswerLost, Killed, Stalled, Slow, ClockForward];
-const OF_A_CALLBACK: &[Fault] = &[CallbackTwice, ResponseLost, Slow, Killed, StaleRead];
+const OF_A_CALLBACK: &[Fault] = &[
+    CallbackTwice,
+    NotSent,
+    AnswerLost,
+    ResponseLost,
+    Slow,
+    Killed,
+    StaleRead,
+];
 /// Who ends a session, and how others do not learn of it.
 const OF_AN_END: &[Fault] = &[SignOut, BackChannelLogout, LedgerDown, Killed];
+
+/// What a process may have forgotten, and how it does not learn it again.
+const OF_FORGETTING: &[Fault] = &[
+    EndsForgotten,
+    SignOut,
+    BackChannelLogout,
+    Withdrawn,
+    RequestLost,
+    Slow,
+];
 
 /// Two requests, time passes once, and anything goes wrong once.
 fn setup(place: Place) -> Setup {
@@ -99,8 +117,17 @@ fn ending() -> Setup {
     }
 }
 
+/// A process forgets which sessions have ended, and asks Logto before it opens this one.
+fn forgetting(place: Place) -> Setup {
+    Setup {
+        faults: 2,
+        kinds: Kinds::Only(OF_FORGETTING),
+        ..setup(place)
+    }
+}
+
 /// Defects, how the exploration finds each of them out, and in how many steps.
-pub(crate) fn defective() -> [(Setup, String, usize); 6] {
+pub(crate) fn defective() -> [(Setup, String, usize); 9] {
     let lost = |how| format!("a session is lost, and no row tells why: {how}");
     [
         (
@@ -154,6 +181,30 @@ pub(crate) fn defective() -> [(Setup, String, usize); 6] {
             },
             "a session that was ended gives a token".to_owned(),
             1,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::DoubtsAreIgnored),
+                ..forgetting(COOKIES)
+            },
+            "a session that has ended is trusted again".to_owned(),
+            6,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::ConfirmationsAreIgnored),
+                ..forgetting(SINGLE)
+            },
+            "a session that has ended is trusted again".to_owned(),
+            6,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::WitnessesAreSilenced),
+                ..forgetting(COOKIES)
+            },
+            lost("Removed after [EndsForgotten]"),
+            13,
         ),
     ]
 }
@@ -240,6 +291,13 @@ pub(crate) fn short() -> Vec<Setup> {
         },
     ];
     setups.push(ending());
+    setups.extend([SINGLE, COOKIES].map(forgetting));
+    setups.push(Setup {
+        has_shared_ledger: true,
+        requests: 1,
+        kinds: Kinds::Only(&[EndsForgotten, BackChannelLogout, LedgerDown]),
+        ..forgetting(COOKIES)
+    });
     for (place, has_shared_ledger) in [(COOKIES, true), (STORE, false)] {
         setups.push(Setup {
             has_shared_ledger,
@@ -280,6 +338,10 @@ pub(crate) fn long() -> Vec<Setup> {
         has_shared_ledger: true,
         targets: 2,
         ..setup(STORE)
+    });
+    setups.push(Setup {
+        has_shared_ledger: true,
+        ..forgetting(COOKIES)
     });
     for (place, has_shared_ledger) in PLACES {
         setups.push(Setup {

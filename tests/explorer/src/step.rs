@@ -4,10 +4,11 @@ mod calls;
 mod others;
 
 use crate::{
-    browser::SetCookie,
+    browser::{SetCookie, Want},
+    ends::Ended,
     fixtures::holds,
     label::Label,
-    process::{Ended, Process, Want},
+    process::Process,
     search::Model,
     setup::{Fault, Setup},
     world::World,
@@ -155,6 +156,14 @@ impl Steps<'_> {
                 world.send(setup, forget)
             });
         }
+        // To others nothing comes of it.
+        let mut processes = self.from.processes.iter();
+        if processes.any(|process| process.memory.ends.has_forgotten()) {
+            self.add(Label::Sent(Want::Look), |world| {
+                world.requests_left -= 1;
+                world.send(setup, Want::Look);
+            });
+        }
     }
 
     fn endings(&mut self) {
@@ -215,9 +224,15 @@ impl Steps<'_> {
             self.fault(fault, Label::HappenedTo(p, fault), |world| {
                 world.is_to_end = true;
                 world.was_ended = Some(fault);
-                world.processes[p].memory.ended = Some(Ended::Overtaking);
+                world.processes[p].memory.ends.mark(Ended::Overtaking);
                 world.tell_of_end(setup);
                 world.store.remove();
+            });
+        }
+        if from.has_begun && !setup.lives_in_store() {
+            let fault = Fault::EndsForgotten;
+            self.fault(fault, Label::HappenedTo(p, fault), |world| {
+                world.processes[p].memory.ends.forget();
             });
         }
         if process.clock_offset == 0 {

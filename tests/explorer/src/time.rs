@@ -3,9 +3,10 @@
 use logto_core::refresh::Event;
 
 use crate::{
-    browser::Response,
+    browser::{Response, Want},
     call::Call,
-    process::{Ended, Job, Want},
+    ends::Ended,
+    process::Job,
     setup::Setup,
     world::{At, World},
 };
@@ -48,11 +49,19 @@ impl World {
         let dismissed = self.job_mut(at).dismiss(now);
         let told = std::iter::repeat_n(Response::TRY_AGAIN, dismissed);
         self.browser.responses.extend(told);
+        let impatient = self.job_mut(at).impatient(now);
+        if !impatient.is_empty() {
+            // Nobody is signed out without an answer.
+            for request in impatient {
+                self.open(setup, at.0, &request);
+            }
+            return;
+        }
         let job = self.job(at);
         let has_come = |time: Option<u64>| time.is_some_and(|time| time <= now);
         if has_come(job.impatient_at()) {
             if job.want == Want::SignOut {
-                self.processes[at.0].memory.ended = Some(Ended::Overtaking);
+                self.processes[at.0].memory.ends.mark(Ended::Overtaking);
             }
             self.go_on(setup, at, None);
         } else if has_come(job.timeout_at()) {

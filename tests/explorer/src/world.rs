@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::{
-    browser::{Browser, Request, Response, SetCookie, Told, callback},
+    browser::{Browser, Request, Response, Want, callback},
     call::{Adrift, Call},
+    ends::Ended,
     fixtures::{holds, new_session},
     part::{Part, fingerprint},
-    process::{Ended, Job, Process, Want},
+    process::{Job, Process},
     provider::{Cause, Provider},
-    setup::{Beginning, Defect, Fault, Setup},
+    setup::{Beginning, Fault, Setup},
     shared::{Record, SharedLedger, Store},
 };
 
@@ -130,10 +131,7 @@ impl World {
                 session,
                 version,
             }),
-            None => self.browser.responses.push(Response {
-                cookie: Some(SetCookie::Clear),
-                told: Told::SessionEnded,
-            }),
+            None => self.browser.responses.push(Response::OVER),
         }
     }
 
@@ -159,8 +157,8 @@ impl World {
         result
     }
 
-    /// A request arrives at a process, and shares a job that does the same.
-    pub(crate) fn arrive(&mut self, setup: &Setup, process: usize, request: &Request) {
+    /// A request opens the session, and shares a job that does the same.
+    pub(crate) fn open(&mut self, setup: &Setup, process: usize, request: &Request) {
         let Request {
             want,
             session,
@@ -168,20 +166,21 @@ impl World {
         } = request;
         let now = self.now;
         let Process { memory, jobs, .. } = &mut *self.processes[process];
-        if setup.tells_ends() && !setup.has(Defect::EndsAreNotLearned) {
-            memory.learn_of_end(&self.ledger, now);
-        }
         match want {
             // The session is refused here before anything else happens.
-            Want::SignOut | Want::Replace => _ = memory.ended.get_or_insert(Ended::AfterRefresh),
+            Want::SignOut | Want::Replace => memory.ends.mark(Ended::AfterRefresh),
+            Want::Look => {
+                let response = match memory.ends.known() {
+                    Some(_) => Response::OVER,
+                    None => Response::DONE,
+                };
+                return self.browser.responses.push(response);
+            }
             _ => {}
         }
         if let Want::Callback { is_recorded: true } = want {
             // It goes on to where the sign-in led.
-            return self.browser.responses.push(Response {
-                cookie: None,
-                told: Told::Done,
-            });
+            return self.browser.responses.push(Response::DONE);
         }
         let is_same = |job: &&mut Job| job.want == *want && holds(&job.session) == holds(session);
         if let Some(job) = jobs.iter_mut().find(is_same) {
@@ -196,8 +195,6 @@ impl World {
             job.call = Some(Call::Redeem);
         }
         jobs.push(job);
-        if jobs.len() == 1 {
-            self.run(setup, process);
-        }
+        self.run(setup, process);
     }
 }

@@ -87,6 +87,7 @@ impl Steps<'_> {
                 });
             }
             Call::Send(send) => self.of_refresh(at, *send, call),
+            Call::Redeem => self.of_redemption(at, call),
             Call::Store { .. } => {
                 self.fault(
                     Fault::WriteUnknown,
@@ -107,6 +108,22 @@ impl Steps<'_> {
             }
             _ => {}
         }
+    }
+
+    /// What may become of the request that redeems a code besides.
+    fn of_redemption(&mut self, at: At, call: &Call) {
+        let (setup, now) = (self.setup, self.from.now);
+        let label = Label::Called(at.0, call.name(), ": does not leave");
+        self.fault(Fault::NotSent, label, |world| {
+            // A reload may try again.
+            world.processes[at.0].memory.has_redeemed = false;
+            world.deliver(setup, at, now, Reply::Redeemed(false));
+        });
+        let label = Label::Called(at.0, call.name(), ": processed, the connection breaks");
+        self.fault(Fault::AnswerLost, label, |world| {
+            world.process(setup, at, call);
+            world.deliver(setup, at, now, Reply::Redeemed(false));
+        });
     }
 
     /// What may become of a refresh request besides.
