@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 LOGTO_EXPLORATION=long cargo test --locked --package logto-explorer
 cargo clippy --locked --package logto --package logto-actix-web --package logto-rocket --all-targets --all-features -- -D warnings
-cargo clippy --locked --manifest-path adapters/Cargo.toml --workspace --all-targets -- -D warnings
+cargo clippy --locked --manifest-path adapters/Cargo.toml --workspace --all-targets --all-features -- -D warnings
 
 # With all features and with none: a link to what a feature adds is broken without it.
 export RUSTDOCFLAGS='-D warnings'

@@ -9,6 +9,7 @@
 //! | [`ReadOnly`] | the session, to look at | the same |
 //! | `Option` of one of them | `None` | the handler goes on |
 //! | [`Request`] | the session of the request, before it is opened | |
+//! | [`Token`] | the claims of the access token, in an API behind [`require_token`] | |
 //!
 //! [`LogtoMiddleware`] adds the routes. [`require`] guards a scope.
 
@@ -16,7 +17,9 @@ mod convert;
 mod extract;
 mod failure;
 mod middleware;
+mod token;
 
 pub use extract::{ReadOnly, Request, Session, User, require};
 pub use failure::{Error, Result};
 pub use middleware::{LogtoMiddleware, LogtoService, ResponseFuture};
+pub use token::{Token, authorize, require_token};

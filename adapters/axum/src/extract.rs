@@ -11,6 +11,7 @@ use axum::{
 use logto_client::{
     Error, ReadOnlySession, WritableSession,
     core::{api_token::ApiTokenClaims, claims::IdTokenClaims},
+    resource_server::Refusal,
     web::RequestSession,
 };
 
@@ -51,6 +52,13 @@ impl Refused {
 
     fn signed_out(request: &RequestSession) -> Self {
         Self::new(request.ask_to_sign_in().map(Body::from))
+    }
+}
+
+/// For a handler of an API that verifies the token itself, because its path names the organization.
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.response().map(Body::from))
     }
 }
 

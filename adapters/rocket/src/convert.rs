@@ -47,7 +47,7 @@ pub(crate) fn response(answer: http::Response<Bytes>) -> Response<'static> {
 }
 
 /// Appends headers. Rocket takes no bytes that are not text.
-fn append<'h>(
+pub(crate) fn append<'h>(
     response: &mut Response<'_>,
     headers: impl IntoIterator<Item = (&'h http::HeaderName, &'h http::HeaderValue)>,
 ) {

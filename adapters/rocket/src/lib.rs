@@ -11,10 +11,14 @@
 //! | [`Request`] | the session of the request, before it is opened | |
 //!
 //! [`LogtoFairing`] adds the routes. [`require`] makes guards for roles and memberships.
+//!
+//! An API attaches an [`ApiFairing`] instead, and makes guards of access tokens with [`authorize`].
 
 mod convert;
 mod fairing;
 mod guard;
+mod token;
 
 pub use fairing::LogtoFairing;
 pub use guard::{Error, ReadOnly, Request, Result, Session, User, require};
+pub use token::{ApiFairing, Token, authorize};

@@ -9,15 +9,14 @@
     reason = "it is a test"
 )]
 
-mod prefix;
+mod directory;
+#[cfg(feature = "services")]
+mod nginx;
 mod program;
+#[cfg(feature = "services")]
+mod redis;
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::{fmt, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -31,8 +30,12 @@ use logto::{
 };
 use url::Url;
 
-use prefix::WithoutPrefix;
+use directory::Directory;
+#[cfg(feature = "services")]
+pub use nginx::Proxy;
 pub use program::{Program, free_port};
+#[cfg(feature = "services")]
+pub use redis::Redis;
 
 /// Where the sessions of a stage live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +44,12 @@ pub enum Sessions {
     Memory,
     /// In encrypted cookies.
     Cookies,
+    /// In a Redis that belongs to the stage.
+    #[cfg(feature = "services")]
+    Redis,
 }
 
 /// A program, its Logto, and the time of both.
-#[derive(Debug)]
 pub struct Stage {
     package: &'static str,
     sessions: Sessions,
@@ -53,7 +58,13 @@ pub struct Stage {
     clock: TestClock,
     clock_file: PathBuf,
     program: Program,
-    http: ReqwestClient,
+    /// The way to the base URL.
+    http: Arc<dyn HttpClient>,
+    #[cfg(feature = "services")]
+    redis: Option<Redis>,
+    #[cfg(feature = "services")]
+    _nginx: Option<nginx::Nginx>,
+    _directory: Directory,
 }
 
 /// What cookies are sealed with.
@@ -62,40 +73,69 @@ pub const COOKIE_KEY: &str = "9u4vJ0mQ2xWc7TqZsB1nRk8yLpHdEgAf5oXiUwMtVjY";
 impl Stage {
     /// Starts the program of this package.
     pub async fn start(package: &'static str, sessions: Sessions) -> Self {
-        Self::start_below(package, sessions, "").await
+        let port = program::free_port();
+        let base_url = Url::parse(&format!("http://localhost:{port}")).unwrap();
+        Self::new(package, sessions, port, base_url).await
     }
 
-    /// As [`start`](Self::start), behind a proxy that serves the program below `prefix` and removes it from the
-    /// requests.
-    pub async fn start_below(package: &'static str, sessions: Sessions, prefix: &str) -> Self {
+    /// As [`start`](Self::start), behind nginx.
+    #[cfg(feature = "services")]
+    pub async fn behind_nginx(package: &'static str, sessions: Sessions, proxy: Proxy) -> Self {
         let port = program::free_port();
-        let base_url = Url::parse(&format!("http://localhost:{port}{prefix}")).unwrap();
+        let nginx = nginx::Nginx::start(proxy, port).await;
+        let base_url = nginx.base_url.clone();
+        let mut stage = Self::new(package, sessions, port, base_url).await;
+        stage.http = Arc::new(nginx.client());
+        stage._nginx = Some(nginx);
+        stage
+    }
+
+    async fn new(package: &'static str, sessions: Sessions, port: u16, base_url: Url) -> Self {
         let clock = TestClock::new();
         let tenant = Logto::demo_for(base_url.as_str(), "/callback").clock(clock.clone());
         let server = tenant.listen(0).await.expect("a port is free");
-        let clock_file = clock_file();
+        let directory = Directory::new("clock");
+        let clock_file = directory.path().join("now");
         write_time(&clock_file, &clock);
         let mut variables = demo::variables(server.logto(), base_url.as_str()).to_vec();
         variables.push(("PORT", port.to_string()));
         variables.push(("LOGTO_TEST_CLOCK", clock_file.display().to_string()));
-        if sessions == Sessions::Cookies {
+        if sessions != Sessions::Memory {
             variables.push(("LOGTO_COOKIE_KEY", COOKIE_KEY.to_owned()));
         }
+        #[cfg(feature = "services")]
+        let redis = match sessions {
+            Sessions::Redis => Some(Redis::start().await),
+            Sessions::Memory | Sessions::Cookies => None,
+        };
+        #[cfg(feature = "services")]
+        variables.extend(redis.iter().map(|redis| ("LOGTO_SESSION_URL", redis.url())));
         Self {
             program: Program::start(package, port, variables).await,
-            http: ReqwestClient::new().expect("TLS is set up"),
+            http: Arc::new(ReqwestClient::new().expect("TLS is set up")),
             package,
             sessions,
             server,
             base_url,
             clock,
             clock_file,
+            #[cfg(feature = "services")]
+            redis,
+            #[cfg(feature = "services")]
+            _nginx: None,
+            _directory: directory,
         }
     }
 
     /// Where the sessions live.
     pub fn sessions(&self) -> Sessions {
         self.sessions
+    }
+
+    /// The store of [`Sessions::Redis`].
+    #[cfg(feature = "services")]
+    pub fn redis(&mut self) -> &mut Redis {
+        self.redis.as_mut().expect("the sessions are in Redis")
     }
 
     /// The provider.
@@ -110,9 +150,7 @@ impl Stage {
 
     /// A browser that has never been here.
     pub fn browser(&self) -> Browser {
-        let prefix = self.base_url.path().trim_end_matches('/').to_owned();
-        let application = WithoutPrefix::new(self.http.clone(), prefix);
-        Browser::new(self.logto(), &self.base_url, application)
+        Browser::new(self.logto(), &self.base_url, Arc::clone(&self.http))
             .clock(KitClock::new(self.clock.clone()))
     }
 
@@ -142,9 +180,12 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.clock_file);
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage")
+            .field("package", &self.package)
+            .field("base_url", &self.base_url.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,13 +197,6 @@ pub async fn is_signed_in(browser: &Browser) -> bool {
         401 => false,
         status => panic!("{status}: {}", page.text()),
     }
-}
-
-fn clock_file() -> PathBuf {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("logto-suite-{}-{number}", std::process::id());
-    std::env::temp_dir().join(name)
 }
 
 /// A file that is replaced at once, so that no half of a number is read.

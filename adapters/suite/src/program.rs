@@ -6,11 +6,11 @@ use std::{
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::Mutex,
+    sync::OnceLock,
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 const POLL: Duration = Duration::from_millis(20);
@@ -53,16 +53,8 @@ impl Program {
     }
 
     async fn wait(&mut self) {
-        for _ in 0..MAX_POLLS {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("{} has ended: {status}", self.file.display());
-            }
-            if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        panic!("{} does not listen", self.file.display());
+        let name = self.file.display().to_string();
+        wait_for(&mut self.child, self.port, &name).await;
     }
 
     fn end(&mut self) {
@@ -75,6 +67,20 @@ impl Drop for Program {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Waits until a process listens at a port.
+pub(crate) async fn wait_for(child: &mut Child, port: u16, name: &str) {
+    for _ in 0..MAX_POLLS {
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("{name} has ended: {status}");
+        }
+        if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    panic!("{name} does not listen");
 }
 
 /// A port that nobody uses now.
@@ -94,34 +100,36 @@ fn spawn(file: &PathBuf, variables: &[(&'static str, String)]) -> Child {
     command.spawn().expect("the program starts")
 }
 
-/// Builds the program, which costs nothing when it is up to date, and says where it is. Only cargo knows: the
-/// target directory is a setting.
+/// The program of a package. All of them are built at the first call, with the command that also built this test:
+/// cargo then selects the same features, and compiles nothing but the programs.
 fn build(package: &'static str) -> PathBuf {
-    static BUILT: Mutex<Option<HashMap<&str, PathBuf>>> = Mutex::new(None);
-    let mut built = BUILT
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    let built = built.get_or_insert_default();
-    if let Some(file) = built.get(package) {
-        return file.clone();
-    }
+    static PROGRAMS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    let programs = PROGRAMS.get_or_init(build_all);
+    let file = programs.get(package);
+    file.expect("the package has a program").clone()
+}
+
+/// Only cargo knows where the programs are: the target directory is a setting.
+fn build_all() -> HashMap<String, PathBuf> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let output = Command::new(env!("CARGO"))
+    let mut command = Command::new(env!("CARGO"));
+    command
         .args(["build", "--quiet", "--manifest-path", manifest])
-        .args(["--package", package, "--bin", package])
+        .args(["--workspace", "--bins", "--tests"])
         .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "{package} does not compile");
+        .stderr(Stdio::inherit());
+    if cfg!(feature = "services") {
+        command.arg("--all-features");
+    }
+    let output = command.output().expect("cargo runs");
+    assert!(output.status.success(), "the examples do not compile");
     let messages = String::from_utf8(output.stdout).unwrap();
-    let messages = messages.lines().filter_map(|line| {
+    let programs = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
-        (message["target"]["name"] == package).then_some(message)
+        let is_program = message["target"]["kind"] == json!(["bin"])
+            && message["profile"]["test"] == json!(false);
+        let (name, file) = (&message["target"]["name"], &message["executable"]);
+        is_program.then(|| Some((name.as_str()?.to_owned(), file.as_str()?.into())))?
     });
-    let mut files =
-        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    let file = files.next_back().expect("the package has a program");
-    built.insert(package, file.clone());
-    file
+    programs.collect()
 }

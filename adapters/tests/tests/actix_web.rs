@@ -14,9 +14,11 @@ use async_stream::stream;
 use bytes::Bytes;
 use http::{Request, Response};
 use logto::{Cached, TokenTarget, core::error::UsageError, web::Requirement};
-use logto_actix_web::{LogtoMiddleware, ReadOnly, Result, Session, User, require};
+use logto_actix_web::{
+    LogtoMiddleware, ReadOnly, Result, Session, Token, User, require, require_token,
+};
 use logto_testkit::demo::SHOPPING_API;
-use support::{Visitor, application, breakable, logto, scopes};
+use support::{Api, Visitor, application, breakable, logto, scopes};
 
 mod support;
 
@@ -64,6 +66,33 @@ async fn streams(session: ReadOnly) -> HttpResponse {
     })
 }
 
+/// A function that sends a request to the service.
+macro_rules! sender {
+    ($service:ident) => {
+        async |request: Request<Bytes>| {
+            let (head, body) = request.into_parts();
+            let mut request = TestRequest::with_uri(&head.uri.to_string());
+            for (name, value) in &head.headers {
+                request = request.append_header((name.as_str(), value.as_bytes()));
+            }
+            let method = head.method.as_str().parse().unwrap();
+            let request = request.method(method).set_payload(body).to_request();
+            // As the server does.
+            let answer = match $service.call(request).await {
+                Ok(answer) => answer.into_parts().1.map_into_boxed_body(),
+                Err(error) => error.error_response(),
+            };
+            let mut response = Response::builder().status(answer.status().as_u16());
+            for (name, value) in answer.headers() {
+                response = response.header(name.as_str(), value.as_bytes());
+            }
+            response
+                .body(to_bytes(answer.into_body()).await.unwrap())
+                .unwrap()
+        }
+    };
+}
+
 macro_rules! visitor {
     ($visitor:ident) => {
         let logto = logto();
@@ -88,27 +117,7 @@ macro_rules! visitor {
             )
             .wrap(LogtoMiddleware::new(app));
         let service = init_service(service).await;
-        let send = async |request: Request<Bytes>| {
-            let (head, body) = request.into_parts();
-            let mut request = TestRequest::with_uri(&head.uri.to_string());
-            for (name, value) in &head.headers {
-                request = request.append_header((name.as_str(), value.as_bytes()));
-            }
-            let method = head.method.as_str().parse().unwrap();
-            let request = request.method(method).set_payload(body).to_request();
-            // As the server does.
-            let answer = match service.call(request).await {
-                Ok(answer) => answer.into_parts().1.map_into_boxed_body(),
-                Err(error) => error.error_response(),
-            };
-            let mut response = Response::builder().status(answer.status().as_u16());
-            for (name, value) in answer.headers() {
-                response = response.header(name.as_str(), value.as_bytes());
-            }
-            response
-                .body(to_bytes(answer.into_body()).await.unwrap())
-                .unwrap()
-        };
+        let send = sender!(service);
         let mut $visitor = Visitor::new($logto, send);
     };
 }
@@ -149,4 +158,32 @@ async fn an_outage_signs_nobody_out() {
     let (app, storage) = breakable(&logto).await;
     visitor!(visitor, &logto, app);
     visitor.outage(&storage).await;
+}
+
+#[actix_web::test]
+async fn an_api_admits_the_tokens_that_it_requires() {
+    let api = Api::new(&logto()).await;
+    let guarded = |route: &'static str| {
+        let server = api.server.clone();
+        web::scope(route)
+            .route("", web::get().to(async |token: Token| token.sub.clone()))
+            .wrap(from_fn(move |request, next| {
+                let demands = Api::demands(server.issuer(), route);
+                require_token(server.clone(), demands, request, next)
+            }))
+    };
+    let service = App::new()
+        .service(guarded("products"))
+        .service(guarded("prices"))
+        .service(guarded("shipments"))
+        .service(guarded("stock"))
+        .route(
+            "/open",
+            web::get().to(async |token: Token| token.sub.clone()),
+        );
+    let service = init_service(service).await;
+    let send = sender!(service);
+    api.admits(&send).await;
+    let unguarded = send(Request::get("/open").body(Bytes::new()).unwrap()).await;
+    assert_eq!(unguarded.status(), 500);
 }

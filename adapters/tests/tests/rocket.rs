@@ -4,7 +4,9 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use logto::{Cached, LogtoApp, TokenTarget, core::error::UsageError, web::Requirement};
-use logto_rocket::{Error, LogtoFairing, ReadOnly, Result, Session, User, require};
+use logto_rocket::{
+    ApiFairing, Error, LogtoFairing, ReadOnly, Result, Session, Token, User, authorize, require,
+};
 use logto_testkit::demo::SHOPPING_API;
 use rocket::{
     Build, Config, Rocket,
@@ -16,7 +18,7 @@ use rocket::{
     response::{status::Custom, stream::TextStream},
     routes,
 };
-use support::{Visitor, application, breakable, logto, scopes, text};
+use support::{Api, Visitor, application, breakable, logto, scopes, text};
 
 mod support;
 
@@ -94,38 +96,65 @@ impl<'r> FromRequest<'r> for Staff {
     }
 }
 
+/// Who calls an API.
+struct Caller(Token);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Caller {
+    type Error = ();
+
+    async fn from_request(request: &'r rocket::Request<'_>) -> Outcome<Self, ()> {
+        let route = request.uri().path().as_str().trim_start_matches('/');
+        authorize(request, |issuer| Api::demands(issuer, route))
+            .await
+            .map(Self)
+    }
+}
+
+#[get("/<_route>")]
+fn called(caller: Caller, _route: &str) -> String {
+    caller.0.sub.clone()
+}
+
+#[get("/optional")]
+fn optional(caller: Option<Caller>) -> &'static str {
+    if caller.is_some() {
+        "somebody"
+    } else {
+        "nobody"
+    }
+}
+
 #[get("/staff")]
 fn staff(_staff: Staff) -> &'static str {
     "staff"
 }
 
-fn rocket() -> Rocket<Build> {
-    let config = Config {
+fn config() -> Config {
+    Config {
         log_level: rocket::config::LogLevel::Off,
         ..Config::debug_default()
-    };
+    }
+}
+
+fn rocket() -> Rocket<Build> {
     let handlers = routes![
         home, private, orders, fails, breaks, streams, plain, signed_in, signed_out, staff
     ];
-    rocket::custom(config).mount("/", handlers)
+    rocket::custom(config()).mount("/", handlers)
 }
 
 fn attach(app: LogtoApp) -> Rocket<Build> {
     rocket().attach(LogtoFairing::new(app))
 }
 
-macro_rules! visitor {
-    ($visitor:ident) => {
-        let logto = logto();
-        visitor!($visitor, &logto, application(&logto).await);
-    };
-    ($visitor:ident, $logto:expr, $app:expr) => {
-        let rocket = attach($app);
-        let client = Client::untracked(rocket).await.unwrap();
-        let send = async |request: Request<Bytes>| {
+/// A function that sends a request to the application.
+macro_rules! sender {
+    ($client:ident) => {
+        async |request: Request<Bytes>| {
             let (head, body) = request.into_parts();
             let method = head.method.as_str().parse().unwrap();
-            let mut request = client.req(method, head.uri.to_string()).body(body);
+            let mut request = $client.req(method, head.uri.to_string()).body(body);
             for (name, value) in &head.headers {
                 let value = value.to_str().unwrap().to_owned();
                 request.add_header(Header::new(name.to_string(), value));
@@ -137,7 +166,19 @@ macro_rules! visitor {
             }
             let body = answer.into_bytes().await.unwrap_or_default();
             response.body(body.into()).unwrap()
-        };
+        }
+    };
+}
+
+macro_rules! visitor {
+    ($visitor:ident) => {
+        let logto = logto();
+        visitor!($visitor, &logto, application(&logto).await);
+    };
+    ($visitor:ident, $logto:expr, $app:expr) => {
+        let rocket = attach($app);
+        let client = Client::untracked(rocket).await.unwrap();
+        let send = sender!(client);
         let mut $visitor = Visitor::new($logto, send);
     };
 }
@@ -213,4 +254,41 @@ async fn an_outage_signs_nobody_out() {
     let (app, storage) = breakable(&logto).await;
     visitor!(visitor, &logto, app);
     visitor.outage(&storage).await;
+}
+
+#[rocket::async_test]
+async fn a_response_that_is_replaced_keeps_the_headers_of_other_fairings() {
+    visitor!(visitor);
+    let redirect = visitor.page("/private").await;
+    assert_eq!(redirect.status(), 303);
+    // Of the shield that every Rocket has.
+    assert_eq!(redirect.headers()["x-frame-options"], "SAMEORIGIN");
+    assert!(
+        redirect.headers().get("content-type").is_none(),
+        "{redirect:?}"
+    );
+}
+
+#[rocket::async_test]
+async fn an_api_admits_the_tokens_that_it_requires() {
+    let api = Api::new(&logto()).await;
+    let rocket = rocket::custom(config())
+        .mount("/", routes![called, optional])
+        .attach(ApiFairing::new(api.server.clone()));
+    let client = Client::untracked(rocket).await.unwrap();
+    let send = sender!(client);
+    api.admits(&send).await;
+    let optional = send(Request::get("/optional").body(Bytes::new()).unwrap()).await;
+    assert_eq!(text(&optional), "nobody");
+    assert!(optional.headers().get("www-authenticate").is_none());
+}
+
+#[rocket::async_test]
+async fn without_its_fairing_an_api_admits_nobody() {
+    let rocket = rocket::custom(config()).mount("/", routes![called]);
+    let client = Client::untracked(rocket).await.unwrap();
+    let send = sender!(client);
+    let request = Request::get("/products").header("authorization", "Bearer e30.e30.e30");
+    let response: Response<Bytes> = send(request.body(Bytes::new()).unwrap()).await;
+    assert_eq!(response.status(), 500);
 }

@@ -202,10 +202,11 @@ impl Browser {
         if method != Method::GET {
             let origin = HeaderValue::try_from(origin);
             let origin = origin.map_err(|_| WalkError::Malformed(url.to_string()))?;
-            request
-                .headers_mut()
-                .entry(header::ORIGIN)
-                .or_insert(origin);
+            // Also of a body that is empty: a proxy that speaks HTTP/1.0 needs it.
+            let length = HeaderValue::from(request.body().len());
+            let headers = request.headers_mut();
+            headers.entry(header::ORIGIN).or_insert(origin);
+            headers.insert(header::CONTENT_LENGTH, length);
         }
         if let Some(cookies) = self.jar().header(&url, &method, site, self.now()) {
             let cookies = HeaderValue::try_from(cookies);

@@ -661,6 +661,9 @@ async fn a_visit_of_127_0_0_1_is_led_to_the_base_url_before_it_signs_in() {
             Some("http://localhost:3000/sign-in?return_to=/orders"),
         ),
         ("localhost:3000", None),
+        // A proxy on this machine, which names what it asks itself.
+        ("127.0.0.1:8080", None),
+        ("127.0.0.1", None),
         // Anybody can send any host; only this machine's names count.
         ("evil.example", None),
         ("127.0.0.1.evil.example", None),

@@ -51,6 +51,32 @@ pub(crate) async fn signing_out_here(package: &'static str, sessions: Sessions) 
     );
 }
 
+/// Who signs out in one browser signs out of all sessions that began with the same sign-in at Logto.
+pub(crate) async fn signing_out_everywhere(package: &'static str, sessions: Sessions) {
+    let stage = Stage::start(package, sessions).await;
+    let here = stage.alice().await;
+    let there = here.copied();
+    for (name, _) in there.cookies() {
+        there.remove_cookie(&name);
+    }
+    let page = there.open("/private").await.unwrap();
+    assert_eq!(
+        (page.status(), page.url().path()),
+        (StatusCode::OK, "/private"),
+        "Logto does not ask again"
+    );
+    let other = stage.alice().await;
+
+    here.post("/sign-out", &[]).await.unwrap();
+    for token in stage.logto().take_logout_tokens() {
+        let response = stage.send(token.to_request().unwrap()).await;
+        assert!(response.status().is_success(), "{response:?}");
+    }
+    assert!(!is_signed_in(&here).await);
+    assert!(!is_signed_in(&there).await);
+    assert!(is_signed_in(&other).await, "another sign-in at Logto");
+}
+
 pub(crate) async fn a_logout_elsewhere(package: &'static str, sessions: Sessions) {
     let stage = Stage::start(package, sessions).await;
     let browser = stage.alice().await;

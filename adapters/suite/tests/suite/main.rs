@@ -1,17 +1,17 @@
-//! The table: every example passes every scenario, with sessions in memory and in cookies.
+//! The table: every example passes every scenario, with sessions in memory and in cookies, and some in a store.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod alone;
 mod attacks;
 mod leaving;
 mod open_redirects;
+#[cfg(feature = "services")]
+mod proxies;
 mod sign_in;
 mod staying;
+#[cfg(feature = "services")]
+mod store;
 mod tour;
-
-use logto_suite::Sessions;
-
-const SESSIONS: [Sessions; 2] = [Sessions::Memory, Sessions::Cookies];
 
 /// One test for each scenario and example.
 macro_rules! table {
@@ -20,16 +20,24 @@ macro_rules! table {
         scenarios: $scenarios:tt
     ) => {
         $(mod $example {
-            scenarios!($package, $scenarios);
+            use logto_suite::Sessions;
+
+            table!($package, $scenarios);
         })+
+    };
+    ($package:literal, { $($sessions:tt: $scenarios:tt)+ }) => {
+        $(scenarios!($package, $sessions, $scenarios);)+
     };
 }
 
 macro_rules! scenarios {
-    ($package:literal, { $($module:ident::$scenario:ident,)+ }) => {
-        $(#[tokio::test]
+    ($package:literal, $sessions:tt, {
+        $($(#[$condition:meta])* $module:ident::$scenario:ident,)+
+    }) => {
+        $($(#[$condition])*
+        #[tokio::test]
         async fn $scenario() {
-            for sessions in super::SESSIONS {
+            for sessions in $sessions {
                 super::$module::$scenario($package, sessions).await;
             }
         })+
@@ -45,20 +53,32 @@ table! {
         rocket = "logto-example-rocket",
     }
     scenarios: {
-        tour::the_tour,
-        alone::without_a_tenant_it_brings_its_own,
-        sign_in::tabs_finish_in_any_order,
-        sign_in::a_cancelled_sign_in_is_explained_and_can_be_begun_again,
-        sign_in::a_repeated_callback_goes_where_it_wanted_to_go,
-        sign_in::below_a_prefix,
-        staying::a_token_expires_while_a_page_streams,
-        staying::a_daily_visitor_stays_signed_in,
-        staying::a_restart,
-        leaving::signing_out_here,
-        leaving::a_logout_elsewhere,
-        attacks::cookies_that_were_tampered_with,
-        attacks::cookies_that_are_not_ours,
-        attacks::requests_of_other_sites,
-        open_redirects::nobody_is_sent_elsewhere,
+        [Sessions::Memory, Sessions::Cookies]: {
+            tour::the_tour,
+            alone::without_a_tenant_it_brings_its_own,
+            sign_in::tabs_finish_in_any_order,
+            sign_in::a_cancelled_sign_in_is_explained_and_can_be_begun_again,
+            sign_in::a_repeated_callback_goes_where_it_wanted_to_go,
+            staying::a_token_expires_while_a_page_streams,
+            staying::a_daily_visitor_stays_signed_in,
+            staying::a_restart,
+            leaving::signing_out_here,
+            leaving::signing_out_everywhere,
+            leaving::a_logout_elsewhere,
+            attacks::cookies_that_were_tampered_with,
+            attacks::cookies_that_are_not_ours,
+            attacks::requests_of_other_sites,
+            open_redirects::nobody_is_sent_elsewhere,
+            #[cfg(feature = "services")]
+            proxies::behind_nginx,
+            #[cfg(feature = "services")]
+            proxies::over_https_at_the_proxy,
+            #[cfg(feature = "services")]
+            proxies::below_a_prefix,
+        }
+        [Sessions::Redis]: {
+            #[cfg(feature = "services")]
+            store::the_store_is_down,
+        }
     }
 }

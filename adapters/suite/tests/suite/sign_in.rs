@@ -79,30 +79,6 @@ pub(crate) async fn a_repeated_callback_goes_where_it_wanted_to_go(
     assert!(!is_signed_in(&thief).await, "the callback is no key");
 }
 
-pub(crate) async fn below_a_prefix(package: &'static str, sessions: Sessions) {
-    let stage = Stage::start_below(package, sessions, "/shop").await;
-    let browser = stage.browser();
-    let page = browser.sign_in("/sign-in?return_to=/shop/private", "alice", "password");
-    let page = page.await.unwrap();
-    assert_eq!(
-        (page.status(), page.url().path()),
-        (StatusCode::OK, "/shop/private")
-    );
-    let page = browser.post("/sign-out", &[]).await.unwrap();
-    assert_eq!(page.status(), StatusCode::OK, "{}", page.text());
-    assert_eq!(page.url(), stage.base_url());
-    assert!(!is_signed_in(&browser).await);
-    // The guard knows the prefix too, although the program does not see it.
-    let page = browser
-        .sign_in("/private", "alice", "password")
-        .await
-        .unwrap();
-    assert_eq!(
-        (page.status(), page.url().path()),
-        (StatusCode::OK, "/shop/private")
-    );
-}
-
 /// The last redirect of Logto, and no further.
 async fn come_back(browser: &Browser, callback: &Url) -> Page {
     let request = Request::get(callback.as_str()).header("sec-fetch-site", "cross-site");

@@ -6,7 +6,11 @@ use logto_suite::{Sessions, Stage};
 use serde_json::{Value, json};
 
 pub(crate) async fn the_tour(package: &'static str, sessions: Sessions) {
-    let stage = Stage::start(package, sessions).await;
+    walk(&Stage::start(package, sessions).await).await;
+}
+
+/// From the first visit to the sign-out.
+pub(crate) async fn walk(stage: &Stage) {
     let browser = stage.browser();
 
     let home = browser.open("/").await.unwrap();

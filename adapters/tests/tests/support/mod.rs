@@ -9,14 +9,19 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use logto::{
-    AccessToken, LogtoApp, LogtoBuilder,
+    AccessToken, LogtoApp, LogtoBuilder, SignIn, TokenTarget,
+    client::resource_server::ResourceServer,
+    core::{api_token::AccessTokenVerification, sign_in::Callback},
     storage::{
         MemoryStorage,
         faulty::{Fault, FaultyStorage},
     },
     test::http_client,
 };
-use logto_testkit::{App, Logto, demo::SHOPPING_API};
+use logto_testkit::{
+    App, Logto,
+    demo::{ACME, SHOPPING_API},
+};
 use url::Url;
 
 const APP_ID: &str = "adapter";
@@ -46,7 +51,8 @@ pub(crate) async fn breakable(logto: &Logto) -> (LogtoApp, Arc<FaultyStorage<Mem
 fn builder(logto: &Logto) -> LogtoBuilder {
     logto::builder(logto.endpoint(), APP_ID)
         .config(|config| config.app_secret(APP_SECRET).base_url(ORIGIN))
-        .config(|config| config.scopes(["read:products", "write:products"]))
+        .config(|config| config.scopes(["read:products", "write:products", "read:shipments"]))
+        .config(|config| config.scopes(["urn:logto:scope:organizations"]))
         .config(|config| config.resource(SHOPPING_API))
         .cookie_key("Qm1zdGlsbCBhIHNlY3JldCBmb3IgdGVzdHMgb25seSE")
         .context(http_client(logto))
@@ -266,6 +272,116 @@ impl<S: AsyncFn(Request<Bytes>) -> Response<Bytes>> Visitor<S> {
             "{response:?}"
         );
     }
+}
+
+/// Tokens of alice for an API, for an organization and for the API in the organization, at an API.
+pub(crate) struct Api {
+    pub(crate) server: ResourceServer,
+    tokens: [String; 3],
+}
+
+impl Api {
+    pub(crate) async fn new(logto: &Logto) -> Self {
+        let app = application(logto).await;
+        let client = app.client();
+        let (url, pending) = client.sign_in(&SignIn::new()).await.unwrap();
+        let callback = Callback::from_url(&logto.sign_in(&url, "alice").unwrap()).unwrap();
+        let completed = client.complete_sign_in(Some(pending), callback, None).await;
+        let session = completed.map_err(|failed| failed.error).unwrap().session;
+        let api = TokenTarget::resource(SHOPPING_API);
+        let mut tokens = [(); 3].map(|()| String::new());
+        for (token, target) in tokens.iter_mut().zip([
+            api.clone(),
+            TokenTarget::organization(ACME),
+            api.in_organization(ACME),
+        ]) {
+            *token = session
+                .access_token(&target)
+                .await
+                .unwrap()
+                .token
+                .expose()
+                .to_owned();
+        }
+        let server = ResourceServer::new(client.config().clone(), http_client(logto)).unwrap();
+        Self { server, tokens }
+    }
+
+    /// What the routes require, by their names.
+    pub(crate) fn demands(issuer: &str, route: &str) -> AccessTokenVerification {
+        match route {
+            "products" => {
+                AccessTokenVerification::api(issuer, SHOPPING_API).require_scopes(["read:products"])
+            }
+            "prices" => {
+                AccessTokenVerification::api(issuer, SHOPPING_API).require_scopes(["write:prices"])
+            }
+            "shipments" => AccessTokenVerification::organization(issuer, ACME)
+                .require_scopes(["read:shipments"]),
+            _ => AccessTokenVerification::organization_api(issuer, SHOPPING_API, ACME),
+        }
+    }
+
+    /// Every token at every route: its own model passes, another is refused as RFC 6750 says.
+    pub(crate) async fn admits(&self, send: impl AsyncFn(Request<Bytes>) -> Response<Bytes>) {
+        let invalid = (401, "Bearer error=\"invalid_token\"");
+        let insufficient = (403, "Bearer error=\"insufficient_scope\"");
+        let admitted = (200, "");
+        let expected = [
+            ("products", [admitted, invalid, insufficient]),
+            ("prices", [insufficient, invalid, insufficient]),
+            ("shipments", [invalid, admitted, invalid]),
+            ("stock", [insufficient, invalid, admitted]),
+        ];
+        for (route, expected) in expected {
+            for (token, (status, challenge)) in self.tokens.iter().zip(expected) {
+                let response = at(&send, route, Some(&format!("Bearer {token}"))).await;
+                assert_eq!(response.status(), status, "{route}: {response:?}");
+                let found = response.headers().get(header::WWW_AUTHENTICATE);
+                let found = found.map_or("", |value| value.to_str().unwrap());
+                assert!(found.starts_with(challenge), "{route}: {found}");
+                assert_eq!(found.is_empty(), status == 200, "{route}: {found}");
+                if status == 200 {
+                    assert!(text(&response).starts_with("user"), "{response:?}");
+                }
+            }
+        }
+        let response = at(&send, "prices", Some(&format!("Bearer {}", self.tokens[0]))).await;
+        let challenge = response.headers()[header::WWW_AUTHENTICATE]
+            .to_str()
+            .unwrap();
+        assert!(challenge.contains("scope=\"write:prices\""), "{challenge}");
+        for (authorization, status, challenge) in [
+            (None, 401, "Bearer"),
+            (Some("Basic YWxpY2U6"), 401, "Bearer"),
+            (Some("Bearer"), 400, "Bearer error=\"invalid_request\""),
+            (
+                Some("Bearer e30.e30.e30"),
+                401,
+                "Bearer error=\"invalid_token\"",
+            ),
+        ] {
+            let response = at(&send, "products", authorization).await;
+            assert_eq!(response.status(), status, "{authorization:?}");
+            let found = response.headers()[header::WWW_AUTHENTICATE]
+                .to_str()
+                .unwrap();
+            assert!(found.starts_with(challenge), "{authorization:?}: {found}");
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        }
+    }
+}
+
+async fn at(
+    send: &impl AsyncFn(Request<Bytes>) -> Response<Bytes>,
+    route: &str,
+    authorization: Option<&str>,
+) -> Response<Bytes> {
+    let mut request = Request::get(format!("/{route}"));
+    if let Some(authorization) = authorization {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    send(request.body(Bytes::new()).unwrap()).await
 }
 
 pub(crate) fn text(response: &Response<Bytes>) -> &str {

@@ -11,7 +11,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, Uri, header, response, uri::Authority};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, response, uri::Authority,
+};
 use logto_core::{AccessToken, TokenTarget, claims::IdTokenClaims, error::Advice};
 use tokio::sync::OnceCell;
 use url::Url;
@@ -25,6 +27,23 @@ use crate::{
     session::{ReadOnlySession, WritableSession},
     web::{location, respond},
 };
+
+/// What a response says of its body and of its place.
+const OF_THE_BODY: [HeaderName; 13] = [
+    header::ACCEPT_RANGES,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_LOCATION,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::ETAG,
+    header::EXPIRES,
+    header::LAST_MODIFIED,
+    header::LOCATION,
+    header::TRANSFER_ENCODING,
+];
 
 /// The session of one request: opened when a handler first asks for it, at most once, and shared by all that
 /// take part in the request.
@@ -46,8 +65,8 @@ struct Inner {
     wants_page: bool,
     /// Whether a redirect can lead the visitor back here, which it cannot to a form.
     can_come_back: bool,
-    /// The host that the browser asked, if that is this machine, and so is the base URL.
-    local_host: Option<String>,
+    /// The address that was asked, if that is this machine, and so is the base URL.
+    local_address: Option<Url>,
     opened: OnceCell<Result<Option<WritableSession>, Error>>,
     answer: OnceLock<Box<Response<Bytes>>>,
     response_has_begun: AtomicBool,
@@ -73,7 +92,7 @@ impl RequestSession {
             is_own,
             wants_page,
             can_come_back: wants_page && method == Method::GET,
-            local_host: local_host(uri, headers, app.client().config().base_url()),
+            local_address: local_address(uri, headers, app.client().config().base_url()),
             opened: OnceCell::new(),
             answer: OnceLock::new(),
             response_has_begun: AtomicBool::new(false),
@@ -255,7 +274,7 @@ impl RequestSession {
         let context = ErrorContext {
             error,
             wants_page: self.inner.wants_page,
-            is_local: self.inner.local_host.is_some(),
+            is_local: self.inner.local_address.is_some(),
             next: &next,
         };
         let own = self.inner.app.inner.error_page.as_ref();
@@ -273,8 +292,9 @@ impl RequestSession {
     /// the other way round: the cookies of the sign-in belong to one of them.
     pub(super) fn at_base_url(&self) -> Option<Response<Bytes>> {
         let base_url = self.inner.app.client().config().base_url()?;
-        let asked = self.inner.local_host.as_deref()?;
-        if base_url.host_str() == Some(asked) {
+        let asked = self.inner.local_address.as_ref()?;
+        // Another port belongs to a proxy: nginx asks for 127.0.0.1 whatever the browser has asked for.
+        if asked.port() != base_url.port() || asked.host() == base_url.host() {
             return None;
         }
         let same_place = base_url.join(&self.here()).ok()?;
@@ -330,7 +350,7 @@ impl RequestSession {
     }
 }
 
-fn local_host(uri: &Uri, headers: &HeaderMap, base_url: Option<&Url>) -> Option<String> {
+fn local_address(uri: &Uri, headers: &HeaderMap, base_url: Option<&Url>) -> Option<Url> {
     base_url.filter(|url| is_loopback(url.host_str().unwrap_or_default()))?;
     let asked = headers
         .get(header::HOST)
@@ -338,8 +358,7 @@ fn local_host(uri: &Uri, headers: &HeaderMap, base_url: Option<&Url>) -> Option<
     // HTTP/2 has the host in the URI.
     let asked = asked.or_else(|| uri.authority().map(Authority::as_str))?;
     let asked = Url::parse(&format!("http://{asked}/")).ok()?;
-    let host = asked.host_str().filter(|host| is_loopback(host))?;
-    Some(host.to_owned())
+    is_loopback(asked.host_str().unwrap_or_default()).then_some(asked)
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -348,11 +367,16 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(is_loopback)
 }
 
-/// Replaces status and headers; the extensions are the framework's.
+/// Replaces the status and the headers that belong to the body. The others stay, such as those for CORS and for
+/// security, which something around the handler has set; the extensions are the framework's.
 fn replace(response: &mut response::Parts, by: Response<Bytes>) -> Bytes {
     let (by, body) = by.into_parts();
     response.status = by.status;
-    response.headers = by.headers;
+    let headers = &mut response.headers;
+    for name in OF_THE_BODY.iter().chain(by.headers.keys()) {
+        headers.remove(name);
+    }
+    headers.extend(by.headers);
     body
 }
 
