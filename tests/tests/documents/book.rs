@@ -207,6 +207,21 @@ fn a_page_and_its_translation_include_the_same_code() {
     }
 }
 
+/// A line break becomes a space, which has no place between two Chinese characters.
+#[test]
+fn no_line_breaks_within_chinese() {
+    for page in pages(CHINESE) {
+        let text = page_text(&page);
+        let mut before = "";
+        for line in text.lines() {
+            let is_chinese = |c: Option<char>| c.is_some_and(|c| c as u32 >= 0x2e80);
+            let breaks = is_chinese(before.chars().last()) && is_chinese(line.chars().next());
+            assert!(!breaks, "{page}:\n{before}\n{line}");
+            before = line;
+        }
+    }
+}
+
 #[test]
 fn what_beginners_need_is_translated() {
     let translated = pages(CHINESE);
