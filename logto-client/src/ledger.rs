@@ -93,15 +93,19 @@ impl Ledger {
     /// Updates a session, through any number of rotations, and returns whether it changed.
     pub(crate) fn catch_up(&self, session: &mut Arc<Session>, now: UnixTime) -> bool {
         let mut has_news = false;
-        while let Some(refresh_token) = session.refresh_token().cloned() {
-            for delta in self.successors(&refresh_token, now) {
+        while let Some(refresh_token) = session.refresh_token().filter(|_| !self.is_empty()) {
+            let spent = fingerprint(refresh_token);
+            let Some(deltas) = self.deltas.get(&spent, now) else {
+                break;
+            };
+            for delta in deltas {
                 if let Some(news) = session.news_in(&delta) {
                     Arc::make_mut(session).apply(&news);
                     has_news = true;
                 }
             }
             // No token replaces itself, so this ends at the newest one.
-            if session.refresh_token() == Some(&refresh_token) {
+            if session.refresh_token().map(fingerprint) == Some(spent) {
                 break;
             }
         }
@@ -124,6 +128,10 @@ impl Ledger {
 
     pub(crate) fn len(&self) -> usize {
         self.deltas.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 

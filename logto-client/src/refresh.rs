@@ -55,7 +55,7 @@ impl LoadedSession {
     pub(crate) fn new(handle: Handle, stored: Stored) -> Self {
         Self {
             handle,
-            session: Arc::new(stored.session),
+            session: stored.session,
             version: stored.version,
             needs_write_back: false,
         }

@@ -5,10 +5,16 @@
 //! which it was sealed. Anything else (another key, a cookie under another name, a flipped bit) gives
 //! `None` and reveals nothing of the plaintext.
 //!
-//! The cipher is XChaCha20-Poly1305
-//! ([draft-irtf-cfrg-xchacha](https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03)) with a
-//! random 192-bit nonce for each message. After 2^80 messages with one key, the probability that two
-//! nonces were equal is below 2^-32, so the number of messages never requires a new key.
+//! The cipher is AES-256-GCM-SIV ([RFC 8452](https://www.rfc-editor.org/rfc/rfc8452)) with a random nonce of 96
+//! bits for each message, in constant time. Where the processor has instructions for AES it takes a fraction of
+//! the time of any other. Two nonces out of 2^48 are equal with a probability of a half, and that is no harm: with
+//! this cipher, unlike plain AES-GCM, it reveals only whether the two plaintexts are the same too, and a session
+//! never is. RFC 8452, section 9, calls random nonces a safe practice, so the number of messages never requires a
+//! new key.
+//!
+//! The first byte of sealed data says which cipher sealed it. What an older release sealed with
+//! XChaCha20-Poly1305 opens; so does what a build without the features `aws-lc` and `rust-crypto` seals, which
+//! has no AES.
 //!
 //! ```
 //! use logto_client::entropy::OsEntropy;
@@ -29,23 +35,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::fmt;
+mod aes_gcm_siv;
+
+use std::{fmt, sync::Arc};
 
 use chacha20poly1305::{AeadInPlace, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use sha2::Sha256;
+use smallvec::SmallVec;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::entropy::{Entropy, EntropyError, random};
 
 /// How many bytes sealed data is longer than the plaintext.
-pub const OVERHEAD: usize = HEADER_LEN + NONCE_LEN + TAG_LEN;
+pub const OVERHEAD: usize = match aes_gcm_siv::IS_THERE {
+    true => HEADER_LEN + aes_gcm_siv::NONCE_LEN + TAG_LEN,
+    false => LONGEST_OVERHEAD,
+};
 
-const FORMAT: u8 = 1;
+/// The same for data that an older release may have sealed.
+pub const LONGEST_OVERHEAD: usize = HEADER_LEN + XCHACHA_NONCE_LEN + TAG_LEN;
+
+/// The first byte: the cipher.
+const XCHACHA20_POLY1305: u8 = 1;
+const AES_256_GCM_SIV: u8 = 2;
+
 const KEY_ID_LEN: usize = 2;
 const HEADER_LEN: usize = 1 + KEY_ID_LEN;
-const NONCE_LEN: usize = 24;
-const TAG_LEN: usize = 16;
+const XCHACHA_NONCE_LEN: usize = 24;
+const TAG_LEN: usize = aes_gcm_siv::TAG_LEN;
 
 /// The fewest hexadecimal digits, and the fewest characters of another encoding, that can hold 256 bits.
 const MIN_HEX_DIGITS: usize = 64;
@@ -83,63 +101,74 @@ impl KeyRing {
     /// [`OVERHEAD`] bytes longer.
     ///
     /// # Errors
-    /// When the random source fails, or the plaintext is longer than 256 GiB.
+    /// When the random source fails, or the plaintext is longer than 64 GiB.
     pub fn seal(
         &self,
         context: &SealContext<'_>,
         plaintext: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<Vec<u8>, SealError> {
-        let nonce: [u8; NONCE_LEN] = random(entropy)?;
-        let header = self.first.header();
+        let ciphers = self.first.ciphers(context.purpose);
         let mut sealed = Vec::with_capacity(plaintext.len().saturating_add(OVERHEAD));
-        sealed.extend_from_slice(&header);
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(plaintext);
-
-        let body = sealed.get_mut(HEADER_LEN + NONCE_LEN..).unwrap_or_default();
-        let tag = self
-            .first
-            .cipher(context.purpose)
-            .encrypt_in_place_detached(
-                &XNonce::from(nonce),
-                &context.associated_data(header),
-                body,
-            );
+        let tag = match &ciphers.aes_gcm_siv {
+            Some(cipher) => {
+                let nonce = random(entropy)?;
+                let aad = self
+                    .first
+                    .begin(&mut sealed, AES_256_GCM_SIV, &nonce, context);
+                let body = append(&mut sealed, plaintext);
+                cipher.seal(nonce, &aad, body)
+            }
+            None => {
+                let nonce: [u8; XCHACHA_NONCE_LEN] = random(entropy)?;
+                let aad = self
+                    .first
+                    .begin(&mut sealed, XCHACHA20_POLY1305, &nonce, context);
+                let body = append(&mut sealed, plaintext);
+                let cipher = &ciphers.xchacha20_poly1305;
+                let tag = cipher.encrypt_in_place_detached(&XNonce::from(nonce), &aad, body);
+                tag.ok().map(Into::into)
+            }
+        };
         match tag {
-            Ok(tag) => {
+            Some(tag) => {
                 sealed.extend_from_slice(&tag);
                 Ok(sealed)
             }
-            Err(_) => {
+            None => {
                 sealed.zeroize();
                 Err(SealError::TooLong)
             }
         }
     }
 
-    /// Decrypts what [`seal`](Self::seal) made with one of these keys and the same context. Returns `None`
-    /// for anything else.
+    /// Decrypts what [`seal`](Self::seal) made with one of these keys and the same context, here or in an older
+    /// release. Returns `None` for anything else.
     pub fn open(&self, context: &SealContext<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>()?;
-        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
-        let (body, tag) = rest.split_last_chunk::<TAG_LEN>()?;
-        let associated_data = context.associated_data(*header);
+        let (rest, tag) = rest.split_last_chunk::<TAG_LEN>()?;
+        let aad = context.associated_data(*header);
+        let [format, id @ ..] = *header;
 
         std::iter::once(&self.first)
             .chain(&self.older)
-            .filter(|key| key.header() == *header)
-            .find_map(|key| {
-                let mut body = Zeroizing::new(body.to_vec());
-                key.cipher(context.purpose)
-                    .decrypt_in_place_detached(
-                        &XNonce::from(*nonce),
-                        &associated_data,
-                        &mut body,
-                        &Tag::from(*tag),
-                    )
-                    .ok()
-                    .map(|()| body)
+            .filter(|key| key.keys.id == id)
+            .map(|key| key.ciphers(context.purpose))
+            .find_map(|ciphers| match format {
+                AES_256_GCM_SIV => {
+                    let (nonce, body) = rest.split_first_chunk()?;
+                    let cipher = ciphers.aes_gcm_siv.as_ref()?;
+                    cipher.open(*nonce, &aad, body, tag)
+                }
+                XCHACHA20_POLY1305 => {
+                    let (nonce, body) = rest.split_first_chunk::<XCHACHA_NONCE_LEN>()?;
+                    let mut body = Zeroizing::new(body.to_vec());
+                    let (nonce, tag) = (XNonce::from(*nonce), Tag::from(*tag));
+                    let cipher = &ciphers.xchacha20_poly1305;
+                    let opened = cipher.decrypt_in_place_detached(&nonce, &aad, &mut body, &tag);
+                    opened.ok().map(|()| body)
+                }
+                _ => None,
             })
     }
 }
@@ -177,12 +206,34 @@ impl fmt::Debug for KeyRing {
 /// for each [`Purpose`] from it, when it is created rather than when it is used.
 #[derive(Clone)]
 pub struct SealKey {
+    keys: Arc<Keys>,
+}
+
+struct Keys {
     id: [u8; KEY_ID_LEN],
-    session: XChaCha20Poly1305,
-    pending_sign_in: XChaCha20Poly1305,
-    record: XChaCha20Poly1305,
-    last_use: XChaCha20Poly1305,
+    session: Ciphers,
+    pending_sign_in: Ciphers,
+    record: Ciphers,
+    last_use: Ciphers,
     names: Hkdf<Sha256>,
+}
+
+/// The ciphers of one purpose, each under a key of its own.
+struct Ciphers {
+    xchacha20_poly1305: XChaCha20Poly1305,
+    aes_gcm_siv: Option<aes_gcm_siv::Cipher>,
+}
+
+impl Ciphers {
+    fn derive(input: &[u8], purpose: &str) -> Self {
+        let aes_key = labelled(input, format!("{purpose}, AES-256-GCM-SIV").as_bytes());
+        Self {
+            xchacha20_poly1305: XChaCha20Poly1305::new(
+                (&*labelled(input, purpose.as_bytes())).into(),
+            ),
+            aes_gcm_siv: aes_gcm_siv::Cipher::new(&aes_key),
+        }
+    }
 }
 
 impl SealKey {
@@ -224,40 +275,57 @@ impl SealKey {
     /// A key from a secret of 256 random bits in any encoding.
     pub(crate) fn derive(input: &[u8]) -> Self {
         let [first, second, ..] = *labelled(input, b"key id");
-        let cipher = |label| XChaCha20Poly1305::new((&*labelled(input, label)).into());
-        Self {
+        let keys = Keys {
             id: [first, second],
-            session: cipher(b"session"),
-            pending_sign_in: cipher(b"pending sign-in"),
-            record: cipher(b"record"),
-            last_use: cipher(b"last use"),
+            session: Ciphers::derive(input, "session"),
+            pending_sign_in: Ciphers::derive(input, "pending sign-in"),
+            record: Ciphers::derive(input, "record"),
+            last_use: Ciphers::derive(input, "last use"),
             names: Hkdf::new(None, &*labelled(input, b"names")),
+        };
+        Self {
+            keys: Arc::new(keys),
         }
     }
 
     /// HKDF-Expand of one block is HMAC-SHA256.
     fn hash(&self, info: &[&[u8]]) -> [u8; 32] {
         let mut hash = [0; 32];
-        let expanded = self.names.expand_multi_info(info, &mut hash);
+        let expanded = self.keys.names.expand_multi_info(info, &mut hash);
         debug_assert!(expanded.is_ok(), "HKDF-SHA256 expands to up to 8,160 bytes");
         hash
     }
 
-    const fn cipher(&self, purpose: Purpose) -> &XChaCha20Poly1305 {
+    fn ciphers(&self, purpose: Purpose) -> &Ciphers {
         match purpose {
-            Purpose::Session => &self.session,
-            Purpose::PendingSignIn => &self.pending_sign_in,
-            Purpose::Record => &self.record,
-            Purpose::LastUse => &self.last_use,
+            Purpose::Session => &self.keys.session,
+            Purpose::PendingSignIn => &self.keys.pending_sign_in,
+            Purpose::Record => &self.keys.record,
+            Purpose::LastUse => &self.keys.last_use,
         }
     }
 
-    /// What stands before the nonce: the format, and the id of the key. Keys with the same id are all
-    /// tried, so two bytes are enough.
-    const fn header(&self) -> [u8; HEADER_LEN] {
-        let [first, second] = self.id;
-        [FORMAT, first, second]
+    /// Writes what stands before the ciphertext, and returns the associated data: the format, and the id of the
+    /// key. Keys with the same id are all tried, so two bytes are enough.
+    fn begin(
+        &self,
+        sealed: &mut Vec<u8>,
+        format: u8,
+        nonce: &[u8],
+        context: &SealContext<'_>,
+    ) -> AssociatedData {
+        let [first, second] = self.keys.id;
+        let header = [format, first, second];
+        sealed.extend_from_slice(&header);
+        sealed.extend_from_slice(nonce);
+        context.associated_data(header)
     }
+}
+
+fn append<'a>(sealed: &'a mut Vec<u8>, plaintext: &[u8]) -> &'a mut [u8] {
+    let begin = sealed.len();
+    sealed.extend_from_slice(plaintext);
+    sealed.get_mut(begin..).unwrap_or_default()
 }
 
 impl fmt::Debug for SealKey {
@@ -293,17 +361,20 @@ pub struct SealContext<'a> {
     pub app_id: &'a str,
 }
 
+/// Names of cookies, issuers and applications are short.
+type AssociatedData = SmallVec<[u8; 256]>;
+
 impl SealContext<'_> {
     /// The context as bytes, each part preceded by its length, so that no two contexts have the same
     /// bytes.
-    fn associated_data(&self, header: [u8; HEADER_LEN]) -> Vec<u8> {
+    fn associated_data(&self, header: [u8; HEADER_LEN]) -> AssociatedData {
         let purpose = match self.purpose {
             Purpose::Session => 1,
             Purpose::PendingSignIn => 2,
             Purpose::Record => 3,
             Purpose::LastUse => 4,
         };
-        let mut bytes = Vec::with_capacity(128);
+        let mut bytes = AssociatedData::new();
         bytes.extend_from_slice(&header);
         bytes.push(purpose);
         for part in [self.name, self.issuer, self.app_id] {
@@ -340,7 +411,7 @@ pub enum SealError {
     /// The random source failed, so there is no nonce.
     #[error("cannot seal: {0}")]
     Entropy(#[from] EntropyError),
-    /// The plaintext is longer than 256 GiB, the most that the cipher can encrypt.
+    /// The plaintext is longer than 64 GiB, the most that the cipher can encrypt.
     #[error("cannot seal: the plaintext is too long")]
     TooLong,
 }

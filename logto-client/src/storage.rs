@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use logto_core::{Session, UnixTime, session::SessionId};
+use smallvec::SmallVec;
 
 use crate::runtime::{MaybeSend, MaybeSync};
 
@@ -25,29 +26,48 @@ pub(crate) const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(180 * 24 *
 ///   belong to another session or have been left by another storage, and one that makes none takes no
 ///   notice of them. [`logto_storage::conformance`] checks this.
 ///
-/// A handle gives access to its session, so `Debug` shows no part of it.
+/// A handle gives access to its session, so `Debug` shows no part of it. Clones share the text.
 ///
 /// [`logto_storage::conformance`]: https://docs.rs/logto-storage
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Handle(String);
+pub struct Handle(Arc<str>);
 
 impl Handle {
     /// Takes a handle as [`expose`](Self::expose) gave it, or the value that a storage made. Both consist of
     /// characters that may stand in a cookie value; storages use base64url.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(text.as_ref().into())
     }
 
     /// Adds parts of base64url, the most wanted first. Empty ones are no parts.
     #[must_use]
-    pub fn with_parts<P: AsRef<str>>(mut self, parts: impl IntoIterator<Item = P>) -> Self {
+    pub fn with_parts<P: AsRef<str>>(self, parts: impl IntoIterator<Item = P>) -> Self {
+        let mut text = String::new();
         for part in parts {
             if !part.as_ref().is_empty() {
-                self.0.push(SEPARATOR);
-                self.0.push_str(part.as_ref());
+                if text.is_empty() {
+                    text.push_str(&self.0);
+                }
+                text.push(SEPARATOR);
+                text.push_str(part.as_ref());
             }
         }
-        self
+        match text.is_empty() {
+            true => self,
+            false => Self(text.into()),
+        }
+    }
+
+    /// The handle of a value and its parts, in one allocation: most handles are short enough to be put together
+    /// on the stack.
+    pub(crate) fn of_parts<'a>(value: &str, parts: impl Iterator<Item = &'a str>) -> Self {
+        let mut text = SmallVec::<[u8; 8_192]>::new();
+        text.extend_from_slice(value.as_bytes());
+        for part in parts {
+            text.extend_from_slice(&[SEPARATOR as u8]);
+            text.extend_from_slice(part.as_bytes());
+        }
+        Self(String::from_utf8_lossy(&text).into())
     }
 
     /// The whole handle in clear, for the browser.
@@ -87,17 +107,13 @@ pub struct Version(pub u64);
 /// A session as it was found, with the version to replace it by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// The session.
-    pub session: Session,
+    /// The session, shared with whoever else reads it: what changes is a new one.
+    pub session: Arc<Session>,
     /// Its version.
     pub version: Version,
 }
 
 /// The result of [`SessionStorage::replace`].
-#[allow(
-    clippy::large_enum_variant,
-    reason = "taken apart as soon as it is there"
-)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Replaced {
     /// The session was written. The handle is the old one, except in cookie storage, where the browser needs
@@ -165,6 +181,23 @@ pub trait SessionReader: fmt::Debug + MaybeSend + MaybeSync {
     /// # Errors
     /// The storage failed. The client never treats that as "nobody is signed in".
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError>;
+
+    /// The same as [`load`](Self::load) from a storage that waits for nothing, which spares each request a
+    /// future on the heap. `None`, the default, says that this one has to be awaited.
+    fn load_at_once(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Option<Result<Option<Stored>, StorageError>> {
+        let _ = (handle, now);
+        None
+    }
+
+    /// Drops what is kept in memory of the session of `handle`, which is over, in a storage that keeps sessions
+    /// so that it need not open them again. The default keeps none.
+    fn forget_opened(&self, handle: &Handle) {
+        let _ = handle;
+    }
 }
 
 /// A place for sessions.
@@ -306,6 +339,18 @@ pub trait SessionStorage: SessionReader {
 impl<T: SessionReader + ?Sized> SessionReader for Arc<T> {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
         (**self).load(handle, now).await
+    }
+
+    fn load_at_once(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Option<Result<Option<Stored>, StorageError>> {
+        (**self).load_at_once(handle, now)
+    }
+
+    fn forget_opened(&self, handle: &Handle) {
+        (**self).forget_opened(handle);
     }
 }
 

@@ -110,6 +110,10 @@ impl<K: Clone + Eq + Hash, V> TtlMap<K, V> {
         lock(&self.entries).by_key.len()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Forgets `key`, and says what its value was, expired or not.
     pub(crate) fn remove(&self, key: &K) -> Option<V> {
         lock(&self.entries).remove(key)

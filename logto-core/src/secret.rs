@@ -3,24 +3,24 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
+    sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 /// A token, a client secret, or any other string that grants access to its holder.
-/// `Debug` prints no part of it, and there is no `Display`. Comparison takes constant time, and the memory is
-/// overwritten on drop. [`Secret::expose`] is the only way to read it. Serialization writes it in clear,
-/// because a session must be stored: seal what you serialize.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
+/// `Debug` prints no part of it, and there is no `Display`. Comparison takes constant time. Clones share the
+/// memory, which is overwritten when the last of them is dropped. [`Secret::expose`] is the only way to read it.
+/// Serialization writes it in clear, because a session must be stored: seal what you serialize.
+#[derive(Clone)]
+pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
     /// Wraps `value`.
     pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self(Arc::new(Zeroizing::new(value.into())))
     }
 
     /// The secret in clear, for the request that needs it.
@@ -49,20 +49,26 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
 impl From<String> for Secret {
     fn from(value: String) -> Self {
-        Self(value)
+        Self::new(value)
     }
 }
 
 impl From<&str> for Secret {
     fn from(value: &str) -> Self {
-        Self(value.to_owned())
+        Self::new(value)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.expose().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }

@@ -85,7 +85,7 @@ impl Session {
         requested_resources: &[String],
         now: UnixTime,
     ) -> Self {
-        let granted_scopes = tokens.access_token.scopes.clone();
+        let granted_scopes = (*tokens.access_token.scopes).clone();
         Self {
             began_at: id_token.claims().iat,
             id,

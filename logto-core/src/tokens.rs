@@ -1,8 +1,8 @@
 //! Access tokens and their targets.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, ops::Deref, sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{secret::Secret, time::UnixTime};
 
@@ -101,6 +101,72 @@ impl fmt::Display for TokenTarget {
     }
 }
 
+/// The scopes of an access token: a set of names, which clones of the token share.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Scopes(Arc<BTreeSet<String>>);
+
+impl Deref for Scopes {
+    type Target = BTreeSet<String>;
+
+    fn deref(&self) -> &BTreeSet<String> {
+        &self.0
+    }
+}
+
+impl From<BTreeSet<String>> for Scopes {
+    fn from(scopes: BTreeSet<String>) -> Self {
+        Self(Arc::new(scopes))
+    }
+}
+
+impl<const N: usize> From<[String; N]> for Scopes {
+    fn from(scopes: [String; N]) -> Self {
+        BTreeSet::from(scopes).into()
+    }
+}
+
+impl IntoIterator for Scopes {
+    type Item = String;
+    type IntoIter = std::collections::btree_set::IntoIter<String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Arc::unwrap_or_clone(self.0).into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Scopes {
+    type Item = &'a String;
+    type IntoIter = std::collections::btree_set::Iter<'a, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl PartialEq<BTreeSet<String>> for Scopes {
+    fn eq(&self, other: &BTreeSet<String>) -> bool {
+        *self.0 == *other
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Scopes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scopes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BTreeSet::deserialize(deserializer).map(Self::from)
+    }
+}
+
 /// An access token with its lifetime and its scopes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -109,7 +175,7 @@ pub struct AccessToken {
     pub token: Secret,
     /// The scopes of this token as the server named them. If the server named none: the requested ones. If it
     /// sent the empty string: none.
-    pub scopes: BTreeSet<String>,
+    pub scopes: Scopes,
     /// When it was requested, by our clock.
     pub issued_at: UnixTime,
     /// When it expires, by our clock: `issued_at` plus `expires_in`.
@@ -128,7 +194,7 @@ impl AccessToken {
     ) -> Self {
         Self {
             token,
-            scopes,
+            scopes: scopes.into(),
             issued_at,
             expires_at,
             last_used: issued_at,
@@ -159,7 +225,7 @@ mod tests {
     fn token(issued_at: i64, expires_in: i64) -> AccessToken {
         AccessToken {
             token: Secret::from("t"),
-            scopes: BTreeSet::new(),
+            scopes: Scopes::default(),
             issued_at: UnixTime::from_secs(issued_at),
             expires_at: UnixTime::from_secs(issued_at.saturating_add(expires_in)),
             last_used: UnixTime::from_secs(issued_at),

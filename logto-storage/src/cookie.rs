@@ -26,6 +26,7 @@ use crate::{
     Lifetimes,
     lifetimes::Expiry,
     record::{Record, decode_access_token, encode_access_token},
+    seen::{self, Seen},
 };
 
 /// Keeps each session, sealed, in the cookies of its browser. Nothing is kept on the server.
@@ -36,7 +37,13 @@ use crate::{
 /// # When a session is idle
 ///
 /// The value says until when. If it is not written again for a day and the session is in use,
-/// [`touch`](SessionStorage::touch) adds a part of 68 characters that says when; it holds no token.
+/// [`touch`](SessionStorage::touch) adds a part of 52 characters that says when; it holds no token.
+///
+/// # What is kept in memory
+///
+/// A browser sends the same cookies until they change. A session that was opened is kept for a minute, tokens in
+/// clear, and found again by the sealed cookies as a whole, which are compared byte for byte. When it ends it is
+/// dropped, and its tokens are overwritten. See [`keep_opened`](Self::keep_opened).
 ///
 /// # What does not fit
 ///
@@ -61,6 +68,7 @@ pub struct CookieStorage {
     lifetimes: Lifetimes,
     entropy: Arc<dyn Entropy>,
     on_overflow: Option<Arc<Report>>,
+    seen: Arc<Seen<Handle, Found>>,
 }
 
 type Report = dyn Fn(&Overflow) + Send + Sync;
@@ -78,6 +86,12 @@ pub struct Overflow {
     pub size: usize,
     /// Bytes that fit.
     pub limit: usize,
+}
+
+/// What a handle finds.
+struct Found {
+    stored: Stored,
+    expiry: Expiry,
 }
 
 /// What a handle holds.
@@ -119,7 +133,16 @@ impl CookieStorage {
             lifetimes: Lifetimes::default(),
             entropy: Arc::new(OsEntropy),
             on_overflow: None,
+            seen: Arc::new(Seen::new(seen::DEFAULT_LIMIT)),
         }
+    }
+
+    /// Keeps opened sessions in this many bytes of memory, for a minute each; zero switches that off. Default:
+    /// 16 MiB, some 1,000 sessions. Those beyond are opened again with each request.
+    #[must_use]
+    pub fn keep_opened(mut self, bytes: usize) -> Self {
+        self.seen = Arc::new(Seen::new(bytes));
+        self
     }
 
     /// Other lifetimes than the default ones.
@@ -141,6 +164,29 @@ impl CookieStorage {
     pub fn on_overflow(mut self, report: impl Fn(&Overflow) + Send + Sync + 'static) -> Self {
         self.on_overflow = Some(Arc::new(report));
         self
+    }
+
+    /// What a handle finds, as it was opened a moment ago or is opened now, unless the session is over.
+    fn find(&self, handle: &Handle, now: UnixTime) -> Option<Arc<Found>> {
+        let sealed = handle.expose().as_bytes();
+        let found = match self.seen.get(sealed, now) {
+            Some(found) => found,
+            None => {
+                let opened = self.open(handle, now)?;
+                let expiry = opened.record.expiry;
+                let stored = opened.into_stored();
+                let bytes = seen::size_of_session(&stored.session);
+                let found = Arc::new(Found { stored, expiry });
+                let kept = Arc::clone(&found);
+                self.seen.insert(handle.clone(), kept, bytes, now);
+                found
+            }
+        };
+        if found.expiry.is_over(now) {
+            self.seen.remove(sealed);
+            return None;
+        }
+        Some(found)
     }
 
     /// The session of a handle, unless it is over.
@@ -197,7 +243,7 @@ impl CookieStorage {
     }
 
     fn open_mark(&self, name: &str, sealed: &str, now: UnixTime) -> Option<LastUse> {
-        if sealed.len() != last_use::SEALED_LEN {
+        if sealed.len() > last_use::LONGEST_SEALED_LEN {
             return None;
         }
         let bytes = self.unseal(Purpose::LastUse, name, sealed)?;
@@ -213,7 +259,7 @@ impl CookieStorage {
         let record = Record {
             version: version.0,
             expiry: Expiry::of(&fitted.session, self.lifetimes, now),
-            session: fitted.session,
+            session: Arc::new(fitted.session),
         };
         let bytes = record.encode().map_err(unavailable)?;
         let value = self.sealed(Purpose::Session, self.cookies.name(), &bytes)?;
@@ -346,7 +392,24 @@ impl CookieStorage {
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl SessionReader for CookieStorage {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
-        Ok(self.open(handle, now).map(Opened::into_stored))
+        Ok(self.find(handle, now).map(|found| found.stored.clone()))
+    }
+
+    fn load_at_once(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Option<Result<Option<Stored>, StorageError>> {
+        Some(Ok(self.find(handle, now).map(|found| found.stored.clone())))
+    }
+
+    fn forget_opened(&self, handle: &Handle) {
+        let Some(found) = self.seen.remove(handle.expose().as_bytes()) else {
+            return;
+        };
+        let id = found.stored.session.id();
+        self.seen
+            .remove_all(|other| other.stored.session.id() == id);
     }
 }
 
@@ -405,10 +468,11 @@ impl SessionStorage for CookieStorage {
 
     /// The same value with a new mark, once a day. The parts stay.
     fn touch(&self, handle: &Handle, now: UnixTime) -> Option<Handle> {
-        let opened = self.open(handle, now)?;
-        if !last_use::is_due(opened.record.expiry.idle, self.lifetimes.idle, now) {
+        let found = self.find(handle, now)?;
+        if !last_use::is_due(found.expiry.idle, self.lifetimes.idle, now) {
             return None;
         }
+        let opened = self.open(handle, now)?;
         let name = self.part_name(opened.record.session.id());
         let mark = LastUse::at(now).to_bytes();
         // Without a mark the next use makes one.
@@ -428,12 +492,16 @@ impl SessionStorage for CookieStorage {
         Ok(old.map(|opened| opened.record.session.id().clone()))
     }
 
-    /// Does nothing: the caller deletes the cookies.
-    async fn remove(&self, _: &Handle) -> Result<(), StorageError> {
+    /// Drops what is kept in memory: the caller deletes the cookies.
+    async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
+        self.forget_opened(handle);
         Ok(())
     }
 
-    async fn remove_all(&self, _: &Logout) -> Result<Option<u64>, StorageError> {
+    /// Drops what is kept in memory of these sessions.
+    async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError> {
+        self.seen
+            .remove_all(|found| logout.ends(&found.stored.session));
         Ok(None)
     }
 
@@ -454,7 +522,7 @@ impl Opened {
             if held.is_none_or(|held| held.issued_at < part.token.issued_at) {
                 let mut delta = SessionDelta::default();
                 delta.access_token = Some((part.target, part.token));
-                session.apply(&delta);
+                Arc::make_mut(&mut session).apply(&delta);
             }
         }
         Stored { session, version }
@@ -473,7 +541,7 @@ impl Opened {
 
     /// Whether the value says all that this session does, but for when it changed.
     fn has_value(&self, session: &Session) -> bool {
-        let mut held = self.record.session.clone();
+        let mut held = (*self.record.session).clone();
         let mut delta = SessionDelta::default();
         delta.at = Some(session.changed_at());
         held.apply(&delta);
@@ -508,7 +576,7 @@ fn len_of(session: &Session) -> Result<usize, StorageError> {
             idle: UnixTime::from_secs(i64::MAX),
             absolute: UnixTime::from_secs(i64::MAX),
         },
-        session: session.clone(),
+        session: Arc::new(session.clone()),
     };
     let bytes = record.encode().map_err(unavailable)?.len();
     Ok(bytes.saturating_add(OVERHEAD).saturating_mul(4).div_ceil(3))

@@ -32,6 +32,7 @@ use crate::{
     Lifetimes,
     lifetimes::Expiry,
     record::{Record, Unreadable},
+    seen::{self, Seen},
 };
 
 const SUBJECT: &str = "sub";
@@ -126,6 +127,13 @@ pub struct ExternalStorage {
     lifetimes: Lifetimes,
     entropy: Arc<dyn Entropy>,
     recent: Arc<Recent>,
+    seen: Arc<Seen<Vec<u8>, Opened>>,
+}
+
+/// A record that was opened, with where it stands: it is bound to that.
+struct Opened {
+    key: String,
+    record: Record,
 }
 
 impl ExternalStorage {
@@ -140,7 +148,17 @@ impl ExternalStorage {
             lifetimes: Lifetimes::default(),
             entropy: Arc::new(OsEntropy),
             recent: Arc::default(),
+            seen: Arc::new(Seen::new(seen::DEFAULT_LIMIT)),
         }
+    }
+
+    /// Keeps opened sessions in this many bytes of memory, for a minute each, so that a record that has not changed
+    /// in the store is not opened again; zero switches that off. Default: 16 MiB, some 1,000 sessions. The store
+    /// is asked for each request all the same.
+    #[must_use]
+    pub fn keep_opened(mut self, bytes: usize) -> Self {
+        self.seen = Arc::new(Seen::new(bytes));
+        self
     }
 
     /// Other lifetimes than the default ones.
@@ -168,7 +186,7 @@ impl ExternalStorage {
 
     async fn find(&self, key: &str, now: UnixTime) -> Result<Option<Record>, StorageError> {
         let found = self.store.get(key).await?;
-        let record = found.and_then(|found| self.open(key, &found.entry, now));
+        let record = found.and_then(|found| self.open(key, found.entry, now));
         match &record {
             Some(record) => self.note(key, record),
             None => self.recent.forget(key),
@@ -181,9 +199,30 @@ impl ExternalStorage {
         self.recent.note(key, version, record.expiry);
     }
 
-    fn open(&self, key: &str, entry: &Entry, now: UnixTime) -> Option<Record> {
-        let record = self.open_even_if_over(key, entry);
-        record.filter(|record| !record.expiry.is_over(now))
+    /// The record of an entry, as it was opened a moment ago or is opened now, unless it is over.
+    fn open(&self, key: &str, entry: Entry, now: UnixTime) -> Option<Record> {
+        let seen = self.seen.get(&entry.value, now);
+        let seen = seen.filter(|seen| seen.key == key && seen.record.version == entry.version);
+        if let Some(seen) = seen {
+            let is_over = seen.record.expiry.is_over(now);
+            if is_over {
+                self.seen.remove(&entry.value);
+            }
+            return (!is_over).then(|| seen.record.clone());
+        }
+        let record = self.open_even_if_over(key, &entry);
+        let record = record.filter(|record| !record.expiry.is_over(now))?;
+        let bytes = seen::size_of_session(&record.session);
+        let opened = Opened {
+            key: key.to_owned(),
+            record: record.clone(),
+        };
+        self.seen.insert(entry.value, Arc::new(opened), bytes, now);
+        Some(record)
+    }
+
+    fn drop_opened(&self, key: &str) {
+        self.seen.remove_all(|seen| seen.key == key);
     }
 
     fn open_even_if_over(&self, key: &str, entry: &Entry) -> Option<Record> {
@@ -294,6 +333,10 @@ impl SessionReader for ExternalStorage {
         self.touch(&key, &mut record, now).await;
         Ok(Some(stored(record)))
     }
+
+    fn forget_opened(&self, handle: &Handle) {
+        self.drop_opened(&key_of(handle));
+    }
 }
 
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
@@ -315,7 +358,7 @@ impl SessionStorage for ExternalStorage {
         let record = Record {
             version: 1,
             expiry,
-            session: session.clone(),
+            session: Arc::new(session.clone()),
         };
         if self.put(&key_of(&handle), None, &record, now).await? {
             Ok((handle, Version(record.version)))
@@ -337,7 +380,7 @@ impl SessionStorage for ExternalStorage {
         let record = Record {
             version: expected.0.saturating_add(1),
             expiry: Expiry::of(session, self.lifetimes, now),
-            session: session.clone(),
+            session: Arc::new(session.clone()),
         };
         if !self.recent.is_alive(&key, expected, now) {
             match self.find(&key, now).await? {
@@ -374,6 +417,7 @@ impl SessionStorage for ExternalStorage {
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {
         let key = key_of(handle);
         self.recent.forget(&key);
+        self.drop_opened(&key);
         self.store.delete(&[&key, &lease_key(handle)], None).await
     }
 
@@ -386,6 +430,7 @@ impl SessionStorage for ExternalStorage {
             for key in self.store.keys_of(&owner).await? {
                 if self.is_ended(&key, &owner, logout).await? {
                     self.recent.forget(&key);
+                    self.drop_opened(&key);
                     self.store.delete(&[&key, &lease_of(&key)], None).await?;
                     removed = removed.saturating_add(1);
                 }

@@ -165,6 +165,10 @@ impl<S: SessionReader> SessionReader for FaultyStorage<S> {
         self.state().loaded.insert(handle.clone(), stored.clone());
         Ok(stored)
     }
+
+    fn forget_opened(&self, handle: &Handle) {
+        self.inner.forget_opened(handle);
+    }
 }
 
 #[async_trait]

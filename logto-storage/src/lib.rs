@@ -20,6 +20,7 @@ pub mod faulty;
 mod lifetimes;
 mod memory;
 mod record;
+mod seen;
 
 #[cfg(feature = "postgres")]
 pub use self::external::postgres::{PostgresOptions, PostgresStore};

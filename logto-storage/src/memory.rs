@@ -1,7 +1,7 @@
 //! Sessions in the memory of one process.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque, hash_map::RandomState},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -18,6 +18,7 @@ use logto_client::{
     },
 };
 use logto_core::{Session, UnixTime, session::SessionId};
+use lru::LruCache;
 use sha2::{Digest, Sha256};
 
 use crate::{Lifetimes, lifetimes::Expiry};
@@ -87,6 +88,13 @@ impl MemoryStorage {
         self.len() == 0
     }
 
+    fn find(&self, handle: &Handle, now: UnixTime) -> Option<Stored> {
+        let key = Key::of(handle);
+        let mut sessions = self.sessions();
+        sessions.remove_expired(now);
+        sessions.touch(&key, now, self.lifetimes).map(Entry::stored)
+    }
+
     /// A panic elsewhere while the lock was held leaves at worst an index that is behind.
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
@@ -107,11 +115,15 @@ impl Default for MemoryStorage {
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl SessionReader for MemoryStorage {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
-        let key = Key::of(handle);
-        let mut sessions = self.sessions();
-        sessions.remove_expired(now);
-        sessions.touch(&key, now, self.lifetimes);
-        Ok(sessions.entries.get(&key).map(Entry::stored))
+        Ok(self.find(handle, now))
+    }
+
+    fn load_at_once(
+        &self,
+        handle: &Handle,
+        now: UnixTime,
+    ) -> Option<Result<Option<Stored>, StorageError>> {
+        Some(Ok(self.find(handle, now)))
     }
 }
 
@@ -138,7 +150,7 @@ impl SessionStorage for MemoryStorage {
         sessions.remove_expired(now);
         while sessions.entries.len() >= self.capacity && sessions.remove_longest_unused() {}
         let version = Version(1);
-        sessions.insert(Key::of(&handle), session.clone(), version, expiry);
+        sessions.insert(Key::of(&handle), Arc::new(session.clone()), version, expiry);
         Ok((handle, version))
     }
 
@@ -152,8 +164,7 @@ impl SessionStorage for MemoryStorage {
         let key = Key::of(handle);
         let mut sessions = self.sessions();
         sessions.remove_expired(now);
-        sessions.touch(&key, now, self.lifetimes);
-        let Some(entry) = sessions.entries.get(&key) else {
+        let Some(entry) = sessions.touch(&key, now, self.lifetimes) else {
             return Ok(Replaced::Gone);
         };
         if entry.version != expected {
@@ -162,7 +173,7 @@ impl SessionStorage for MemoryStorage {
         let version = Version(expected.0.saturating_add(1));
         let expiry = Expiry::of(session, self.lifetimes, now);
         sessions.remove(&key);
-        sessions.insert(key, session.clone(), version, expiry);
+        sessions.insert(key, Arc::new(session.clone()), version, expiry);
         Ok(Replaced::Stored {
             handle: handle.clone(),
             version,
@@ -215,7 +226,7 @@ impl SessionStorage for MemoryStorage {
             .filter_map(|owner| sessions.by_owner.get(&owner))
             .flatten()
             .filter(|key| {
-                let entry = sessions.entries.get(key);
+                let entry = sessions.entries.peek(key);
                 entry.is_some_and(|entry| logout.ends(&entry.session))
             });
         let keys: Vec<Key> = keys.copied().collect();
@@ -314,17 +325,15 @@ impl Leases {
 }
 
 struct Entry {
-    session: Session,
+    session: Arc<Session>,
     version: Version,
     expiry: Expiry,
-    /// Its place in [`Sessions::by_use`].
-    used: u64,
 }
 
 impl Entry {
     fn stored(&self) -> Stored {
         Stored {
-            session: self.session.clone(),
+            session: Arc::clone(&self.session),
             version: self.version,
         }
     }
@@ -339,40 +348,41 @@ struct Reached {
 }
 
 /// The sessions and the two orders in which they are looked for.
-#[derive(Default)]
 struct Sessions {
-    entries: HashMap<Key, Entry>,
+    /// In the order of their last use: the one longest unused, which idles out first, and so on.
+    entries: LruCache<Key, Entry, RandomState>,
     /// Those that have reached their longest lifetime, the first in front.
     reached: VecDeque<Reached>,
-    /// By the number of the last use: the longest unused first, which idles out first.
-    by_use: BTreeMap<u64, Key>,
     by_owner: HashMap<SessionOwner, HashSet<Key>>,
-    uses: u64,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            entries: LruCache::unbounded_with_hasher(RandomState::new()),
+            reached: VecDeque::new(),
+            by_owner: HashMap::new(),
+        }
+    }
 }
 
 impl Sessions {
-    fn insert(&mut self, key: Key, session: Session, version: Version, expiry: Expiry) {
+    fn insert(&mut self, key: Key, session: Arc<Session>, version: Version, expiry: Expiry) {
         for owner in owners(&session) {
             self.by_owner.entry(owner).or_default().insert(key);
         }
-        let used = self.next_use();
-        self.by_use.insert(used, key);
-        self.entries.insert(
-            key,
-            Entry {
-                session,
-                version,
-                expiry,
-                used,
-            },
-        );
+        let entry = Entry {
+            session,
+            version,
+            expiry,
+        };
+        self.entries.put(key, entry);
     }
 
     fn remove(&mut self, key: &Key) -> bool {
-        let Some(entry) = self.entries.remove(key) else {
+        let Some(entry) = self.entries.pop(key) else {
             return false;
         };
-        self.by_use.remove(&entry.used);
         for owner in owners(&entry.session) {
             if let Some(keys) = self.by_owner.get_mut(&owner) {
                 keys.remove(key);
@@ -384,22 +394,17 @@ impl Sessions {
         true
     }
 
-    /// Notes a use of a session, unless it has come too late for it.
-    fn touch(&mut self, key: &Key, now: UnixTime, lifetimes: Lifetimes) {
-        let used = self.next_use();
+    /// A session that is used now, unless that has come too late for it.
+    fn touch(&mut self, key: &Key, now: UnixTime, lifetimes: Lifetimes) -> Option<&Entry> {
         self.end_if_over(key, now);
-        let Some(entry) = self.entries.get_mut(key) else {
-            return;
-        };
+        let entry = self.entries.get_mut(key)?;
         entry.expiry.idle = entry.expiry.idle.max(now.plus(lifetimes.idle));
-        self.by_use.remove(&entry.used);
-        self.by_use.insert(used, *key);
-        entry.used = used;
+        Some(entry)
     }
 
     /// Removes a session that is over, and says whether it was.
     fn end_if_over(&mut self, key: &Key, now: UnixTime) -> bool {
-        let Some(entry) = self.entries.get(key) else {
+        let Some(entry) = self.entries.peek(key) else {
             return false;
         };
         let expiry = entry.expiry;
@@ -418,7 +423,7 @@ impl Sessions {
 
     /// Removes what has idled out. Each session is removed once, so this costs nothing in the end.
     fn remove_expired(&mut self, now: UnixTime) {
-        while let Some((_, key)) = self.by_use.first_key_value() {
+        while let Some((key, _)) = self.entries.peek_lru() {
             let key = *key;
             if !self.end_if_over(&key, now) {
                 break;
@@ -431,13 +436,8 @@ impl Sessions {
     }
 
     fn remove_longest_unused(&mut self) -> bool {
-        let longest_unused = self.by_use.first_key_value().map(|(_, key)| *key);
+        let longest_unused = self.entries.peek_lru().map(|(key, _)| *key);
         longest_unused.is_some_and(|key| self.remove(&key))
-    }
-
-    fn next_use(&mut self) -> u64 {
-        self.uses = self.uses.saturating_add(1);
-        self.uses
     }
 }
 

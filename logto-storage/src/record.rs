@@ -6,7 +6,7 @@
 //! part is compressed alone: if secrets were compressed together with text that an attacker chooses, the size
 //! of the record would reveal them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use logto_core::{
@@ -37,7 +37,7 @@ const COMPRESSION_LEVEL: u8 = 6;
 pub(crate) struct Record {
     pub(crate) version: u64,
     pub(crate) expiry: Expiry,
-    pub(crate) session: Session,
+    pub(crate) session: Arc<Session>,
 }
 
 /// Why bytes are not a record. They sign nobody in.
@@ -99,7 +99,7 @@ impl Record {
         Ok(Self {
             version,
             expiry: Expiry { idle, absolute },
-            session: session_from(fields, issued)?,
+            session: Arc::new(session_from(fields, issued)?),
         })
     }
 }
@@ -352,7 +352,7 @@ mod tests {
         Record {
             version: 7,
             expiry,
-            session,
+            session: Arc::new(session),
         }
     }
 
@@ -374,7 +374,7 @@ mod tests {
             });
             let bytes = record.encode().unwrap();
             assert_eq!(Record::decode(&bytes), Ok(record.clone()));
-            let json = serde_json::to_vec(&record.session).unwrap();
+            let json = serde_json::to_vec(&*record.session).unwrap();
             assert!(
                 bytes.len() * 100 <= json.len() * at_most_percent,
                 "{} of {}",
@@ -438,7 +438,7 @@ mod tests {
         let mut delta = logto_core::session::SessionDelta::default();
         delta.refresh_token = Some("another".into());
         delta.at = Some(NOW);
-        record.session.apply(&delta);
+        Arc::make_mut(&mut record.session).apply(&delta);
         assert_eq!(record.session.refresh_token_issued_at(), Some(NOW));
         assert_eq!(Record::decode(&record.encode().unwrap()), Ok(record));
     }

@@ -134,7 +134,7 @@ impl TokenAnswer {
         Self {
             access_token: token.token.expose().to_owned(),
             expires_at: token.expires_at.as_secs(),
-            scopes: token.scopes.clone(),
+            scopes: (*token.scopes).clone(),
             refreshed: held.is_none_or(|held| held.token != token.token),
         }
     }

@@ -1,6 +1,6 @@
 //! The newest of the sessions that a browser presents.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use logto_core::{Session, UnixTime, refresh::SessionEnd};
 
@@ -16,7 +16,7 @@ pub(super) async fn open_newest(
     refresher: &Arc<Refresher>,
     handles: &[Handle],
 ) -> Result<Option<LoadedSession>, Error> {
-    let mut handles = handles.to_vec();
+    let mut handles = Cow::Borrowed(handles);
     loop {
         let found = load_newest(
             refresher.storage(),
@@ -40,7 +40,7 @@ pub(super) async fn open_newest(
             return Ok(Some(loaded));
         };
         refresher.note_over(&loaded.handle, end);
-        handles.retain(|handle| *handle != loaded.handle);
+        handles.to_mut().retain(|handle| *handle != loaded.handle);
     }
 }
 
@@ -54,10 +54,17 @@ pub(super) async fn load_newest<S: SessionReader + ?Sized>(
 ) -> Result<Option<(Handle, Stored)>, StorageError> {
     let mut newest = None;
     for handle in handles {
-        let loaded = storage.load(handle, now).await?;
-        let Some(loaded) = loaded.filter(|loaded| !is_over(handle, &loaded.session)) else {
+        let loaded = match storage.load_at_once(handle, now) {
+            Some(loaded) => loaded?,
+            None => storage.load(handle, now).await?,
+        };
+        let Some(loaded) = loaded else {
             continue;
         };
+        if is_over(handle, &loaded.session) {
+            storage.forget_opened(handle);
+            continue;
+        }
         let is_newer = |(_, newest): &(Handle, Stored)| age(&loaded) > age(newest);
         if newest.as_ref().is_none_or(is_newer) {
             newest = Some((handle.clone(), loaded));

@@ -45,6 +45,7 @@ impl Refresher {
 
     /// Notes that a handle finds a session that is over, for whoever can take it from the browser.
     pub(crate) fn note_over(&self, handle: &Handle, end: SessionEnd) {
+        self.storage.forget_opened(handle);
         let now = self.monotonic();
         self.memory.note_over(handle, end, now.plus(OVER_FOR), now);
     }

@@ -20,10 +20,14 @@ use crate::{clock::Clock, provider::WaitingBudget, refresh::LoadedSession};
 /// ```
 #[derive(Clone)]
 pub struct ReadOnlySession {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     loaded: LoadedSession,
     config: LogtoConfig,
     clock: Arc<dyn Clock>,
-    budget: Arc<WaitingBudget>,
+    budget: WaitingBudget,
 }
 
 /// An access token from a [`ReadOnlySession`].
@@ -53,35 +57,37 @@ impl Cached {
 
 impl ReadOnlySession {
     pub(crate) fn new(loaded: LoadedSession, config: LogtoConfig, clock: Arc<dyn Clock>) -> Self {
-        Self {
+        let inner = Inner {
             loaded,
             config,
             clock,
-            budget: Arc::default(),
+            budget: WaitingBudget::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
         }
     }
 
     /// The claims of the ID token.
     pub fn claims(&self) -> &IdTokenClaims {
-        self.loaded.session.claims()
+        self.inner.loaded.session.claims()
     }
 
     /// The session as it was loaded.
     pub fn snapshot(&self) -> &Session {
-        &self.loaded.session
+        &self.inner.loaded.session
     }
 
     /// Returns the access token for `target` from memory, without any request. It shows the state at the time
     /// of its fetch: see [`WritableSession::access_token`](crate::WritableSession::access_token).
     pub fn access_token(&self, target: &TokenTarget) -> Cached {
-        let (session, now) = (&self.loaded.session, self.clock.now());
-        match (
-            session.usable_token(&self.config, target, now),
-            session.can_fetch(target),
-        ) {
-            (Some(token), _) => Cached::Valid(token.clone()),
-            (None, Ok(())) => Cached::NeedsRefresh,
-            (None, Err(error)) => Cached::Refused(error),
+        let (session, now) = (&self.inner.loaded.session, self.inner.clock.now());
+        match session.usable_token(&self.inner.config, target, now) {
+            Some(token) => Cached::Valid(token.clone()),
+            None => match session.can_fetch(target) {
+                Ok(()) => Cached::NeedsRefresh,
+                Err(error) => Cached::Refused(error),
+            },
         }
     }
 
@@ -92,23 +98,23 @@ impl ReadOnlySession {
 
     /// When the token for `target` expires, or has expired. `None` if the session has none.
     pub fn expires_at(&self, target: &TokenTarget) -> Option<UnixTime> {
-        let token = self.loaded.session.access_tokens().get(target)?;
+        let token = self.inner.loaded.session.access_tokens().get(target)?;
         Some(token.expires_at)
     }
 
     pub(crate) fn budget(&self) -> &WaitingBudget {
-        &self.budget
+        &self.inner.budget
     }
 
     pub(crate) fn loaded(&self) -> &LoadedSession {
-        &self.loaded
+        &self.inner.loaded
     }
 }
 
 impl fmt::Debug for ReadOnlySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadOnlySession")
-            .field("session", &self.loaded.session)
+            .field("session", &self.inner.loaded.session)
             .finish_non_exhaustive()
     }
 }

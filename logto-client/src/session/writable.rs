@@ -10,7 +10,7 @@ use std::{
 };
 
 use logto_core::{
-    AccessToken, Session, TokenTarget,
+    AccessToken, Session, TokenTarget, UnixTime,
     claims::IdTokenClaims,
     refresh::{Demand, Ending, Persist},
     session::SessionId,
@@ -48,6 +48,9 @@ struct Inner {
     /// The handle that the browser has; `None` for a new session.
     presented: Option<Handle>,
     loaded: Mutex<LoadedSession>,
+    /// Which tokens were handed out, and when. The session that was read is shared, so this is noted in it only
+    /// before it is written.
+    uses: Mutex<Vec<(TokenTarget, UnixTime)>>,
     ended: Mutex<Option<Error>>,
     budget: WaitingBudget,
     /// Whether what changes can no longer reach the browser.
@@ -68,6 +71,7 @@ impl WritableSession {
             provider,
             presented,
             loaded: Mutex::new(loaded),
+            uses: Mutex::default(),
             ended: Mutex::new(None),
             budget: WaitingBudget::default(),
             response_has_begun: AtomicBool::new(false),
@@ -210,7 +214,7 @@ impl WritableSession {
     /// # Errors
     /// When the storage cannot be written, or a refresh under way takes too long.
     pub async fn forget(&self, target: &TokenTarget) -> Result<(), Error> {
-        let mut loaded = lock(&self.inner.loaded).clone();
+        let mut loaded = self.loaded_to_write();
         let (refresher, budget) = (&self.inner.refresher, &self.inner.budget);
         let outcome = refresher.forget(&mut loaded, target, budget).await;
         self.adopt(loaded);
@@ -267,7 +271,7 @@ impl WritableSession {
         }
         let persist = self.persist()?;
         self.inner.was_asked.store(true, Ordering::Release);
-        let loaded = lock(&self.inner.loaded).clone();
+        let loaded = self.loaded_to_write();
         let refreshed = self
             .inner
             .refresher
@@ -282,13 +286,23 @@ impl WritableSession {
 
     fn usable_token(&self, target: &TokenTarget) -> Option<AccessToken> {
         let now = self.inner.provider.now();
-        let mut loaded = lock(&self.inner.loaded);
-        let token = loaded
-            .session
-            .usable_token(&self.inner.provider.config, target, now)?
-            .clone();
-        Arc::make_mut(&mut loaded.session).touch(target, now);
+        let config = &self.inner.provider.config;
+        let token = self.read(|session| session.usable_token(config, target, now).cloned())?;
+        let mut uses = lock(&self.inner.uses);
+        match uses.iter_mut().find(|(used, _)| used == target) {
+            Some((_, at)) => *at = now,
+            None => uses.push((target.clone(), now)),
+        }
         Some(token)
+    }
+
+    /// The session as it is now, with when its tokens were handed out.
+    fn loaded_to_write(&self) -> LoadedSession {
+        let mut loaded = lock(&self.inner.loaded);
+        for (target, at) in lock(&self.inner.uses).drain(..) {
+            Arc::make_mut(&mut loaded.session).touch(&target, at);
+        }
+        loaded.clone()
     }
 
     /// Takes over the session from a refresh, unless another refresh has stored a newer one.
@@ -313,7 +327,7 @@ impl WritableSession {
 
     /// Renews the refresh token of a session in cookies, if it is due.
     pub(crate) async fn renew_in_cookies(&self) {
-        let loaded = lock(&self.inner.loaded).clone();
+        let loaded = self.loaded_to_write();
         if let Some(renewed) = self.inner.refresher.renew_in_cookies(loaded).await {
             self.adopt(renewed);
         }
@@ -322,7 +336,7 @@ impl WritableSession {
     /// Renews the refresh token of a session on the server, if it is due and this request has not refreshed it.
     pub(crate) fn renew_on_server(&self) {
         if !self.inner.was_asked.load(Ordering::Acquire) {
-            let loaded = lock(&self.inner.loaded).clone();
+            let loaded = self.loaded_to_write();
             self.inner.refresher.renew_on_server(&loaded);
         }
     }

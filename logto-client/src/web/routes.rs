@@ -64,7 +64,7 @@ impl LogtoWeb {
     /// # Errors
     /// When the storage cannot be asked.
     pub async fn session(&self, headers: &HeaderMap) -> Result<Option<WritableSession>, Error> {
-        let handles = self.cookies.read(headers).handles();
+        let handles = self.cookies.read(headers).presented();
         let session = self.client.newest_session(&handles).await?;
         if let Some(session) = &session {
             session.renew_in_cookies().await;
@@ -80,7 +80,7 @@ impl LogtoWeb {
         &self,
         headers: &HeaderMap,
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let handles = self.cookies.read(headers).handles();
+        let handles = self.cookies.read(headers).presented();
         let session = self.client.newest_read_only_session(&handles).await?;
         if let Some(session) = &session {
             self.client.renew_on_server(session);
@@ -167,7 +167,7 @@ impl LogtoWeb {
     /// the user, for instance, that after 180 days it is time to sign in again
     /// ([`SessionEnd::LifetimeReached`]). `None` if nobody was signed in, or the reason is not known.
     pub fn session_end(&self, headers: &HeaderMap) -> Option<SessionEnd> {
-        let handles = self.cookies.read(headers).handles();
+        let handles = self.cookies.read(headers).presented();
         handles.iter().find_map(|handle| self.client.end_of(handle))
     }
 
@@ -184,7 +184,7 @@ impl LogtoWeb {
     fn settle(&self, request: &HeaderMap, response: &mut HeaderMap) {
         let request_cookies = self.cookies.read(request);
         let taken = respond::headers_len(response);
-        let handles = request_cookies.handles();
+        let handles = request_cookies.presented();
         if handles
             .iter()
             .any(|handle| self.client.end_of(handle).is_some())

@@ -2,11 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305,
+    aead::{Aead, Payload},
+};
+use hkdf::Hkdf;
 use logto_client::{
     entropy::{Entropy, EntropyError, OsEntropy},
-    seal::{KeyRing, OVERHEAD, Purpose, SealContext, SealError, SealKey, WeakSecret},
+    seal::{
+        KeyRing, LONGEST_OVERHEAD, OVERHEAD, Purpose, SealContext, SealError, SealKey, WeakSecret,
+    },
 };
 use proptest::prelude::*;
+use sha2::Sha256;
 
 const CONTEXT: SealContext<'static> = SealContext {
     purpose: Purpose::Session,
@@ -21,6 +29,31 @@ fn key(byte: u8) -> SealKey {
 
 fn ring(byte: u8) -> KeyRing {
     KeyRing::new(key(byte))
+}
+
+/// What a release sealed that knew XChaCha20-Poly1305 only.
+fn sealed_by_an_older_release(key: &[u8; 32], plaintext: &[u8]) -> Vec<u8> {
+    let labelled = |label: &[u8], derived: &mut [u8]| {
+        let hkdf = Hkdf::<Sha256>::new(Some(b"logto-rs seal 1"), key);
+        hkdf.expand(label, derived).unwrap();
+    };
+    let (mut id, mut session_key) = ([0; 32], [0; 32]);
+    labelled(b"key id", &mut id);
+    labelled(b"session", &mut session_key);
+    let header = [1, id[0], id[1]];
+    let mut aad = header.to_vec();
+    aad.push(1);
+    for part in [CONTEXT.name, CONTEXT.issuer, CONTEXT.app_id] {
+        aad.extend((part.len() as u64).to_be_bytes());
+        aad.extend(part.as_bytes());
+    }
+    let payload = Payload {
+        msg: plaintext,
+        aad: &aad,
+    };
+    let cipher = XChaCha20Poly1305::new(&session_key.into());
+    let body = cipher.encrypt(&[9; 24].into(), payload).unwrap();
+    [&header[..], &[9; 24], &body].concat()
 }
 
 /// A source that always gives the same byte, to make the nonce predictable.
@@ -68,6 +101,42 @@ fn b2_every_flipped_bit_and_every_truncation_is_refused() {
     }
     let longer = [sealed.as_slice(), b"\0"].concat();
     assert!(ring.open(&CONTEXT, &longer).is_none());
+}
+
+#[test]
+fn b3_what_an_older_release_sealed_opens_and_is_bound_to_the_same() {
+    let old = sealed_by_an_older_release(&[1; 32], b"a session");
+    assert_eq!(old.len(), b"a session".len() + LONGEST_OVERHEAD);
+    assert_eq!(
+        ring(1).open(&CONTEXT, &old).unwrap().as_slice(),
+        b"a session"
+    );
+    let rotated = ring(2).with_previous_key(key(1));
+    assert!(rotated.open(&CONTEXT, &old).is_some());
+    let purpose = Purpose::Record;
+    let other = SealContext { purpose, ..CONTEXT };
+    assert!(ring(1).open(&other, &old).is_none());
+    assert!(ring(2).open(&CONTEXT, &old).is_none());
+    for bit in 0..old.len() * 8 {
+        let mut tampered = old.clone();
+        tampered[bit / 8] ^= 1 << (bit % 8);
+        assert!(ring(1).open(&CONTEXT, &tampered).is_none(), "bit {bit}");
+    }
+}
+
+#[test]
+fn b2_the_first_byte_names_the_cipher_and_no_other_opens_it() {
+    let sealed = ring(1).seal(&CONTEXT, b"a session", &OsEntropy).unwrap();
+    assert_eq!(sealed[0], 2, "AES-256-GCM-SIV");
+    let old = sealed_by_an_older_release(&[1; 32], b"a session");
+    for format in 0..=255 {
+        for (sealed, own) in [(&sealed, 2), (&old, 1)] {
+            let mut renamed = sealed.clone();
+            renamed[0] = format;
+            let opened = ring(1).open(&CONTEXT, &renamed).is_some();
+            assert_eq!(opened, format == own, "{format}");
+        }
+    }
 }
 
 #[test]
@@ -134,7 +203,7 @@ fn b2_a_key_of_one_purpose_is_not_the_key_of_another() {
             let sealed = ring(1)
                 .seal(&context, b"the same plaintext", &Always(7))
                 .unwrap();
-            sealed[27..sealed.len() - 16].to_vec()
+            sealed[15..sealed.len() - 16].to_vec()
         })
         .into();
     assert_eq!(sealed.len(), 3);
@@ -257,7 +326,7 @@ fn b4_the_same_plaintext_is_never_sealed_alike() {
         .map(|_| ring.seal(&CONTEXT, b"same", &OsEntropy).unwrap())
         .collect();
     assert_eq!(sealed.len(), 1_000);
-    let nonces: BTreeSet<&[u8]> = sealed.iter().map(|sealed| &sealed[3..27]).collect();
+    let nonces: BTreeSet<&[u8]> = sealed.iter().map(|sealed| &sealed[3..15]).collect();
     assert_eq!(nonces.len(), 1_000);
 }
 

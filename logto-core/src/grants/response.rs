@@ -74,7 +74,7 @@ impl TokenResponse {
         }
         Ok(AccessToken {
             token,
-            scopes: self.scopes(requested_scopes)?,
+            scopes: self.scopes(requested_scopes)?.into(),
             issued_at: requested_at,
             expires_at: requested_at.plus(lifetime(self.members.given("expires_in"))),
             last_used: requested_at,
@@ -243,7 +243,7 @@ mod tests {
                     &requested,
                     UnixTime::from_secs(0),
                 )
-                .map(|token| token.scopes.into_iter().collect::<Vec<_>>())
+                .map(|token| token.scopes.iter().cloned().collect::<Vec<_>>())
         };
         assert_eq!(scopes(Value::Null).unwrap(), ["read"]);
         assert!(scopes(json!("")).unwrap().is_empty());

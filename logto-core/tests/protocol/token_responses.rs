@@ -235,7 +235,11 @@ fn c42_v70_fapi_no_scope_in_token_endpoint_response() {
             .accept(json_response(200, &body), NOW)
             .unwrap()
             .access_token;
-        assert_eq!(token.ok().map(|token| token.scopes), expected, "{scope}");
+        assert_eq!(
+            token.ok().map(|token| (*token.scopes).clone()),
+            expected,
+            "{scope}"
+        );
     }
     let body = json!({"access_token": "a", "token_type": "Bearer"});
     for (target, expected) in [

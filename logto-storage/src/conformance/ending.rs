@@ -246,7 +246,7 @@ impl Suite {
         while now.plus(step) < end {
             now = now.plus(step);
             let found = self.load(rule, &handle, now).await?;
-            let found = found.is_some_and(|found| found.session == session);
+            let found = found.is_some_and(|found| *found.session == session);
             rule.ensure(found, format!("it is not as it was at {now:?}"))?;
             if let Some(touched) = self.one.touch(&handle, now) {
                 rule.ensure(

@@ -29,7 +29,7 @@ impl Suite {
                 let (handle, version) = created.or_violated(rule)?;
                 let stored = self.load(rule, &handle, NOW).await?;
                 let stored = stored.ok_or_else(|| rule.violated("it is not there"))?;
-                rule.ensure(stored.session == session, "it is another")?;
+                rule.ensure(*stored.session == session, "it is another")?;
                 rule.ensure(stored.version == version, "its version is another")?;
                 let again = self.load(rule, &handle, NOW).await?;
                 rule.ensure(
@@ -165,7 +165,7 @@ impl Suite {
         )?;
         let after = self.loaded(rule, &new).await?;
         rule.ensure(
-            after.session == second && after.version == version,
+            *after.session == second && after.version == version,
             "the write is not there",
         )?;
 
@@ -223,7 +223,7 @@ impl Suite {
                 return Err(rule.violated(format!("{} of 8 won", winners.len())));
             };
             rule.ensure(
-                stored.session == *winner,
+                *stored.session == *winner,
                 "the winner's session is not there",
             )?;
             let losers_see_it = results.iter().all(|(_, replaced)| match replaced {

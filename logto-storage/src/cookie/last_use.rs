@@ -6,13 +6,16 @@
 
 use std::time::Duration;
 
-use logto_client::seal::OVERHEAD;
+use logto_client::seal::{LONGEST_OVERHEAD, OVERHEAD};
 use logto_core::UnixTime;
 
 const BYTES: usize = size_of::<i64>();
 
 /// Characters of a mark as a part of the handle.
 pub(super) const SEALED_LEN: usize = ((OVERHEAD + BYTES) * 4).div_ceil(3);
+
+/// The same for one that an older release has sealed.
+pub(super) const LONGEST_SEALED_LEN: usize = ((LONGEST_OVERHEAD + BYTES) * 4).div_ceil(3);
 
 /// How far the clock of the process that made a mark may be ahead. A mark from a later time was made by a
 /// clock that was wrong, and would keep an unused session alive until then.

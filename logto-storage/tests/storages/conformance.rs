@@ -121,7 +121,7 @@ impl SessionReader for Wrong {
             let targets: Vec<_> = stored.session.access_tokens().keys().cloned().collect();
             targets
                 .iter()
-                .for_each(|target| assert!(stored.session.forget(target)));
+                .for_each(|target| assert!(Arc::make_mut(&mut stored.session).forget(target)));
         }
         Ok(stored)
     }
@@ -152,7 +152,7 @@ impl SessionStorage for Wrong {
                     .await
             }
             (Fault::LastWriterIsTold, Replaced::Conflict(mut current)) => {
-                current.session = session.clone();
+                current.session = Arc::new(session.clone());
                 Ok(Replaced::Conflict(current))
             }
             (Fault::BringsBackTheRemoved, Replaced::Gone) => {

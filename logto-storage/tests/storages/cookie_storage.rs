@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
@@ -11,7 +11,9 @@ use http::{HeaderMap, HeaderValue, header};
 use logto_client::{
     entropy::OsEntropy,
     seal::{Purpose, SealContext, SealKey},
-    storage::{Handle, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version},
+    storage::{
+        Handle, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
+    },
     web::cookies::CookieOptions,
 };
 use logto_core::{AccessToken, Session, TokenTarget, UnixTime, session::SessionDelta};
@@ -46,7 +48,7 @@ async fn through_a_browser(
     storage: &CookieStorage,
     handle: &Handle,
     budget: usize,
-) -> (Session, usize) {
+) -> (Arc<Session>, usize) {
     let codec = codec(budget);
     let written = codec.write(&Default::default(), handle, 0).unwrap();
     assert_eq!(written.left_out, 0);
@@ -278,15 +280,108 @@ async fn b6_a_session_without_its_organizations_goes_on() {
         shortened.claims().user.email,
         session(3, 1_000).claims().user.email
     );
+    let shortened = Arc::make_mut(&mut shortened);
     assert!(!shortened.forget_organizations(), "there are none left");
 
     shortened.forget(&TokenTarget::user_info());
-    let replaced = storage.replace(&handle, version, &shortened, NOW).await;
+    let replaced = storage.replace(&handle, version, shortened, NOW).await;
     let Replaced::Stored { handle, .. } = replaced.unwrap() else {
         panic!("nobody was faster")
     };
     let found = storage.load(&handle, NOW).await.unwrap().unwrap().session;
-    assert_eq!(found, shortened);
+    assert_eq!(found, Arc::new(shortened.clone()));
+}
+
+#[tokio::test]
+async fn b5_a_session_that_was_opened_is_kept_for_a_minute_and_shared() {
+    let kept = cookie_storage();
+    let (handle, _) = kept.create(&session(2, 0), NOW).await.unwrap();
+    let load = async |storage: &CookieStorage, later| {
+        let now = NOW.plus(Duration::from_secs(later));
+        storage.load(&handle, now).await.unwrap().unwrap()
+    };
+    let first = load(&kept, 0).await;
+    for (later, is_kept) in [(0, true), (59, true), (60, false)] {
+        let again = load(&kept, later).await;
+        assert_eq!(again, first);
+        let is_same = Arc::ptr_eq(&again.session, &first.session);
+        assert_eq!(is_same, is_kept, "{later}");
+    }
+    let not_kept = cookie_storage().keep_opened(0);
+    let again = load(&not_kept, 0).await;
+    assert!(!Arc::ptr_eq(
+        &again.session,
+        &load(&not_kept, 0).await.session
+    ));
+}
+
+#[tokio::test]
+async fn b2_nothing_but_the_same_cookies_finds_what_was_opened() {
+    let storage = cookie_storage();
+    let (handle, _) = storage.create(&session(1, 0), NOW).await.unwrap();
+    let opened = storage.load(&handle, NOW).await.unwrap().unwrap();
+    let text = handle.expose();
+    for place in 0..text.len() {
+        let other = if &text[place..=place] == "A" {
+            "B"
+        } else {
+            "A"
+        };
+        let tampered = [&text[..place], other, &text[place + 1..]].concat();
+        let found = storage.load(&Handle::new(tampered), NOW).await.unwrap();
+        // A part that is not of the session is no part of it, and the dot before a part belongs to the value.
+        let is_in_value = place <= handle.value().len();
+        assert!(found.is_none() || !is_in_value, "{place}");
+        let shared = found.is_some_and(|found| Arc::ptr_eq(&found.session, &opened.session));
+        assert!(!shared, "{place}");
+    }
+}
+
+#[tokio::test]
+async fn b5_what_was_opened_ends_with_the_session() {
+    let lifetimes = Lifetimes {
+        idle: Duration::from_secs(30),
+        ..Lifetimes::default()
+    };
+    let logout = |sub: &str| Logout {
+        sid: None,
+        sub: Some(sub.to_owned()),
+        at: UnixTime::from_secs(i64::MAX),
+    };
+    let storage = cookie_storage().lifetimes(lifetimes);
+    let (handle, _) = storage.create(&session(1, 0), NOW).await.unwrap();
+    let (newer, _) = storage.create(&session(1, 0), NOW).await.unwrap();
+    let open = async |handle| {
+        let found = storage.load(handle, NOW).await.unwrap().unwrap();
+        (
+            Arc::downgrade(&found.session),
+            found.session.claims().sub.clone(),
+        )
+    };
+    let is_kept = |session: &Weak<Session>| session.upgrade().is_some();
+
+    let ((opened, sub), (elsewhere, _)) = (open(&handle).await, open(&newer).await);
+    assert!(is_kept(&opened) && is_kept(&elsewhere));
+    storage.remove_all(&logout("somebody else")).await.unwrap();
+    assert!(is_kept(&opened));
+    storage.remove_all(&logout(&sub)).await.unwrap();
+    assert!(!is_kept(&opened) && !is_kept(&elsewhere), "logged out");
+
+    let ((opened, _), (elsewhere, _)) = (open(&handle).await, open(&newer).await);
+    storage.remove(&handle).await.unwrap();
+    assert!(
+        !is_kept(&opened) && !is_kept(&elsewhere),
+        "by whatever cookie"
+    );
+
+    let (opened, _) = open(&handle).await;
+    storage.forget_opened(&handle);
+    assert!(!is_kept(&opened), "found to be over");
+
+    let (opened, _) = open(&handle).await;
+    let idle_end = NOW.plus(lifetimes.idle);
+    assert_eq!(storage.load(&handle, idle_end).await.unwrap(), None);
+    assert!(!is_kept(&opened), "idle for too long");
 }
 
 #[tokio::test]
@@ -297,7 +392,7 @@ async fn b6_a_larger_budget_carries_a_thousand_organizations() {
     let session = session(12, 1_000);
     let (handle, _) = storage.create(&session, NOW).await.unwrap();
     let (found, carried) = through_a_browser(&storage, &handle, budget).await;
-    assert_eq!(found, session);
+    assert_eq!(*found, session);
     assert!(carried <= budget);
 }
 

@@ -413,3 +413,37 @@ async fn b5_reading_keeps_a_session_alive_and_seldom_writes() {
     assert!(storage.load(&handle, end).await.unwrap().is_none());
     assert!(store.writes() < 60, "{}", store.writes());
 }
+
+#[tokio::test]
+async fn b2_a_record_that_was_opened_is_found_in_its_own_place_only() {
+    let store = OpenStore::default();
+    let storage = ExternalStorage::new(
+        store.clone(),
+        ring(1),
+        &config("https://tenant.logto.app", "app"),
+    );
+    let user = |subject: &str| Sample {
+        subject: subject.to_owned(),
+        ..Sample::default()
+    };
+    let create = async |subject| {
+        let session = user(subject).build().unwrap();
+        storage.create(&session, NOW).await.unwrap().0
+    };
+    let (alice, bob) = (create("alice").await, create("bob").await);
+    let load = async |handle| storage.load(handle, NOW).await.unwrap();
+    let first = load(&alice).await.unwrap();
+    assert!(load(&bob).await.is_some());
+    let again = load(&alice).await.unwrap();
+    assert!(Arc::ptr_eq(&first.session, &again.session), "kept");
+
+    // Who can write to the store puts each record in the place of the other.
+    store
+        .with(|entries| {
+            let mut records = entries.values_mut().map(|(entry, _)| &mut entry.value);
+            let (one, other) = (records.next().unwrap(), records.next().unwrap());
+            std::mem::swap(one, other);
+        })
+        .unwrap();
+    assert_eq!((load(&alice).await, load(&bob).await), (None, None));
+}

@@ -59,7 +59,7 @@ async fn f39_sessions_survive_a_restart() {
         .unwrap();
     let reopened = stores::storage(open(&directory.file()).await);
     assert_eq!(
-        reopened.load(&handle, NOW).await.unwrap().unwrap().session,
+        *reopened.load(&handle, NOW).await.unwrap().unwrap().session,
         session
     );
 }

@@ -263,7 +263,7 @@ async fn c_no_mark_prolongs_what_it_was_not_made_for() {
     let slot = format!("{}.t7", codec().name());
     let mark_of = |visitor: &Visitor| {
         let cookies = visitor.cookies();
-        let is_mark = |(name, value): &(&String, &String)| name.contains(".t") && value.len() == 68;
+        let is_mark = |(name, value): &(&String, &String)| name.contains(".t") && value.len() == 52;
         let mark = cookies.iter().find(is_mark).map(|(_, value)| value.clone());
         mark.expect("there is a mark")
     };

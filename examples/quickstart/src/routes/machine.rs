@@ -38,7 +38,7 @@ pub(crate) async fn token(
     let token = token.ok_or(Refusal::NotConfigured)??;
     Ok(Json(MachineToken {
         expires_at: token.expires_at.as_secs(),
-        scopes: token.scopes,
+        scopes: (*token.scopes).clone(),
     }))
 }
 

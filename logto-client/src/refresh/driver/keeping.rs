@@ -48,7 +48,7 @@ impl Driver<'_> {
         match self.refresher.storage.load(&handle, now).await {
             Ok(Some(stored)) => {
                 lock(&self.position).1 = stored.version;
-                Event::Loaded(Arc::new(stored.session))
+                Event::Loaded(stored.session)
             }
             Ok(None) => Event::Gone,
             Err(error) => Event::Failed(error.into()),
@@ -122,7 +122,7 @@ impl Driver<'_> {
             }
             Ok(Replaced::Conflict(stored)) => {
                 lock(&self.position).1 = stored.version;
-                Event::Conflict(Arc::new(stored.session))
+                Event::Conflict(stored.session)
             }
             Ok(Replaced::Gone) => Event::Gone,
             Err(error) => Event::StoreFailed {

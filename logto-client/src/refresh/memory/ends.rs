@@ -103,8 +103,11 @@ impl Ends {
     /// Whether a session, or the handle that found it, has ended, as far as this process knows. A handle
     /// ends without its session when it was signed out while the storage could not be read.
     pub(crate) fn include(&self, handle: &Handle, session: &Session, now: UnixTime) -> bool {
-        self.handles.get(&handle.without_parts(), now).is_some()
-            || self.include_session(session, now)
+        self.refuse(handle, now) || self.include_session(session, now)
+    }
+
+    fn refuse(&self, handle: &Handle, now: UnixTime) -> bool {
+        !self.handles.is_empty() && self.handles.get(&handle.without_parts(), now).is_some()
     }
 
     /// Whether a session has ended, as far as this process knows.
@@ -120,6 +123,9 @@ impl Ends {
     }
 
     fn is_logged_out(&self, session: &Session, now: UnixTime) -> bool {
+        if self.owners.is_empty() {
+            return false;
+        }
         Ended::of(session).iter().any(|ended| {
             let mark = self.owners.get(ended, now).flatten();
             mark.is_some_and(|mark| ended.includes(session, mark.at))

@@ -6,8 +6,10 @@ use std::{
     fmt,
 };
 
+use base64_simd::URL_SAFE_NO_PAD;
 use http::{HeaderMap, header};
 use memchr::memchr;
+use smallvec::SmallVec;
 
 use crate::storage::Handle;
 
@@ -26,12 +28,12 @@ const MAX_CANDIDATES: usize = 4;
 /// their length whatever they say. `Debug` shows no values.
 #[derive(Clone, Default)]
 pub struct RequestCookies<'h> {
-    single: Vec<&'h str>,
+    single: SmallVec<[&'h str; 1]>,
     chunks: Vec<(usize, &'h str)>,
-    browsers: Vec<&'h str>,
-    /// Parts of the handle. A slot that comes twice with different values is empty: nobody knows which of
-    /// them a response would replace.
-    slots: BTreeMap<usize, &'h str>,
+    browsers: SmallVec<[&'h str; 1]>,
+    /// Parts of the handle, in the order of their slots. A slot that comes twice with different values is empty:
+    /// nobody knows which of them a response would replace.
+    slots: SmallVec<[(usize, &'h str); 8]>,
 }
 
 impl<'h> RequestCookies<'h> {
@@ -66,10 +68,7 @@ impl<'h> RequestCookies<'h> {
                     if rest == "browser" {
                         request_cookies.browsers.push(value);
                     } else if let Some(slot) = rest.strip_prefix('t').and_then(small_number) {
-                        let there = request_cookies.slots.entry(slot).or_insert(value);
-                        if *there != value {
-                            *there = "";
-                        }
+                        request_cookies.add_to_slot(slot, value);
                     } else if let Some(index) = small_number(rest) {
                         request_cookies.chunks.push((index, value));
                     }
@@ -79,31 +78,47 @@ impl<'h> RequestCookies<'h> {
         request_cookies
     }
 
+    fn add_to_slot(&mut self, slot: usize, value: &'h str) {
+        match self.slots.binary_search_by_key(&slot, |(slot, _)| *slot) {
+            Err(place) => self.slots.insert(place, (slot, value)),
+            Ok(place) => {
+                let there = self.slots.get_mut(place);
+                if let Some((_, there)) = there.filter(|(_, there)| *there != value) {
+                    *there = "";
+                }
+            }
+        }
+    }
+
     /// The values that the request may mean, each complete: the caller takes the one that opens, and
     /// the newest of those if there are several. More than one is rare: a cookie of the same name from
     /// a parent domain, or two responses that crossed. Four are given at most.
-    pub(crate) fn candidates(&self) -> Vec<Cow<'h, str>> {
-        let mut seen = BTreeSet::new();
-        let single = self
-            .single
-            .iter()
-            .filter(|value| !value.is_empty() && seen.insert(**value));
-        single
-            .map(|value| Cow::Borrowed(*value))
-            .chain(self.whole_chunked().into_iter().map(Cow::Owned))
-            // What comes behind a dot would be taken for a part.
-            .filter(|value| !value.contains('.'))
-            .take(MAX_CANDIDATES)
-            .collect()
+    pub(crate) fn candidates(&self) -> SmallVec<[Cow<'h, str>; 1]> {
+        let mut candidates = SmallVec::new();
+        let single = self.single.iter().map(|value| Cow::Borrowed(*value));
+        let values = single.chain(self.whole_chunked().into_iter().map(Cow::Owned));
+        // What comes behind a dot would be taken for a part.
+        for value in values.filter(|value| !value.is_empty() && !value.contains('.')) {
+            if candidates.len() < MAX_CANDIDATES && !candidates.contains(&value) {
+                candidates.push(value);
+            }
+        }
+        candidates
     }
 
     /// The handles that the request may mean: the candidates, each with all parts that there are. Which
     /// parts belong to it, its storage finds out.
     pub fn handles(&self) -> Vec<Handle> {
-        let parts = || self.slots.values().copied().filter(|part| !part.is_empty());
+        self.presented().into_vec()
+    }
+
+    /// The same, without a list on the heap where there is one handle.
+    pub(crate) fn presented(&self) -> SmallVec<[Handle; 1]> {
+        let parts = self.slots.iter().map(|(_, part)| *part);
+        let parts = parts.filter(|part| !part.is_empty()).take(MAX_SLOTS);
         let candidates = self.candidates().into_iter();
         candidates
-            .map(|value| Handle::new(value).with_parts(parts().take(MAX_SLOTS)))
+            .map(|value| Handle::of_parts(&value, parts.clone()))
             .collect()
     }
 
@@ -123,8 +138,8 @@ impl<'h> RequestCookies<'h> {
             .collect()
     }
 
-    pub(super) const fn slots(&self) -> &BTreeMap<usize, &'h str> {
-        &self.slots
+    pub(super) fn slots(&self) -> BTreeMap<usize, &'h str> {
+        self.slots.iter().copied().collect()
     }
 
     pub(super) fn has_browser(&self) -> bool {
@@ -232,5 +247,7 @@ fn small_number(digits: &str) -> Option<usize> {
 pub(super) fn is_cookie_value(value: &[u8]) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'_' | b'.');
     // Without a way out of the loop the compiler looks at many bytes at once.
-    !value.is_empty() && value.iter().fold(true, |all, byte| all & allowed(*byte))
+    !value.is_empty()
+        && (URL_SAFE_NO_PAD.check(value).is_ok()
+            || value.iter().fold(true, |all, byte| all & allowed(*byte)))
 }

@@ -200,7 +200,7 @@ impl CookieCodec {
         let fitting = self.fitting_parts(handle_len, lens);
         let (fitting, beyond) = parts.split_at(fitting);
 
-        let mut slots = request_cookies.slots().clone();
+        let mut slots = request_cookies.slots();
         let is_kept = |value: &str| fitting.contains(&value);
         let mut stale: BTreeMap<usize, &str> = BTreeMap::new();
         slots.retain(|slot, value| {
@@ -269,8 +269,8 @@ impl CookieCodec {
             .chunk_indices()
             .map(|index| self.chunk_name(index));
         let handle = single.into_iter().chain(chunks);
-        let slots = request_cookies.slots().keys();
-        let slots = slots.map(|slot| self.slot_name(*slot));
+        let slots = request_cookies.slots().into_keys();
+        let slots = slots.map(|slot| self.slot_name(slot));
         let mut response = Response {
             set_cookies: Vec::new(),
             size: taken,

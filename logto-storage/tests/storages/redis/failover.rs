@@ -160,7 +160,7 @@ async fn a_restart_that_nobody_noticed_costs_no_call() {
     server.command("SAVE");
     server.restart(&[]);
     let found = storage.load(&handle, NOW).await.unwrap();
-    assert_eq!(found.unwrap().session, session);
+    assert_eq!(*found.unwrap().session, session);
 }
 
 #[tokio::test(flavor = "multi_thread")]

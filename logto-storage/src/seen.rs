@@ -1,0 +1,301 @@
+//! Sessions that were opened a moment ago.
+//!
+//! A browser sends the same cookies with every request until they change, and a store returns the same record.
+//! To open and to decode them again gives the same session, so it is kept for a minute.
+//!
+//! What is kept is found by the beginning of the sealed bytes, which contains a random nonce, and counts only if
+//! all of the sealed bytes are the same. Who can present them has the session anyway, and nothing that does not
+//! open is ever kept: with cookies of their own making, nobody fills this map or finds another user in it. A map
+//! belongs to one storage, and therefore to one issuer, one application, one name of a cookie and one key ring.
+//!
+//! The sessions hold tokens in clear. They are overwritten when the last request that has one drops it.
+
+use std::{
+    collections::hash_map::RandomState,
+    fmt, hint,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use logto_client::storage::Handle;
+use logto_core::{Session, UnixTime};
+use lru::LruCache;
+
+/// How many bytes are kept unless configured: some 1,000 sessions.
+pub(crate) const DEFAULT_LIMIT: usize = 16 << 20;
+
+/// How long a session is kept after it was opened.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// Format, id of the key and a nonce of 96 bits, in bytes or base64url.
+const KEY_LEN: usize = 20;
+
+type Key = [u8; KEY_LEN];
+
+/// What was opened, by the sealed bytes that it was opened from.
+pub(crate) struct Seen<S, T> {
+    limit: usize,
+    kept: Mutex<Kept<S, T>>,
+}
+
+struct Kept<S, T> {
+    /// The one opened first goes first.
+    entries: LruCache<Key, Entry<S, T>, RandomState>,
+    bytes: usize,
+}
+
+struct Entry<S, T> {
+    sealed: S,
+    opened: Arc<T>,
+    bytes: usize,
+    opened_at: UnixTime,
+}
+
+/// What an entry is opened from.
+pub(crate) trait Sealed {
+    fn bytes(&self) -> &[u8];
+}
+
+impl Sealed for Handle {
+    fn bytes(&self) -> &[u8] {
+        self.expose().as_bytes()
+    }
+}
+
+impl Sealed for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
+impl<S: Sealed, T> Seen<S, T> {
+    /// Keeps up to `limit` bytes; none if that is zero.
+    pub(crate) fn new(limit: usize) -> Self {
+        let kept = Kept {
+            entries: LruCache::unbounded_with_hasher(RandomState::new()),
+            bytes: 0,
+        };
+        Self {
+            limit,
+            kept: Mutex::new(kept),
+        }
+    }
+
+    /// What was opened from exactly these bytes in the last minute.
+    pub(crate) fn get(&self, sealed: &[u8], now: UnixTime) -> Option<Arc<T>> {
+        let mut kept = self.kept();
+        kept.remove_old(now);
+        let entry = kept.entries.peek(&key(sealed))?;
+        is_same(entry.sealed.bytes(), sealed).then(|| Arc::clone(&entry.opened))
+    }
+
+    /// Keeps what was opened from `sealed`, with the `bytes` that it takes.
+    pub(crate) fn insert(&self, sealed: S, opened: Arc<T>, bytes: usize, now: UnixTime) {
+        let bytes = bytes
+            .saturating_add(sealed.bytes().len())
+            .saturating_add(size_of::<(Key, Entry<S, T>)>());
+        let key = key(sealed.bytes());
+        let mut kept = self.kept();
+        kept.remove_old(now);
+        kept.remove(&key);
+        if bytes > self.limit {
+            return;
+        }
+        while kept.bytes > self.limit.saturating_sub(bytes) && kept.remove_oldest() {}
+        kept.bytes = kept.bytes.saturating_add(bytes);
+        let entry = Entry {
+            sealed,
+            opened,
+            bytes,
+            opened_at: now,
+        };
+        kept.entries.put(key, entry);
+    }
+
+    /// Drops what was opened from `sealed`, and returns it.
+    pub(crate) fn remove(&self, sealed: &[u8]) -> Option<Arc<T>> {
+        self.kept().remove(&key(sealed))
+    }
+
+    /// Drops all that `is_over`.
+    pub(crate) fn remove_all(&self, is_over: impl Fn(&T) -> bool) {
+        let mut kept = self.kept();
+        let over = kept.entries.iter();
+        let over = over.filter(|(_, entry)| is_over(&entry.opened));
+        let over: Vec<Key> = over.map(|(key, _)| *key).collect();
+        for key in over {
+            kept.remove(&key);
+        }
+    }
+
+    /// A panic elsewhere while the lock was held leaves at worst a sum that is too large.
+    fn kept(&self) -> MutexGuard<'_, Kept<S, T>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S, T> Kept<S, T> {
+    fn remove(&mut self, key: &Key) -> Option<Arc<T>> {
+        let entry = self.entries.pop(key)?;
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
+        Some(entry.opened)
+    }
+
+    fn remove_oldest(&mut self) -> bool {
+        let oldest = self.entries.peek_lru().map(|(key, _)| *key);
+        oldest.is_some_and(|key| self.remove(&key).is_some())
+    }
+
+    /// Drops what is older than a minute, or newer than the clock says, which then was set back.
+    fn remove_old(&mut self, now: UnixTime) {
+        let is_old =
+            |entry: &Entry<S, T>| now < entry.opened_at || now.since(entry.opened_at) >= KEPT_FOR;
+        while self
+            .entries
+            .peek_lru()
+            .is_some_and(|(_, oldest)| is_old(oldest))
+        {
+            self.remove_oldest();
+        }
+    }
+}
+
+impl<S, T> fmt::Debug for Seen<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes that a session takes in memory, more or less: claims are kept as text and as values.
+pub(crate) fn size_of_session(session: &Session) -> usize {
+    const OF_A_NAME: usize = 64;
+    let names = [
+        session.requested_scopes(),
+        session.requested_resources(),
+        session.granted_scopes(),
+    ];
+    let names = names.into_iter().flatten();
+    let tokens = session.access_tokens().iter();
+    let tokens = tokens.map(|(target, token)| {
+        let names = target.scopes().len().saturating_add(token.scopes.len());
+        let text = token.token.expose().len();
+        text.saturating_add(names.saturating_add(4).saturating_mul(OF_A_NAME))
+    });
+    let id_token = session.kept_id_token().expose().len().saturating_mul(4);
+    let names = names.map(|name| name.len().saturating_add(OF_A_NAME));
+    names
+        .chain(tokens)
+        .chain([id_token, size_of::<Session>()])
+        .fold(0, usize::saturating_add)
+}
+
+fn key(sealed: &[u8]) -> Key {
+    let mut key = [0; KEY_LEN];
+    for (to, from) in key.iter_mut().zip(sealed) {
+        *to = *from;
+    }
+    key
+}
+
+/// Compares in a time that depends on the lengths alone, which are no secret.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let bytes = || a.iter().zip(b);
+    // Without a way out of the loop the compiler compares many bytes at once; `subtle` takes one after the other.
+    let difference = bytes().fold(0, |difference, (a, b)| difference | (a ^ b));
+    a.len() == b.len() && hint::black_box(difference) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    fn at(seconds: u64) -> UnixTime {
+        NOW.plus(Duration::from_secs(seconds))
+    }
+
+    fn sealed(beginning: u8, end: u8) -> Vec<u8> {
+        let mut bytes = vec![beginning; KEY_LEN];
+        bytes.extend([end; 100]);
+        bytes
+    }
+
+    fn numbers() -> Seen<Vec<u8>, u32> {
+        Seen::new(10_000)
+    }
+
+    #[test]
+    fn what_has_the_same_beginning_is_not_the_same() {
+        let seen = numbers();
+        seen.insert(sealed(1, 1), Arc::new(1), 1, NOW);
+        assert_eq!(seen.get(&sealed(1, 1), NOW).as_deref(), Some(&1));
+        let mut longer = sealed(1, 1);
+        longer.push(0);
+        for other in [
+            sealed(1, 2),
+            sealed(2, 1),
+            longer,
+            sealed(1, 1)[..KEY_LEN].to_vec(),
+            Vec::new(),
+        ] {
+            assert_eq!(seen.get(&other, NOW), None);
+        }
+        for place in 0..sealed(1, 1).len() {
+            let mut other = sealed(1, 1);
+            other[place] ^= 0x80;
+            assert_eq!(seen.get(&other, NOW), None, "{place}");
+        }
+        seen.insert(sealed(1, 2), Arc::new(2), 1, NOW);
+        assert_eq!(seen.get(&sealed(1, 1), NOW), None);
+        assert_eq!(seen.get(&sealed(1, 2), NOW).as_deref(), Some(&2));
+    }
+
+    #[test]
+    fn nothing_is_kept_for_longer_than_a_minute_or_from_the_future() {
+        for (later, is_there) in [(0, true), (59, true), (60, false)] {
+            let seen = numbers();
+            seen.insert(sealed(1, 1), Arc::new(1), 1, NOW);
+            assert_eq!(seen.get(&sealed(1, 1), at(later)).is_some(), is_there);
+        }
+        let seen = numbers();
+        let kept = Arc::new(1);
+        seen.insert(sealed(1, 1), Arc::clone(&kept), 1, at(1));
+        assert_eq!(seen.get(&sealed(2, 2), NOW), None);
+        assert_eq!(Arc::strong_count(&kept), 1, "the clock was set back");
+        seen.insert(sealed(1, 1), Arc::clone(&kept), 1, NOW);
+        seen.insert(sealed(2, 2), Arc::new(2), 1, at(60));
+        assert_eq!(Arc::strong_count(&kept), 1, "another one was opened");
+    }
+
+    #[test]
+    fn w6_no_more_is_kept_than_the_limit_says() {
+        let one = 100 + sealed(0, 0).len() + size_of::<(Key, Entry<Vec<u8>, u32>)>();
+        let seen = Seen::new(3 * one);
+        for n in 0..100 {
+            seen.insert(sealed(n, n), Arc::new(u32::from(n)), 100, NOW);
+            seen.insert(sealed(n, n), Arc::new(u32::from(n)), 100, NOW);
+        }
+        let is_there = |n| seen.get(&sealed(n, n), NOW).is_some();
+        assert_eq!([96, 97, 98, 99].map(is_there), [false, true, true, true]);
+        seen.insert(sealed(100, 0), Arc::new(0), 10 * one, NOW);
+        assert_eq!([97, 98, 99].map(is_there), [true; 3], "it is too large");
+        assert_eq!(seen.remove(&sealed(98, 98)).as_deref(), Some(&98));
+        assert_eq!(seen.kept().bytes, 2 * one);
+        seen.remove_all(|n| *n == 97);
+        assert_eq!([97, 98, 99].map(is_there), [false, false, true]);
+        assert_eq!(seen.kept().bytes, one);
+        seen.remove_all(|_| true);
+        let kept = seen.kept();
+        assert_eq!((kept.bytes, kept.entries.len()), (0, 0));
+    }
+
+    #[test]
+    fn zero_keeps_nothing() {
+        let seen = Seen::new(0);
+        seen.insert(sealed(1, 1), Arc::new(1), 0, NOW);
+        assert_eq!(seen.get(&sealed(1, 1), NOW), None);
+    }
+}
