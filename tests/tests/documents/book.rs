@@ -15,7 +15,7 @@ use crate::{
 const ENGLISH: &str = "docs";
 const CHINESE: &str = "docs/zh-TW";
 /// The pages that readers of Chinese need first.
-const TRANSLATED: [&str; 11] = [
+const TRANSLATED: [&str; 15] = [
     "README.md",
     "quick-start.md",
     "start/axum.md",
@@ -24,8 +24,12 @@ const TRANSLATED: [&str; 11] = [
     "start/leptos.md",
     "start/hyper.md",
     "start/other.md",
+    "settings.md",
     "explain/sessions.md",
     "how-to/deploy.md",
+    "how-to/organizations.md",
+    "how-to/protect-an-api.md",
+    "how-to/test.md",
     "how-to/troubleshoot.md",
 ];
 
