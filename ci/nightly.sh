@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes too long for every change: explores refreshes further, more than twenty million states in some minutes
 # and eight gigabytes of memory (`tests/explorer` says what is explored), and lints the adapters with their frameworks and
-# builds their documentation.
+# builds their documentation. Every combination of features, and the oldest dependencies, compile.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,3 +14,6 @@ export RUSTDOCFLAGS='-D warnings'
 cargo doc --locked --workspace --no-deps --all-features
 cargo doc --locked --workspace --no-deps --no-default-features
 cargo doc --locked --manifest-path adapters/Cargo.toml --package logto-leptos --no-deps
+
+ci/features.sh --powerset
+ci/minimal-versions.sh
