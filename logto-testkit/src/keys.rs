@@ -2,6 +2,7 @@
 
 use aws_lc_rs::{
     digest,
+    error::Unspecified,
     rand::SystemRandom,
     rsa,
     signature::{
@@ -153,10 +154,9 @@ pub enum KeyError {
     Staged,
 }
 
-impl From<aws_lc_rs::error::Unspecified> for KeyError {
-    fn from(_: aws_lc_rs::error::Unspecified) -> Self {
-        Self::Cryptography
-    }
+/// Not a `From`, which would be part of the public API.
+fn failed(_: Unspecified) -> KeyError {
+    KeyError::Cryptography
 }
 
 struct SigningKey {
@@ -174,7 +174,8 @@ impl SigningKey {
     fn generate(key_type: KeyType) -> Result<Self, KeyError> {
         match key_type {
             KeyType::Ec => {
-                let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)?;
+                let pair =
+                    EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map_err(failed)?;
                 let (x, y) =
                     coordinates(pair.public_key().as_ref()).ok_or(KeyError::Cryptography)?;
                 let kid = thumbprint(&format!(
@@ -192,7 +193,7 @@ impl SigningKey {
                 })
             }
             KeyType::Rsa => {
-                let pair = RsaKeyPair::generate(rsa::KeySize::Rsa2048)?;
+                let pair = RsaKeyPair::generate(rsa::KeySize::Rsa2048).map_err(failed)?;
                 let n = modulus(pair.public_key().as_ref()).ok_or(KeyError::Cryptography)?;
                 let kid = thumbprint(&format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#));
                 let jwk = listed("RSA", &kid).with("e", "AQAB").with("n", n);
@@ -215,10 +216,14 @@ impl SigningKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let random = SystemRandom::new();
         match &self.pair {
-            Pair::Ec(pair) => Ok(pair.sign(&random, message)?.as_ref().to_vec()),
+            Pair::Ec(pair) => {
+                let signature = pair.sign(&random, message).map_err(failed)?;
+                Ok(signature.as_ref().to_vec())
+            }
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)?;
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .map_err(failed)?;
                 Ok(signature)
             }
         }

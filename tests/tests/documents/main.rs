@@ -7,5 +7,6 @@ mod layers;
 mod markdown;
 mod packages;
 mod protocol;
+mod public_api;
 mod repository;
 mod requirements;
