@@ -298,14 +298,17 @@ fn every_feature_is_explained_and_every_manifest_names_features_that_exist() {
 #[test]
 fn every_test_that_the_security_page_names_exists() {
     let tests = test_names();
-    let page = read("docs/explain/security.md");
-    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ")).collect();
-    let named = rows.iter().filter_map(|row| row.rsplit('|').nth(1));
-    let named: Vec<_> = named
-        .filter_map(|cell| cell.trim().strip_prefix('`')?.strip_suffix('`'))
-        .collect();
-    assert!(named.len() >= 20, "the tables are read: {named:?}");
-    for test in named {
+    let named = |page: &str| -> Vec<String> {
+        let text = read(page);
+        let rows = text.lines().filter(|line| line.starts_with("| "));
+        let last = rows.filter_map(|row| row.rsplit('|').nth(1));
+        let named = last.filter_map(|cell| cell.trim().strip_prefix('`')?.strip_suffix('`'));
+        named.map(str::to_owned).collect()
+    };
+    let english = named("docs/explain/security.md");
+    assert!(english.len() >= 20, "the tables are read: {english:?}");
+    for test in &english {
         assert!(tests.contains(test), "there is no test {test}");
     }
+    assert_eq!(named("docs/zh-TW/explain/security.md"), english);
 }

@@ -55,7 +55,7 @@ pub(crate) fn includes(text: &str) -> Vec<Include> {
     found.collect()
 }
 
-/// The addresses of links and pictures, in prose and in definitions such as `[name]: address`.
+/// The addresses of links and pictures, in prose, in definitions such as `[name]: address`, and in HTML.
 pub(crate) fn links(text: &str) -> Vec<String> {
     let mut links = Vec::new();
     for line in parts(text).0 {
@@ -67,6 +67,9 @@ pub(crate) fn links(text: &str) -> Vec<String> {
         let ends = line.split("](").skip(1);
         let addresses = ends.filter_map(|rest| rest.split([')', ' ']).next());
         links.extend(addresses.map(str::to_owned));
+        let sources = line.split("src=\"").chain(line.split("srcset=\"").skip(1));
+        let sources = sources.skip(1).filter_map(|rest| rest.split('"').next());
+        links.extend(sources.map(str::to_owned));
     }
     links
 }
@@ -94,17 +97,21 @@ pub(crate) fn headings(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn links_headings_and_code_are_found() {
-    let text = "
+    let text = r#"
 # A `page`, of two
 [one](a.md#b) and ![two](../c.svg) but `[no](d.md)`
 [three]: e.md
+<img alt="four" src="i.png"> <source srcset="j.png">
 ```rust
 {{#include ../f.rs:g}}
 [no](h.md)
 ```
 ## 繁體 中文-1
-";
-    assert_eq!(links(text), ["a.md#b", "../c.svg", "e.md"]);
+"#;
+    assert_eq!(
+        links(text),
+        ["a.md#b", "../c.svg", "e.md", "i.png", "j.png"]
+    );
     let expected = ["a-page-of-two", "繁體-中文-1"].map(str::to_owned);
     assert_eq!(headings(text), expected.into());
     let include = Include {
