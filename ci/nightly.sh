@@ -9,10 +9,8 @@ LOGTO_EXPLORATION=long cargo test --locked --package logto-explorer
 cargo clippy --locked --package logto --package logto-actix-web --package logto-rocket --all-targets --all-features -- -D warnings
 cargo clippy --locked --manifest-path adapters/Cargo.toml --workspace --all-targets --all-features -- -D warnings
 
-# With all features and with none: a link to what a feature adds is broken without it.
 export RUSTDOCFLAGS='-D warnings'
 cargo doc --locked --workspace --no-deps --all-features
-cargo doc --locked --workspace --no-deps --no-default-features
 cargo doc --locked --manifest-path adapters/Cargo.toml --package logto-leptos --no-deps
 
 ci/features.sh --powerset
