@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     clock::{Clock, TestClock},
     context::{Addresses, SignInMode, State},
-    keys::{KeyError, KeyRing, KeyType},
+    keys::{KeyError, KeyRing, KeyType, RsaKeys},
     logto::{Inner, Logto},
     model::{App, Organization, OrganizationRole, Resource, Role, Tenant, User},
     public_key::PublicKey,
@@ -32,6 +32,7 @@ pub struct LogtoBuilder {
     organization_roles: Vec<OrganizationRole>,
     clock: Clock,
     key_type: KeyType,
+    rsa_keys: RsaKeys,
     sign_in: SignInMode,
 }
 
@@ -84,6 +85,7 @@ impl Logto {
             organization_roles: Vec::new(),
             clock: Clock::System,
             key_type: KeyType::Ec,
+            rsa_keys: RsaKeys::default(),
             sign_in: SignInMode::Page,
         }
     }
@@ -145,6 +147,12 @@ impl LogtoBuilder {
         self
     }
 
+    /// Takes RSA keys from these. Without it, the provider makes its own.
+    pub fn rsa_keys(mut self, keys: &RsaKeys) -> Self {
+        self.rsa_keys = keys.clone();
+        self
+    }
+
     /// Signs users in at once instead of showing the sign-in page: the user that `login_hint` names,
     /// otherwise this one. For tests that follow redirects over real sockets.
     pub fn immediate_sign_in(mut self, username: impl Into<String>) -> Self {
@@ -163,7 +171,7 @@ impl LogtoBuilder {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| BuildError::Endpoint(endpoint.to_owned()))?;
-        let keys = KeyRing::generate(self.key_type)?;
+        let keys = KeyRing::generate(self.key_type, self.rsa_keys.clone())?;
         let clock = self.clock.clone();
         let sign_in = self.sign_in.clone();
         let tenant = self.tenant()?;

@@ -1,5 +1,10 @@
 //! Signing keys and their rotation, as Logto does it.
 
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use aws_lc_rs::{
     digest,
     error::Unspecified,
@@ -22,20 +27,47 @@ pub enum KeyType {
     Rsa,
 }
 
+/// RSA keys that providers share, for tests that set up many and rotate their keys: to make one takes longer
+/// than everything else.
+///
+/// The first RSA key of each provider is the same, and so is the second. A provider never has a key twice, and
+/// verifies what another one signed.
+#[derive(Clone, Default)]
+pub struct RsaKeys(Arc<Mutex<Vec<Arc<SigningKey>>>>);
+
+impl RsaKeys {
+    fn get(&self, index: usize) -> Result<Arc<SigningKey>, KeyError> {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while keys.len() <= index {
+            keys.push(Arc::new(SigningKey::generate(KeyType::Rsa)?));
+        }
+        keys.get(index).cloned().ok_or(KeyError::Cryptography)
+    }
+}
+
+impl fmt::Debug for RsaKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RsaKeys").finish_non_exhaustive()
+    }
+}
+
 /// The current signing key, and those that the JWKS lists besides it: the one that comes next and the one
 /// before.
 pub(crate) struct KeyRing {
-    current: SigningKey,
-    next: Option<SigningKey>,
-    previous: Option<SigningKey>,
+    current: Arc<SigningKey>,
+    next: Option<Arc<SigningKey>>,
+    previous: Option<Arc<SigningKey>>,
+    source: KeySource,
 }
 
 impl KeyRing {
-    pub(crate) fn generate(key_type: KeyType) -> Result<Self, KeyError> {
+    pub(crate) fn generate(key_type: KeyType, rsa_keys: RsaKeys) -> Result<Self, KeyError> {
+        let mut source = KeySource { rsa_keys, taken: 0 };
         Ok(Self {
-            current: SigningKey::generate(key_type)?,
+            current: source.take(key_type)?,
             next: None,
             previous: None,
+            source,
         })
     }
 
@@ -45,14 +77,14 @@ impl KeyRing {
         if self.next.is_some() {
             return Err(KeyError::Staged);
         }
-        let fresh = SigningKey::generate(key_type)?;
+        let fresh = self.source.take(key_type)?;
         self.previous = Some(std::mem::replace(&mut self.current, fresh));
         Ok(())
     }
 
     /// A new key is listed and signs nothing yet; one that was staged before is gone.
     pub(crate) fn stage(&mut self, key_type: KeyType) -> Result<(), KeyError> {
-        self.next = Some(SigningKey::generate(key_type)?);
+        self.next = Some(self.source.take(key_type)?);
         Ok(())
     }
 
@@ -139,6 +171,26 @@ impl KeyRing {
         std::iter::once(&self.current)
             .chain(&self.next)
             .chain(&self.previous)
+            .map(|key| &**key)
+    }
+}
+
+/// Keys that a provider did not have before.
+struct KeySource {
+    rsa_keys: RsaKeys,
+    taken: usize,
+}
+
+impl KeySource {
+    fn take(&mut self, key_type: KeyType) -> Result<Arc<SigningKey>, KeyError> {
+        match key_type {
+            KeyType::Ec => SigningKey::generate(key_type).map(Arc::new),
+            KeyType::Rsa => {
+                let key = self.rsa_keys.get(self.taken)?;
+                self.taken += 1;
+                Ok(key)
+            }
+        }
     }
 }
 

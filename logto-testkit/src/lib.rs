@@ -48,7 +48,7 @@ pub use builder::{BuildError, LogtoBuilder};
 pub use clock::TestClock;
 pub use faults::{Fault, Lost, Reply};
 pub use journal::{Endpoint, RequestRecord};
-pub use keys::{KeyError, KeyType};
+pub use keys::{KeyError, KeyType, RsaKeys};
 #[cfg(feature = "listen")]
 pub use listen::{ListenError, Server};
 pub use logout_token::LogoutToken;

@@ -11,8 +11,10 @@ use aws_lc_rs::{
     signature::{ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::Request;
 use logto_recordings::Recording;
-use logto_testkit::{KeyError, KeyType};
+use logto_testkit::{KeyError, KeyType, Logto, RsaKeys};
 use serde_json::Value;
 
 fn keys(lab: &Lab) -> Vec<Value> {
@@ -84,6 +86,26 @@ fn recording_118_rotation_to_rsa() {
         verifies(&keys(&lab), &before),
         "the previous key is still published"
     );
+}
+
+#[test]
+fn providers_share_rsa_keys_and_none_has_one_twice() {
+    let shared = RsaKeys::default();
+    let kids = || {
+        let builder = Logto::builder().signing_key(KeyType::Rsa).rsa_keys(&shared);
+        let logto = builder.build().unwrap();
+        let request = Request::get("http://localhost:3001/oidc/jwks");
+        let request = request.body(Bytes::new()).unwrap();
+        let mut kids = Vec::new();
+        for _ in 0..3 {
+            kids.push(json(&logto.handle(request.clone()))["keys"][0]["kid"].clone());
+            logto.rotate_keys(KeyType::Rsa).unwrap();
+        }
+        kids
+    };
+    let first = kids();
+    assert_eq!(kids(), first);
+    assert!(first[0] != first[1] && first[1] != first[2] && first[0] != first[2]);
 }
 
 #[test]

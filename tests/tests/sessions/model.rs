@@ -11,7 +11,10 @@
 //!
 //! Faults come one at a time: an answer that is lost twice in a row cannot be saved by anybody.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use logto_client::{
     AccessToken, Error, LogtoClient, TokenTarget, WritableSession, core::sign_out::SignOut,
@@ -22,7 +25,7 @@ use logto_storage::{
     faulty::{Fault, FaultyStorage, Operation},
 };
 use logto_testkit::{
-    KeyType,
+    KeyType, LogtoBuilder, RsaKeys,
     demo::{ACME, SHOPPING_API},
 };
 use logto_tests::{
@@ -121,10 +124,11 @@ struct User {
 
 impl Model {
     async fn new(public: bool) -> Self {
-        let world = if public {
-            World::public(|app| app, |logto| logto)
-        } else {
-            World::new()
+        static RSA_KEYS: LazyLock<RsaKeys> = LazyLock::new(RsaKeys::default);
+        let tenant = |logto: LogtoBuilder| logto.rsa_keys(&RSA_KEYS);
+        let world = match public {
+            true => World::public(|app| app, tenant),
+            false => World::with(|app| app, tenant),
         };
         let store = Arc::new(FaultyStorage::new(MemoryStorage::new()));
         let processes = [(); 2].map(|()| world.client(Arc::clone(&store)));
