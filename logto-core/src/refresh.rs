@@ -19,7 +19,7 @@
 //!
 //! # A refresh, driven by hand
 //!
-//! One process, and a storage that works. [`Action::event_if_alone`] answers what concerns other processes.
+//! One process, and a storage that works. [`Step::event_if_alone`] answers what concerns other processes.
 //!
 //! ```
 //! # use std::{sync::Arc, time::Duration};
@@ -67,9 +67,8 @@
 //!         }
 //!         Step::Perform(Action::Judge(check)) => Event::Judged(check.verify(&keys, now.wall)),
 //!         Step::Perform(Action::Store { session }) => { stored = session; Event::Stored }
-//!         Step::Perform(action) => match action.event_if_alone() { Some(event) => event, None => continue },
-//!         Step::Wait { .. } => continue,
 //!         Step::Done(outcome) => break outcome,
+//!         step => match step.event_if_alone() { Some(event) => event, None => continue },
 //!     };
 //!     refresh.handle(event, now);
 //! };
@@ -106,7 +105,7 @@
 //! refresh token is not where the next holder would find it, and who takes a lease over asks first.
 //!
 //! The policies are small values of their own, each with a table of tests: how often a request is sent,
-//! [`Cooldown`], [`RetryBudget`], [`TokenStatus`], [`is_renewal_due`].
+//! [`Cooldown`], [`RetryBudget`], [`TokenStatus`], [`LeaseRun`], [`Horizon`], [`is_renewal_due`].
 
 mod amend;
 mod attempts;
@@ -114,9 +113,11 @@ mod catch_up;
 mod confirm;
 mod cooldown;
 mod ending;
+mod horizon;
 mod id_token_check;
 mod job;
 mod lease;
+mod lease_run;
 mod machine;
 mod moment;
 mod outcome;
@@ -131,9 +132,11 @@ pub use self::{
     confirm::{ConfirmSession, Confirmation},
     cooldown::{Admission, Cooldown, MAX_COOLDOWN},
     ending::{EndSession, Ending},
+    horizon::Horizon,
     id_token_check::IdTokenCheck,
     job::{Demand, Persist, RefreshJob},
     lease::LEASE_TTL,
+    lease_run::LeaseRun,
     machine::Refresh,
     moment::Moment,
     outcome::{RefreshError, RefreshOutcome},

@@ -1,18 +1,16 @@
 //! What this process remembers about sessions between requests.
 
 mod ends;
-mod lease_run;
 
 use std::sync::{Mutex, OnceLock};
 
 use logto_core::{
     TokenTarget, UnixTime,
-    refresh::{Confirmation, Moment, RetryBudget, SessionEnd, TokenStatus},
+    refresh::{Confirmation, LeaseRun, Moment, RetryBudget, SessionEnd, TokenStatus},
     session::SessionId,
 };
 
 use self::ends::Ends;
-pub(super) use self::lease_run::LeaseRun;
 use super::{EndingKey, RefreshKey, Refreshed};
 use crate::{
     cooldown::SharedCooldown,

@@ -33,9 +33,9 @@ pub enum PublicKey {
     Ec {
         /// The curve.
         curve: Curve,
-        /// The first coordinate, [`Curve::coordinate_len`] bytes.
+        /// The first coordinate, as long as [the curve](Curve) says.
         x: Vec<u8>,
-        /// The second coordinate, [`Curve::coordinate_len`] bytes.
+        /// The second coordinate, as long as the first.
         y: Vec<u8>,
     },
     /// An RSA key.
@@ -55,17 +55,17 @@ pub enum PublicKey {
 /// The curves of the ECDSA algorithms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Curve {
-    /// P-256, for ES256.
+    /// P-256, for ES256. A coordinate has 32 bytes.
     P256,
-    /// P-384, for ES384.
+    /// P-384, for ES384. A coordinate has 48 bytes.
     P384,
-    /// P-521, for ES512.
+    /// P-521, for ES512. A coordinate has 66 bytes.
     P521,
 }
 
 impl Curve {
     /// The length of a coordinate, in bytes.
-    pub const fn coordinate_len(self) -> usize {
+    pub(super) const fn coordinate_len(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,

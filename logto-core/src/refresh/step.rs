@@ -48,6 +48,27 @@ pub enum Step<F, T> {
     Done(T),
 }
 
+impl<F, T> Step<F, T> {
+    /// The event to report if no other process uses these sessions and no ledger is kept: the lease is ours,
+    /// and nothing is known besides the session. `None` if an action has to be performed, or there is none.
+    pub fn event_if_alone(&self) -> Option<Event<F>> {
+        let Self::Perform(action) = self else {
+            return None;
+        };
+        match action {
+            Action::Recall { .. } => Some(Event::Recalled(Knowledge::default())),
+            Action::Lease { .. } => Some(Event::Leased(LeaseGrant::default())),
+            Action::Renew { .. } => Some(Event::Renewed(Some(true))),
+            Action::Record { .. } => Some(Event::Recorded {
+                has_ended: false,
+                is_shared: true,
+            }),
+            Action::Release => Some(Event::Released),
+            _ => None,
+        }
+    }
+}
+
 /// An action that a [`SessionJob`] needs. Each names the events that report its result; some have none.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -149,24 +170,6 @@ pub enum Action<F> {
     MarkEnded(SessionEnd),
     /// Report to the operator. No event.
     Tell(Notice<F>),
-}
-
-impl<F> Action<F> {
-    /// The event to report if no other process uses these sessions and no ledger is kept: the lease is ours,
-    /// and nothing is known besides the session. `None` if the action has to be performed.
-    pub fn event_if_alone(&self) -> Option<Event<F>> {
-        match self {
-            Self::Recall { .. } => Some(Event::Recalled(Knowledge::default())),
-            Self::Lease { .. } => Some(Event::Leased(LeaseGrant::default())),
-            Self::Renew { .. } => Some(Event::Renewed(Some(true))),
-            Self::Record { .. } => Some(Event::Recorded {
-                has_ended: false,
-                is_shared: true,
-            }),
-            Self::Release => Some(Event::Released),
-            _ => None,
-        }
-    }
 }
 
 /// Why a refresh request is sent.

@@ -178,10 +178,12 @@ impl Refreshing {
     /// Performs what is to be done until a response is needed or the refresh ends.
     fn go_on(&mut self, now: UnixTime) {
         while self.outcome.is_none() {
-            match self.poll(now) {
+            let step = self.poll(now);
+            let event = step.event_if_alone();
+            match step {
                 Step::Perform(action) => {
                     self.actions.push(action.clone());
-                    if let Some(event) = self.perform(action, now) {
+                    if let Some(event) = event.or_else(|| self.perform(action, now)) {
                         self.handle(event, now);
                     }
                 }
@@ -193,9 +195,6 @@ impl Refreshing {
     }
 
     fn perform(&mut self, action: Action<Error>, now: UnixTime) -> Option<Event<Error>> {
-        if let Some(event) = action.event_if_alone() {
-            return Some(event);
-        }
         Some(match action {
             Action::Load => Event::Loaded(Arc::clone(&self.stored)),
             Action::Prepare => Event::Prepared(Arc::clone(&self.metadata)),

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use logto_core::{
     Secret, Session, TokenTarget,
-    refresh::{Event, Knowledge, LEASE_TTL, LeaseGrant},
+    refresh::{Event, Knowledge, LEASE_TTL, LeaseGrant, LeaseRun},
     session::SessionDelta,
 };
 
-use super::{super::memory::LeaseRun, Driver};
+use super::Driver;
 use crate::{
     error::Error,
     ledger,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use logto_core::{Session, UnixTime, session::SessionId};
+use logto_core::{Session, UnixTime, refresh::Horizon, session::SessionId};
 
 use crate::{
     ledger::Ended,
@@ -58,27 +58,6 @@ enum End {
     AfterRefresh,
     /// No caller waits for a refresh in flight. It must discard its result.
     Overtaking,
-}
-
-/// How far back ends may have been forgotten: which sessions the marks that had to be evicted can have been
-/// about, and how new these marks were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Horizon(Option<(UnixTime, u64)>);
-
-impl Horizon {
-    /// A mark is forgotten.
-    fn raise(&mut self, forgotten: Mark) {
-        let (at, number) = self.0.unwrap_or((forgotten.at, forgotten.number));
-        self.0 = Some((at.max(forgotten.at), number.max(forgotten.number)));
-    }
-
-    /// Whether an end of a session that began at `began_at` may have been forgotten that was marked after the
-    /// mark `confirmed`.
-    fn reaches(self, began_at: UnixTime, confirmed: Option<u64>) -> bool {
-        self.0.is_some_and(|(at, number)| {
-            began_at <= at && confirmed.is_none_or(|confirmed| confirmed < number)
-        })
-    }
 }
 
 impl Ends {
@@ -194,7 +173,7 @@ impl Ends {
     }
 
     fn forgot(&self, mark: Mark) {
-        lock(&self.horizon).raise(mark);
+        lock(&self.horizon).raise(mark.number, mark.at);
     }
 
     /// The last mark so far. An answer to a question that is asked now knows of what it marks.
@@ -224,41 +203,5 @@ impl Ends {
     ) {
         self.confirmed
             .insert(session.clone(), last_mark, until, monotonic);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn l7_the_horizon_reaches_who_began_before_the_latest_end_that_was_forgotten() {
-        // The marks that were forgotten, by number and time; when the session began; after which mark it was
-        // confirmed; whether it must be asked for.
-        for (forgotten, began_at, confirmed, reaches) in [
-            (&[][..], i64::MIN, None, false),
-            (&[(1, 10)], 9, None, true),
-            (&[(1, 10)], 10, None, true),
-            (&[(1, 10)], 11, None, false),
-            (&[(1, 10), (2, 20)], 11, None, true),
-            (&[(1, 20), (2, 10)], 20, None, true),
-            (&[(1, 20), (2, 10)], 21, None, false),
-            (&[(1, 10)], 9, Some(0), true),
-            (&[(1, 10)], 9, Some(1), false),
-            (&[(1, 10), (5, 10)], 9, Some(4), true),
-            (&[(1, 10), (5, 10)], 9, Some(5), false),
-            (&[(5, 10), (1, 20)], 15, Some(4), true),
-            (&[(5, 10)], 9, Some(u64::MAX), false),
-            (&[(1, i64::MIN)], i64::MIN, None, true),
-            (&[(1, i64::MAX)], i64::MAX, None, true),
-        ] {
-            let mut horizon = Horizon::default();
-            for &(number, at) in forgotten {
-                let at = UnixTime::from_secs(at);
-                horizon.raise(Mark { number, at });
-            }
-            let found = horizon.reaches(UnixTime::from_secs(began_at), confirmed);
-            assert_eq!(found, reaches, "{forgotten:?}, {began_at}, {confirmed:?}");
-        }
     }
 }

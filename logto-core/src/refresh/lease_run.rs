@@ -14,7 +14,7 @@ const GIVE_WAY: Duration = Duration::from_millis(75);
 /// would always be faster, and the others would wait until they give up. A queue in the store would cost a
 /// call for each lease; this costs nothing, and a pause only in a long run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::refresh) struct LeaseRun {
+pub struct LeaseRun {
     since: Duration,
     released_at: Duration,
 }
@@ -22,11 +22,7 @@ pub(in crate::refresh) struct LeaseRun {
 impl LeaseRun {
     /// A lease of a session that was asked for at `asked_at` was given back at `now`. `before` are those that
     /// came before it.
-    pub(in crate::refresh) fn released(
-        before: Option<Self>,
-        asked_at: Duration,
-        now: Duration,
-    ) -> Self {
+    pub fn released(before: Option<Self>, asked_at: Duration, now: Duration) -> Self {
         let before = before.filter(|before| before.goes_on(asked_at));
         Self {
             since: before.map_or(asked_at, |before| before.since),
@@ -35,7 +31,7 @@ impl LeaseRun {
     }
 
     /// How long to wait before the lease is asked for at `now`.
-    pub(in crate::refresh) fn pause(self, now: Duration) -> Duration {
+    pub fn pause(self, now: Duration) -> Duration {
         let is_long = self.released_at.saturating_sub(self.since) >= MAX_RUN;
         match is_long && self.goes_on(now) {
             true => GIVE_WAY,
