@@ -26,6 +26,7 @@ use crate::{
     event::Observer,
     provider::Provider,
     refresh::{LoadedSession, Refresher},
+    resource_server::ResourceServer,
     session::{Cached, ReadOnlySession, WritableSession},
     storage::{Handle, SessionStorage},
 };
@@ -107,6 +108,14 @@ impl LogtoClient {
             .shared_clock(Arc::clone(self.clock()))
             .with_common(&self.inner.common)
             .with_refresher(&self.inner.refresher)
+    }
+
+    /// An API that accepts the access tokens of this application's Logto. It shares the provider's keys with the
+    /// client; keep it, because it remembers the tokens that it has verified.
+    pub fn resource_server(&self) -> ResourceServer {
+        let provider = &self.inner.provider;
+        let issuer = provider.config.issuer().to_owned();
+        ResourceServer::of_providers(issuer, [Arc::clone(provider)])
     }
 
     /// The storage that the client keeps sessions in.

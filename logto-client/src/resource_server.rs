@@ -149,24 +149,28 @@ impl ResourceServer {
         context: impl Into<Context>,
     ) -> Result<Self, BuildError> {
         let context = context.into();
-        let mut first = None;
-        let mut issuers = HashMap::new();
-        for config in configs {
-            let issuer = config.issuer().to_owned();
-            first.get_or_insert_with(|| issuer.clone());
-            let provider = Arc::new(Provider::new(config, context.clone(), Arc::default())?);
-            let trusted = TrustedIssuer {
-                verified: TtlMap::new(MAX_TOKENS),
-                introspected: Arc::new(TtlMap::new(MAX_TOKENS)),
-                introspections: SingleFlight::default(),
-                provider,
-            };
-            issuers.insert(issuer, trusted);
-        }
-        let issuer = first.ok_or(BuildError::NoIssuer)?;
-        Ok(Self {
+        let provider = |config| Provider::new(config, context.clone(), Arc::default());
+        let providers = configs
+            .into_iter()
+            .map(|config| provider(config).map(Arc::new));
+        let providers: Vec<_> = providers.collect::<Result<_, _>>()?;
+        let first = providers.first().ok_or(BuildError::NoIssuer)?;
+        let issuer = first.config.issuer().to_owned();
+        Ok(Self::of_providers(issuer, providers))
+    }
+
+    pub(crate) fn of_providers(
+        issuer: String,
+        providers: impl IntoIterator<Item = Arc<Provider>>,
+    ) -> Self {
+        let trusted = |provider: Arc<Provider>| {
+            let issuer = provider.config.issuer().to_owned();
+            (issuer, TrustedIssuer::new(provider))
+        };
+        let issuers = providers.into_iter().map(trusted).collect();
+        Self {
             inner: Arc::new(Inner { issuer, issuers }),
-        })
+        }
     }
 
     /// The issuer, to make an [`AccessTokenVerification`] from.
@@ -288,6 +292,15 @@ impl ResourceServer {
 }
 
 impl TrustedIssuer {
+    fn new(provider: Arc<Provider>) -> Self {
+        Self {
+            provider,
+            verified: TtlMap::new(MAX_TOKENS),
+            introspected: Arc::new(TtlMap::new(MAX_TOKENS)),
+            introspections: SingleFlight::default(),
+        }
+    }
+
     async fn introspection(&self, token: &str) -> Result<Arc<Introspection>, Error> {
         let fingerprint = fingerprint(token);
         if let Some(known) = self.introspected.get(&fingerprint, self.provider.now()) {

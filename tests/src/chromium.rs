@@ -129,6 +129,26 @@ impl Chromium {
         }
     }
 
+    /// Waits until the page contains this text.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    pub async fn contains(&self, text: &str) {
+        let appears = async {
+            while !self
+                .text("body")
+                .await
+                .is_some_and(|body| body.contains(text))
+            {
+                sleep(GLANCE).await;
+            }
+        };
+        if timeout(PATIENCE, appears).await.is_err() {
+            panic!("{text:?} does not appear: {:?}", self.source().await);
+        }
+    }
+
     /// Waits until the tab is at an address.
     ///
     /// # Panics

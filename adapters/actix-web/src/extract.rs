@@ -1,4 +1,4 @@
-//! Typed ways to ask for the session of a request.
+//! Typed ways to ask for the session of a request, and for its access token.
 
 use std::{
     future::{Future, Ready, ready},
@@ -11,11 +11,15 @@ use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     body::MessageBody,
     dev::{Payload, ServiceRequest, ServiceResponse},
-    error::ErrorInternalServerError,
+    error::{ErrorInternalServerError, InternalError},
     middleware::Next,
 };
 use logto_adapter_common::Pending;
-use logto_client::web::{RequestSession, Requirement};
+use logto_client::{
+    core::api_token::AccessTokenVerification,
+    resource_server::ResourceServer,
+    web::{RequestSession, Requirement},
+};
 
 logto_adapter_common::session_types!();
 
@@ -33,6 +37,41 @@ pub async fn require<B: MessageBody>(
     let opened = session.session_as(&requirement).await;
     pending.require(opened).map_err(Error)?;
     next.call(request).await
+}
+
+/// Lets only requests with an access token that meets `demands` pass to a scope of an API. Its handlers take a
+/// [`Token`]. No [`LogtoMiddleware`](crate::LogtoMiddleware) is needed.
+///
+/// # Errors
+/// As [`authorize`], and what the scope itself fails with.
+pub async fn require_token<B: MessageBody>(
+    server: ResourceServer,
+    demands: AccessTokenVerification,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> actix_web::Result<ServiceResponse<B>> {
+    let token = authorize(request.request(), &server, &demands).await?;
+    request.extensions_mut().insert(token);
+    next.call(request).await
+}
+
+/// The claims of the access token of a request, for a handler whose path names the organization, or an extractor of
+/// the application's own.
+///
+/// # Errors
+/// 400, 401 or 403 with `WWW-Authenticate` for a request without a good token, and 503 if no key can be fetched to
+/// verify it with.
+pub async fn authorize(
+    request: &HttpRequest,
+    server: &ResourceServer,
+    demands: &AccessTokenVerification,
+) -> actix_web::Result<Token> {
+    let head = convert::head(request);
+    let claims = server.authorize(&head.headers, demands).await;
+    claims.map(Token).map_err(|refusal| {
+        let response = convert::response(refusal.response());
+        InternalError::from_response("the access token is refused", response).into()
+    })
 }
 
 fn begin(request: &HttpRequest) -> actix_web::Result<(RequestSession, Rc<Pending>)> {
@@ -73,4 +112,15 @@ extractors! {
     User: claims,
     Session: session,
     ReadOnly: read_only,
+}
+
+impl FromRequest for Token {
+    type Error = actix_web::Error;
+    type Future = Ready<actix_web::Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let token = request.extensions().get().cloned();
+        let missing = || ErrorInternalServerError("`require_token` does not wrap this route");
+        ready(token.ok_or_else(missing))
+    }
 }

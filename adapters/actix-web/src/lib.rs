@@ -17,9 +17,7 @@ mod convert;
 mod extract;
 mod failure;
 mod middleware;
-mod token;
 
-pub use extract::{ReadOnly, Request, Session, User, require};
+pub use extract::{ReadOnly, Request, Session, Token, User, authorize, require, require_token};
 pub use failure::{Error, Result};
 pub use middleware::{LogtoMiddleware, LogtoService, ResponseFuture};
-pub use token::{Token, authorize, require_token};

@@ -1,6 +1,6 @@
 //! What handlers ask for: types of each adapter's own, because each implements its framework's trait for them.
 
-/// Defines `User`, `Session`, `ReadOnly` and `Request`.
+/// Defines `User`, `Session`, `ReadOnly`, `Request` and `Token`.
 #[macro_export]
 macro_rules! session_types {
     () => {
@@ -21,11 +21,16 @@ macro_rules! session_types {
         #[derive(Clone, Debug)]
         pub struct Request(pub $crate::logto_client::web::RequestSession);
 
+        /// The claims of the verified access token of a request to an API.
+        #[derive(Clone, Debug)]
+        pub struct Token(pub ::std::sync::Arc<$crate::logto_client::core::api_token::ApiTokenClaims>);
+
         $crate::session_types! {
             User: $crate::logto_client::core::claims::IdTokenClaims,
             Session: $crate::logto_client::WritableSession,
             ReadOnly: $crate::logto_client::ReadOnlySession,
             Request: $crate::logto_client::web::RequestSession,
+            Token: $crate::logto_client::core::api_token::ApiTokenClaims,
         }
     };
     ($($name:ident: $target:ty,)*) => { $(

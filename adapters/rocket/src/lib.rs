@@ -20,5 +20,5 @@ mod guard;
 mod token;
 
 pub use fairing::LogtoFairing;
-pub use guard::{Error, ReadOnly, Request, Result, Session, User, require};
-pub use token::{ApiFairing, Token, authorize};
+pub use guard::{Error, ReadOnly, Request, Result, Session, Token, User, require};
+pub use token::{ApiFairing, authorize};

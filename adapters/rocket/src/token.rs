@@ -1,12 +1,9 @@
 //! Access tokens of the requests to an API.
 
-use std::{
-    ops::Deref,
-    sync::{Arc, OnceLock},
-};
+use std::sync::OnceLock;
 
 use logto_client::{
-    core::api_token::{AccessTokenVerification, ApiTokenClaims},
+    core::api_token::AccessTokenVerification,
     resource_server::{Refusal, ResourceServer},
 };
 use rocket::{
@@ -16,11 +13,7 @@ use rocket::{
     request::Outcome,
 };
 
-use crate::convert;
-
-/// The claims of the access token of a request, which [`authorize`] has verified.
-#[derive(Clone, Debug)]
-pub struct Token(pub Arc<ApiTokenClaims>);
+use crate::{convert, guard::Token};
 
 /// An API that accepts access tokens: what [`authorize`] needs. No [`LogtoFairing`](crate::LogtoFairing) is needed.
 #[derive(Clone, Debug)]
@@ -89,13 +82,5 @@ impl Fairing for ApiFairing {
             }
             convert::append(response, refusal.headers());
         }
-    }
-}
-
-impl Deref for Token {
-    type Target = ApiTokenClaims;
-
-    fn deref(&self) -> &ApiTokenClaims {
-        &self.0
     }
 }

@@ -100,8 +100,8 @@ fn spawn(file: &PathBuf, variables: &[(&'static str, String)]) -> Child {
     command.spawn().expect("the program starts")
 }
 
-/// The program of a package. All of them are built at the first call, with the command that also built this test:
-/// cargo then selects the same features, and compiles nothing but the programs.
+/// The program of a package. All of them are built at the first call, for the same packages and features as the tests
+/// of this workspace in `.ci/run`, so that cargo finds everything but the programs compiled.
 fn build(package: &'static str) -> PathBuf {
     static PROGRAMS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
     let programs = PROGRAMS.get_or_init(build_all);
@@ -112,16 +112,13 @@ fn build(package: &'static str) -> PathBuf {
 /// Only cargo knows where the programs are: the target directory is a setting.
 fn build_all() -> HashMap<String, PathBuf> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let mut command = Command::new(env!("CARGO"));
-    command
+    let output = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--manifest-path", manifest])
-        .args(["--workspace", "--bins", "--tests"])
+        .args(["--workspace", "--bins", "--tests", "--all-features"])
         .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit());
-    if cfg!(feature = "services") {
-        command.arg("--all-features");
-    }
-    let output = command.output().expect("cargo runs");
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
     assert!(output.status.success(), "the examples do not compile");
     let messages = String::from_utf8(output.stdout).unwrap();
     let programs = messages.lines().filter_map(|line| {

@@ -4,20 +4,16 @@
 
 use std::{error::Error, sync::Arc, thread::sleep, time::Duration};
 
-use bytes::Bytes;
-use http::{Request, Response};
+use blocking::Driver;
 use logto_client::{
-    clock::{Clock as _, SystemClock},
     core::{
-        Exchange, LogtoConfig, Machine, Session, SignIn, Step, TokenTarget, UnixTime,
+        Exchange, LogtoConfig, Session, SignIn, TokenTarget,
         discovery::{Discover, FetchKeys, FetchedKeys},
-        error::NoResponse,
-        exchange::MAX_BODY,
         jwt::{AwsLcVerifier, KeySet},
         metadata::ProviderMetadata,
         refresh::{
-            self, Action, Demand, Event, Knowledge, LeaseGrant, Moment, Persist, Refresh,
-            RefreshJob, RefreshOutcome, SessionJob,
+            self, Action, Demand, Event, Knowledge, LeaseGrant, Persist, Refresh, RefreshJob,
+            RefreshOutcome, SessionJob,
         },
         revocation::RevokeRefreshToken,
         sign_in::{Callback, CompleteSignIn, ProviderKeys, SIGN_IN_RANDOM_BYTES, SignedIn},
@@ -101,74 +97,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends what the core describes, one request after the other.
-struct Driver {
-    http: ureq::Agent,
-    clock: SystemClock,
-}
-
-impl Driver {
-    fn new() -> Self {
-        let http = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(Duration::from_secs(10)))
-            .build();
-        Self {
-            http: http.into(),
-            clock: SystemClock::default(),
-        }
-    }
-
-    fn now(&self) -> UnixTime {
-        self.clock.now()
-    }
-
-    fn moment(&self) -> Moment {
-        Moment {
-            wall: self.clock.now(),
-            monotonic: self.clock.monotonic(),
-        }
-    }
-
-    fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output, Box<dyn Error>> {
-        let response = self.send(exchange.request())?;
-        Ok(exchange.accept(response, self.now())?)
-    }
-
-    fn drive<M: Machine>(&self, mut machine: M) -> M::Output {
-        loop {
-            match machine.poll(self.now()) {
-                Step::Send { request, .. } => match self.send(request) {
-                    Ok(response) => machine.handle(response, self.now()),
-                    Err(error) => machine.handle_failure(no_response(&error), self.now()),
-                },
-                Step::Wait(pause) => sleep(pause),
-                Step::Done(output) => return output,
-            }
-        }
-    }
-
-    fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ureq::Error> {
-        let response = match request.body().is_empty() {
-            true => self.http.run(request.map(|_| ())),
-            false => self.http.run(request.map(Vec::from)),
-        }?;
-        let (head, mut body) = response.into_parts();
-        let body = body.with_config().limit(MAX_BODY as u64).read_to_vec()?;
-        Ok(Response::from_parts(head, body.into()))
-    }
-}
-
-/// Whether a request without a response has left: a code that may have arrived is not sent again.
-const fn no_response(error: &ureq::Error) -> NoResponse {
-    match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => NoResponse::NotSent,
-        _ => NoResponse::Lost,
-    }
-}
-
 /// What a refresh needs around it: a way to the provider, its metadata and keys, and a place for the
 /// session. This one has a single session in memory. An application with several processes also has leases,
 /// and a ledger of what each refresh token led to.
@@ -195,7 +123,7 @@ impl Environment<'_> {
                 refresh::Step::Wait { until } => {
                     let until =
                         until.ok_or("the refresh waits for an action that was not performed")?;
-                    sleep(until.saturating_sub(self.driver.clock.monotonic()));
+                    sleep(until.saturating_sub(self.driver.moment().monotonic));
                     refresh.handle(Event::Time, self.driver.moment());
                 }
                 refresh::Step::Done(outcome) => return Ok(outcome),
@@ -214,7 +142,7 @@ impl Environment<'_> {
             Action::Send {
                 exchange, start_by, ..
             } => {
-                let sent_at = self.driver.clock.monotonic();
+                let sent_at = self.driver.moment().monotonic;
                 if start_by.is_some_and(|start_by| sent_at >= start_by) {
                     return Ok(Some(Event::TooLate));
                 }

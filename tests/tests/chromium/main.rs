@@ -1,7 +1,8 @@
-//! The quickstart and the real engine in a real browser.
+//! The quickstart, the examples and the real engine in a real browser.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cookies;
+mod examples;
 mod form_post;
 mod frames;
 mod history;

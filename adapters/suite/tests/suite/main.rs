@@ -13,6 +13,22 @@ mod staying;
 mod store;
 mod tour;
 
+mod others {
+    use logto_suite::Sessions;
+
+    use super::alone::without_a_tenant_it_brings_its_own;
+
+    #[tokio::test]
+    async fn the_api() {
+        without_a_tenant_it_brings_its_own("logto-example-api", Sessions::Memory).await;
+    }
+
+    #[tokio::test]
+    async fn the_store_of_the_application() {
+        without_a_tenant_it_brings_its_own("logto-example-own-store", Sessions::Cookies).await;
+    }
+}
+
 /// One test for each scenario and example.
 macro_rules! table {
     (

@@ -1,7 +1,4 @@
-//! How often a request that reads its session asks for memory. That does not depend on the machine, as time does.
-//! A binary of its own, because it counts with an allocator of its own.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Requests that read their session.
 
 use std::{sync::Arc, time::Duration};
 
