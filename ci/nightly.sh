@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What takes too long for every change: explores refreshes further, more than twenty million states in some minutes
+# What takes too long for every change: explores refreshes further, some twenty million states in some minutes
 # and eight gigabytes of memory (`tests/explorer` says what is explored), and lints the adapters with their frameworks and
 # builds their documentation. Every combination of features, and the oldest dependencies, compile.
 set -euo pipefail

@@ -331,7 +331,7 @@ pub(crate) fn short() -> Vec<Setup> {
     setups
 }
 
-/// More than twenty million states.
+/// Some twenty million states.
 pub(crate) fn long() -> Vec<Setup> {
     let mut setups = short();
     setups.push(Setup {
