@@ -104,10 +104,7 @@ async fn scopes<T: Clone + Send + Sync>(ready: Resource<Result<T>>) -> Result<St
     tokio::time::sleep(Duration::from_millis(300)).await;
     let token = require_read_only().await?.access_token(&api).token();
     Ok(match token {
-        Some(token) => format!(
-            "scopes: {}",
-            Vec::from_iter(token.scopes).join(" ")
-        ),
+        Some(token) => format!("scopes: {}", Vec::from_iter(token.scopes).join(" ")),
         None => "needs refresh".to_owned(),
     })
 }
