@@ -26,9 +26,15 @@ const LONGEST_COOKIE: usize = 4_096;
 #[derive(Clone, Debug)]
 pub struct Visitor {
     jar: Arc<Mutex<Jar>>,
-    /// The browser's session at Logto.
-    at_logto: Arc<Mutex<Browser>>,
+    /// `None` for a visitor of another provider than the test kit.
+    at_logto: Option<AtLogto>,
+}
+
+/// The browser's session at Logto.
+#[derive(Clone, Debug)]
+struct AtLogto {
     logto: Logto,
+    browser: Arc<Mutex<Browser>>,
 }
 
 /// The cookies that a browser keeps for the application.
@@ -64,21 +70,30 @@ impl Visitor {
     pub fn new(logto: &Logto) -> Self {
         Self {
             jar: Arc::default(),
-            at_logto: Arc::new(Mutex::new(logto.browser())),
-            logto: logto.clone(),
+            at_logto: Some(AtLogto::new(logto)),
+        }
+    }
+
+    /// Somebody who was never here, and signs in at another provider than the test kit.
+    pub fn of_another_provider() -> Self {
+        Self {
+            jar: Arc::default(),
+            at_logto: None,
         }
     }
 
     /// Another browser with a copy of the application's cookies, and no session at Logto.
     pub fn copied(&self) -> Self {
-        let copy = Self::new(&self.logto);
-        self.jar().clone_into(&mut copy.jar());
-        copy
+        Self {
+            jar: Arc::new(Mutex::new(self.jar().clone())),
+            at_logto: self.at_logto.as_ref().map(|at| AtLogto::new(&at.logto)),
+        }
     }
 
     /// Deletes the cookies of Logto.
     pub fn leave_logto(&self) {
-        *self.at_logto() = self.logto.browser();
+        let at_logto = self.at_logto();
+        *at_logto.browser() = at_logto.logto.browser();
     }
 
     /// The cookies, by name.
@@ -180,6 +195,7 @@ impl Visitor {
     /// Signs in at Logto and consents: the URL that the browser is sent back to.
     pub fn consent(&self, authorization_url: &Url, user: &str) -> Url {
         self.at_logto()
+            .browser()
             .sign_in(authorization_url, user)
             .expect("the user consents")
     }
@@ -214,10 +230,13 @@ impl Visitor {
             .into_response();
         self.receive(response.headers());
         let next = location(&response);
-        if next.as_str().starts_with(self.logto.endpoint()) {
-            self.at_logto()
-                .sign_out(&next)
-                .expect("Logto ends the session");
+        match &self.at_logto {
+            Some(at) if next.as_str().starts_with(at.logto.endpoint()) => {
+                at.browser()
+                    .sign_out(&next)
+                    .expect("Logto ends the session");
+            }
+            _ => {}
         }
         response
     }
@@ -236,14 +255,28 @@ impl Visitor {
             .is_some()
     }
 
-    fn at_logto(&self) -> MutexGuard<'_, Browser> {
-        self.at_logto
-            .lock()
-            .expect("no test panics while it holds this")
+    fn at_logto(&self) -> &AtLogto {
+        let at_logto = self.at_logto.as_ref();
+        at_logto.expect("the visitor signs in at the test kit")
     }
 
     fn jar(&self) -> MutexGuard<'_, Jar> {
         self.jar.lock().expect("no test panics while it holds this")
+    }
+}
+
+impl AtLogto {
+    fn new(logto: &Logto) -> Self {
+        Self {
+            browser: Arc::new(Mutex::new(logto.browser())),
+            logto: logto.clone(),
+        }
+    }
+
+    fn browser(&self) -> MutexGuard<'_, Browser> {
+        self.browser
+            .lock()
+            .expect("no test panics while it holds this")
     }
 }
 

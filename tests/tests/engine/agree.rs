@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use logto_client::{
-    Cached, CompletedSignIn, Error, LogtoClient, LogtoConfig, SignIn, TokenTarget,
+    CompletedSignIn, Error, LogtoClient, LogtoConfig, SignIn, TokenTarget,
     core::{
         sign_in::{Callback, PendingSignIn},
         sign_out::SignOut,
@@ -27,10 +27,6 @@ rows! {
     a_resource_token_is_for_that_resource => ["read:products write:products", "kept", "read:products"];
     user_info_is_that_of_the_user => ["true", "true"];
     a_young_refresh_token_stays => ["same", "2"];
-    s1_a_rotation_is_survived => ["rotated", "alive"];
-    s1_a_public_client_rotates_every_time => ["rotated", "rotated", "alive"];
-    s4_a_stale_cookie_is_served_after_the_grace_period => ["rotated", "served", "alive", "3"];
-    s5_a_read_only_look_spends_nothing => ["needs refresh", "1", "alive"];
     c8_a_repeated_callback_redeems_nothing => ["sign_in_session_not_found", "1", "alive"];
     a_code_that_nobody_issued_is_refused => ["invalid_grant"];
     a_wrong_secret_is_a_configuration_error => ["invalid_client", "FixConfiguration"];
@@ -43,7 +39,7 @@ rows! {
     f6_a_key_rotation_is_noticed_at_once => ["signed in", "signed in"];
 }
 
-pub(crate) async fn client(provider: &Provider) -> LogtoClient {
+async fn client(provider: &Provider) -> LogtoClient {
     provider.client(provider.traditional(), MemoryStorage::new())
 }
 
@@ -52,7 +48,7 @@ async fn visit(provider: &Provider, client: &LogtoClient) -> (PendingSignIn, Cal
     (pending, callback_of(&provider.sign_in(&url).await))
 }
 
-pub(crate) async fn sign_in(provider: &Provider, client: &LogtoClient) -> CompletedSignIn {
+async fn sign_in(provider: &Provider, client: &LogtoClient) -> CompletedSignIn {
     let (pending, callback) = visit(provider, client).await;
     client
         .complete_sign_in(Some(pending), callback, None)
@@ -60,7 +56,7 @@ pub(crate) async fn sign_in(provider: &Provider, client: &LogtoClient) -> Comple
         .unwrap()
 }
 
-pub(crate) fn cookie_storage(config: &LogtoConfig) -> CookieStorage {
+fn cookie_storage(config: &LogtoConfig) -> CookieStorage {
     let keys = KeyRing::new(SealKey::new(&[7; 32]));
     let cookies = CookieOptions::new(config.base_url().unwrap(), config.app_id())
         .build()
@@ -68,7 +64,7 @@ pub(crate) fn cookie_storage(config: &LogtoConfig) -> CookieStorage {
     CookieStorage::new(keys, config, &cookies)
 }
 
-pub(crate) fn shopping() -> TokenTarget {
+fn shopping() -> TokenTarget {
     TokenTarget::resource(SHOPPING)
 }
 
@@ -122,13 +118,7 @@ async fn refresh(session: &logto_client::WritableSession) -> String {
     if rotated { "rotated" } else { "same" }.to_owned()
 }
 
-/// Whether a session can still get a token four seconds later.
-pub(crate) async fn probe(provider: &Provider, session: &logto_client::WritableSession) -> String {
-    provider.wait(Duration::from_secs(4)).await;
-    alive(session).await
-}
-
-pub(crate) async fn alive(session: &logto_client::WritableSession) -> String {
+async fn alive(session: &logto_client::WritableSession) -> String {
     match session
         .refresh_access_token(&TokenTarget::user_info())
         .await
@@ -142,43 +132,6 @@ async fn a_young_refresh_token_stays(provider: &Provider) -> Vec<String> {
     let session = sign_in(provider, &client(provider).await).await.session;
     vec![
         refresh(&session).await,
-        provider.token_calls().await.to_string(),
-    ]
-}
-
-async fn s1_a_rotation_is_survived(provider: &Provider) -> Vec<String> {
-    let session = sign_in(provider, &client(provider).await).await.session;
-    provider.wait(PAST_ROTATION).await;
-    vec![refresh(&session).await, probe(provider, &session).await]
-}
-
-async fn s1_a_public_client_rotates_every_time(provider: &Provider) -> Vec<String> {
-    let client = provider.client(provider.spa(), MemoryStorage::new());
-    let session = sign_in(provider, &client).await.session;
-    vec![
-        refresh(&session).await,
-        refresh(&session).await,
-        probe(provider, &session).await,
-    ]
-}
-
-async fn s4_a_stale_cookie_is_served_after_the_grace_period(provider: &Provider) -> Vec<String> {
-    let config = provider.traditional();
-    let client = provider.client(config.clone(), cookie_storage(&config));
-    let stale = sign_in(provider, &client).await.session.handle();
-    provider.wait(PAST_ROTATION).await;
-    let quick = client.session(&stale).await.unwrap().unwrap();
-    let rotated = refresh(&quick).await;
-    provider.wait(Duration::from_secs(4)).await;
-    let slow = client.session(&stale).await.unwrap().unwrap();
-    let served = slow
-        .access_token(&shopping())
-        .await
-        .map(|_| "served".to_owned());
-    vec![
-        rotated,
-        served.unwrap_or_else(|error| error.to_string()),
-        alive(&slow).await,
         provider.token_calls().await.to_string(),
     ]
 }
@@ -204,22 +157,6 @@ async fn f36_a_replaced_refresh_token_is_noticed_and_not_used(provider: &Provide
     }
     outcomes.push(provider.token_calls().await.to_string());
     outcomes
-}
-
-async fn s5_a_read_only_look_spends_nothing(provider: &Provider) -> Vec<String> {
-    let client = client(provider).await;
-    let handle = sign_in(provider, &client).await.session.handle();
-    provider.wait(PAST_ROTATION).await;
-    let read_only = client.read_only_session(&handle).await.unwrap().unwrap();
-    let looked = match read_only.access_token(&shopping()) {
-        Cached::Valid(_) => "valid",
-        Cached::NeedsRefresh => "needs refresh",
-        Cached::Refused(_) => "refused",
-    };
-    let calls = provider.token_calls().await.to_string();
-    let session = client.session(&handle).await.unwrap().unwrap();
-    refresh(&session).await;
-    vec![looked.to_owned(), calls, probe(provider, &session).await]
 }
 
 async fn c8_a_repeated_callback_redeems_nothing(provider: &Provider) -> Vec<String> {

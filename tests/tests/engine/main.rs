@@ -5,6 +5,7 @@ mod agree;
 mod agree_authentication;
 mod agree_clients;
 mod agree_more;
-mod agree_sessions;
+mod fleet;
+mod lost_sessions;
 mod smoke;
 mod tokens;
