@@ -174,11 +174,8 @@ impl LogtoClient {
                 Ok(prepared) => return Ok(prepared),
                 Err(error) => error,
             };
-            let pause = match error.advice().is_retry() {
-                true => retries.after_failure(error.retry_after(), provider.now()),
-                false => None,
-            };
-            match pause {
+            // Whatever was found there: a sign-in was started, so there was a provider a moment ago.
+            match retries.after_failure(error.retry_after(), provider.now()) {
                 Some(pause) => provider.runtime.sleep(pause).await,
                 None => return Err(error),
             }

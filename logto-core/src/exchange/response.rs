@@ -76,14 +76,23 @@ pub(crate) fn success(
         let problem = redirect_problem(response.headers());
         return Err(unusable(endpoint, response, problem).into());
     }
-    let verdict = json::parse_object(response.body())
-        .ok()
-        .and_then(|object| ServerError::from_members(endpoint, Some(status.as_u16()), &object))
-        .or_else(|| bearer_error(endpoint, response));
-    Err(match verdict {
+    Err(match verdict(endpoint, response) {
         Some(error) => error.into(),
         None => unavailable(endpoint, response, now).into(),
     })
+}
+
+/// The error object of a response. Metadata and keys are there for everybody: an error instead of them is no
+/// verdict on a request, but something in between, or a provider in trouble.
+fn verdict(endpoint: Endpoint, response: &Response<Bytes>) -> Option<ServerError> {
+    if matches!(endpoint, Endpoint::Discovery | Endpoint::Keys) {
+        return None;
+    }
+    let status = Some(response.status().as_u16());
+    json::parse_object(response.body())
+        .ok()
+        .and_then(|object| ServerError::from_members(endpoint, status, &object))
+        .or_else(|| bearer_error(endpoint, response))
 }
 
 /// A successful response whose body cannot be used, and why.

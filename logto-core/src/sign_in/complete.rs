@@ -63,8 +63,8 @@ pub(super) enum State {
 /// there is none or it lacks the token's key.
 ///
 /// A code is sent once. Only a request that certainly did not spend it is sent again, within four seconds: one
-/// that did not leave, or was turned away with 429. A key set that cannot be fetched is asked for again for
-/// a quarter of a minute, as the code is spent by then and its response is held here.
+/// that did not leave, or was turned away with 429. A key set that cannot be fetched, or still lacks the key, is
+/// asked for again for a quarter of a minute, as the code is spent by then and its response is held here.
 ///
 /// No token of the response is available until all checks have passed.
 #[derive(Debug)]
@@ -184,11 +184,9 @@ impl CompleteSignIn {
         }
     }
 
-    /// The code is spent and the key set could not be fetched.
+    /// The code is spent, and the key set could not be fetched, or it lacks the key: a cache in front of the
+    /// provider may be behind. Whatever was answered, another answer may come.
     fn not_verified(&mut self, tokens: UnverifiedTokens, error: Error, now: UnixTime) -> State {
-        if !error.advice().is_retry() {
-            return State::failed(error, Remedy::None);
-        }
         self.pause = self.key_fetches.after_failure(retry_after(&error), now);
         match self.pause {
             Some(_) => State::Verify(tokens),
@@ -244,6 +242,11 @@ impl Machine for CompleteSignIn {
                         self.keys.fetch()
                     }
                     Some(Ok(claims)) => Step::Done(Ok(self.signed_in(tokens, claims, now))),
+                    Some(Err(error)) if error.is_key_not_found() => {
+                        self.keys.forget_fetched();
+                        self.sign_in.state = self.not_verified(tokens, error.into(), now);
+                        self.poll(now)
+                    }
                     Some(Err(error)) => Step::Done(Err(IncompleteSignIn {
                         error: error.into(),
                         remedy: Remedy::None,

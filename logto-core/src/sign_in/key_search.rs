@@ -28,7 +28,7 @@ impl ProviderKeys {
     }
 }
 
-/// Verifies one token with at most one fetch of the key set.
+/// Verifies one token with at most one fetch of the key set, unless that is forgotten.
 #[derive(Debug)]
 pub(crate) struct KeySearch {
     keys: ProviderKeys,
@@ -67,6 +67,11 @@ impl KeySearch {
             self.fetched = Some(keys);
         }
         Ok(())
+    }
+
+    /// The set lacks the key that it was fetched for. It is fetched once more.
+    pub(crate) fn forget_fetched(&mut self) {
+        self.fetched = None;
     }
 
     /// The fetched set, for the cache.

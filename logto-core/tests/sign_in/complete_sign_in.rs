@@ -390,7 +390,7 @@ fn c72_v39_max_age_and_acr_values_are_remembered_until_the_callback() {
 }
 
 #[test]
-fn t18_t19_an_unknown_key_is_looked_for_once() {
+fn t18_t19_f5_an_unknown_key_is_looked_for_as_long_as_a_set_that_cannot_be_fetched() {
     let old = SigningKey::es384();
     let new = SigningKey::rs256();
     let start = || {
@@ -406,12 +406,19 @@ fn t18_t19_an_unknown_key_is_looked_for_once() {
     let fetched = signed_in.keys.unwrap();
     assert_eq!(fetched.kids().collect::<Vec<_>>(), ["es384", "rs256"]);
 
+    // A cache in front of the provider may be behind, but not for ever.
     for still_unknown in [&[old][..], &[]] {
         let mut machine = start();
+        for milliseconds in [250, 1_000, 2_000, 4_000, 8_000] {
+            machine.handle(jwks_response(still_unknown), NOW);
+            assert_eq!(pause(&mut machine), Duration::from_millis(milliseconds));
+            assert_eq!(sent(&mut machine).uri().path(), "/oidc/jwks");
+        }
         machine.handle(jwks_response(still_unknown), NOW);
-        let error = done(&mut machine).unwrap_err();
-        let Error::Token(error) = error.error else {
-            panic!("{error}");
+        let incomplete = done(&mut machine).unwrap_err();
+        assert_eq!(incomplete.remedy, Remedy::NewSignIn);
+        let Error::Token(error) = incomplete.error else {
+            panic!("{incomplete}");
         };
         assert!(error.is_key_not_found(), "{error}");
     }

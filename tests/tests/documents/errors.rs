@@ -18,6 +18,7 @@ use logto_client::{
             CallbackError, Endpoint, NoResponse, OAuthErrorCode, SigningError, TokenError,
             UsageError,
         },
+        sign_in::Callback,
     },
     entropy::EntropyError,
     error::{Advice, DeviceEnd, RequestError, SessionEnd, SignInRefused},
@@ -70,7 +71,8 @@ fn refused(status: u16, body: &str) -> Error {
 }
 
 fn server(code: &str) -> Error {
-    refused(400, &format!(r#"{{"error":"{code}"}}"#))
+    let callback = Callback::from_query(&format!("state=s&error={code}")).unwrap();
+    logto_core::Error::from(callback.error().unwrap().clone()).into()
 }
 
 fn boxed(text: &str) -> Box<dyn std::error::Error + Send + Sync> {

@@ -19,6 +19,7 @@ use url::Url;
 const DISCOVERY: &str = "/openid-configuration";
 const KEYS: &str = "/jwks";
 const TOKEN: &str = "/token";
+const JSON: &str = "application/json";
 
 /// What an application does that keeps the pending sign-in as long as the client gives it back.
 struct Case {
@@ -155,6 +156,11 @@ async fn f5_a_key_set_that_fails_after_the_redemption_costs_a_few_seconds_and_no
         Mishap::RequestLost,
         Mishap::Busy(503, None),
         Mishap::Answered(200, "text/html", "<h1>Log in</h1>"),
+        Mishap::Answered(200, JSON, "{}"),
+        Mishap::Answered(404, JSON, r#"{"error":"invalid_request"}"#),
+        Mishap::Redirected(302, "https://elsewhere.example/"),
+        // A cache in front of Logto is behind.
+        Mishap::Answered(200, JSON, r#"{"keys":[]}"#),
     ] {
         let (mut case, pending) = with_old_keys().await;
         case.pending = Some(pending);
@@ -177,6 +183,22 @@ async fn f5_without_any_keys_after_the_redemption_the_sign_in_starts_again() {
     let began = Instant::now();
     let incomplete = case.load().await.unwrap_err();
     assert!(incomplete.error.advice().is_retry(), "{incomplete}");
+    assert!(matches!(incomplete.next, NextStep::StartAgain(_)));
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert_eq!(case.world.token_calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f5_a_key_that_never_comes_starts_the_sign_in_again_after_as_many_fetches_as_an_outage() {
+    let (mut case, pending) = with_old_keys().await;
+    case.pending = Some(pending);
+    for _ in 0..100 {
+        let none = Mishap::Answered(200, JSON, r#"{"keys":[]}"#);
+        case.world.network.next(KEYS, none);
+    }
+    let began = Instant::now();
+    let incomplete = case.load().await.unwrap_err();
+    assert_eq!(incomplete.error.code(), "invalid_token");
     assert!(matches!(incomplete.next, NextStep::StartAgain(_)));
     assert!(began.elapsed() < Duration::from_secs(30));
     assert_eq!(case.world.token_calls(), 1);

@@ -5,9 +5,12 @@ use std::time::Duration;
 use http::{StatusCode, header};
 use logto_client::{event::Event, resource_server::ResourceServer};
 use logto_testkit::{Endpoint, Fault, KeyType};
+use logto_tests::world::Mishap;
 use tokio::time::Instant;
 
 use crate::api::{Api, bearer, refused, settle, status};
+
+const JSON: &str = "application/json";
 
 #[tokio::test(start_paused = true)]
 async fn f5_keys_that_cannot_be_had_are_503_and_not_401() {
@@ -43,6 +46,36 @@ async fn f5_keys_that_cannot_be_had_are_503_and_not_401() {
         200,
         "nothing is held against it"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn f5_whatever_is_answered_instead_of_keys_says_nothing_about_a_token() {
+    for (status, content_type, body) in [
+        (401, JSON, r#"{"error":"invalid_client"}"#),
+        (403, JSON, r#"{"error":"access_denied"}"#),
+        (404, JSON, r#"{"error":"invalid_request"}"#),
+        (404, "text/plain", "default backend - 404"),
+        (200, "text/html", "<h1>Log in</h1>"),
+        (200, JSON, r#"{"keys":null}"#),
+        (204, JSON, ""),
+    ] {
+        for path in ["/openid-configuration", "/jwks"] {
+            let api = Api::new();
+            let network = &api.world.network;
+            network.next(path, Mishap::Answered(status, content_type, body));
+            let refused = api.status(&api.token()).await;
+            assert!(
+                matches!(refused, 500 | 503),
+                "{path} {status} {body}: {refused}"
+            );
+            api.advance(1);
+            assert_eq!(
+                api.status(&api.token()).await,
+                200,
+                "{path} {status} {body}"
+            );
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
