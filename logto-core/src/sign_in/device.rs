@@ -324,13 +324,14 @@ impl DeviceAuthorization {
         self.next_poll = now.plus(self.interval);
     }
 
-    /// Records that there was no response, by `now`. The interval doubles, up to a minute, and the next poll
-    /// waits at least for `retry_after` ([RFC 8628 section
-    /// 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)).
+    /// Records that there was no response, by `now`. The interval doubles, up to a minute
+    /// ([RFC 8628 section 3.5](https://www.rfc-editor.org/rfc/rfc8628#section-3.5)). The next poll waits at least
+    /// for `retry_after`, but for no more than a minute: the codes live for ten.
     pub fn back_off(&mut self, retry_after: Option<Duration>, now: UnixTime) {
         let doubled = self.interval.saturating_mul(2).min(MAX_BACK_OFF);
         self.interval = self.interval.max(doubled);
-        self.next_poll = now.plus(self.interval.max(retry_after.unwrap_or_default()));
+        let asked_for = retry_after.unwrap_or_default().min(MAX_BACK_OFF);
+        self.next_poll = now.plus(self.interval.max(asked_for));
     }
 }
 

@@ -328,8 +328,10 @@ fn the_interval_is_kept_grows_with_slow_down_and_doubles_without_an_answer() {
     assert_eq!(device.next_poll(), at(1031), "slow_down lasts");
     device.back_off(None, at(1031));
     assert_eq!(device.next_poll(), at(1055));
-    device.back_off(Some(Duration::from_secs(100)), at(1055));
-    assert_eq!(device.next_poll(), at(1155));
+    device.back_off(Some(Duration::from_secs(55)), at(1055));
+    assert_eq!(device.next_poll(), at(1110));
+    device.back_off(Some(Duration::from_secs(3_600)), at(1110));
+    assert_eq!(device.next_poll(), at(1170), "a minute at most");
     for _ in 0..100 {
         device.back_off(None, at(2000));
     }
