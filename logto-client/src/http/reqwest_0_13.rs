@@ -15,6 +15,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Shorter than the five seconds of Node.js, which Logto runs on. A connection that the peer has just closed
 /// would lose the request that is sent on it.
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// A time that can be added to the present.
+const MAX_IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// More response headers than a chain of proxies adds. The default of hyper is 100, and a response with
 /// more would be lost, with the refresh token that it may hold.
 const MAX_HEADERS: usize = 1024;
@@ -38,7 +40,7 @@ impl ReqwestClient {
     }
 
     /// As [`new`](Self::new), with another time after which an idle connection is closed. Default: 4
-    /// seconds. It has to be shorter than that of Logto, or of the proxy in front of it.
+    /// seconds, at most an hour. It has to be shorter than that of Logto, or of the proxy in front of it.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -48,7 +50,7 @@ impl ReqwestClient {
             built.map_err(|error| TransportError::NotSent(describe(&error)))
         };
         Ok(Self {
-            pooled: build(builder().pool_idle_timeout(timeout))?,
+            pooled: build(builder().pool_idle_timeout(timeout.min(MAX_IDLE_TIMEOUT)))?,
             fresh: build(builder().pool_max_idle_per_host(0))?,
         })
     }

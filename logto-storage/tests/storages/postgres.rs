@@ -7,8 +7,8 @@ mod migration;
 mod misconfigured;
 mod pooling;
 
-use logto_client::storage::StorageError;
-use logto_storage::PostgresStore;
+use logto_client::{key_value::KeyValueStore, storage::StorageError};
+use logto_storage::{PostgresOptions, PostgresStore};
 
 use crate::common::stores;
 
@@ -50,6 +50,17 @@ async fn f31_a_server_that_is_not_there_is_unavailable_and_a_bad_url_is_misconfi
             "{url}: {refused:?}"
         );
         assert!(!format!("{refused} {refused:?}").contains("secret"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_any_number_of_connections_may_be_allowed() {
+    for connections in [0, 1, usize::MAX] {
+        let url = stores::server("LOGTO_TEST_POSTGRES_URL");
+        let options = PostgresOptions::new(url).max_connections(connections);
+        let store = options.connect().await.unwrap();
+        store.migrate().await.unwrap();
+        assert!(store.get("no such key").await.unwrap().is_none());
     }
 }
 

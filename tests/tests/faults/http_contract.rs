@@ -271,3 +271,16 @@ async fn b18_errors_show_neither_url_nor_body() {
         "{error:?}"
     );
 }
+
+#[tokio::test]
+async fn f_an_idle_timeout_of_any_length_works() {
+    for timeout in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+        let (url, _) = server(answer("200 OK", "", b"{}"), Afterwards::Hang).await;
+        let client = ReqwestClient::with_idle_timeout(timeout).unwrap();
+        for _ in 0..2 {
+            let request = Request::get(&url).header("connection", "close");
+            let response = client.send(request.body(Bytes::new()).unwrap()).await;
+            assert_eq!(response.unwrap().status(), StatusCode::OK, "{timeout:?}");
+        }
+    }
+}

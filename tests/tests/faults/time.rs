@@ -2,13 +2,20 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use logto_client::{LogtoClient, TokenTarget, WritableSession, error::Advice};
+use logto_client::{
+    LogtoClient, TokenTarget, UnixTime, WritableSession, clock::Clock, error::Advice, web::LogtoWeb,
+};
 use logto_storage::MemoryStorage;
 use logto_testkit::{Resource, TestClock};
-use logto_tests::world::{Mishap, World, WorldClock};
+use logto_tests::{
+    stage::{codec, cookie_storage, key_ring},
+    visitor::Visitor,
+    world::{Mishap, World, WorldClock},
+};
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
+const DAY_BEFORE_1970: i64 = 24 * 3_600;
 const API: &str = "https://api.test/time";
 
 fn api() -> TokenTarget {
@@ -175,5 +182,54 @@ async fn f53_far_years_are_years_like_others() {
             world.clock.advance(Duration::from_secs(HOUR));
         }
         assert_eq!(world.token_calls(), 4, "{year}");
+    }
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Stopped(i64);
+
+impl Clock for Stopped {
+    fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Nothing is signed by such a time, but every request gets a response.
+#[tokio::test(start_paused = true)]
+async fn f53_a_clock_at_either_end_of_time_is_an_error_and_no_panic() {
+    for now in [
+        i64::MIN,
+        i64::MIN + 1,
+        -DAY_BEFORE_1970,
+        -1,
+        0,
+        i64::MAX - 1,
+        i64::MAX,
+    ] {
+        let world = world(HOUR);
+        let (stored, alice) = alice(&world).await;
+        let here = world
+            .client_builder(cookie_storage(&world))
+            .clock(Stopped(now));
+        let web = LogtoWeb::new(here.build().unwrap(), codec(), key_ring());
+        let visitor = Visitor::new(&world.logto);
+        let url = visitor.start_sign_in(&web).await;
+        let callback = visitor.consent(&url, "alice");
+        let response = visitor.come_back(&web, &callback).await;
+        assert!(!response.status().is_success(), "{now}: {response:?}");
+        // A session of a process whose clock is right.
+        let elsewhere = Visitor::new(&world.logto);
+        let right = LogtoWeb::new(world.client(cookie_storage(&world)), codec(), key_ring());
+        elsewhere.sign_in(&right, "alice").await;
+        let _ = elsewhere.token(&web, &api()).await;
+        elsewhere.sign_out(&web).await;
+        assert!(elsewhere.cookies().is_empty(), "{now}");
+        alice.refresh_access_token(&api()).await.unwrap();
+        assert!(stored.session(&alice.handle()).await.unwrap().is_some());
     }
 }

@@ -3,16 +3,21 @@
 use std::time::Duration;
 
 use logto_client::{
-    BuildError, Cached, Context, Coordinator, Error, LogtoClient, TokenTarget,
+    BuildError, Cached, Context, Coordinator, Error, LogtoClient, LogtoClientBuilder, SignIn,
+    TokenTarget,
     core::{error::Advice, sign_out::SignOut},
     ledger::LedgerLimits,
 };
-use logto_storage::MemoryStorage;
+use logto_storage::{CookieStorage, Lifetimes, MemoryStorage};
 use logto_testkit::{
     Endpoint,
     demo::{ACME, GLOBEX, SHOPPING_API},
 };
-use logto_tests::world::World;
+use logto_tests::{
+    shared::MapStore,
+    stage::{cookie_storage, key_ring},
+    world::{World, callback_of},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_session_from_sign_in_to_sign_out() {
@@ -153,6 +158,71 @@ async fn timeouts_and_limits_of_any_size_work() {
         let mut ledger = LedgerLimits::default();
         (ledger.capacity, ledger.lifetime) = (capacity, lifetime);
         works(world.context(), ledger).await;
+    }
+}
+
+const LENGTHS: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_nanos(1),
+    Duration::from_secs(u64::MAX / 2),
+    Duration::MAX,
+];
+
+/// A sign-in, another one for the same browser, tokens and a sign-out.
+async fn use_all(world: &World, builder: LogtoClientBuilder, sign_in: &SignIn) {
+    let client = builder.build().unwrap();
+    let shopping = TokenTarget::resource(SHOPPING_API);
+    let mut before = None;
+    for _ in 0..2 {
+        let (url, pending) = client.sign_in(sign_in).await.unwrap();
+        let callback = callback_of(&world.logto.sign_in(&url, "alice").unwrap());
+        let completed = client.complete_sign_in(Some(pending), callback, before.as_ref());
+        let session = completed.await.unwrap().session;
+        // With a lifetime of zero it has ended.
+        let lives = client.session(&session.handle()).await.unwrap().is_some();
+        let token = session.access_token(&shopping).await;
+        assert!(token.is_ok() || !lives, "{token:?}");
+        for length in LENGTHS {
+            let targets = std::slice::from_ref(&shopping);
+            for (_, token) in session.refresh_ahead(targets, length).await {
+                assert!(token.is_ok() || !lives, "{token:?}");
+            }
+        }
+        before = Some(session.handle());
+    }
+    let left = client.sign_out(&[before.unwrap()], &SignOut::new()).await;
+    left.removed.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn f_options_of_any_size_work() {
+    let world = World::new();
+    let in_cookies = || world.client_builder(cookie_storage(&world));
+    let plain = SignIn::new();
+    for length in LENGTHS {
+        let shared = in_cookies().shared_ledger(MapStore::default(), key_ring());
+        use_all(&world, shared.ends_known_within(length), &plain).await;
+        use_all(&world, in_cookies(), &SignIn::new().max_age(length)).await;
+        let leeway = World::new().configured(|config| config.expiry_leeway(length));
+        use_all(&leeway, leeway.client_builder(MemoryStorage::new()), &plain).await;
+        for absolute in LENGTHS {
+            let lifetimes = Lifetimes {
+                idle: length,
+                absolute,
+            };
+            let memory = MemoryStorage::new().lifetimes(lifetimes);
+            use_all(&world, world.client_builder(memory), &plain).await;
+            let cookies: CookieStorage = cookie_storage(&world).lifetimes(lifetimes);
+            use_all(&world, world.client_builder(cookies), &plain).await;
+        }
+    }
+    for lifetime in &LENGTHS[1..] {
+        let renewed = in_cookies().refresh_token_lifetime(*lifetime);
+        use_all(&world, renewed, &plain).await;
+    }
+    for sessions in [0, 1, usize::MAX] {
+        let memory = MemoryStorage::new().capacity(sessions);
+        use_all(&world, world.client_builder(memory), &plain).await;
     }
 }
 

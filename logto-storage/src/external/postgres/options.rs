@@ -43,6 +43,9 @@ pub struct PostgresOptions {
     transaction_pooling: bool,
 }
 
+/// Room for that many is set aside at once.
+const MAX_CONNECTIONS: usize = 1_000;
+
 impl PostgresOptions {
     /// Options for a database, `postgres://user:password@host[:port]/database[?option=value]`.
     ///
@@ -56,10 +59,10 @@ impl PostgresOptions {
         }
     }
 
-    /// The most connections that are open at once; at least one. Default: 10.
+    /// The most connections that are open at once: 1 to 1,000. Default: 10.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = connections.max(1);
+        self.max_connections = connections.clamp(1, MAX_CONNECTIONS);
         self
     }
 

@@ -9,7 +9,11 @@ const DATABASE: &str = "correct the database of the URL";
 const OPTIONS: &str = "correct `options` in the URL";
 const POOLER: &str = "behind PgBouncer, or another pooler in transaction mode, connect with `PostgresOptions::transaction_pooling`";
 
-const CODES: [(&str, &str); 12] = [
+const COLUMNS: &str =
+    "the table `logto_sessions` has other columns: drop it, and run `PostgresStore::migrate`";
+const COLUMNS_OR_POOLER: &str = "the table `logto_sessions` has other columns: drop it, and run `PostgresStore::migrate`; or, behind PgBouncer or another pooler in transaction mode, connect with `PostgresOptions::transaction_pooling`";
+
+const CODES: [(&str, &str); 14] = [
     ("28P01", PASSWORD),
     (
         "28000",
@@ -21,10 +25,10 @@ const CODES: [(&str, &str); 12] = [
     ("42501", super::RIGHTS),
     ("3F000", super::RIGHTS),
     ("42P01", "run `PostgresStore::migrate`"),
-    (
-        "42703",
-        "the table `logto_sessions` has other columns: drop it, and run `PostgresStore::migrate`",
-    ),
+    // No such column, a column of another type, and types that cannot be compared.
+    ("42703", COLUMNS),
+    ("42804", COLUMNS),
+    ("42883", COLUMNS),
     // A statement that another client of the pooler prepared, or on another server connection: it is
     // missing, it is there already, or its parameters have other types.
     ("26000", POOLER),
@@ -73,9 +77,8 @@ fn what_to_change(error: &sqlx::Error) -> Option<&'static str> {
         sqlx::Error::Tls(_) => Some("enable the feature `tls`, or correct `sslmode` in the URL"),
         sqlx::Error::Io(error) if is_unknown_host(error) => Some("correct the host of the URL"),
         // The statement that ran is not the one that was asked for.
-        sqlx::Error::ColumnIndexOutOfBounds { .. }
-        | sqlx::Error::ColumnNotFound(_)
-        | sqlx::Error::ColumnDecode { .. } => Some(POOLER),
+        sqlx::Error::ColumnIndexOutOfBounds { .. } | sqlx::Error::ColumnNotFound(_) => Some(POOLER),
+        sqlx::Error::ColumnDecode { .. } => Some(COLUMNS_OR_POOLER),
         sqlx::Error::Database(error) => {
             let code = error.code()?;
             let advice = |table: &[(&str, &'static str)], matches: &dyn Fn(&str) -> bool| {

@@ -125,4 +125,28 @@ async fn a_missing_index_is_created_and_another_table_of_that_name_is_misconfigu
         matches!(&other, StorageError::Misconfigured(text) if text.contains("other columns")),
         "{other:?}"
     );
+
+    for (column, other_type) in [
+        ("key", "bytea USING key::bytea"),
+        ("version", "text"),
+        ("value", "text"),
+        ("subject", "integer USING 0"),
+        ("expires_at", "timestamptz USING now()"),
+    ] {
+        database.run("DROP TABLE logto_sessions");
+        store.migrate().await.unwrap();
+        database.run(&format!(
+            "ALTER TABLE logto_sessions ALTER {column} TYPE {other_type}"
+        ));
+        let store = PostgresStore::connect(&database.url()).await.unwrap();
+        let ttl = Duration::from_secs(60);
+        let other = match store.put("key", None, entry(1, b"value"), ttl).await {
+            Ok(_) => store.get("key").await.unwrap_err(),
+            Err(other) => other,
+        };
+        assert!(
+            matches!(&other, StorageError::Misconfigured(text) if text.contains("other columns")),
+            "{column}: {other:?}"
+        );
+    }
 }
