@@ -291,6 +291,13 @@ pub(crate) fn short() -> Vec<Setup> {
         },
     ];
     setups.push(ending());
+    // A sign-out while the store does not answer.
+    setups.push(Setup {
+        requests: 1,
+        faults: 2,
+        kinds: Kinds::Only(&[SignOut, StoreDown]),
+        ..setup(STORE)
+    });
     setups.extend([SINGLE, COOKIES].map(forgetting));
     setups.push(Setup {
         has_shared_ledger: true,
