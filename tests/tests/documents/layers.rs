@@ -220,7 +220,7 @@ fn paths(tree: &UseTree) -> Vec<Vec<String>> {
 }
 
 /// The crates of the workspace and those beside it, as the manifests list them.
-fn crates() -> BTreeSet<String> {
+pub(crate) fn crates() -> BTreeSet<String> {
     let listed = |folder: &str, list: &str| -> Vec<String> {
         let manifest = Path::new(ROOT).join(folder).join("Cargo.toml");
         let manifest = fs::read_to_string(manifest).unwrap();

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use crate::layers::crates;
+
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The folders of the published crates.
 pub(crate) const PUBLISHED: [&str; 11] = [
@@ -56,6 +58,15 @@ fn explained(source: &str) -> BTreeSet<(String, bool)> {
         (cells[1].trim_matches('`').to_owned(), cells[2] == "yes")
     })
     .collect()
+}
+
+#[test]
+fn every_crate_is_published_or_says_that_it_is_not() {
+    for folder in crates() {
+        let manifest = manifest(&folder);
+        let is_private = section(&manifest, "[package]").contains(&"publish = false");
+        assert_ne!(is_private, PUBLISHED.contains(&&*folder), "{folder}");
+    }
 }
 
 #[test]
