@@ -55,13 +55,7 @@ fn App() -> impl IntoView {
 #[component]
 fn Home() -> impl IntoView {
     let user = Resource::new_blocking(|| (), |()| user());
-    let page = async move {
-        user.await.map(|user| match user {
-            Some(user) => page::signed_in(&user).into_any(),
-            None => page::signed_out().into_any(),
-        })
-    };
-    page::when_ready(page)
+    page::when_ready(async move { user.await.map(page::home) })
 }
 
 /// Visitors who are not signed in are sent to sign in before the page begins, and come back.

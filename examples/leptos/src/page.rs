@@ -20,7 +20,14 @@ pub(crate) fn shell() -> impl IntoView {
     }
 }
 
-pub(crate) fn signed_in(user: &User) -> impl IntoView + use<> {
+pub(crate) fn home(user: Option<User>) -> AnyView {
+    match user {
+        Some(user) => signed_in(&user).into_any(),
+        None => signed_out().into_any(),
+    }
+}
+
+fn signed_in(user: &User) -> impl IntoView + use<> {
     let name = user.user.name.as_deref().unwrap_or(&user.sub).to_owned();
     view! {
         <h1>"Hello, " {name}</h1>
@@ -41,7 +48,7 @@ pub(crate) fn signed_in(user: &User) -> impl IntoView + use<> {
     }
 }
 
-pub(crate) fn signed_out() -> impl IntoView {
+fn signed_out() -> impl IntoView {
     view! {
         <h1>"Nobody is signed in"</h1>
         <a href="/sign-in?return_to=/">"Sign in"</a>

@@ -142,7 +142,7 @@ impl LogtoApp {
             Route::BackChannelLogout => web.back_channel_logout(parts, body).await,
             Route::Webhook => match &inner.webhook_signing_key {
                 Some(key) => web.webhook(key, &parts.headers, body).await,
-                // The builder adds the route together with the key.
+                // The builder names a key and a path together; this application has named a path only.
                 None => respond::private(http::StatusCode::NOT_FOUND),
             },
         }
