@@ -37,7 +37,7 @@
 
 mod aes_gcm_siv;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use chacha20poly1305::{AeadInPlace, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
@@ -145,31 +145,38 @@ impl KeyRing {
     /// Decrypts what [`seal`](Self::seal) made with one of these keys and the same context, here or in an older
     /// release. Returns `None` for anything else.
     pub fn open(&self, context: &SealContext<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let mut opened = Zeroizing::new(Vec::with_capacity(sealed.len()));
+        self.open_onto(context, sealed, &mut opened).map(|_| opened)
+    }
+
+    /// As [`open`](Self::open), but appends to what was opened before, and says where it is. With enough
+    /// capacity no copy is left behind.
+    pub fn open_onto(
+        &self,
+        context: &SealContext<'_>,
+        sealed: &[u8],
+        opened: &mut Zeroizing<Vec<u8>>,
+    ) -> Option<Range<usize>> {
         let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>()?;
         let (rest, tag) = rest.split_last_chunk::<TAG_LEN>()?;
         let aad = context.associated_data(*header);
         let [format, id @ ..] = *header;
+        let begin = opened.len();
 
-        std::iter::once(&self.first)
-            .chain(&self.older)
-            .filter(|key| key.keys.id == id)
-            .map(|key| key.ciphers(context.purpose))
-            .find_map(|ciphers| match format {
-                AES_256_GCM_SIV => {
-                    let (nonce, body) = rest.split_first_chunk()?;
-                    let cipher = ciphers.aes_gcm_siv.as_ref()?;
-                    cipher.open(*nonce, &aad, body, tag)
-                }
-                XCHACHA20_POLY1305 => {
-                    let (nonce, body) = rest.split_first_chunk::<XCHACHA_NONCE_LEN>()?;
-                    let mut body = Zeroizing::new(body.to_vec());
-                    let (nonce, tag) = (XNonce::from(*nonce), Tag::from(*tag));
-                    let cipher = &ciphers.xchacha20_poly1305;
-                    let opened = cipher.decrypt_in_place_detached(&nonce, &aad, &mut body, &tag);
-                    opened.ok().map(|()| body)
-                }
-                _ => None,
-            })
+        for key in std::iter::once(&self.first).chain(&self.older) {
+            if key.keys.id != id {
+                continue;
+            }
+            let ciphers = key.ciphers(context.purpose);
+            if ciphers.open_onto(format, &aad, rest, tag, opened).is_some() {
+                return Some(begin..opened.len());
+            }
+            if let Some(garbage) = opened.get_mut(begin..) {
+                garbage.zeroize();
+            }
+            opened.truncate(begin);
+        }
+        None
     }
 }
 
@@ -232,6 +239,35 @@ impl Ciphers {
                 (&*labelled(input, purpose.as_bytes())).into(),
             ),
             aes_gcm_siv: aes_gcm_siv::Cipher::new(&aes_key),
+        }
+    }
+
+    /// Appends what stands between header and tag, decrypted.
+    fn open_onto(
+        &self,
+        format: u8,
+        aad: &[u8],
+        rest: &[u8],
+        tag: &[u8; TAG_LEN],
+        opened: &mut Vec<u8>,
+    ) -> Option<()> {
+        let begin = opened.len();
+        match format {
+            AES_256_GCM_SIV => {
+                let (nonce, body) = rest.split_first_chunk()?;
+                let cipher = self.aes_gcm_siv.as_ref()?;
+                opened.resize(begin.saturating_add(body.len()), 0);
+                cipher.open(*nonce, aad, body, tag, opened.get_mut(begin..)?)
+            }
+            XCHACHA20_POLY1305 => {
+                let (nonce, body) = rest.split_first_chunk::<XCHACHA_NONCE_LEN>()?;
+                let (nonce, tag) = (XNonce::from(*nonce), Tag::from(*tag));
+                let body = append(opened, body);
+                let cipher = &self.xchacha20_poly1305;
+                let result = cipher.decrypt_in_place_detached(&nonce, aad, body, &tag);
+                result.ok()
+            }
+            _ => None,
         }
     }
 }

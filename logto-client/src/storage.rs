@@ -67,7 +67,11 @@ impl Handle {
             text.extend_from_slice(&[SEPARATOR as u8]);
             text.extend_from_slice(part.as_bytes());
         }
-        Self(String::from_utf8_lossy(&text).into())
+        // Text between separators is text, which is found out many bytes at a time.
+        match std::str::from_utf8(&text) {
+            Ok(text) => Self(text.into()),
+            Err(_) => Self::new(value),
+        }
     }
 
     /// The whole handle in clear, for the browser.
@@ -82,8 +86,13 @@ impl Handle {
 
     /// The parts in clear. If they come from a browser, nothing guarantees that they belong together.
     pub fn parts(&self) -> Vec<&str> {
+        self.each_part().collect()
+    }
+
+    /// The same, one after the other.
+    pub fn each_part(&self) -> impl Iterator<Item = &str> {
         let parts = self.0.split(SEPARATOR).skip(1);
-        parts.filter(|part| !part.is_empty()).collect()
+        parts.filter(|part| !part.is_empty())
     }
 
     /// The same handle without its parts.

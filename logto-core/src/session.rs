@@ -2,6 +2,7 @@
 
 mod delta;
 mod parts;
+mod stored;
 mod verified_id_token;
 
 use std::{
@@ -12,9 +13,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use self::stored::Part;
 pub use self::{
     delta::SessionDelta,
     parts::{SessionParts, UnreadableSession},
+    stored::{StoredContent, StoredHead},
     verified_id_token::VerifiedIdToken,
 };
 use crate::{
@@ -39,13 +42,13 @@ use crate::{
 #[serde(try_from = "SessionParts", into = "SessionParts")]
 pub struct Session {
     id: SessionId,
-    id_token: VerifiedIdToken,
-    refresh_token: Option<Secret>,
+    id_token: Part<VerifiedIdToken>,
+    refresh_token: Part<Option<Secret>>,
     refresh_token_issued_at: Option<UnixTime>,
-    access_tokens: BTreeMap<TokenTarget, AccessToken>,
-    requested_scopes: BTreeSet<String>,
-    requested_resources: BTreeSet<String>,
-    granted_scopes: BTreeSet<String>,
+    access_tokens: Part<BTreeMap<TokenTarget, AccessToken>>,
+    requested_scopes: Part<BTreeSet<String>>,
+    requested_resources: Part<BTreeSet<String>>,
+    granted_scopes: Part<BTreeSet<String>>,
     began_at: UnixTime,
     created_at: UnixTime,
     changed_at: UnixTime,
@@ -89,15 +92,34 @@ impl Session {
         Self {
             began_at: id_token.claims().iat,
             id,
-            id_token,
+            id_token: id_token.into(),
             refresh_token_issued_at: tokens.refresh_token.is_some().then_some(now),
-            refresh_token: tokens.refresh_token,
-            access_tokens: BTreeMap::from([(TokenTarget::user_info(), tokens.access_token)]),
-            requested_scopes: requested_scopes.iter().cloned().collect(),
-            requested_resources: requested_resources.iter().cloned().collect(),
-            granted_scopes,
+            refresh_token: tokens.refresh_token.into(),
+            access_tokens: BTreeMap::from([(TokenTarget::user_info(), tokens.access_token)]).into(),
+            requested_scopes: BTreeSet::from_iter(requested_scopes.iter().cloned()).into(),
+            requested_resources: BTreeSet::from_iter(requested_resources.iter().cloned()).into(),
+            granted_scopes: granted_scopes.into(),
             created_at: now,
             changed_at: now,
+        }
+    }
+
+    /// A session that a storage has written, from what it has read of it and what it reads when asked.
+    pub fn from_stored(head: StoredHead, content: Arc<dyn StoredContent>) -> Self {
+        Self {
+            id: head.id,
+            id_token: Part::stored(&content, |content| {
+                VerifiedIdToken::stored(content.id_token())
+            }),
+            refresh_token: Part::stored(&content, |content| content.refresh_token()),
+            refresh_token_issued_at: head.refresh_token_issued_at,
+            access_tokens: Part::stored(&content, |content| content.access_tokens()),
+            requested_scopes: Part::stored(&content, |content| content.requested_scopes()),
+            requested_resources: Part::stored(&content, |content| content.requested_resources()),
+            granted_scopes: Part::stored(&content, |content| content.granted_scopes()),
+            began_at: head.began_at,
+            created_at: head.created_at,
+            changed_at: head.changed_at,
         }
     }
 
@@ -121,6 +143,12 @@ impl Session {
     /// [forget](Self::forget_organizations) a part of it.
     pub fn id_token(&self) -> Option<&Secret> {
         self.id_token.is_whole().then_some(self.id_token.token())
+    }
+
+    /// Whether the claims of the ID token can be read. A storage writes no other session, so that it need not look
+    /// when it reads one.
+    pub fn is_readable(&self) -> bool {
+        self.id_token.is_readable()
     }
 
     /// The ID token as the session serializes it, for storages with their own format. It has no signature if
@@ -201,9 +229,11 @@ impl Session {
         target: &TokenTarget,
         now: UnixTime,
     ) -> Option<&AccessToken> {
-        self.access_tokens
-            .get(target)
-            .filter(|token| token.is_usable(now, config.expiry_leeway()))
+        let token = match self.access_tokens.unread() {
+            Some(content) => content.access_token(target),
+            None => self.access_tokens.get(target),
+        };
+        token.filter(|token| token.is_usable(now, config.expiry_leeway()))
     }
 
     /// The exchange that fetches a token for `target`, whether or not the session has one.
@@ -224,8 +254,8 @@ impl Session {
     ) -> Result<RefreshTokens, UsageError> {
         self.may_ask_for(target)?;
         let refresh_token = self
-            .refresh_token
-            .clone()
+            .refresh_token()
+            .cloned()
             .ok_or(UsageError::NoRefreshToken)?;
         Ok(RefreshTokens::new(
             config,
@@ -243,7 +273,7 @@ impl Session {
     /// The same as [`refresh`](Self::refresh).
     pub fn can_fetch(&self, target: &TokenTarget) -> Result<(), UsageError> {
         self.may_ask_for(target)?;
-        match self.refresh_token {
+        match *self.refresh_token {
             Some(_) => Ok(()),
             None => Err(UsageError::NoRefreshToken),
         }
@@ -284,19 +314,21 @@ impl Session {
 
     /// Applies a change.
     pub fn apply(&mut self, delta: &SessionDelta) {
-        if delta.refresh_token.is_some() && delta.refresh_token != self.refresh_token {
-            self.refresh_token = delta.refresh_token.clone();
+        if delta.refresh_token.is_some() && delta.refresh_token != *self.refresh_token {
+            self.refresh_token = delta.refresh_token.clone().into();
             self.refresh_token_issued_at = delta.at;
         }
         if let Some(id_token) = &delta.id_token {
-            self.id_token = id_token.clone();
+            self.id_token = id_token.clone().into();
         }
-        for target in &delta.forgotten {
-            self.access_tokens.remove(target);
-        }
-        if let Some((target, token)) = &delta.access_token {
-            self.access_tokens.insert(target.clone(), token.clone());
-        }
+        self.access_tokens.change(|tokens| {
+            for target in &delta.forgotten {
+                tokens.remove(target);
+            }
+            if let Some((target, token)) = &delta.access_token {
+                tokens.insert(target.clone(), token.clone());
+            }
+        });
         if let Some(at) = delta.at {
             self.changed_at = self.changed_at.max(at);
         }
@@ -324,9 +356,11 @@ impl Session {
 
     /// Records that a token was handed out at `now`, for storages that must choose which one to drop.
     pub fn touch(&mut self, target: &TokenTarget, now: UnixTime) {
-        if let Some(token) = self.access_tokens.get_mut(target) {
-            token.last_used = token.last_used.max(now);
-        }
+        self.access_tokens.change(|tokens| {
+            if let Some(token) = tokens.get_mut(target) {
+                token.last_used = token.last_used.max(now);
+            }
+        });
     }
 
     /// Removes the user's organizations, roles and organization data from the claims, for a storage without
@@ -336,14 +370,15 @@ impl Session {
         let shortened = self.id_token.without_organizations();
         let any = shortened.is_some();
         if let Some(shortened) = shortened {
-            self.id_token = shortened;
+            self.id_token = shortened.into();
         }
         any
     }
 
     /// Removes the access token for `target`, which can be fetched again. Returns whether there was one.
     pub fn forget(&mut self, target: &TokenTarget) -> bool {
-        self.access_tokens.remove(target).is_some()
+        self.access_tokens
+            .change(|tokens| tokens.remove(target).is_some())
     }
 }
 
@@ -351,9 +386,9 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("claims", self.claims())
-            .field("refresh_token", &self.refresh_token)
-            .field("access_tokens", &self.access_tokens)
-            .field("granted_scopes", &self.granted_scopes)
+            .field("refresh_token", &self.refresh_token())
+            .field("access_tokens", self.access_tokens())
+            .field("granted_scopes", self.granted_scopes())
             .field("created_at", &self.created_at)
             .field("changed_at", &self.changed_at)
             .finish_non_exhaustive()

@@ -2,7 +2,7 @@
 
 mod last_use;
 
-use std::{cmp::Reverse, fmt, sync::Arc, time::Duration};
+use std::{cmp::Reverse, fmt, ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64_simd::URL_SAFE_NO_PAD;
@@ -19,13 +19,14 @@ use logto_core::{
     session::{SessionDelta, SessionId},
 };
 
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use self::last_use::LastUse;
 use crate::{
     Lifetimes,
     lifetimes::Expiry,
-    record::{Record, decode_access_token, encode_access_token},
+    record::{self, Record, Unreadable, decode_access_token, encode_access_token, is_access_token},
     seen::{self, Seen},
 };
 
@@ -89,26 +90,29 @@ pub struct Overflow {
 }
 
 /// What a handle finds.
+#[derive(Clone)]
 struct Found {
     stored: Stored,
     expiry: Expiry,
 }
 
-/// What a handle holds.
-struct Opened {
-    /// The record of the value, with nothing of the parts but when it is idle for too long.
-    record: Record,
-    /// The mark that the session was in use, as it is sealed.
-    mark: Option<String>,
-    /// Access tokens that were sealed for this session, with the parts that hold them.
-    parts: Vec<Part>,
+/// What was opened of a handle.
+struct Opened<'h> {
+    /// The plaintexts, one behind the other.
+    bytes: Zeroizing<Vec<u8>>,
+    /// The record of the value.
+    record: Range<usize>,
+    /// The mark that the session was in use, and as it is sealed.
+    mark: Option<(LastUse, &'h str)>,
+    /// Access tokens that were sealed for this session, and as they are sealed.
+    tokens: SmallVec<[(Range<usize>, &'h str); 8]>,
 }
 
-struct Part {
-    version: u64,
+/// An access token in a part of a handle.
+struct Part<'h> {
     target: TokenTarget,
     token: AccessToken,
-    sealed: String,
+    sealed: &'h str,
 }
 
 /// What goes into a handle.
@@ -167,87 +171,67 @@ impl CookieStorage {
     }
 
     /// What a handle finds, as it was opened a moment ago or is opened now, unless the session is over.
-    fn find(&self, handle: &Handle, now: UnixTime) -> Option<Arc<Found>> {
+    fn find(&self, handle: &Handle, now: UnixTime) -> Option<Found> {
         let sealed = handle.expose().as_bytes();
-        let found = match self.seen.get(sealed, now) {
-            Some(found) => found,
-            None => {
-                let opened = self.open(handle, now)?;
-                let expiry = opened.record.expiry;
-                let stored = opened.into_stored();
-                let bytes = seen::size_of_session(&stored.session);
-                let found = Arc::new(Found { stored, expiry });
-                let kept = Arc::clone(&found);
-                self.seen.insert(handle.clone(), kept, bytes, now);
-                found
+        if let Some(found) = self.seen.get(sealed, now) {
+            let is_over = found.expiry.is_over(now);
+            if is_over {
+                self.seen.remove(sealed);
             }
-        };
+            return (!is_over).then_some(found);
+        }
+        let (found, memory) = self.find_even_if_over(handle, now)?;
         if found.expiry.is_over(now) {
-            self.seen.remove(sealed);
             return None;
         }
+        self.seen.insert(handle.clone(), found.clone(), memory, now);
         Some(found)
     }
 
-    /// The session of a handle, unless it is over.
-    fn open(&self, handle: &Handle, now: UnixTime) -> Option<Opened> {
-        let opened = self.open_even_if_over(handle, now);
-        opened.filter(|opened| !opened.record.expiry.is_over(now))
+    /// What a handle finds, and the bytes of memory that it takes.
+    fn find_even_if_over(&self, handle: &Handle, now: UnixTime) -> Option<(Found, usize)> {
+        let opened = self.open(handle, now)?;
+        let tokens = opened.tokens.into_iter().map(|(token, _)| token);
+        let decoded = Record::decode_with(opened.bytes, opened.record, tokens);
+        let (record, memory) = decoded.map_err(tell_unreadable).ok()?;
+        let mut expiry = record.expiry;
+        if let Some((last_use, _)) = opened.mark {
+            expiry.idle = expiry.idle.max(last_use.idle_end(self.lifetimes.idle));
+        }
+        let stored = Stored {
+            session: record.session,
+            version: Version(record.version),
+        };
+        Some((Found { stored, expiry }, memory))
     }
 
-    fn open_even_if_over(&self, handle: &Handle, now: UnixTime) -> Option<Opened> {
+    fn open<'h>(&self, handle: &'h Handle, now: UnixTime) -> Option<Opened<'h>> {
         let value = handle.value();
         if value.len() > self.cookies.capacity() {
             return None;
         }
-        let record = self.unseal(Purpose::Session, self.cookies.name(), value)?;
-        let mut record = match Record::decode(&record) {
-            Ok(record) => record,
-            Err(_unreadable) => {
-                #[cfg(feature = "tracing")]
-                tracing::warn!(reason = ?_unreadable, "a session cookie of ours cannot be read");
-                return None;
+        let mut unsealing = Unsealing::of(self, handle);
+        let record = unsealing.open(Purpose::Session, self.cookies.name(), value)?;
+        let (mut mark, mut tokens) = (None, SmallVec::new());
+        let mut parts = handle.each_part().peekable();
+        if parts.peek().is_some() {
+            let id = record::session_id(unsealing.bytes.get(record.clone())?);
+            // Parts of another session, which the browser had before, do not open under this name.
+            let name = self.part_name(&id.map_err(tell_unreadable).ok()?);
+            for sealed in parts {
+                if let Some(last_use) = unsealing.open_mark(&name, sealed, now) {
+                    mark = mark.max(Some((last_use, sealed)));
+                } else if let Some(token) = unsealing.open_token(&name, sealed) {
+                    tokens.push((token, sealed));
+                }
             }
-        };
-        // Parts of another session, which the browser had before, do not open under this name.
-        let name = self.part_name(record.session.id());
-        let (mut parts, mut marks) = (Vec::new(), Vec::new());
-        for sealed in handle.parts() {
-            if let Some(last_use) = self.open_mark(&name, sealed, now) {
-                marks.push((last_use, sealed));
-            } else if let Some(part) = self.open_part(&name, sealed) {
-                parts.push(part);
-            }
-        }
-        let mark = marks.into_iter().max();
-        if let Some((last_use, _)) = mark {
-            let idle_end = last_use.idle_end(self.lifetimes.idle);
-            record.expiry.idle = record.expiry.idle.max(idle_end);
         }
         Some(Opened {
+            bytes: unsealing.bytes,
             record,
-            mark: mark.map(|(_, sealed)| sealed.to_owned()),
-            parts,
+            mark,
+            tokens,
         })
-    }
-
-    fn open_part(&self, name: &str, sealed: &str) -> Option<Part> {
-        let bytes = self.unseal(Purpose::Session, name, sealed)?;
-        let (version, target, token) = decode_access_token(&bytes)?;
-        Some(Part {
-            version,
-            target,
-            token,
-            sealed: sealed.to_owned(),
-        })
-    }
-
-    fn open_mark(&self, name: &str, sealed: &str, now: UnixTime) -> Option<LastUse> {
-        if sealed.len() > last_use::LONGEST_SEALED_LEN {
-            return None;
-        }
-        let bytes = self.unseal(Purpose::LastUse, name, sealed)?;
-        LastUse::from_bytes(&bytes, now)
     }
 
     fn seal(
@@ -283,7 +267,7 @@ impl CookieStorage {
         &self,
         session: &Session,
         version: Version,
-        known: &[Part],
+        known: &[Part<'_>],
         now: UnixTime,
     ) -> Result<Fitted, StorageError> {
         let mut value = session.clone();
@@ -314,9 +298,10 @@ impl CookieStorage {
         let mut lens = vec![last_use::SEALED_LEN];
         let mut is_full = false;
         for (target, token) in tokens {
-            let is_same = |part: &&Part| part.target == *target && part.token.token == token.token;
+            let is_same =
+                |part: &&Part<'_>| part.target == *target && part.token.token == token.token;
             let part = match known.iter().find(is_same) {
-                Some(part) => part.sealed.clone(),
+                Some(part) => part.sealed.to_owned(),
                 None => {
                     let bytes = encode_access_token(version.0, target, token);
                     let bytes = bytes.map_err(unavailable)?;
@@ -349,19 +334,17 @@ impl CookieStorage {
 
     /// What the parts of a session are bound to. A cookie has no name with a dot in it.
     fn part_name(&self, session: &SessionId) -> String {
-        let id = URL_SAFE_NO_PAD.encode_to_string(session.as_bytes());
-        format!("{}.{id}", self.cookies.name())
+        let mut name = String::with_capacity(self.cookies.name().len().saturating_add(32));
+        name.push_str(self.cookies.name());
+        name.push('.');
+        URL_SAFE_NO_PAD.encode_append(session.as_bytes(), &mut name);
+        name
     }
 
     fn sealed(&self, purpose: Purpose, name: &str, bytes: &[u8]) -> Result<String, StorageError> {
         let context = self.context(purpose, name);
         let sealed = self.keys.seal(&context, bytes, &*self.entropy);
         Ok(URL_SAFE_NO_PAD.encode_to_string(sealed.map_err(unavailable)?))
-    }
-
-    fn unseal(&self, purpose: Purpose, name: &str, text: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let sealed = URL_SAFE_NO_PAD.decode_to_vec(text).ok()?;
-        self.keys.open(&self.context(purpose, name), &sealed)
     }
 
     fn context<'a>(&'a self, purpose: Purpose, name: &'a str) -> SealContext<'a> {
@@ -392,7 +375,7 @@ impl CookieStorage {
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 impl SessionReader for CookieStorage {
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError> {
-        Ok(self.find(handle, now).map(|found| found.stored.clone()))
+        Ok(self.find(handle, now).map(|found| found.stored))
     }
 
     fn load_at_once(
@@ -400,7 +383,7 @@ impl SessionReader for CookieStorage {
         handle: &Handle,
         now: UnixTime,
     ) -> Option<Result<Option<Stored>, StorageError>> {
-        Some(Ok(self.find(handle, now).map(|found| found.stored.clone())))
+        Some(Ok(self.find(handle, now).map(|found| found.stored)))
     }
 
     fn forget_opened(&self, handle: &Handle) {
@@ -438,19 +421,22 @@ impl SessionStorage for CookieStorage {
         session: &Session,
         now: UnixTime,
     ) -> Result<Replaced, StorageError> {
-        let Some(opened) = self.open(handle, now) else {
+        let (Some(found), Some(opened)) = (self.find(handle, now), self.open(handle, now)) else {
             return Ok(Replaced::Gone);
         };
-        if opened.version() != expected {
-            return Ok(Replaced::Conflict(opened.into_stored()));
+        if found.stored.version != expected {
+            return Ok(Replaced::Conflict(found.stored));
         }
         let version = Version(expected.0.saturating_add(1));
-        let fitted = self.fit(session, version, &opened.parts, now)?;
+        let known = opened.parts();
+        let fitted = self.fit(session, version, &known, now)?;
         if opened.has_value(&fitted.session) {
             // The client restores from its ledger what did not fit before. The value is not written again for
             // that, because it would displace the tokens once more.
-            if !opened.has_parts(&fitted.parts) {
-                let parts = opened.mark.into_iter().chain(fitted.parts);
+            let is_known = |part: &String| known.iter().any(|known| known.sealed == *part);
+            if !fitted.parts.iter().all(is_known) {
+                let mark = opened.mark.map(|(_, sealed)| sealed.to_owned());
+                let parts = mark.into_iter().chain(fitted.parts);
                 let handle = handle.without_parts().with_parts(parts);
                 return Ok(Replaced::Stored { handle, version });
             }
@@ -473,12 +459,12 @@ impl SessionStorage for CookieStorage {
             return None;
         }
         let opened = self.open(handle, now)?;
-        let name = self.part_name(opened.record.session.id());
+        let name = self.part_name(found.stored.session.id());
         let mark = LastUse::at(now).to_bytes();
         // Without a mark the next use makes one.
         let mark = self.sealed(Purpose::LastUse, &name, &mark).ok()?;
-        let parts = opened.parts.into_iter().map(|part| part.sealed);
-        let parts = std::iter::once(mark).chain(parts);
+        let parts = opened.tokens.iter().map(|(_, sealed)| *sealed);
+        let parts = std::iter::once(mark.as_str()).chain(parts);
         Some(handle.without_parts().with_parts(parts))
     }
 
@@ -487,9 +473,9 @@ impl SessionStorage for CookieStorage {
         handle: &Handle,
         now: UnixTime,
     ) -> Result<Option<SessionId>, StorageError> {
-        let opened = self.open_even_if_over(handle, now);
-        let old = opened.filter(|opened| opened.record.expiry.has_reached_lifetime(now));
-        Ok(old.map(|opened| opened.record.session.id().clone()))
+        let found = self.find_even_if_over(handle, now);
+        let old = found.filter(|(found, _)| found.expiry.has_reached_lifetime(now));
+        Ok(old.map(|(found, _)| found.stored.session.id().clone()))
     }
 
     /// Drops what is kept in memory: the caller deletes the cookies.
@@ -510,42 +496,71 @@ impl SessionStorage for CookieStorage {
     }
 }
 
-impl Opened {
-    /// The session with the access tokens of its parts. Of two for one target, which responses that crossed
-    /// have left, the one issued last counts.
-    fn into_stored(self) -> Stored {
-        let version = self.version();
-        let Self { record, parts, .. } = self;
-        let mut session = record.session;
-        for part in parts {
-            let held = session.access_tokens().get(&part.target);
-            if held.is_none_or(|held| held.issued_at < part.token.issued_at) {
-                let mut delta = SessionDelta::default();
-                delta.access_token = Some((part.target, part.token));
-                Arc::make_mut(&mut session).apply(&delta);
-            }
-        }
-        Stored { session, version }
-    }
-
-    /// The version of the last write that something in the handle came with.
-    fn version(&self) -> Version {
-        let parts = self.parts.iter().map(|part| part.version);
-        Version(parts.fold(self.record.version, u64::max))
-    }
-
-    fn has_parts(&self, parts: &[String]) -> bool {
-        let has = |part: &String| self.parts.iter().any(|known| known.sealed == *part);
-        parts.iter().all(has)
+impl<'h> Opened<'h> {
+    fn parts(&self) -> Vec<Part<'h>> {
+        let part = |(token, sealed): &(Range<usize>, &'h str)| {
+            let (target, token) = decode_access_token(self.bytes.get(token.clone())?)?;
+            Some(Part {
+                target,
+                token,
+                sealed,
+            })
+        };
+        self.tokens.iter().filter_map(part).collect()
     }
 
     /// Whether the value says all that this session does, but for when it changed.
     fn has_value(&self, session: &Session) -> bool {
-        let mut held = (*self.record.session).clone();
+        let record = self.bytes.get(self.record.clone()).unwrap_or_default();
+        let Ok(record) = Record::decode(Zeroizing::new(record.to_vec())) else {
+            return false;
+        };
+        let mut held = Session::clone(&record.session);
         let mut delta = SessionDelta::default();
         delta.at = Some(session.changed_at());
         held.apply(&delta);
         held == *session
+    }
+}
+
+/// Opens one part of a handle after the other.
+struct Unsealing<'a> {
+    storage: &'a CookieStorage,
+    sealed: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl<'a> Unsealing<'a> {
+    /// With room for everything at once: a vector that grows leaves copies of tokens behind.
+    fn of(storage: &'a CookieStorage, handle: &Handle) -> Self {
+        let len = handle.expose().len();
+        Self {
+            storage,
+            sealed: Vec::with_capacity(len),
+            bytes: Zeroizing::new(Vec::with_capacity(len)),
+        }
+    }
+
+    /// Where the plaintext is, if it opens.
+    fn open(&mut self, purpose: Purpose, name: &str, text: &str) -> Option<Range<usize>> {
+        self.sealed.clear();
+        URL_SAFE_NO_PAD.decode_append(text, &mut self.sealed).ok()?;
+        let context = self.storage.context(purpose, name);
+        let keys = &self.storage.keys;
+        keys.open_onto(&context, &self.sealed, &mut self.bytes)
+    }
+
+    fn open_token(&mut self, name: &str, sealed: &str) -> Option<Range<usize>> {
+        let token = self.open(Purpose::Session, name, sealed)?;
+        is_access_token(self.bytes.get(token.clone())?).then_some(token)
+    }
+
+    fn open_mark(&mut self, name: &str, sealed: &str, now: UnixTime) -> Option<LastUse> {
+        if sealed.len() > last_use::LONGEST_SEALED_LEN {
+            return None;
+        }
+        let mark = self.open(Purpose::LastUse, name, sealed)?;
+        LastUse::from_bytes(self.bytes.get(mark)?, now)
     }
 }
 
@@ -580,6 +595,12 @@ fn len_of(session: &Session) -> Result<usize, StorageError> {
     };
     let bytes = record.encode().map_err(unavailable)?.len();
     Ok(bytes.saturating_add(OVERHEAD).saturating_mul(4).div_ceil(3))
+}
+
+/// It signs nobody in.
+fn tell_unreadable(_reason: Unreadable) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(reason = ?_reason, "a session cookie of ours cannot be read");
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StorageError {

@@ -127,7 +127,7 @@ pub struct ExternalStorage {
     lifetimes: Lifetimes,
     entropy: Arc<dyn Entropy>,
     recent: Arc<Recent>,
-    seen: Arc<Seen<Vec<u8>, Opened>>,
+    seen: Arc<Seen<Vec<u8>, Arc<Opened>>>,
 }
 
 /// A record that was opened, with where it stands: it is bound to that.
@@ -210,9 +210,10 @@ impl ExternalStorage {
             }
             return (!is_over).then(|| seen.record.clone());
         }
-        let record = self.open_even_if_over(key, &entry);
-        let record = record.filter(|record| !record.expiry.is_over(now))?;
-        let bytes = seen::size_of_session(&record.session);
+        let (record, bytes) = self.open_even_if_over(key, &entry)?;
+        if record.expiry.is_over(now) {
+            return None;
+        }
         let opened = Opened {
             key: key.to_owned(),
             record: record.clone(),
@@ -225,13 +226,15 @@ impl ExternalStorage {
         self.seen.remove_all(|seen| seen.key == key);
     }
 
-    fn open_even_if_over(&self, key: &str, entry: &Entry) -> Option<Record> {
+    /// The record of an entry, and the bytes of memory that it takes.
+    fn open_even_if_over(&self, key: &str, entry: &Entry) -> Option<(Record, usize)> {
         let opened = self.keys.open(&self.context(key), &entry.value);
-        let decoded = opened
-            .ok_or(Unreadable::Malformed)
-            .and_then(|it| Record::decode(&it));
+        let decoded = opened.ok_or(Unreadable::Malformed).and_then(|opened| {
+            let record = 0..opened.len();
+            Record::decode_with(opened, record, [])
+        });
         match decoded {
-            Ok(record) => Some(record).filter(|record| record.version == entry.version),
+            Ok(found) => Some(found).filter(|(record, _)| record.version == entry.version),
             Err(_unreadable) => {
                 #[cfg(feature = "tracing")]
                 tracing::warn!(reason = ?_unreadable, "a stored session cannot be read");
@@ -308,7 +311,8 @@ impl ExternalStorage {
         let found = self.store.get(key).await?;
         Ok(found.is_some_and(|found| {
             let record = self.open_even_if_over(key, &found.entry);
-            found.entry.is_of(owner) && record.is_none_or(|record| logout.ends(&record.session))
+            found.entry.is_of(owner)
+                && record.is_none_or(|(record, _)| logout.ends(&record.session))
         }))
     }
 
@@ -410,8 +414,8 @@ impl SessionStorage for ExternalStorage {
         let key = key_of(handle);
         let found = self.store.get(&key).await?;
         let record = found.and_then(|found| self.open_even_if_over(&key, &found.entry));
-        let old = record.filter(|record| record.expiry.has_reached_lifetime(now));
-        Ok(old.map(|record| record.session.id().clone()))
+        let old = record.filter(|(record, _)| record.expiry.has_reached_lifetime(now));
+        Ok(old.map(|(record, _)| record.session.id().clone()))
     }
 
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError> {

@@ -5,16 +5,29 @@
 //! more than a kibibyte, such as the claims of a user with many organizations, is compressed as well. Each
 //! part is compressed alone: if secrets were compressed together with text that an attacker chooses, the size
 //! of the record would reveal them.
+//!
+//! Reading a record finds out where its parts are and that they have their form. What is in them is read when somebody
+//! asks for it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    marker::PhantomData,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use base64_simd::URL_SAFE_NO_PAD;
 use logto_core::{
     AccessToken, Secret, Session, TokenTarget, UnixTime,
-    session::{SessionId, SessionParts},
+    session::{SessionId, StoredContent, StoredHead},
 };
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec_with_limit};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeSeq};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, SeqAccess, Visitor},
+    ser::SerializeSeq,
+};
 use serde_bytes::Bytes;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -51,9 +64,12 @@ pub(crate) enum Unreadable {
 
 impl Record {
     /// # Errors
-    /// None that a session can cause.
+    /// The claims of the session cannot be read: whoever reads the record relies on it.
     pub(crate) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
         let session = &self.session;
+        if !session.is_readable() {
+            return Err(postcard::Error::SerdeSerCustom);
+        }
         let fields = Fields {
             id: *session.id().as_bytes(),
             id_token: Packed(session.kept_id_token().expose()),
@@ -86,22 +102,109 @@ impl Record {
         postcard::to_extend(&(header, issued, fields), bytes).map(Zeroizing::new)
     }
 
-    /// Reads what [`encode`](Self::encode) wrote, whether or not its [`expiry`](Self::expiry) has come.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let (format, bytes) = bytes.split_first().ok_or(Unreadable::Malformed)?;
-        let ((version, idle, absolute), bytes) = take::<(u64, UnixTime, UnixTime)>(bytes)?;
-        let (issued, fields) = match *format {
-            FORMAT => take::<Issued>(bytes)?,
-            FORMAT_WITHOUT_ISSUED => (None, bytes),
+    /// Reads what [`encode`](Self::encode) wrote, whether or not its [`expiry`](Self::expiry) has come. What is in
+    /// the session is read when somebody asks for it.
+    pub(crate) fn decode(opened: Zeroizing<Vec<u8>>) -> Result<Self, Unreadable> {
+        let record = 0..opened.len();
+        Self::decode_with(opened, record, []).map(|(record, _)| record)
+    }
+
+    /// As [`decode`](Self::decode), from a part of what was opened. In other parts there are access tokens of the
+    /// session, as [`encode_access_token`] wrote them. Also returns how many bytes of memory the session takes, more
+    /// or less, if somebody asks for all that is in it.
+    pub(crate) fn decode_with(
+        opened: Zeroizing<Vec<u8>>,
+        record: Range<usize>,
+        tokens: impl IntoIterator<Item = Range<usize>, IntoIter: ExactSizeIterator>,
+    ) -> Result<(Self, usize), Unreadable> {
+        let mut cursor = Cursor {
+            bytes: opened.get(..record.end).unwrap_or_default(),
+            at: record.start,
+        };
+        let Header {
+            mut version,
+            expiry,
+            issued,
+            id,
+        } = Header::read(&mut cursor)?;
+        let tokens = tokens.into_iter();
+        let (id_token, Skimmed(id_token_len)) = cursor.skim()?;
+        let (refresh_token, _) = cursor.skim::<Option<Skimmed>>()?;
+        let mut access_tokens = Vec::with_capacity(tokens.len());
+        for _ in 0..cursor.take::<u64>()? {
+            access_tokens.push(StoredToken::at(cursor.skim::<SkimmedEntry<'_>>()?.0));
+        }
+        let (requested_scopes, _) = cursor.skim::<Names>()?;
+        let (requested_resources, _) = cursor.skim::<Names>()?;
+        let (granted_scopes, _) = cursor.skim::<Names>()?;
+        let (began_at, created_at, changed_at) = cursor.take()?;
+        for token in tokens {
+            let bytes = opened.get(..token.end).unwrap_or_default();
+            let (written, entry) = skim_access_token(bytes, token.start)?;
+            version = version.max(written);
+            access_tokens.push(StoredToken::at(entry));
+        }
+        // Text is longer than bytes by a third, and claims are kept as text and as values.
+        let texts = opened.len().saturating_mul(2);
+        let memory = id_token_len
+            .saturating_mul(4)
+            .saturating_add(texts)
+            .saturating_add(size_of::<Session>().saturating_mul(2));
+        let head = StoredHead {
+            id,
+            refresh_token_issued_at: issued,
+            began_at,
+            created_at,
+            changed_at,
+        };
+        let content = Content {
+            bytes: opened,
+            id_token,
+            refresh_token,
+            access_tokens,
+            requested_scopes,
+            requested_resources,
+            granted_scopes,
+        };
+        let record = Self {
+            version,
+            expiry,
+            session: Arc::new(Session::from_stored(head, Arc::new(content))),
+        };
+        Ok((record, memory))
+    }
+}
+
+/// What a record begins with.
+struct Header {
+    version: u64,
+    expiry: Expiry,
+    issued: Issued,
+    id: SessionId,
+}
+
+impl Header {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, Unreadable> {
+        let format = cursor.byte()?;
+        let (version, idle, absolute) = cursor.take()?;
+        let issued = match format {
+            FORMAT => cursor.take::<Issued>()?,
+            FORMAT_WITHOUT_ISSUED => None,
             format if format > FORMAT => return Err(Unreadable::Newer),
             _ => return Err(Unreadable::Malformed),
         };
         Ok(Self {
             version,
             expiry: Expiry { idle, absolute },
-            session: Arc::new(session_from(fields, issued)?),
+            issued,
+            id: SessionId::from_random(cursor.take()?),
         })
     }
+}
+
+/// The id of the session in a record.
+pub(crate) fn session_id(bytes: &[u8]) -> Result<SessionId, Unreadable> {
+    Header::read(&mut Cursor { bytes, at: 0 }).map(|header| header.id)
 }
 
 /// One access token as bytes, for a cookie of its own, with the version of the write that it came with.
@@ -118,24 +221,33 @@ pub(crate) fn encode_access_token(
     postcard::to_extend(&(version, entry((target, token))), bytes).map(Zeroizing::new)
 }
 
+/// Whether these bytes are what [`encode_access_token`] wrote.
+pub(crate) fn is_access_token(bytes: &[u8]) -> bool {
+    skim_access_token(bytes, 0).is_ok()
+}
+
 /// Reads what [`encode_access_token`] wrote.
-pub(crate) fn decode_access_token(bytes: &[u8]) -> Option<(u64, TokenTarget, AccessToken)> {
-    let (TOKEN_FORMAT, bytes) = bytes.split_first().map(|(format, rest)| (*format, rest))? else {
-        return None;
-    };
-    let (version, entry): (u64, (Target<'_>, Access<'_, Unpacked>)) =
-        postcard::from_bytes(bytes).ok()?;
-    let (target, token) = read(entry);
-    Some((version, target, token))
+pub(crate) fn decode_access_token(bytes: &[u8]) -> Option<(TokenTarget, AccessToken)> {
+    let (_, entry) = skim_access_token(bytes, 0).ok()?;
+    let entry = postcard::from_bytes(bytes.get(entry)?).ok()?;
+    Some(read(entry))
+}
+
+/// The version of the write that an access token came with, and where it is.
+fn skim_access_token(bytes: &[u8], begin: usize) -> Result<(u64, Range<usize>), Unreadable> {
+    let mut cursor = Cursor { bytes, at: begin };
+    match cursor.byte()? {
+        TOKEN_FORMAT => Ok((cursor.take()?, cursor.skim::<SkimmedEntry<'_>>()?.0)),
+        _ => Err(Unreadable::Malformed),
+    }
 }
 
 /// A session, field by field. `T` is how a token is written.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Fields<'a, T> {
     id: [u8; 16],
     id_token: T,
     refresh_token: Option<T>,
-    #[serde(borrow)]
     access_tokens: Vec<(Target<'a>, Access<'a, T>)>,
     requested_scopes: Vec<&'a str>,
     requested_resources: Vec<&'a str>,
@@ -151,6 +263,27 @@ struct Target<'a> {
     organization_id: Option<&'a str>,
     #[serde(borrow)]
     scopes: Vec<&'a str>,
+}
+
+impl Target<'_> {
+    fn is(&self, target: &TokenTarget) -> bool {
+        self.resource == target.resource_indicator()
+            && self.organization_id == target.organization_id()
+            && self.scopes.iter().eq(target.scopes())
+    }
+}
+
+impl From<Target<'_>> for TokenTarget {
+    fn from(target: Target<'_>) -> Self {
+        let mut it = Self::user_info();
+        if let Some(resource) = target.resource {
+            it = Self::resource(resource);
+        }
+        if let Some(organization_id) = target.organization_id {
+            it = it.in_organization(organization_id);
+        }
+        it.with_scopes(target.scopes)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -214,38 +347,138 @@ fn packed_len_at_most(session: &Session) -> usize {
 /// When the refresh token was issued.
 type Issued = Option<UnixTime>;
 
-fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Unreadable> {
-    postcard::take_from_bytes(bytes).map_err(|_| Unreadable::Malformed)
+/// A place in bytes that are read one value after the other.
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
 }
 
-fn session_from(fields: &[u8], issued: Issued) -> Result<Session, Unreadable> {
-    let fields: Fields<'_, Unpacked> =
-        postcard::from_bytes(fields).map_err(|_| Unreadable::Malformed)?;
-    let parts = SessionParts {
-        id: SessionId::from_random(fields.id),
-        id_token: fields.id_token.0,
-        refresh_token: fields.refresh_token.map(|token| token.0),
-        refresh_token_issued_at: issued,
-        access_tokens: fields.access_tokens.into_iter().map(read).collect(),
-        requested_scopes: owned(fields.requested_scopes),
-        requested_resources: owned(fields.requested_resources),
-        granted_scopes: owned(fields.granted_scopes),
-        began_at: fields.began_at,
-        created_at: fields.created_at,
-        changed_at: fields.changed_at,
-    };
-    parts.try_into().map_err(|_| Unreadable::Malformed)
+impl<'a> Cursor<'a> {
+    fn byte(&mut self) -> Result<u8, Unreadable> {
+        let byte = self.bytes.get(self.at).ok_or(Unreadable::Malformed)?;
+        self.at = self.at.saturating_add(1);
+        Ok(*byte)
+    }
+
+    fn take<T: Deserialize<'a>>(&mut self) -> Result<T, Unreadable> {
+        let rest = self.bytes.get(self.at..).ok_or(Unreadable::Malformed)?;
+        let (value, rest) = postcard::take_from_bytes(rest).map_err(|_| Unreadable::Malformed)?;
+        self.at = self.bytes.len().saturating_sub(rest.len());
+        Ok(value)
+    }
+
+    /// Where a value is that nobody has asked for, and what its form says.
+    fn skim<T: Deserialize<'a>>(&mut self) -> Result<(Range<usize>, T), Unreadable> {
+        let begin = self.at;
+        let skimmed = self.take::<T>()?;
+        Ok((begin..self.at, skimmed))
+    }
+}
+
+/// The content of a record, as it was opened, with where its parts are. They have the form that they should have;
+/// what is in them was written from a session that could be read.
+struct Content {
+    bytes: Zeroizing<Vec<u8>>,
+    id_token: Range<usize>,
+    refresh_token: Range<usize>,
+    access_tokens: Vec<StoredToken>,
+    requested_scopes: Range<usize>,
+    requested_resources: Range<usize>,
+    granted_scopes: Range<usize>,
+}
+
+struct StoredToken {
+    at: Range<usize>,
+    read: OnceLock<Option<AccessToken>>,
+}
+
+impl StoredToken {
+    fn at(at: Range<usize>) -> Self {
+        Self {
+            at,
+            read: OnceLock::new(),
+        }
+    }
+}
+
+impl Content {
+    fn read<'a, T: Deserialize<'a>>(&'a self, at: &Range<usize>) -> Option<T> {
+        postcard::from_bytes(self.bytes.get(at.clone())?).ok()
+    }
+
+    fn names(&self, at: &Range<usize>) -> BTreeSet<String> {
+        self.read(at).map(owned).unwrap_or_default()
+    }
+
+    fn token<'a>(&'a self, stored: &'a StoredToken) -> Option<&'a AccessToken> {
+        let decode = || Some(read(self.read(&stored.at)?).1);
+        stored.read.get_or_init(decode).as_ref()
+    }
+}
+
+impl StoredContent for Content {
+    fn id_token(&self) -> Secret {
+        let token = self.read::<Unpacked>(&self.id_token);
+        token.map_or_else(|| "".into(), |token| token.0)
+    }
+
+    fn refresh_token(&self) -> Option<Secret> {
+        let token = self.read::<Option<Unpacked>>(&self.refresh_token);
+        token.flatten().map(|token| token.0)
+    }
+
+    /// Of two for one target, which responses that crossed have left, the one issued last counts.
+    fn access_token(&self, target: &TokenTarget) -> Option<&AccessToken> {
+        let is_meant = |token: &&StoredToken| {
+            let found = self.read::<Target<'_>>(&token.at);
+            found.is_some_and(|found| found.is(target))
+        };
+        let tokens = self.access_tokens.iter().filter(is_meant);
+        tokens
+            .filter_map(|token| self.token(token))
+            .reduce(|held, token| match held.issued_at < token.issued_at {
+                true => token,
+                false => held,
+            })
+    }
+
+    fn access_tokens(&self) -> BTreeMap<TokenTarget, AccessToken> {
+        let mut tokens = BTreeMap::<_, AccessToken>::new();
+        for token in &self.access_tokens {
+            let target = self.read::<Target<'_>>(&token.at);
+            let (Some(target), Some(token)) = (target, self.token(token)) else {
+                continue;
+            };
+            let target = target.into();
+            let held = tokens.get(&target);
+            if held.is_none_or(|held| held.issued_at < token.issued_at) {
+                tokens.insert(target, token.clone());
+            }
+        }
+        tokens
+    }
+
+    fn requested_scopes(&self) -> BTreeSet<String> {
+        self.names(&self.requested_scopes)
+    }
+
+    fn requested_resources(&self) -> BTreeSet<String> {
+        self.names(&self.requested_resources)
+    }
+
+    fn granted_scopes(&self) -> BTreeSet<String> {
+        self.names(&self.granted_scopes)
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Content([redacted])")
+    }
 }
 
 /// The inverse of [`entry`].
 fn read((target, access): (Target<'_>, Access<'_, Unpacked>)) -> (TokenTarget, AccessToken) {
-    let mut token_target = TokenTarget::user_info();
-    if let Some(resource) = target.resource {
-        token_target = TokenTarget::resource(resource);
-    }
-    if let Some(organization_id) = target.organization_id {
-        token_target = token_target.in_organization(organization_id);
-    }
     let mut token = AccessToken::new(
         access.token.0,
         owned(access.scopes),
@@ -253,11 +486,57 @@ fn read((target, access): (Target<'_>, Access<'_, Unpacked>)) -> (TokenTarget, A
         access.expires_at,
     );
     token.last_used = access.last_used;
-    (token_target.with_scopes(target.scopes), token)
+    (target.into(), token)
 }
 
 fn owned(names: Vec<&str>) -> BTreeSet<String> {
     names.into_iter().map(str::to_owned).collect()
+}
+
+/// A packed token that is not unpacked: how long it is at most, unless it is compressed better than usual.
+struct Skimmed(usize);
+
+/// A list of names that is not kept.
+struct Names;
+
+/// An access token and its target, of which nothing is kept: as [`Target`] and [`Access`].
+type SkimmedEntry<'a> = (
+    (Option<&'a str>, Option<&'a str>, Names),
+    (Skimmed, Names, UnixTime, UnixTime, UnixTime),
+);
+
+impl<'de> Deserialize<'de> for Skimmed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut len = 0_usize;
+        let add = |part: Part<'de>| len = len.saturating_add(part.usual_len());
+        deserializer.deserialize_seq(Each(add, PhantomData))?;
+        Ok(Self(len))
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Each(|_: &'de str| {}, PhantomData))?;
+        Ok(Self)
+    }
+}
+
+/// Looks at each element of a sequence and keeps none.
+struct Each<T, F>(F, PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Each<T, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(element) = elements.next_element()? {
+            (self.0)(element);
+        }
+        Ok(())
+    }
 }
 
 /// A token that is written packed.
@@ -277,7 +556,18 @@ enum Part<'a> {
     Compressed(#[serde(borrow)] &'a Bytes),
 }
 
+/// Text of claims is rarely compressed better than this.
+const USUAL_COMPRESSION: usize = 32;
+
 impl Part<'_> {
+    /// How long it is in a token, more or less.
+    fn usual_len(&self) -> usize {
+        match self {
+            Self::Compressed(bytes) => bytes.len().saturating_mul(USUAL_COMPRESSION),
+            Self::Text(_) | Self::Binary(_) => self.unpacked_len(),
+        }
+    }
+
     /// Bytes that it takes in the token, with the dot behind it; known only when it is not compressed.
     fn unpacked_len(&self) -> usize {
         1 + match self {
@@ -339,6 +629,7 @@ impl<'de> Deserialize<'de> for Unpacked {
 mod tests {
     use std::time::Duration;
 
+    use logto_core::LogtoConfig;
     use proptest::prelude::*;
 
     use super::*;
@@ -354,6 +645,26 @@ mod tests {
             expiry,
             session: Arc::new(session),
         }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
+        Record::decode(Zeroizing::new(bytes.to_vec()))
+    }
+
+    /// Reads a record as far as it goes, with all that is in it.
+    fn read_all(bytes: &[u8]) {
+        if let Ok(record) = decode(bytes) {
+            let session = &record.session;
+            let _ = session.usable_token(&config(), &TokenTarget::user_info(), NOW);
+            let _ = (session.claims(), format!("{session:?}"), record.encode());
+            assert_eq!(**session, Session::clone(session));
+        }
+    }
+
+    fn config() -> LogtoConfig {
+        LogtoConfig::builder("https://tenant.logto.app", "app")
+            .build()
+            .unwrap()
     }
 
     fn with_id_token(id_token: &str) -> Result<Session, postcard::Error> {
@@ -373,7 +684,7 @@ mod tests {
                 ..Sample::default()
             });
             let bytes = record.encode().unwrap();
-            assert_eq!(Record::decode(&bytes), Ok(record.clone()));
+            assert_eq!(decode(&bytes), Ok(record.clone()));
             let json = serde_json::to_vec(&*record.session).unwrap();
             assert!(
                 bytes.len() * 100 <= json.len() * at_most_percent,
@@ -392,7 +703,7 @@ mod tests {
     fn b5_the_end_is_inside() {
         let record = record(&Sample::default());
         let bytes = record.encode().unwrap();
-        let read = Record::decode(&bytes).unwrap().expiry;
+        let read = decode(&bytes).unwrap().expiry;
         assert_eq!(read, record.expiry);
         let last = record.expiry.idle.minus(Duration::from_secs(1));
         assert!(!read.is_over(last));
@@ -409,13 +720,13 @@ mod tests {
             (255, Unreadable::Newer),
         ] {
             bytes[0] = format;
-            assert_eq!(Record::decode(&bytes), Err(expected), "{format}");
+            assert_eq!(decode(&bytes), Err(expected), "{format}");
         }
-        assert_eq!(Record::decode(&[]), Err(Unreadable::Malformed));
-        assert_eq!(Record::decode(&[FORMAT]), Err(Unreadable::Malformed));
+        assert_eq!(decode(&[]), Err(Unreadable::Malformed));
+        assert_eq!(decode(&[FORMAT]), Err(Unreadable::Malformed));
         for length in 0..bytes.len() {
             bytes[0] = FORMAT;
-            assert!(Record::decode(&bytes[..length]).is_err(), "{length}");
+            assert!(decode(&bytes[..length]).is_err(), "{length}");
         }
     }
 
@@ -429,7 +740,7 @@ mod tests {
         let mut old = bytes.to_vec();
         assert_eq!(old.remove(header), 0, "none");
         old[0] = FORMAT_WITHOUT_ISSUED;
-        assert_eq!(Record::decode(&old), Ok(new));
+        assert_eq!(decode(&old), Ok(new));
     }
 
     #[test]
@@ -440,7 +751,69 @@ mod tests {
         delta.at = Some(NOW);
         Arc::make_mut(&mut record.session).apply(&delta);
         assert_eq!(record.session.refresh_token_issued_at(), Some(NOW));
-        assert_eq!(Record::decode(&record.encode().unwrap()), Ok(record));
+        assert_eq!(decode(&record.encode().unwrap()), Ok(record));
+    }
+
+    #[test]
+    fn b6_what_is_in_a_record_is_read_when_it_is_asked_for_and_once() {
+        let written = record(&Sample {
+            access_tokens: 4,
+            ..Sample::default()
+        });
+        let (written, bytes) = (&written.session, written.encode().unwrap());
+        for (target, token) in written.access_tokens() {
+            let read = decode(&bytes).unwrap().session;
+            let now = token.issued_at;
+            let found = read.usable_token(&config(), target, now).unwrap();
+            assert_eq!(found, token);
+            let again = read.usable_token(&config(), target, now).unwrap();
+            assert!(std::ptr::eq(found, again));
+            assert_eq!(read.access_tokens(), written.access_tokens());
+        }
+        let read = decode(&bytes).unwrap().session;
+        let other = TokenTarget::resource("https://other.example.com");
+        assert_eq!(read.usable_token(&config(), &other, NOW), None);
+        assert_eq!(read.claims(), written.claims());
+        assert_eq!(read.refresh_token(), written.refresh_token());
+        assert_eq!(read.requested_scopes(), written.requested_scopes());
+        assert_eq!(read.requested_resources(), written.requested_resources());
+        assert_eq!(read.granted_scopes(), written.granted_scopes());
+        assert_eq!(read.id_token(), written.id_token());
+    }
+
+    #[test]
+    fn b6_of_two_tokens_for_one_target_the_one_issued_last_counts() {
+        let session = Sample {
+            access_tokens: 2,
+            ..Sample::default()
+        };
+        let record = record(&session);
+        let (target, token) = record.session.access_tokens().iter().next().unwrap();
+        let issued = |later: u64| {
+            let issued_at = token.issued_at.plus(Duration::from_secs(later));
+            let text = format!("issued {later} s later").into();
+            AccessToken::new(text, BTreeSet::new(), issued_at, token.expires_at)
+        };
+        for (order, newest) in [([1, 2], 2), ([2, 1], 2), ([0, 0], 0)] {
+            let mut bytes = record.encode().unwrap();
+            let end = bytes.len();
+            let tokens = order.map(|later| {
+                let begin = bytes.len();
+                let token = encode_access_token(9, target, &issued(later)).unwrap();
+                bytes.extend_from_slice(&token);
+                begin..bytes.len()
+            });
+            let (decoded, _) = Record::decode_with(bytes, 0..end, tokens).unwrap();
+            assert_eq!(decoded.version, 9);
+            let session = decoded.session;
+            let expected = match newest {
+                0 => token.clone(),
+                later => issued(later),
+            };
+            let found = session.usable_token(&config(), target, expected.issued_at);
+            assert_eq!(found, Some(&expected), "{order:?}");
+            assert_eq!(session.access_tokens()[target], expected, "{order:?}");
+        }
     }
 
     #[test]
@@ -491,11 +864,11 @@ mod tests {
             place in any::<prop::sample::Index>(),
             byte in any::<u8>(),
         ) {
-            let _ = Record::decode(&garbage);
+            read_all(&garbage);
             let mut bytes = record(&Sample { organizations: 60, ..Sample::default() }).encode().unwrap();
             let place = place.index(bytes.len());
             bytes[place] = byte;
-            let _ = Record::decode(&bytes);
+            read_all(&bytes);
         }
     }
 }

@@ -8,17 +8,17 @@
 //! open is ever kept: with cookies of their own making, nobody fills this map or finds another user in it. A map
 //! belongs to one storage, and therefore to one issuer, one application, one name of a cookie and one key ring.
 //!
-//! The sessions hold tokens in clear. They are overwritten when the last request that has one drops it.
+//! What is kept holds tokens in clear. They are overwritten when the last request that has one drops it.
 
 use std::{
     collections::hash_map::RandomState,
     fmt, hint,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use logto_client::storage::Handle;
-use logto_core::{Session, UnixTime};
+use logto_core::UnixTime;
 use lru::LruCache;
 
 /// How many bytes are kept unless configured: some 1,000 sessions.
@@ -46,7 +46,7 @@ struct Kept<S, T> {
 
 struct Entry<S, T> {
     sealed: S,
-    opened: Arc<T>,
+    opened: T,
     bytes: usize,
     opened_at: UnixTime,
 }
@@ -68,7 +68,7 @@ impl Sealed for Vec<u8> {
     }
 }
 
-impl<S: Sealed, T> Seen<S, T> {
+impl<S: Sealed, T: Clone> Seen<S, T> {
     /// Keeps up to `limit` bytes; none if that is zero.
     pub(crate) fn new(limit: usize) -> Self {
         let kept = Kept {
@@ -82,15 +82,15 @@ impl<S: Sealed, T> Seen<S, T> {
     }
 
     /// What was opened from exactly these bytes in the last minute.
-    pub(crate) fn get(&self, sealed: &[u8], now: UnixTime) -> Option<Arc<T>> {
+    pub(crate) fn get(&self, sealed: &[u8], now: UnixTime) -> Option<T> {
         let mut kept = self.kept();
         kept.remove_old(now);
         let entry = kept.entries.peek(&key(sealed))?;
-        is_same(entry.sealed.bytes(), sealed).then(|| Arc::clone(&entry.opened))
+        is_same(entry.sealed.bytes(), sealed).then(|| entry.opened.clone())
     }
 
     /// Keeps what was opened from `sealed`, with the `bytes` that it takes.
-    pub(crate) fn insert(&self, sealed: S, opened: Arc<T>, bytes: usize, now: UnixTime) {
+    pub(crate) fn insert(&self, sealed: S, opened: T, bytes: usize, now: UnixTime) {
         let bytes = bytes
             .saturating_add(sealed.bytes().len())
             .saturating_add(size_of::<(Key, Entry<S, T>)>());
@@ -113,7 +113,7 @@ impl<S: Sealed, T> Seen<S, T> {
     }
 
     /// Drops what was opened from `sealed`, and returns it.
-    pub(crate) fn remove(&self, sealed: &[u8]) -> Option<Arc<T>> {
+    pub(crate) fn remove(&self, sealed: &[u8]) -> Option<T> {
         self.kept().remove(&key(sealed))
     }
 
@@ -135,7 +135,7 @@ impl<S: Sealed, T> Seen<S, T> {
 }
 
 impl<S, T> Kept<S, T> {
-    fn remove(&mut self, key: &Key) -> Option<Arc<T>> {
+    fn remove(&mut self, key: &Key) -> Option<T> {
         let entry = self.entries.pop(key)?;
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         Some(entry.opened)
@@ -168,29 +168,6 @@ impl<S, T> fmt::Debug for Seen<S, T> {
     }
 }
 
-/// Bytes that a session takes in memory, more or less: claims are kept as text and as values.
-pub(crate) fn size_of_session(session: &Session) -> usize {
-    const OF_A_NAME: usize = 64;
-    let names = [
-        session.requested_scopes(),
-        session.requested_resources(),
-        session.granted_scopes(),
-    ];
-    let names = names.into_iter().flatten();
-    let tokens = session.access_tokens().iter();
-    let tokens = tokens.map(|(target, token)| {
-        let names = target.scopes().len().saturating_add(token.scopes.len());
-        let text = token.token.expose().len();
-        text.saturating_add(names.saturating_add(4).saturating_mul(OF_A_NAME))
-    });
-    let id_token = session.kept_id_token().expose().len().saturating_mul(4);
-    let names = names.map(|name| name.len().saturating_add(OF_A_NAME));
-    names
-        .chain(tokens)
-        .chain([id_token, size_of::<Session>()])
-        .fold(0, usize::saturating_add)
-}
-
 fn key(sealed: &[u8]) -> Key {
     let mut key = [0; KEY_LEN];
     for (to, from) in key.iter_mut().zip(sealed) {
@@ -209,6 +186,8 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -223,7 +202,7 @@ mod tests {
         bytes
     }
 
-    fn numbers() -> Seen<Vec<u8>, u32> {
+    fn numbers() -> Seen<Vec<u8>, Arc<u32>> {
         Seen::new(10_000)
     }
 
@@ -272,7 +251,7 @@ mod tests {
 
     #[test]
     fn w6_no_more_is_kept_than_the_limit_says() {
-        let one = 100 + sealed(0, 0).len() + size_of::<(Key, Entry<Vec<u8>, u32>)>();
+        let one = 100 + sealed(0, 0).len() + size_of::<(Key, Entry<Vec<u8>, Arc<u32>>)>();
         let seen = Seen::new(3 * one);
         for n in 0..100 {
             seen.insert(sealed(n, n), Arc::new(u32::from(n)), 100, NOW);
@@ -284,7 +263,7 @@ mod tests {
         assert_eq!([97, 98, 99].map(is_there), [true; 3], "it is too large");
         assert_eq!(seen.remove(&sealed(98, 98)).as_deref(), Some(&98));
         assert_eq!(seen.kept().bytes, 2 * one);
-        seen.remove_all(|n| *n == 97);
+        seen.remove_all(|n| **n == 97);
         assert_eq!([97, 98, 99].map(is_there), [false, false, true]);
         assert_eq!(seen.kept().bytes, one);
         seen.remove_all(|_| true);
@@ -295,7 +274,7 @@ mod tests {
     #[test]
     fn zero_keeps_nothing() {
         let seen = Seen::new(0);
-        seen.insert(sealed(1, 1), Arc::new(1), 0, NOW);
+        seen.insert(sealed(1, 1), 1, 0, NOW);
         assert_eq!(seen.get(&sealed(1, 1), NOW), None);
     }
 }

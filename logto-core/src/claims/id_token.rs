@@ -2,14 +2,16 @@
 
 use std::fmt;
 
+use base64_simd::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::{
     UserClaims,
     protocol::{audience, date, issuer, required_date, subject, text, text_or_null},
 };
-use crate::{error::TokenError, json::Members, time::UnixTime};
+use crate::{error::TokenError, json::Members, secret::Secret, time::UnixTime};
 
 const PROTOCOL_CLAIMS: [&str; 11] = [
     "iss",
@@ -84,6 +86,26 @@ impl IdTokenClaims {
                 .collect(),
             user: UserClaims::from_members(claims.without(&PROTOCOL_CLAIMS)),
         })
+    }
+
+    /// The claims of a token that cannot be read: those of a user whom nobody knows, another one for each token.
+    pub(crate) fn unreadable(token: &Secret) -> Self {
+        let digest = Sha256::digest(token.expose());
+        Self {
+            iss: String::new(),
+            sub: format!("unreadable-{}", URL_SAFE_NO_PAD.encode_to_string(digest)),
+            aud: Vec::new(),
+            exp: UnixTime::from_secs(0),
+            iat: UnixTime::from_secs(0),
+            auth_time: None,
+            nonce: None,
+            acr: None,
+            azp: None,
+            sid: None,
+            at_hash: None,
+            user: UserClaims::default(),
+            verbatim: Map::new(),
+        }
     }
 
     /// All claims as JSON, as received.

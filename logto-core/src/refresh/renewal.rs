@@ -16,11 +16,13 @@ pub const REFRESH_TOKEN_LIFETIME: Duration = Duration::from_secs(14 * 24 * 3600)
 pub fn is_renewal_due(session: &Session, lifetime: Duration, now: UnixTime) -> bool {
     // An older release has not kept when the token was issued: it may be at any age.
     let issued_at = session.refresh_token_issued_at();
-    let is_old = issued_at.is_none_or(|at| now.since(at) >= lifetime / 10 * 7);
+    if issued_at.is_some_and(|at| now.since(at) < lifetime / 10 * 7) {
+        return false;
+    }
     let fetched = session
         .access_tokens()
         .values()
         .map(|token| token.issued_at);
     let used_at = fetched.fold(session.changed_at(), UnixTime::max);
-    session.refresh_token().is_some() && is_old && now.since(used_at) >= lifetime / 14
+    session.refresh_token().is_some() && now.since(used_at) >= lifetime / 14
 }

@@ -1,10 +1,13 @@
 //! The stored form of a session.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Session, SessionId};
+use super::{Session, SessionId, stored::Part};
 use crate::{
     secret::Secret,
     time::UnixTime,
@@ -54,13 +57,13 @@ impl From<Session> for SessionParts {
     fn from(session: Session) -> Self {
         Self {
             id: session.id,
-            id_token: session.id_token.into(),
-            refresh_token: session.refresh_token,
+            id_token: session.id_token.into_inner().into(),
+            refresh_token: session.refresh_token.into_inner(),
             refresh_token_issued_at: session.refresh_token_issued_at,
-            access_tokens: session.access_tokens.into_iter().collect(),
-            requested_scopes: session.requested_scopes,
-            requested_resources: session.requested_resources,
-            granted_scopes: session.granted_scopes,
+            access_tokens: session.access_tokens.into_inner().into_iter().collect(),
+            requested_scopes: session.requested_scopes.into_inner(),
+            requested_resources: session.requested_resources.into_inner(),
+            granted_scopes: session.granted_scopes.into_inner(),
             began_at: session.began_at,
             created_at: session.created_at,
             changed_at: session.changed_at,
@@ -74,13 +77,13 @@ impl TryFrom<SessionParts> for Session {
     fn try_from(parts: SessionParts) -> Result<Self, UnreadableSession> {
         Ok(Self {
             id: parts.id,
-            id_token: parts.id_token.try_into()?,
-            refresh_token: parts.refresh_token,
+            id_token: Part::Known(parts.id_token.try_into()?),
+            refresh_token: parts.refresh_token.into(),
             refresh_token_issued_at: parts.refresh_token_issued_at,
-            access_tokens: parts.access_tokens.into_iter().collect(),
-            requested_scopes: parts.requested_scopes,
-            requested_resources: parts.requested_resources,
-            granted_scopes: parts.granted_scopes,
+            access_tokens: BTreeMap::from_iter(parts.access_tokens).into(),
+            requested_scopes: parts.requested_scopes.into(),
+            requested_resources: parts.requested_resources.into(),
+            granted_scopes: parts.granted_scopes.into(),
             began_at: parts.began_at,
             created_at: parts.created_at,
             changed_at: parts.changed_at,

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use serde::{Deserialize, Serialize};
@@ -15,12 +15,13 @@ use crate::{claims::IdTokenClaims, jwt, secret::Secret};
 const ORGANIZATION_CLAIMS: [&str; 3] = ["organizations", "organization_roles", "organization_data"];
 
 /// An ID token that has passed all checks, with its claims.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Secret", into = "Secret")]
 pub struct VerifiedIdToken {
     token: Secret,
-    /// Shared, because sessions are copied often and a user may belong to a thousand organizations.
-    claims: Arc<IdTokenClaims>,
+    /// Read from the token when somebody asks for them. Shared, because a user may belong to a thousand
+    /// organizations.
+    claims: OnceLock<Arc<IdTokenClaims>>,
 }
 
 impl VerifiedIdToken {
@@ -28,18 +29,40 @@ impl VerifiedIdToken {
     pub(crate) fn new(token: Secret, claims: IdTokenClaims) -> Self {
         Self {
             token,
-            claims: Arc::new(claims),
+            claims: Arc::new(claims).into(),
+        }
+    }
+
+    /// A token that was verified, and could be read, before it was stored.
+    pub(super) fn stored(token: Secret) -> Self {
+        Self {
+            token,
+            claims: OnceLock::new(),
         }
     }
 
     /// The claims of the token.
     pub fn claims(&self) -> &IdTokenClaims {
-        &self.claims
+        self.claims_to_share()
     }
 
     /// The claims of the token, shared.
     pub(super) fn shared_claims(&self) -> Arc<IdTokenClaims> {
-        Arc::clone(&self.claims)
+        Arc::clone(self.claims_to_share())
+    }
+
+    fn claims_to_share(&self) -> &Arc<IdTokenClaims> {
+        self.claims.get_or_init(|| {
+            let claims = read(&self.token);
+            // No storage writes a session whose claims cannot be read.
+            let claims = claims.unwrap_or_else(|_| IdTokenClaims::unreadable(&self.token));
+            Arc::new(claims)
+        })
+    }
+
+    /// Whether the claims can be read.
+    pub(super) fn is_readable(&self) -> bool {
+        read(&self.token).is_ok()
     }
 
     /// The token as stored.
@@ -55,7 +78,7 @@ impl VerifiedIdToken {
     /// The same token without the user's organizations, and therefore without a signature; `None` if it names
     /// none.
     pub(super) fn without_organizations(&self) -> Option<Self> {
-        let mut claims = self.claims.to_map();
+        let mut claims = self.claims().to_map();
         let before = claims.len();
         claims.retain(|name, _| !ORGANIZATION_CLAIMS.contains(&name.as_str()));
         if claims.len() == before {
@@ -64,6 +87,19 @@ impl VerifiedIdToken {
         let token = jwt::without_signature(self.token.expose(), &claims);
         // The claims without them can be read, because those with them were.
         Self::try_from(Secret::from(token)).ok()
+    }
+}
+
+fn read(token: &Secret) -> Result<IdTokenClaims, UnreadableSession> {
+    let payload = jwt::unverified_payload(token.expose()).map_err(|_| UnreadableSession)?;
+    let claims = payload.members().map_err(|_| UnreadableSession)?;
+    IdTokenClaims::from_members(claims).map_err(|_| UnreadableSession)
+}
+
+/// The claims are those of the token.
+impl PartialEq for VerifiedIdToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.token == other.token
     }
 }
 
@@ -77,7 +113,7 @@ impl Hash for VerifiedIdToken {
 impl fmt::Debug for VerifiedIdToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedIdToken")
-            .field("claims", &self.claims)
+            .field("claims", self.claims())
             .finish_non_exhaustive()
     }
 }
@@ -93,9 +129,7 @@ impl TryFrom<Secret> for VerifiedIdToken {
 
     /// Reads a token that was verified before it was stored.
     fn try_from(token: Secret) -> Result<Self, UnreadableSession> {
-        let payload = jwt::unverified_payload(token.expose()).map_err(|_| UnreadableSession)?;
-        let claims = payload.members().map_err(|_| UnreadableSession)?;
-        let claims = IdTokenClaims::from_members(claims).map_err(|_| UnreadableSession)?;
+        let claims = read(&token)?;
         Ok(Self::new(token, claims))
     }
 }

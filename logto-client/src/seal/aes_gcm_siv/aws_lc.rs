@@ -2,7 +2,6 @@
 //! everywhere.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
-use zeroize::Zeroizing;
 
 use super::{Aead, NONCE_LEN, TAG_LEN};
 
@@ -28,12 +27,11 @@ impl Aead for Implementation {
         aad: &[u8],
         body: &[u8],
         tag: &[u8; TAG_LEN],
-    ) -> Option<Zeroizing<Vec<u8>>> {
+        opened: &mut [u8],
+    ) -> Option<()> {
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let mut opened = Zeroizing::new(vec![0; body.len()]);
         self.0
-            .open_separate_gather(nonce, Aad::from(aad), body, tag, &mut opened)
+            .open_separate_gather(nonce, Aad::from(aad), body, tag, opened)
             .ok()
-            .map(|()| opened)
     }
 }

@@ -3,7 +3,6 @@
 //! without tables (fixslicing), in constant time and more slowly.
 
 use aes_gcm_siv::{AeadInPlace, Aes256GcmSiv, KeyInit, Nonce, Tag};
-use zeroize::Zeroizing;
 
 use super::{Aead, NONCE_LEN, TAG_LEN};
 
@@ -27,11 +26,11 @@ impl Aead for Implementation {
         aad: &[u8],
         body: &[u8],
         tag: &[u8; TAG_LEN],
-    ) -> Option<Zeroizing<Vec<u8>>> {
-        let mut opened = Zeroizing::new(body.to_vec());
+        opened: &mut [u8],
+    ) -> Option<()> {
+        opened.copy_from_slice(body);
         self.0
-            .decrypt_in_place_detached(&Nonce::from(nonce), aad, &mut opened, &Tag::from(*tag))
+            .decrypt_in_place_detached(&Nonce::from(nonce), aad, opened, &Tag::from(*tag))
             .ok()
-            .map(|()| opened)
     }
 }

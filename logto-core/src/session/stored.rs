@@ -1,0 +1,151 @@
+//! The content of a stored session, read when somebody asks for it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    hash::{Hash, Hasher},
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
+
+use super::SessionId;
+use crate::{
+    secret::Secret,
+    time::UnixTime,
+    tokens::{AccessToken, TokenTarget},
+};
+
+/// The content of a session that a storage has written and read again: it reads each part when somebody asks for
+/// it, which for most requests is never.
+///
+/// A session is only written if all of it can be read, and the seal of the storage tells that nothing has changed
+/// since. So there is nothing to check, and nothing here fails; what cannot be read all the same is empty.
+pub trait StoredContent: fmt::Debug + Send + Sync {
+    /// [`Session::kept_id_token`](super::Session::kept_id_token)
+    fn id_token(&self) -> Secret;
+
+    /// [`Session::refresh_token`](super::Session::refresh_token)
+    fn refresh_token(&self) -> Option<Secret>;
+
+    /// The access token for one target. Asked again, it is the same one.
+    fn access_token(&self, target: &TokenTarget) -> Option<&AccessToken>;
+
+    /// [`Session::access_tokens`](super::Session::access_tokens)
+    fn access_tokens(&self) -> BTreeMap<TokenTarget, AccessToken>;
+
+    /// [`Session::requested_scopes`](super::Session::requested_scopes)
+    fn requested_scopes(&self) -> BTreeSet<String>;
+
+    /// [`Session::requested_resources`](super::Session::requested_resources)
+    fn requested_resources(&self) -> BTreeSet<String>;
+
+    /// [`Session::granted_scopes`](super::Session::granted_scopes)
+    fn granted_scopes(&self) -> BTreeSet<String>;
+}
+
+/// What is known of a stored session from the beginning.
+#[derive(Clone, Debug)]
+pub struct StoredHead {
+    /// [`Session::id`](super::Session::id)
+    pub id: SessionId,
+    /// [`Session::refresh_token_issued_at`](super::Session::refresh_token_issued_at)
+    pub refresh_token_issued_at: Option<UnixTime>,
+    /// [`Session::began_at`](super::Session::began_at)
+    pub began_at: UnixTime,
+    /// [`Session::created_at`](super::Session::created_at)
+    pub created_at: UnixTime,
+    /// [`Session::changed_at`](super::Session::changed_at)
+    pub changed_at: UnixTime,
+}
+
+/// A part of a session: known, or read when somebody asks for it.
+#[derive(Clone)]
+pub(super) enum Part<T> {
+    Known(T),
+    Stored {
+        content: Arc<dyn StoredContent>,
+        read: fn(&dyn StoredContent) -> T,
+        found: OnceLock<T>,
+    },
+}
+
+impl<T> Part<T> {
+    pub(super) fn stored(
+        content: &Arc<dyn StoredContent>,
+        read: fn(&dyn StoredContent) -> T,
+    ) -> Self {
+        Self::Stored {
+            content: Arc::clone(content),
+            read,
+            found: OnceLock::new(),
+        }
+    }
+
+    /// What it is read from, while it has not been read as a whole.
+    pub(super) fn unread(&self) -> Option<&dyn StoredContent> {
+        match self {
+            Self::Stored { content, found, .. } if found.get().is_none() => Some(&**content),
+            Self::Stored { .. } | Self::Known(_) => None,
+        }
+    }
+
+    /// Changes it: from then on it is known.
+    pub(super) fn change<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R
+    where
+        T: Clone,
+    {
+        match self {
+            Self::Known(part) => change(part),
+            Self::Stored { .. } => {
+                let mut part = T::clone(self);
+                let result = change(&mut part);
+                *self = Self::Known(part);
+                result
+            }
+        }
+    }
+
+    pub(super) fn into_inner(self) -> T {
+        match self {
+            Self::Known(part) => part,
+            Self::Stored {
+                content,
+                read,
+                found,
+            } => found.into_inner().unwrap_or_else(|| read(&*content)),
+        }
+    }
+}
+
+impl<T> Deref for Part<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Self::Known(part) => part,
+            Self::Stored {
+                content,
+                read,
+                found,
+            } => found.get_or_init(|| read(&**content)),
+        }
+    }
+}
+
+impl<T> From<T> for Part<T> {
+    fn from(part: T) -> Self {
+        Self::Known(part)
+    }
+}
+
+impl<T: PartialEq> PartialEq for Part<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Hash> Hash for Part<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
