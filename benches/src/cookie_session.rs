@@ -38,8 +38,20 @@ pub fn contest() -> Contest {
     let (open, key, json_key) = (sealed.clone(), aes(), aes());
     let jar_key = cookie::Key::from(&[9; 64]);
     let jar_header = session.in_a_jar(&jar_key);
-    let web = web(&session);
     let target = TokenTarget::resource(wanted.as_str());
+    let read = |storage: CookieStorage, asks_for_claims: bool| {
+        let (web, headers, target) = (web_with(storage), carried.clone(), target.clone());
+        move || {
+            let session = at_once(web.read_only_session(&headers))
+                .expect("readable")
+                .expect("signed in");
+            let sub = asks_for_claims.then(|| session.claims().sub.len());
+            let Cached::Valid(token) = session.access_token(&target) else {
+                unreachable!("it is there")
+            };
+            (sub, token)
+        }
+    };
     let (by_hand, by_hand_json, in_jar) = (wanted.clone(), wanted.clone(), wanted);
     Contest::new(format!(
         "Session from a Cookie header of {} bytes",
@@ -85,16 +97,15 @@ pub fn contest() -> Contest {
             (claims_of(tokens.id_token), token)
         }
     })
-    .enter("logto, sealed cookies", move || {
-        let session = at_once(web.read_only_session(&carried))
-            .expect("readable")
-            .expect("signed in");
-        let sub = session.claims().sub.len();
-        let Cached::Valid(token) = session.access_token(&target) else {
-            unreachable!("it is there")
-        };
-        (sub, token)
-    })
+    .enter("logto, seen before", read(storage(), true))
+    .enter(
+        "logto, at first sight, ID token not decoded",
+        read(storage().keep_opened(0), false),
+    )
+    .enter(
+        "logto, at first sight",
+        read(storage().keep_opened(0), true),
+    )
     .enter("cookie PrivateJar, serde_json, claims decoded", move || {
         let mut jar = CookieJar::new();
         for cookie in Cookie::split_parse(jar_header.clone()) {
@@ -148,9 +159,15 @@ impl Tokens {
 
     /// The same as a session of the SDK.
     pub fn session(&self) -> Session {
+        self.session_with(self.access_tokens.len())
+    }
+
+    /// The same with some of the access tokens.
+    pub fn session_with(&self, access_tokens: usize) -> Session {
         let access_tokens: Vec<Value> = self
             .access_tokens
             .iter()
+            .take(access_tokens)
             .map(|(api, token)| {
                 let scopes = ["read:products", "write:products"];
                 json!([{ "resource": api }, {
@@ -222,9 +239,13 @@ impl Tokens {
 
 /// The routes of an application that keeps its sessions in cookies, at the time of the tokens.
 pub fn web(_: &Tokens) -> LogtoWeb {
+    web_with(storage())
+}
+
+fn web_with(storage: CookieStorage) -> LogtoWeb {
     let logto = Logto::demo().build().expect("a tenant");
     let context = Context::new(fixtures::http(&logto)).clock(Then);
-    let client = LogtoClient::builder(config(), context, storage())
+    let client = LogtoClient::builder(config(), context, storage)
         .build()
         .expect("a client");
     let cookies = cookie_options().build().expect("cookies");
@@ -233,11 +254,16 @@ pub fn web(_: &Tokens) -> LogtoWeb {
 
 /// The time of the tokens.
 #[derive(Debug)]
-struct Then;
+pub struct Then;
+
+impl Then {
+    /// What it says.
+    pub const NOW: UnixTime = UnixTime::from_secs(NOW);
+}
 
 impl Clock for Then {
     fn now(&self) -> UnixTime {
-        UnixTime::from_secs(NOW)
+        Self::NOW
     }
 
     fn monotonic(&self) -> std::time::Duration {
@@ -258,7 +284,7 @@ fn config() -> LogtoConfig {
 }
 
 fn cookie_options() -> CookieOptions {
-    CookieOptions::new(config().base_url().expect("set above"), APP_ID).budget(65_536)
+    CookieOptions::new(config().base_url().expect("set above"), APP_ID).budget(65_536).response_limit(65_536)
 }
 
 fn storage() -> CookieStorage {

@@ -10,6 +10,7 @@ pub mod first_sight;
 pub mod fixtures;
 pub mod growth;
 pub mod keys;
+pub mod request;
 pub mod seen_again;
 pub mod sign_in_url;
 
@@ -20,6 +21,7 @@ pub fn all() -> Vec<Contest> {
     let mut contests = first_sight::contests();
     contests.push(seen_again::contest());
     contests.push(cookie_session::contest());
+    contests.push(request::contest());
     contests.push(sign_in_url::contest());
     contests
 }
