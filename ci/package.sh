@@ -6,8 +6,7 @@ cd "$(dirname "$0")/.."
 
 packages=$PWD/target/package
 rm -rf "$packages"
-# `cli` is not published, and builds on `blocking`, which is not either.
-cargo package --workspace --exclude cli --no-verify --allow-dirty --quiet
+cargo package --workspace --no-verify --allow-dirty --quiet
 
 # Leptos is in a workspace of its own. What it depends on is packed above, but not published yet.
 patches=()

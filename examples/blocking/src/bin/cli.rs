@@ -1,7 +1,7 @@
 //! A command-line program that signs its user in: it shows a code, and the user approves it in a browser, on this
 //! machine or another. Nothing is async.
 //!
-//! `cargo run -p cli` plays it against an embedded Logto. With `LOGTO_ENDPOINT` and `LOGTO_APP_ID`, of a native
+//! `cargo run -p blocking --bin cli` plays it against an embedded Logto. With `LOGTO_ENDPOINT` and `LOGTO_APP_ID`, of a native
 //! application that uses the device flow, it signs in at a tenant.
 
 use std::{env, error::Error, sync::Arc, thread::sleep, time::Duration};
