@@ -7,7 +7,7 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 mod javascript;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-pub use javascript::JsRuntime;
+pub use javascript::{JsRuntime, stay_in_request};
 
 /// A future in a box. On WebAssembly it need not be `Send`.
 #[cfg(not(target_family = "wasm"))]

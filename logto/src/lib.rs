@@ -34,6 +34,7 @@
 //! | `axum-0-8` | no | `logto::axum`: routes and extractors for axum 0.8 |
 //! | `rocket-0-5` | no | `logto::rocket`: a fairing and request guards for Rocket 0.5 |
 //! | `tower-0-3` | no | `logto::tower`: a layer for hyper and anything else that takes a `tower` service |
+//! | `fetch` | no | on WebAssembly, `logto::fetch`: for Cloudflare Workers, Node.js and anything else with `Request` and `Response` |
 //! | `test` | no | `logto::test`: a Logto in the process and a browser that signs in, for tests and examples |
 //! | `tracing` | no | events go to `tracing` |
 
@@ -53,6 +54,8 @@ pub use logto_axum as axum;
 pub use logto_client as client;
 pub use logto_client::web;
 pub use logto_core as core;
+#[cfg(all(feature = "fetch", target_family = "wasm", target_os = "unknown"))]
+pub use logto_fetch as fetch;
 #[cfg(feature = "rocket-0-5")]
 pub use logto_rocket as rocket;
 pub use logto_storage as storage;

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     env,
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
     time::Duration,
@@ -13,6 +13,13 @@ use std::{
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
+/// The example in WebAssembly, which is no program of its own.
+const WORKER: &str = "logto-example-worker";
+const WORKER_FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/worker");
+/// Says that it runs in workerd. Otherwise it runs in Node.js.
+const IN_WORKERD: &str = "LOGTO_SUITE_WORKERD";
+/// Moves the clock of either.
+const CLOCKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/worker");
 const POLL: Duration = Duration::from_millis(20);
 /// A minute: nothing is slower than that unless it hangs.
 const MAX_POLLS: usize = 3_000;
@@ -20,7 +27,7 @@ const MAX_POLLS: usize = 3_000;
 /// The process. It ends with this value.
 #[derive(Debug)]
 pub struct Program {
-    file: PathBuf,
+    command: Vec<String>,
     port: u16,
     variables: Vec<(&'static str, String)>,
     child: Child,
@@ -31,12 +38,16 @@ impl Program {
     pub async fn start(
         package: &'static str,
         port: u16,
-        variables: Vec<(&'static str, String)>,
+        mut variables: Vec<(&'static str, String)>,
     ) -> Self {
-        let file = build(package);
-        let child = spawn(&file, &variables);
+        let command = match package {
+            WORKER if env::var_os(IN_WORKERD).is_some() => in_workerd(port, &mut variables),
+            WORKER => in_node(),
+            package => vec![build(package).display().to_string()],
+        };
+        let child = spawn(&command, &variables);
         let mut program = Self {
-            file,
+            command,
             port,
             variables,
             child,
@@ -48,12 +59,12 @@ impl Program {
     /// Ends it and starts it again.
     pub async fn restart(&mut self) {
         self.end();
-        self.child = spawn(&self.file, &self.variables);
+        self.child = spawn(&self.command, &self.variables);
         self.wait().await;
     }
 
     async fn wait(&mut self) {
-        let name = self.file.display().to_string();
+        let name = self.command.join(" ");
         wait_for(&mut self.child, self.port, &name).await;
     }
 
@@ -89,8 +100,9 @@ pub fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-fn spawn(file: &PathBuf, variables: &[(&'static str, String)]) -> Child {
-    let mut command = Command::new(file);
+fn spawn(arguments: &[String], variables: &[(&'static str, String)]) -> Child {
+    let mut command = Command::new(&arguments[0]);
+    command.args(&arguments[1..]);
     let inherited = env::vars_os().map(|(name, _)| name);
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("LOGTO_")) {
         command.env_remove(name);
@@ -98,6 +110,35 @@ fn spawn(file: &PathBuf, variables: &[(&'static str, String)]) -> Child {
     let variables = variables.iter().map(|(name, value)| (name, value));
     command.envs(variables).stdin(Stdio::null());
     command.spawn().expect("the program starts")
+}
+
+fn in_node() -> Vec<String> {
+    let module = format!("{WORKER_FOLDER}/pkg/logto_example_worker_bg.wasm");
+    assert!(Path::new(&module).exists(), "ci/wasm.sh compiles {WORKER}");
+    let (clock, program) = (
+        format!("{CLOCKS}/node-clock.mjs"),
+        format!("{WORKER_FOLDER}/node.mjs"),
+    );
+    vec!["node".to_owned(), "--import".to_owned(), clock, program]
+}
+
+/// A worker has no files: its clock is a service.
+fn in_workerd(port: u16, variables: &mut Vec<(&'static str, String)>) -> Vec<String> {
+    let mut clocks = variables
+        .iter()
+        .filter(|(name, _)| *name == "LOGTO_TEST_CLOCK");
+    let (_, file) = clocks.next().expect("a stage has a clock");
+    let (folder, name) = file.rsplit_once('/').expect("the file has a folder");
+    let folder = folder.to_owned();
+    let name = name.to_owned();
+    variables.push(("CLOCK_FILE", name));
+    vec![
+        format!("{WORKER_FOLDER}/node_modules/.bin/workerd"),
+        "serve".to_owned(),
+        format!("{CLOCKS}/workerd.capnp"),
+        format!("--socket-addr=http=127.0.0.1:{port}"),
+        format!("--directory-path=clock={folder}"),
+    ]
 }
 
 /// The program of a package. All of them are built at the first call, for the same packages and features as the tests

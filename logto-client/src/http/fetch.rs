@@ -1,18 +1,23 @@
 //! [`HttpClient`] on the `fetch` of a JavaScript runtime.
 
+use std::pin::pin;
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use futures_util::future::{Either, select};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use js_sys::{Array, Error, Function, Promise, Reflect, Uint8Array};
 use logto_core::exchange::MAX_BODY;
+use tokio::sync::oneshot;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
     AbortController, AbortSignal, Headers, ReadableStreamDefaultReader, RequestInit,
     RequestRedirect,
 };
 
 use super::{HttpClient, TransportError};
+use crate::runtime::stay_in_request;
 
 /// The error codes of Node.js for a request that was not sent. Other runtimes do not tell, and what may have
 /// been sent counts as sent.
@@ -34,16 +39,33 @@ pub struct FetchClient;
 
 #[async_trait(?Send)]
 impl HttpClient for FetchClient {
+    /// Several requests of the application may wait for one response, and each continues the task that sends it.
+    /// Only one of them may touch what `fetch` returns, so that is a task of its own.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let unusual = |_| TransportError::NotSent("`fetch` cannot send the request".to_owned());
-        let abort = AbortOnDrop(AbortController::new().map_err(unusual)?);
-        let request = to_js(request, &abort.0.signal()).map_err(unusual)?;
-        let response = fetch(&request).map_err(unusual)?;
-        let response = JsFuture::from(response)
-            .await
-            .map_err(|error| failure(&error))?;
-        receive(response.unchecked_into()).await
+        let (mut sender, receiver) = oneshot::channel();
+        spawn_local(stay_in_request(async move {
+            let exchange = pin!(exchange(request));
+            let outcome = match select(exchange, pin!(sender.closed())).await {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right(_) => return,
+            };
+            // If nobody waits any more, nobody misses it.
+            let _ = sender.send(outcome);
+        }));
+        let ended = |_| TransportError::Lost("the task that sends it has ended".to_owned());
+        receiver.await.map_err(ended)?
     }
+}
+
+async fn exchange(request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+    let unusual = |_| TransportError::NotSent("`fetch` cannot send the request".to_owned());
+    let abort = AbortOnDrop(AbortController::new().map_err(unusual)?);
+    let request = to_js(request, &abort.0.signal()).map_err(unusual)?;
+    let response = fetch(&request).map_err(unusual)?;
+    let response = JsFuture::from(response)
+        .await
+        .map_err(|error| failure(&error))?;
+    receive(response.unchecked_into()).await
 }
 
 /// A request that nobody waits for any more is abandoned. Once it is complete, that does nothing.

@@ -1,11 +1,26 @@
 //! [`Runtime`] on the event loop of JavaScript.
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use gloo_timers::callback::Timeout;
+use js_sys::{Function, Promise};
+use send_wrapper::SendWrapper;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_time::Instant;
 
 use super::{BoxFuture, Runtime};
 
-/// The longest delay that `setTimeout` takes.
-const MAX_DELAY: Duration = Duration::from_millis(i32::MAX.unsigned_abs() as u64);
+/// The longest delay that `setTimeout` takes, in milliseconds.
+const MAX_DELAY: u32 = i32::MAX.unsigned_abs();
 
 /// The event loop of the JavaScript runtime.
 ///
@@ -37,19 +52,64 @@ impl JsRuntime {
 
 impl Runtime for JsRuntime {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
+        let task = stay_in_request(task);
         match &self.spawner {
-            Some(spawn) => spawn(task),
-            None => wasm_bindgen_futures::spawn_local(task),
+            Some(spawn) => spawn(Box::pin(task)),
+            None => spawn_local(task),
         }
     }
 
+    /// A task may outlive the request that it began in, and the timers of that request with it. So whoever polls
+    /// looks at the clock, and sets a timer of its own.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(gloo_timers::future::sleep(duration.min(MAX_DELAY)))
+        let begin = Instant::now();
+        let mut timer = None;
+        Box::pin(poll_fn(move |context| {
+            let rest = duration.saturating_sub(begin.elapsed());
+            if rest.is_zero() {
+                return Poll::Ready(());
+            }
+            let delay = u32::try_from(rest.as_millis() + 1).unwrap_or(MAX_DELAY);
+            let waker = context.waker().clone();
+            let next = Timeout::new(delay.min(MAX_DELAY), move || waker.wake());
+            drop(timer.replace(next));
+            Poll::Pending
+        }))
     }
 }
 
 impl fmt::Debug for JsRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JsRuntime").finish_non_exhaustive()
+    }
+}
+
+/// Completes `future` within the request that polls it first. Handle a request in it.
+///
+/// Cloudflare lets only one request use what was made for it: streams, bodies, the response itself. But requests
+/// that share a refresh or a fetch of keys wake one another, and what is woken runs in the request that is being
+/// handled at that moment. What follows a promise runs in the request that made the promise, so that is how
+/// `future` is woken.
+pub async fn stay_in_request<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    loop {
+        let mut resolve = None;
+        let woken = Promise::new(&mut |function, _| resolve = Some(function));
+        let waker = Waker::from(Arc::new(Resolve(SendWrapper::new(resolve))));
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => drop(JsFuture::from(woken).await),
+        }
+    }
+}
+
+/// Resolves a promise. A waker has to be `Send`; here there is but one thread.
+struct Resolve(SendWrapper<Option<Function>>);
+
+impl Wake for Resolve {
+    fn wake(self: Arc<Self>) {
+        if let Some(resolve) = &*self.0 {
+            let _ = resolve.call0(&JsValue::UNDEFINED);
+        }
     }
 }

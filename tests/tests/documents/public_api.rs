@@ -29,6 +29,7 @@ fn framework(folder: &str) -> &'static [&'static str] {
     match folder {
         "adapters/actix-web" => &["actix_web"],
         "adapters/axum" => &["axum"],
+        "adapters/fetch" => &["js_sys", "wasm_bindgen", "web_sys"],
         "adapters/leptos" => &["leptos"],
         "adapters/rocket" => &["rocket"],
         // `KeyRing::open` returns plaintext that is erased when it is dropped.

@@ -98,3 +98,30 @@ table! {
         }
     }
 }
+
+// It has no Logto to bring, and no Redis. Requests that meet are a matter of its own: a worker separates them.
+#[cfg(feature = "worker")]
+table! {
+    examples: {
+        worker = "logto-example-worker",
+    }
+    scenarios: {
+        [Sessions::Memory, Sessions::Cookies]: {
+            tour::the_tour,
+            sign_in::tabs_finish_in_any_order,
+            sign_in::a_cancelled_sign_in_is_explained_and_can_be_begun_again,
+            sign_in::a_repeated_callback_goes_where_it_wanted_to_go,
+            staying::a_token_expires_while_a_page_streams,
+            staying::a_daily_visitor_stays_signed_in,
+            staying::requests_at_the_same_time,
+            staying::a_restart,
+            leaving::signing_out_here,
+            leaving::signing_out_everywhere,
+            leaving::a_logout_elsewhere,
+            attacks::cookies_that_were_tampered_with,
+            attacks::cookies_that_are_not_ours,
+            attacks::requests_of_other_sites,
+            open_redirects::nobody_is_sent_elsewhere,
+        }
+    }
+}

@@ -61,6 +61,27 @@ pub(crate) async fn a_daily_visitor_stays_signed_in(package: &'static str, sessi
     assert_eq!(stage.logto().late_replays(), 0);
 }
 
+/// They share one refresh, which the first of them may leave behind.
+#[cfg(feature = "worker")]
+pub(crate) async fn requests_at_the_same_time(package: &'static str, sessions: Sessions) {
+    let stage = Stage::start(package, sessions).await;
+    let browser = stage.alice().await;
+    for _ in 0..3 {
+        stage.advance(HOUR * 2);
+        let (second, third) = (browser.copied(), browser.copied());
+        let (one, two, three) = tokio::join!(
+            browser.fetch("/orders"),
+            second.fetch("/orders"),
+            third.fetch("/orders"),
+        );
+        for orders in [one, two, three] {
+            let orders = orders.unwrap();
+            assert_eq!(orders.status(), StatusCode::OK, "{}", orders.text());
+        }
+    }
+    assert_eq!(stage.logto().late_replays(), 0);
+}
+
 pub(crate) async fn a_restart(package: &'static str, sessions: Sessions) {
     let mut stage = Stage::start(package, sessions).await;
     let browser = stage.alice().await;
