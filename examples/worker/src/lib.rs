@@ -44,6 +44,7 @@ impl Worker {
 }
 // ANCHOR_END: worker
 
+// ANCHOR: routes
 async fn handle(request: http::Request<web_sys::Request>, visit: RequestSession) -> Result<Page> {
     let path = request.uri().path().to_owned();
     let path: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -69,12 +70,15 @@ async fn handle(request: http::Request<web_sys::Request>, visit: RequestSession)
         }
     }
 }
+// ANCHOR_END: routes
 
+// ANCHOR: pages
 /// Looks only, so that everybody may see it.
 async fn home(visit: &RequestSession) -> Result<Page> {
     let user = visit.claims().await?;
     Ok(page::home(user.as_deref()))
 }
+// ANCHOR_END: pages
 
 // ANCHOR: tokens
 /// Fetches the token if there is none, and stores it.
@@ -84,6 +88,7 @@ async fn orders(visit: &RequestSession, api: TokenTarget) -> Result<Page> {
 }
 // ANCHOR_END: tokens
 
+// ANCHOR: read_only
 /// Fetches nothing.
 async fn cached_orders(visit: &RequestSession, api: TokenTarget) -> Result<Page> {
     match read_only(visit).await?.access_token(&api) {
@@ -95,7 +100,9 @@ async fn cached_orders(visit: &RequestSession, api: TokenTarget) -> Result<Page>
         Cached::Refused(error) => Err(error.into()),
     }
 }
+// ANCHOR_END: read_only
 
+// ANCHOR: organizations
 async fn organizations(visit: &RequestSession) -> Result<Page> {
     let tokens = session(visit).await?.organization_tokens().await?;
     let tokens = tokens.into_iter().map(|(id, token)| match token {
@@ -105,7 +112,9 @@ async fn organizations(visit: &RequestSession) -> Result<Page> {
     let tokens: Map<String, Value> = tokens.collect();
     Ok(page::json(StatusCode::OK, &Value::Object(tokens)))
 }
+// ANCHOR_END: organizations
 
+// ANCHOR: streaming
 /// Once the page has begun no cookie can be set any more: the rest of it looks only.
 async fn stream(visit: RequestSession, api: TokenTarget) -> Result<Page> {
     user(&visit).await?;
@@ -119,13 +128,16 @@ async fn stream(visit: RequestSession, api: TokenTarget) -> Result<Page> {
     let begin = stream::iter([LOADING.to_owned()]);
     Ok(page::streaming(begin.chain(stream::once(rest))))
 }
+// ANCHOR_END: streaming
 
+// ANCHOR: form
 /// A form of this application, which other sites cannot send.
 async fn save_profile(visit: &RequestSession) -> Result<Page> {
     visit.check_own_request()?;
     user(visit).await?;
     Ok(page::redirect("/"))
 }
+// ANCHOR_END: form
 
 fn scopes(token: &AccessToken) -> Value {
     json!({ "scopes": token.scopes })
