@@ -560,7 +560,7 @@ impl<'a> Unsealing<'a> {
             return None;
         }
         let mark = self.open(Purpose::LastUse, name, sealed)?;
-        LastUse::from_bytes(self.bytes.get(mark)?, now)
+        LastUse::from_bytes(self.bytes.get(mark)?, now, self.storage.lifetimes.idle)
     }
 }
 

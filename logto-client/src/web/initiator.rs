@@ -16,13 +16,16 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const FRAMES: [&[u8]; 5] = [b"iframe", b"frame", b"embed", b"object", b"fencedframe"];
 
 /// Headers by which browsers of all ages mark a request that they make before the user has asked for the
-/// page, and words in them.
-const SPECULATIVE: [(HeaderName, &[u8]); 4] = [
-    (HeaderName::from_static("sec-purpose"), b"prefetch"),
-    (HeaderName::from_static("purpose"), b"prefetch"),
-    (HeaderName::from_static("x-purpose"), b"preview"),
-    (HeaderName::from_static("x-moz"), b"prefetch"),
+/// page.
+const PURPOSES: [HeaderName; 4] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-purpose"),
+    HeaderName::from_static("x-moz"),
 ];
+
+/// Words in these headers.
+const SPECULATIVE: [&[u8]; 3] = [b"prefetch", b"prerender", b"preview"];
 
 /// Refuses to change anything for a request that was not caused by the application itself or by its user.
 ///
@@ -48,13 +51,22 @@ pub(super) fn check_own(headers: &HeaderMap, base_url: Option<&Url>) -> Result<(
 /// Refuses to start a sign-in where no user could complete it.
 ///
 /// Each start would send the browser to Logto and back for nothing, and a page of another site could make
-/// it do so as often as it likes. An application that is `made_for_frames` is started by frames of others.
+/// it do so as often as it likes. An application that is `made_for_frames` is started by frames of others. What
+/// contradicts itself is of the worst kind that it may be.
 pub(super) fn check_start(headers: &HeaderMap, made_for_frames: bool) -> Result<(), Error> {
-    let is_navigation = value(headers, SEC_FETCH_MODE).is_none_or(|mode| mode == b"navigate");
-    let is_in_frame = value(headers, SEC_FETCH_DEST).is_some_and(|dest| FRAMES.contains(&dest));
-    let is_foreign = value(headers, SEC_FETCH_SITE).is_some_and(|site| site == b"cross-site");
-    if !is_navigation || is_speculative(headers) || (is_in_frame && is_foreign && !made_for_frames)
-    {
+    let mode = value(headers, SEC_FETCH_MODE);
+    let is_navigation = mode.is_none_or(|mode| mode == b"navigate");
+    let may_be_framed = || {
+        let site = value(headers, SEC_FETCH_SITE);
+        made_for_frames || matches!(site, Some(b"same-origin" | b"same-site" | b"none"))
+    };
+    let is_for_a_page = match value(headers, SEC_FETCH_DEST) {
+        None | Some(b"document") => true,
+        // A service worker that passes a navigation on says no more than its mode.
+        Some(b"empty") => mode.is_some(),
+        Some(dest) => FRAMES.contains(&dest) && may_be_framed(),
+    };
+    if !is_navigation || !is_for_a_page || is_speculative(headers) {
         return Err(RequestError::NotANavigation.into());
     }
     Ok(())
@@ -85,14 +97,15 @@ pub(super) fn expects_page(headers: &HeaderMap, made_for_frames: bool) -> bool {
 
 /// Whether the request is a prefetch or a prerender.
 fn is_speculative(headers: &HeaderMap) -> bool {
-    SPECULATIVE.iter().any(|(name, word)| {
-        let mut values = headers.get_all(name).iter();
-        values.any(|value| {
-            value
-                .as_bytes()
-                .windows(word.len())
-                .any(|part| part.eq_ignore_ascii_case(word))
+    let is_speculative = |value: &[u8]| {
+        SPECULATIVE.iter().any(|word| {
+            let mut parts = value.windows(word.len());
+            parts.any(|part| part.eq_ignore_ascii_case(word))
         })
+    };
+    PURPOSES.iter().any(|name| {
+        let mut values = headers.get_all(name).iter();
+        values.any(|value| is_speculative(value.as_bytes()))
     })
 }
 
@@ -247,6 +260,26 @@ mod tests {
             (navigation(&[("purpose", "prefetch")]), false, false),
             (navigation(&[("x-purpose", "preview")]), false, false),
             (navigation(&[("x-moz", "prefetch")]), false, false),
+            (navigation(&[("purpose", "preview")]), false, false),
+            (navigation(&[("x-purpose", "prefetch")]), false, false),
+            (navigation(&[("sec-purpose", "prerender")]), false, false),
+            (fetch("same-origin", "navigate", "script"), false, false),
+            (fetch("cross-site", "navigate", "IFRAME"), false, false),
+            (fetch("garbage", "navigate", "iframe"), false, true),
+            (fetch("same-origin", "navigate", "empty"), true, true),
+            (vec![("sec-fetch-dest", "image")], false, false),
+            (vec![("sec-fetch-dest", "empty")], false, false),
+            (vec![("sec-fetch-dest", "iframe")], false, true),
+            (navigation(&[("sec-fetch-dest", "document")]), false, false),
+            (
+                [
+                    fetch("cross-site", "navigate", "iframe"),
+                    vec![("sec-fetch-site", "same-origin")],
+                ]
+                .concat(),
+                false,
+                true,
+            ),
         ] {
             let mut headers = HeaderMap::new();
             for (name, value) in &pairs {

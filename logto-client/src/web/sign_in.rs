@@ -112,16 +112,39 @@ impl LogtoWeb {
                 None => Browser::new(&**self.client.entropy())?,
             },
         };
-        let (url, set_cookie) = self.start(&browser, sign_in).await?;
+        let is_over = self.session_is_over(&request_cookies).await;
+        let clear = |taken| is_over.then(|| self.cookies.clear(&request_cookies, taken));
+        // What has to be deleted whatever the room.
+        let mut deletions = HeaderMap::new();
+        append(&mut deletions, clear(usize::MAX).into_iter().flatten());
+        let taken = respond::headers_len(&deletions);
+        let (url, set_cookie) = self.start(&browser, sign_in, taken).await?;
         let mut response = respond::see_other(url.as_str());
-        append(response.headers_mut(), [set_cookie]);
+        let headers = response.headers_mut();
+        append(headers, [set_cookie]);
+        let deletions = clear(respond::headers_len(headers));
+        append(headers, deletions.into_iter().flatten());
         Ok(response)
     }
 
+    /// Whether the cookies hold a session that has ended elsewhere. A browser that gives up this sign-in must not
+    /// be left with a cookie that a restarted process takes for a session. A store on the server has removed it.
+    async fn session_is_over(&self, request_cookies: &RequestCookies<'_>) -> bool {
+        let handles = request_cookies.presented();
+        if handles.is_empty() || self.client.storage().is_authoritative() {
+            return false;
+        }
+        let newest = self.client.newest_read_only_session(&handles).await;
+        let mut handles = handles.iter();
+        matches!(newest, Ok(None)) && handles.any(|handle| self.client.end_of(handle).is_some())
+    }
+
+    /// The URL of a start and the cookie of the browser, in a response whose other headers take `taken` bytes.
     async fn start(
         &self,
         browser: &Browser,
         sign_in: &SignIn,
+        taken: usize,
     ) -> Result<(Url, HeaderValue), Error> {
         let config = self.client.config();
         let mut start = Start {
@@ -149,7 +172,7 @@ impl LogtoWeb {
                 .client
                 .start_sign_in(&sign_in, &start.random(), start.at)
                 .await?;
-            size = respond::see_other_len(url.as_str(), &set_cookie);
+            size = respond::see_other_len(url.as_str(), &set_cookie).saturating_add(taken);
             if size <= limit {
                 return Ok((url, set_cookie));
             }
@@ -392,7 +415,7 @@ impl LogtoWeb {
         reason: &impl ToString,
         answer: &mut HeaderMap,
     ) -> Result<CallbackOutcome, Error> {
-        let (url, set_cookie) = self.start(browser, again).await?;
+        let (url, set_cookie) = self.start(browser, again, 0).await?;
         append(answer, [set_cookie]);
         let reason = reason.to_string();
         let observer = self.client.observer();

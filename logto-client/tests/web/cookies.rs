@@ -757,6 +757,45 @@ fn b6_no_response_is_longer_than_its_limit_and_the_handle_comes_first() {
     }
 }
 
+/// Of a larger session, or set by somebody else: a proxy that refuses the response would refuse every one.
+#[test]
+fn b6_pieces_left_behind_are_deleted_as_there_is_room_and_never_read_again() {
+    let (codec, large) = (codec(), options("https://app.example.com").budget(65_536));
+    let large = large.build().unwrap();
+    for planted in [0, 1, 12, 30, 98] {
+        let mut browser = Browser::default();
+        let handle = Handle::new(value_of(50_000));
+        let written = large.write(&RequestCookies::default(), &handle, 0);
+        browser.receive(&written.unwrap().set_cookies);
+        for index in 0..planted {
+            let name = format!("{NAME}.{}", 99 - index);
+            browser.0.insert(name, "AAAAAAAA.99.x".to_owned());
+        }
+        let first = format!("{NAME}.0=;");
+        let mut rounds = 0;
+        while browser.0.len() > 1 || rounds == 0 {
+            let headers = browser.request();
+            let carried = codec.read(&headers);
+            let cleared = codec.clear(&carried, 1_000);
+            let has_first = browser.0.contains_key(first.trim_end_matches("=;"));
+            assert_eq!(strings(&cleared)[0].starts_with(&first), has_first);
+            let new = Handle::new(format!("new{rounds}"));
+            let written = codec.write(&carried, &new, 1_000).unwrap();
+            let cleared: usize = cleared
+                .iter()
+                .map(|it| it.len() + "set-cookie: \r\n".len())
+                .sum();
+            for size in [cleared + 1_000, written.size] {
+                assert!(size <= DEFAULT_RESPONSE_LIMIT, "{planted}: {size}");
+            }
+            browser.receive(&written.set_cookies);
+            assert_eq!(values(&codec.read(&browser.request())), [new.value()]);
+            rounds += 1;
+            assert!(rounds < 10, "{planted}");
+        }
+    }
+}
+
 #[test]
 fn b6_a_large_part_does_not_keep_a_small_one_out_of_the_response() {
     let codec = codec();

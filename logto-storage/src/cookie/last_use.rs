@@ -17,10 +17,6 @@ pub(super) const SEALED_LEN: usize = ((OVERHEAD + BYTES) * 4).div_ceil(3);
 /// The same for one that an older release has sealed.
 pub(super) const LONGEST_SEALED_LEN: usize = ((LONGEST_OVERHEAD + BYTES) * 4).div_ceil(3);
 
-/// How far the clock of the process that made a mark may be ahead. A mark from a later time was made by a
-/// clock that was wrong, and would keep an unused session alive until then.
-const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5 * 60);
-
 /// When a session was last in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LastUse(UnixTime);
@@ -34,11 +30,15 @@ impl LastUse {
         self.0.as_secs().to_be_bytes()
     }
 
-    /// Reads a mark, unless it is from the future.
-    pub(super) fn from_bytes(bytes: &[u8], now: UnixTime) -> Option<Self> {
+    /// Reads a mark, unless it is from further in the future than a session may be `idle`.
+    ///
+    /// A clock that was wrong may have replaced the only mark of a session that is in daily use, so one from
+    /// the future counts. A clock that is further ahead finds the session idle and makes no mark; what says
+    /// so all the same would keep an unused session alive until then.
+    pub(super) fn from_bytes(bytes: &[u8], now: UnixTime, idle: Duration) -> Option<Self> {
         let seconds = i64::from_be_bytes(bytes.try_into().ok()?);
         let at = UnixTime::from_secs(seconds);
-        (at <= now.plus(CLOCK_DIFFERENCE)).then_some(Self(at))
+        (at <= now.plus(idle)).then_some(Self(at))
     }
 
     /// When the session is idle for too long.
@@ -60,14 +60,16 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
     #[test]
-    fn c_a_mark_from_the_future_is_none() {
-        for (ahead, is_read) in [(0, true), (300, true), (301, false), (86_400, false)] {
-            let mark = LastUse::at(NOW.plus(Duration::from_secs(ahead)));
-            let read = LastUse::from_bytes(&mark.to_bytes(), NOW);
-            assert_eq!(read, is_read.then_some(mark), "{ahead}");
+    fn c_a_mark_from_further_in_the_future_than_a_session_may_be_idle_is_none() {
+        for idle in [3_600, 1_209_600] {
+            for (ahead, is_read) in [(0, true), (idle, true), (idle + 1, false)] {
+                let mark = LastUse::at(NOW.plus(Duration::from_secs(ahead)));
+                let read = LastUse::from_bytes(&mark.to_bytes(), NOW, Duration::from_secs(idle));
+                assert_eq!(read, is_read.then_some(mark), "{ahead}");
+            }
         }
         for bytes in [&[][..], &[0; 7], &[0; 9]] {
-            assert_eq!(LastUse::from_bytes(bytes, NOW), None);
+            assert_eq!(LastUse::from_bytes(bytes, NOW, Duration::MAX), None);
         }
     }
 

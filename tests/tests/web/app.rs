@@ -157,6 +157,30 @@ async fn a_route_takes_its_methods_only_and_says_which() {
     }
     assert_eq!(mounted.app.route("/sign-in/"), None);
     assert_eq!(mounted.app.path(Route::Webhook), None);
+
+    let mounted = Mounted::new(Place::Cookies, |builder| {
+        let builder = builder.path(Route::SignOutLocally, "/sign-out/local");
+        builder.webhook("/webhook", "key")
+    });
+    let mounted = mounted.await;
+    mounted.sign_in("/sign-in").await;
+    let started = mounted.send(&mounted.alice().get("/sign-in")).await;
+    let callback = mounted.alice().consent(&location(&started), "alice");
+    let callback = &callback[url::Position::BeforePath..];
+    let (cookies, calls) = (mounted.alice().cookies(), mounted.stage.token_calls());
+    for (route, path) in mounted.app.paths() {
+        let path = match route {
+            Route::Callback => callback,
+            _ => path,
+        };
+        for method in ["HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let response = mounted.send(&mounted.alice().visit(method, path)).await;
+            assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        }
+    }
+    assert_eq!(mounted.alice().cookies(), cookies);
+    assert_eq!(mounted.stage.token_calls(), calls, "the code is not spent");
 }
 
 #[tokio::test(start_paused = true)]

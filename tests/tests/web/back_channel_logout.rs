@@ -6,14 +6,17 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use logto_client::{
-    LogtoClient, TokenTarget, UnixTime, WritableSession,
+    LogtoClient, SignIn, TokenTarget, UnixTime, WritableSession,
     clock::Clock,
     core::api_token::AccessTokenVerification,
     event::Event,
     resource_server::ResourceServer,
     seal::{KeyRing, SealKey},
     storage::{SessionReader, SessionStorage},
-    web::{Guarded, LogtoWeb, cookies::CookieOptions},
+    web::{
+        Guarded, LogtoWeb,
+        cookies::{CookieOptions, DEFAULT_RESPONSE_LIMIT},
+    },
 };
 use logto_storage::{
     CookieStorage, ExternalStorage, MemoryStorage,
@@ -374,6 +377,19 @@ async fn l7_the_next_visit_of_a_browser_that_was_signed_out_elsewhere_deletes_it
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     assert!(deletes_the_session(&application, answer.headers()));
 
+    // Whoever gives the sign-in up is left without the cookie as well, and a proxy takes the response.
+    let long = format!("/orders?q={}", "a".repeat(2_000));
+    for return_to in ["/", &long] {
+        let sign_in = SignIn::new().return_to(return_to);
+        let started = web.sign_in(&parts.headers, &sign_in).await.unwrap();
+        assert!(deletes_the_session(&application, started.headers()));
+        let lines = started.headers().iter();
+        let size: usize = lines
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        assert!(size <= DEFAULT_RESPONSE_LIMIT, "{size}");
+    }
+
     // A cookie that opens as no session may belong to a newer version, and stays.
     let mut strange = parts.clone();
     let cookie = format!("{}=AAAA", options(&world).name());
@@ -382,6 +398,11 @@ async fn l7_the_next_visit_of_a_browser_that_was_signed_out_elsewhere_deletes_it
         .insert(header::COOKIE, cookie.parse().unwrap());
     let user = web.user(&strange.headers).await.unwrap();
     assert!(!deletes_the_session(&application, user.headers()));
+    let started = web.sign_in(&strange.headers, &SignIn::new()).await.unwrap();
+    assert!(!deletes_the_session(&application, started.headers()));
+    let alive = request_of(&application, &application.sign_in("bob").await);
+    let started = web.sign_in(&alive.headers, &SignIn::new()).await.unwrap();
+    assert!(!deletes_the_session(&application, started.headers()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -564,6 +585,21 @@ async fn t43_t44_t45_t46_t47_t48_t49_l6_a_bad_token_is_400_and_the_session_stays
         (
             "event that is no object",
             with("events", json!({ EVENT: true })),
+        ),
+        ("events in an array", with("events", json!([EVENT]))),
+        ("event in an array", with("events", json!({ EVENT: [] }))),
+        ("no events", with("events", json!({}))),
+        ("two audiences", with("aud", json!([APP_ID, "another-app"]))),
+        ("no audience", with("aud", json!([]))),
+        ("sid that is no text", with("sid", json!(5))),
+        ("no date", with("iat", json!(null))),
+        ("not yet", with("nbf", json!(old + 7200))),
+        ("no type", typed(json!({ "typ": null }))),
+        ("any type", typed(json!({"typ": "JWT"}))),
+        ("no alg", typed(json!({"typ": "logout+jwt", "alg": null}))),
+        (
+            "critical header",
+            typed(json!({"typ": "logout+jwt", "crit": ["x"]})),
         ),
         ("type of an access token", typed(json!({"typ": "at+jwt"}))),
         (

@@ -1,11 +1,18 @@
 //! A user who comes every day and only looks: signed in until the session has reached its longest lifetime, and
 //! told so then.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use http::{HeaderMap, Method, StatusCode, header};
 use logto_client::{
-    BuildError, TokenTarget,
+    BuildError, LogtoClientBuilder, TokenTarget, UnixTime,
+    clock::Clock,
     error::SessionEnd,
     event::Event,
     seal::{Purpose, SealContext},
@@ -17,7 +24,7 @@ use logto_tests::{
     shared::MapStore,
     stage::{codec, cookie_storage, key_ring},
     visitor::{Visit, Visitor},
-    world::{World, refresh_token_of},
+    world::{World, WorldClock, refresh_token_of},
 };
 use serde_json::Value;
 
@@ -81,15 +88,19 @@ impl Page {
     }
 }
 
-fn process(world: &World, place: Place) -> LogtoWeb {
-    let client = match place {
-        Place::Cookies => world.client(cookie_storage(world)),
-        Place::Memory => world.client(MemoryStorage::new()),
+fn client_builder(world: &World, place: Place) -> LogtoClientBuilder {
+    match place {
+        Place::Cookies => world.client_builder(cookie_storage(world)),
+        Place::Memory => world.client_builder(MemoryStorage::new()),
         Place::Store => {
             let store = MapStore::default();
-            world.client(ExternalStorage::new(store, key_ring(), world.config()))
+            world.client_builder(ExternalStorage::new(store, key_ring(), world.config()))
         }
-    };
+    }
+}
+
+fn process(world: &World, place: Place) -> LogtoWeb {
+    let client = client_builder(world, place).build().unwrap();
     LogtoWeb::new(client, codec(), key_ring())
 }
 
@@ -257,7 +268,7 @@ async fn c_the_mark_of_a_session_in_use_is_small_and_goes_with_the_session() {
 }
 
 /// Marks that must prolong nothing: of another session, of the user's own earlier session, tampered with, from
-/// the future, or the text of another part.
+/// further in the future than a session may be idle, or the text of another part.
 #[tokio::test(start_paused = true)]
 async fn c_no_mark_prolongs_what_it_was_not_made_for() {
     let slot = format!("{}.t7", codec().name());
@@ -322,6 +333,47 @@ async fn c_no_mark_prolongs_what_it_was_not_made_for() {
         world.clock.advance(DAY * 5);
         assert_eq!(alice.cookies()[codec().name()], before[codec().name()]);
         assert!(!look(Page::ReadOnly, &alice, &web).await, "{case}");
+    }
+}
+
+/// The clock of the application as it is, or wrong by some seconds.
+#[derive(Clone, Debug)]
+struct Unsteady(WorldClock, Arc<AtomicI64>);
+
+impl Clock for Unsteady {
+    fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.0.now().as_secs() + self.1.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c_a_clock_that_is_wrong_for_a_while_signs_no_daily_visitor_out() {
+    const HOUR: i64 = 3_600;
+    for place in PLACES {
+        for page in PAGES {
+            for hours in [-24 * 300, -24 * 13, -25, -1, 1, 25, 24 * 5, 24 * 12] {
+                let world = World::new();
+                let wrong_by = Arc::new(AtomicI64::new(0));
+                let clock = Unsteady(WorldClock(world.clock.clone()), Arc::clone(&wrong_by));
+                let client = client_builder(&world, place).clock(clock).build().unwrap();
+                let web = LogtoWeb::new(client, codec(), key_ring());
+                let alice = signed_in(&world, &web).await;
+                for day in 0..30 {
+                    let is_wrong = day % 12 == 11;
+                    wrong_by.store(if is_wrong { hours * HOUR } else { 0 }, Ordering::Relaxed);
+                    let told = format!("{place:?} {page:?} {hours} {day}");
+                    for _ in 0..2 {
+                        assert!(look(page, &alice, &web).await, "{told}");
+                        web.client().drain().await;
+                    }
+                    world.clock.advance(DAY);
+                }
+            }
+        }
     }
 }
 

@@ -178,12 +178,9 @@ impl CookieCodec {
         if pieces > 1 && request_cookies.has_single() {
             response.push(self.delete(&self.name)?);
         }
-        for index in request_cookies
-            .chunk_indices()
-            .filter(|index| pieces == 1 || *index >= pieces)
-        {
-            response.push(self.delete(&self.chunk_name(index))?);
-        }
+        let indices = request_cookies.chunk_indices();
+        let stale = indices.filter(|index| pieces == 1 || *index >= pieces);
+        self.delete_chunks(stale, response);
         Ok(())
     }
 
@@ -261,28 +258,39 @@ impl CookieCodec {
     }
 
     /// The `Set-Cookie` values that delete every trace of a session that the request carries, as far as they
-    /// fit into a response whose other headers take `taken` bytes. What comes first is the handle, without
-    /// which its parts are worth nothing.
+    /// fit into a response whose other headers take `taken` bytes. What is always deleted is the handle, or the
+    /// first piece of it, without which the rest is worth nothing.
     pub fn clear(&self, request_cookies: &RequestCookies<'_>, taken: usize) -> Vec<HeaderValue> {
-        let single = request_cookies.has_single().then(|| self.name.clone());
-        let chunks = request_cookies
-            .chunk_indices()
-            .map(|index| self.chunk_name(index));
-        let handle = single.into_iter().chain(chunks);
-        let slots = request_cookies.slots().into_keys();
-        let slots = slots.map(|slot| self.slot_name(slot));
         let mut response = Response {
             set_cookies: Vec::new(),
             size: taken,
             limit: self.response_limit,
         };
-        for set_cookie in handle.filter_map(|name| self.delete(&name).ok()) {
-            response.push(set_cookie);
+        if let (true, Ok(deletion)) = (request_cookies.has_single(), self.delete(&self.name)) {
+            response.push(deletion);
         }
+        self.delete_chunks(request_cookies.chunk_indices(), &mut response);
+        let slots = request_cookies.slots().into_keys();
+        let slots = slots.map(|slot| self.slot_name(slot));
         for set_cookie in slots.filter_map(|name| self.delete(&name).ok()) {
             response.push_if_it_fits(set_cookie);
         }
         response.set_cookies
+    }
+
+    /// Deletes these pieces: the first one always, because no value is whole without it, and the others as
+    /// they fit.
+    fn delete_chunks(&self, indices: impl Iterator<Item = usize>, response: &mut Response) {
+        for index in indices {
+            match (index, self.delete(&self.chunk_name(index))) {
+                (0, Ok(deletion)) => response.push(deletion),
+                (_, Ok(deletion)) => {
+                    response.push_if_it_fits(deletion);
+                }
+                // Names of cookies can stand in a header.
+                (_, Err(_)) => {}
+            }
+        }
     }
 
     fn chunk_name(&self, index: usize) -> String {
