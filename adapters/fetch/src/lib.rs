@@ -1,5 +1,6 @@
-#![doc = include_str!("../README.md")]
 #![cfg(all(target_family = "wasm", target_os = "unknown"))]
+// Nowhere else, as its program compiles there only: it is a module of `examples/worker`, which holds it true.
+#![cfg_attr(all(target_family = "wasm", target_os = "unknown"), doc = include_str!("../README.md"))]
 
 mod body;
 mod convert;

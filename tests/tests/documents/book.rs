@@ -310,3 +310,10 @@ fn every_test_that_the_security_page_names_exists() {
     }
     assert_eq!(named("docs/zh-TW/explain/security.md"), english);
 }
+
+#[test]
+fn the_program_for_webassembly_in_a_readme_is_one_that_is_compiled() {
+    let program = read("examples/worker/src/shortest.rs");
+    let shown = format!("```rust\n{program}```\n");
+    assert!(read("adapters/fetch/README.md").contains(&shown));
+}
