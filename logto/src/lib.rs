@@ -2,7 +2,7 @@
 //!
 //! # Where things are
 //!
-//! What an application usually needs is at the top of this crate. Everything else is one module deep:
+//! What most applications need is at the root of this crate. Everything else is one module deep:
 //!
 //! | to | look at |
 //! |---|---|
@@ -15,8 +15,8 @@
 //! | know what an error means | [`Error`], [`core::error`] |
 //! | use the protocol without I/O | [`core`] |
 //!
-//! This crate only gathers others under one name: [`core`] is `logto-core`, the protocol as values; [`client`] and [`web`]
-//! are `logto-client`, which sends requests and decides who refreshes when; [`storage`] is `logto-storage`.
+//! This crate re-exports others: [`core`] is `logto-core`, the protocol as plain values; [`client`] and [`web`] are
+//! `logto-client`, which sends the requests and coordinates the refreshes; [`storage`] is `logto-storage`.
 //!
 //! # Features
 //!
@@ -25,7 +25,7 @@
 //! | `aws-lc` | yes | signature verification with aws-lc-rs |
 //! | `reqwest-0-13` | yes | `ReqwestClient`, an HTTP client on reqwest 0.13; enables `tokio` |
 //! | `rust-crypto` | no | signature verification in pure Rust, for builds without a C compiler |
-//! | `tokio` | no | timer and background tasks on Tokio, beside an HTTP client of your own |
+//! | `tokio` | no | timers and background tasks on Tokio, for an HTTP client of your own |
 //! | `redis` | no | sessions in Redis or Valkey |
 //! | `postgres` | no | sessions in PostgreSQL |
 //! | `sqlite` | no | sessions in SQLite |
@@ -35,8 +35,8 @@
 //! | `rocket-0-5` | no | `logto::rocket`: a fairing and request guards for Rocket 0.5 |
 //! | `tower-0-3` | no | `logto::tower`: a layer for hyper and anything else that takes a `tower` service |
 //! | `fetch` | no | on WebAssembly, `logto::fetch`: for Cloudflare Workers, Node.js and anything else with `Request` and `Response` |
-//! | `test` | no | `logto::test`: a Logto in the process and a browser that signs in, for tests and examples |
-//! | `tracing` | no | events go to `tracing` |
+//! | `test` | no | `logto::test`: an in-process Logto and a browser that signs in, for tests and development only |
+//! | `tracing` | no | events go to `tracing`, under the target `logto` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -73,14 +73,14 @@ pub use logto_core::{
     AccessToken, LogtoConfig, Secret, Session, SignIn, TokenTarget, UnixTime, sign_out::SignOut,
 };
 
-/// An application whose settings are environment variables. More can be set before it is awaited.
+/// Builds an application from environment variables. Set more with the methods of the builder, then await it.
 ///
 /// | variable | setting |
 /// |---|---|
 /// | `LOGTO_ENDPOINT`, `LOGTO_APP_ID`, `LOGTO_APP_SECRET` | the application, as the Console shows it |
 /// | `LOGTO_BASE_URL` | where browsers find the application, such as `http://localhost:3000` |
 /// | `LOGTO_RESOURCES`, `LOGTO_SCOPES` | what to ask for, separated by spaces or commas |
-/// | `LOGTO_COOKIE_KEY` | what cookies are sealed with; sessions then live in them |
+/// | `LOGTO_COOKIE_KEY` | the key for cookies and stored sessions; without a session URL, sessions live in cookies |
 /// | `LOGTO_SESSION_URL` | the store in which sessions live: `redis://`, `postgres://`, `sqlite:` |
 pub fn from_env() -> LogtoBuilder {
     from_lookup(std::env::var_os)
@@ -91,7 +91,7 @@ pub fn from_lookup<V: Into<OsString>>(lookup: impl Fn(&'static str) -> Option<V>
     LogtoBuilder::from_lookup(lookup)
 }
 
-/// An application of this Logto.
+/// Builds an application without environment variables. Set more with the methods of the builder, then await it.
 pub fn builder(endpoint: impl AsRef<str>, app_id: impl Into<String>) -> LogtoBuilder {
     LogtoBuilder::new(Ok(LogtoConfig::builder(endpoint, app_id)))
 }
