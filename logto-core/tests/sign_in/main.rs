@@ -9,6 +9,7 @@ mod callback;
 mod callback_errors;
 mod complete_sign_in;
 mod device;
+mod exploration;
 mod pending_sign_in;
 mod pushed_authorization;
 mod return_to;

@@ -315,6 +315,57 @@ async fn l7_of_two_logouts_of_a_user_the_later_stands_whichever_comes_first() {
     assert!(application.is_alive(&third).await);
 }
 
+/// All sequences of these logouts, without repetition.
+fn sequences(of: &[usize]) -> Vec<Vec<usize>> {
+    let longer = of.iter().flat_map(|first| {
+        let rest: Vec<usize> = of.iter().copied().filter(|it| it != first).collect();
+        let ends = sequences(&rest).into_iter();
+        ends.map(|end| [vec![*first], end].concat())
+    });
+    std::iter::once(Vec::new()).chain(longer).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_logouts_end_the_same_sessions_in_every_order_with_refreshes_between_or_without() {
+    let orders = sequences(&[0, 1, 2]);
+    assert_eq!(orders.len(), 16);
+    for (order, refreshes) in orders.iter().flat_map(|it| [(it, false), (it, true)]) {
+        let world = world();
+        let application = Application::new(world.clone(), cookies(&world));
+        let mut sessions = Vec::new();
+        for _ in 0..3 {
+            sessions.push(application.sign_in("alice").await);
+            world.clock.advance(Duration::from_secs(10));
+        }
+        let tokens = [
+            logout_of_user(&application, &sessions[0], 5),
+            logout_of_user(&application, &sessions[1], 5),
+            application.sign(&application.claims(&sessions[0])),
+        ];
+        let sid = |session: &WritableSession| session.claims().sid.clone();
+        let ended = |session: usize| {
+            order.iter().any(|logout| match logout {
+                0 => session == 0,
+                1 => session <= 1,
+                _ => sid(&sessions[session]) == sid(&sessions[0]),
+            })
+        };
+        for logout in order {
+            assert_eq!(application.hear(&tokens[*logout]).await.status(), 200);
+            if refreshes {
+                for session in &sessions {
+                    let target = TokenTarget::user_info();
+                    let _ = session.refresh_access_token(&target).await;
+                }
+            }
+        }
+        for (index, session) in sessions.iter().enumerate() {
+            let is_alive = application.is_alive(session).await;
+            assert_eq!(is_alive, !ended(index), "{index} after {order:?}");
+        }
+    }
+}
+
 /// A request of the browser that has this session in a cookie.
 fn request_of(application: &Application, session: &WritableSession) -> http::request::Parts {
     let (codec, handle) = (options(&application.world), session.handle());
