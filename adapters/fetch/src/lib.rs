@@ -1,3 +1,6 @@
+//! Logto in WebAssembly, wherever JavaScript gives a `Request` and takes a `Response`. The crate is empty on any other
+//! target than `wasm32-unknown-unknown`.
+//!
 #![cfg(all(target_family = "wasm", target_os = "unknown"))]
 // Nowhere else, as its program compiles there only: it is a module of `examples/worker`, which holds it true.
 #![cfg_attr(all(target_family = "wasm", target_os = "unknown"), doc = include_str!("../README.md"))]
