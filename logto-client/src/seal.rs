@@ -7,7 +7,7 @@
 //!
 //! The cipher is AES-256-GCM-SIV ([RFC 8452](https://www.rfc-editor.org/rfc/rfc8452)) with a random nonce of 96
 //! bits for each message, in constant time. Where the processor has instructions for AES it takes a fraction of
-//! the time of any other. Two nonces out of 2^48 are equal with a probability of a half, and that is no harm: with
+//! the time of any other. Two nonces out of 2^48 are equal with a probability of two fifths, and that is no harm: with
 //! this cipher, unlike plain AES-GCM, it reveals only whether the two plaintexts are the same too, and a session
 //! never is. RFC 8452, section 9, calls random nonces a safe practice, so the number of messages never requires a
 //! new key.
@@ -45,6 +45,7 @@ use sha2::Sha256;
 use smallvec::SmallVec;
 use zeroize::{Zeroize, Zeroizing};
 
+use self::aes_gcm_siv::Aead;
 use crate::entropy::{Entropy, EntropyError, random};
 
 /// How many bytes sealed data is longer than the plaintext.

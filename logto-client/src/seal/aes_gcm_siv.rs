@@ -7,9 +7,9 @@ mod aws_lc;
 mod rust_crypto;
 
 #[cfg(feature = "aws-lc")]
-use aws_lc::Implementation;
+pub(super) use aws_lc::Implementation as Cipher;
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc")))]
-use rust_crypto::Implementation;
+pub(super) use rust_crypto::Implementation as Cipher;
 
 pub(super) const NONCE_LEN: usize = 12;
 pub(super) const TAG_LEN: usize = 16;
@@ -17,8 +17,9 @@ pub(super) const TAG_LEN: usize = 16;
 /// Whether this build has an implementation.
 pub(super) const IS_THERE: bool = cfg!(any(feature = "aws-lc", feature = "rust-crypto"));
 
-/// What an implementation does. Neither method fails for a reason that a caller could tell apart.
-trait Aead: Sized {
+/// The cipher under one key. Neither method fails for a reason that a caller could tell apart.
+pub(super) trait Aead: Sized {
+    /// `None` if this build has no implementation.
     fn new(key: &[u8; 32]) -> Option<Self>;
 
     /// Encrypts in place.
@@ -35,42 +36,12 @@ trait Aead: Sized {
     ) -> Option<()>;
 }
 
-/// The cipher under one key.
-pub(super) struct Cipher(Implementation);
-
-impl Cipher {
-    /// `None` if this build has no implementation.
-    pub(super) fn new(key: &[u8; 32]) -> Option<Self> {
-        Implementation::new(key).map(Self)
-    }
-
-    pub(super) fn seal(
-        &self,
-        nonce: [u8; NONCE_LEN],
-        aad: &[u8],
-        body: &mut [u8],
-    ) -> Option<[u8; TAG_LEN]> {
-        self.0.seal(nonce, aad, body)
-    }
-
-    pub(super) fn open(
-        &self,
-        nonce: [u8; NONCE_LEN],
-        aad: &[u8],
-        body: &[u8],
-        tag: &[u8; TAG_LEN],
-        opened: &mut [u8],
-    ) -> Option<()> {
-        self.0.open(nonce, aad, body, tag, opened)
-    }
-}
-
 /// There is none.
 #[cfg(not(any(feature = "aws-lc", feature = "rust-crypto")))]
-enum Implementation {}
+pub(super) enum Cipher {}
 
 #[cfg(not(any(feature = "aws-lc", feature = "rust-crypto")))]
-impl Aead for Implementation {
+impl Aead for Cipher {
     fn new(_: &[u8; 32]) -> Option<Self> {
         None
     }

@@ -26,7 +26,7 @@ const MAX_FAULTS: usize = 4;
 const CODE_LIVES: Duration = Duration::from_secs(60);
 
 /// What becomes of a request with a code. All but the first are faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Redemption {
     Answered,
     NotSent,
@@ -53,7 +53,7 @@ const REDEMPTIONS: [Redemption; 8] = [
 ];
 
 /// What becomes of a request for the keys. All but the first are faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum KeysAnswer {
     Answered,
     NotSent,
@@ -73,6 +73,26 @@ const KEYS: [KeysAnswer; 6] = [
     K::ErrorObject,
     K::WithoutTheKey,
 ];
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Redeeming(Redemption),
+    Fetching(KeysAnswer),
+}
+
+impl Fault {
+    /// Whether the code may have arrived at Logto.
+    fn may_spend(self) -> bool {
+        matches!(self, Self::Redeeming(redemption) if redemption.may_spend())
+    }
+}
+
+impl Redemption {
+    fn may_spend(self) -> bool {
+        !matches!(self, Self::NotSent | Self::TooMany)
+    }
+}
 
 /// The choices of one story, replayed up to where the last one differs from the story before.
 #[derive(Default)]
@@ -119,7 +139,7 @@ struct Story<'a> {
     setting: &'a Setting,
     choices: &'a mut Choices,
     now: UnixTime,
-    faults: Vec<String>,
+    faults: Vec<Fault>,
     code_issued_at: UnixTime,
     /// Whether the code may have arrived at Logto.
     may_be_spent: bool,
@@ -127,14 +147,15 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    fn choose<T: Copy + std::fmt::Debug>(&mut self, options: &[T]) -> T {
+    /// Takes the first of the options, or a fault as long as there may be more of them.
+    fn choose<T: Copy + PartialEq>(&mut self, options: &[T], fault: fn(T) -> Fault) -> T {
         let options = match self.faults.len() {
             MAX_FAULTS => &options[..1],
             _ => options,
         };
         let taken = self.choices.of(options);
-        if format!("{taken:?}") != "Answered" {
-            self.faults.push(format!("{taken:?}"));
+        if taken != options[0] {
+            self.faults.push(fault(taken));
         }
         taken
     }
@@ -223,8 +244,8 @@ impl Story<'_> {
             "a code is sent again: {:?}",
             self.faults
         );
-        let redemption = self.choose(&REDEMPTIONS);
-        self.may_be_spent = !matches!(redemption, R::NotSent | R::TooMany);
+        let redemption = self.choose(&REDEMPTIONS, Fault::Redeeming);
+        self.may_be_spent = redemption.may_spend();
         self.is_spent = matches!(
             redemption,
             R::Answered | R::LostAfter | R::UnavailableAfter | R::OtherProcess
@@ -254,7 +275,7 @@ impl Story<'_> {
 
     fn keys(&mut self) -> Result<Response<Bytes>, NoResponse> {
         assert!(self.is_spent, "keys are asked for before they are needed");
-        match self.choose(&KEYS) {
+        match self.choose(&KEYS, Fault::Fetching) {
             K::Answered => Ok(response(
                 200,
                 "application/json",
@@ -303,10 +324,7 @@ fn f8_every_way_to_complete_a_sign_in_with_up_to_four_faults() {
         let faults = story.faults;
         assert!(sign_ins <= 2, "{faults:?}");
         // Only what may spend a code costs a new sign-in: four faults at the keys are fewer than the attempts.
-        let spending = |fault: &&String| {
-            !KEYS.iter().any(|keys| format!("{keys:?}") == **fault) && *fault != "TooMany"
-        };
-        let spending = faults.iter().filter(spending).count();
+        let spending = faults.iter().filter(|fault| fault.may_spend()).count();
         match end {
             Ok(()) => assert!(sign_ins - 1 <= spending, "{faults:?}"),
             Err(remedy) => {

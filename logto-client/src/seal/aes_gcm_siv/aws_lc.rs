@@ -5,7 +5,7 @@ use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use super::{Aead, NONCE_LEN, TAG_LEN};
 
-pub(super) struct Implementation(LessSafeKey);
+pub(in crate::seal) struct Implementation(LessSafeKey);
 
 impl Aead for Implementation {
     fn new(key: &[u8; 32]) -> Option<Self> {

@@ -6,7 +6,7 @@ use aes_gcm_siv::{AeadInPlace, Aes256GcmSiv, KeyInit, Nonce, Tag};
 
 use super::{Aead, NONCE_LEN, TAG_LEN};
 
-pub(super) struct Implementation(Aes256GcmSiv);
+pub(in crate::seal) struct Implementation(Aes256GcmSiv);
 
 impl Aead for Implementation {
     fn new(key: &[u8; 32]) -> Option<Self> {
