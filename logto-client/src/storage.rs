@@ -4,11 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use logto_core::{Session, UnixTime, session::SessionId};
+use memchr::memchr;
 use smallvec::SmallVec;
 
 use crate::runtime::{MaybeSend, MaybeSync};
 
-const SEPARATOR: char = '.';
+const SEPARATOR: u8 = b'.';
 
 /// As long as Logto keeps replacing refresh tokens.
 pub(crate) const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(180 * 24 * 3600);
@@ -48,7 +49,7 @@ impl Handle {
                 if text.is_empty() {
                     text.push_str(&self.0);
                 }
-                text.push(SEPARATOR);
+                text.push(char::from(SEPARATOR));
                 text.push_str(part.as_ref());
             }
         }
@@ -60,18 +61,16 @@ impl Handle {
 
     /// The handle of a value and its parts, in one allocation: most handles are short enough to be put together
     /// on the stack.
-    pub(crate) fn of_parts<'a>(value: &str, parts: impl Iterator<Item = &'a str>) -> Self {
+    /// All of them are base64url; of anything else it finds no session.
+    pub(crate) fn of_parts<'a>(value: &[u8], parts: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut text = SmallVec::<[u8; 8_192]>::new();
-        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(value);
         for part in parts {
-            text.extend_from_slice(&[SEPARATOR as u8]);
-            text.extend_from_slice(part.as_bytes());
+            text.push(SEPARATOR);
+            text.extend_from_slice(part);
         }
-        // Text between separators is text, which is found out many bytes at a time.
-        match std::str::from_utf8(&text) {
-            Ok(text) => Self(text.into()),
-            Err(_) => Self::new(value),
-        }
+        // To find out that it is text takes longer than to copy it, and is done once for the whole.
+        Self(std::str::from_utf8(&text).unwrap_or_default().into())
     }
 
     /// The whole handle in clear, for the browser.
@@ -81,7 +80,8 @@ impl Handle {
 
     /// What finds the session, in clear and without the parts.
     pub fn value(&self) -> &str {
-        self.0.split(SEPARATOR).next().unwrap_or_default()
+        let end = memchr(SEPARATOR, self.0.as_bytes());
+        end.and_then(|end| self.0.get(..end)).unwrap_or(&self.0)
     }
 
     /// The parts in clear. If they come from a browser, nothing guarantees that they belong together.
@@ -91,7 +91,14 @@ impl Handle {
 
     /// The same, one after the other.
     pub fn each_part(&self) -> impl Iterator<Item = &str> {
-        let parts = self.0.split(SEPARATOR).skip(1);
+        // Parts are long, and `split` looks at one character after the other.
+        let mut begin = self.value().len().saturating_add(1);
+        let parts = std::iter::from_fn(move || {
+            let rest = self.0.get(begin..)?;
+            let len = memchr(SEPARATOR, rest.as_bytes()).unwrap_or(rest.len());
+            begin = begin.saturating_add(len).saturating_add(1);
+            rest.get(..len)
+        });
         parts.filter(|part| !part.is_empty())
     }
 

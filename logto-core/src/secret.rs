@@ -15,23 +15,33 @@ use zeroize::Zeroizing;
 /// memory, which is overwritten when the last of them is dropped. [`Secret::expose`] is the only way to read it.
 /// Serialization writes it in clear, because a session must be stored: seal what you serialize.
 #[derive(Clone)]
-pub struct Secret(Arc<Zeroizing<String>>);
+pub struct Secret(Arc<Wiped>);
+
+struct Wiped(Zeroizing<String>);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        // What is unused of a string is overwritten many bytes at a time, what is used one after the other.
+        self.0.clear();
+    }
+}
 
 impl Secret {
     /// Wraps `value`.
     pub fn new(value: impl Into<String>) -> Self {
-        Self(Arc::new(Zeroizing::new(value.into())))
+        Self(Arc::new(Wiped(Zeroizing::new(value.into()))))
     }
 
     /// The secret in clear, for the request that needs it.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.0.0
     }
 }
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+        let (own, other) = (self.expose().as_bytes(), other.expose().as_bytes());
+        own.ct_eq(other).into()
     }
 }
 
@@ -39,7 +49,7 @@ impl Eq for Secret {}
 
 impl Hash for Secret {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        self.expose().hash(state);
     }
 }
 

@@ -26,7 +26,7 @@ use self::last_use::LastUse;
 use crate::{
     Lifetimes,
     lifetimes::Expiry,
-    record::{self, Record, Unreadable, decode_access_token, encode_access_token, is_access_token},
+    record::{self, PackedToken, Record, Unreadable, encode_access_token},
     seen::{self, Seen},
 };
 
@@ -105,7 +105,7 @@ struct Opened<'h> {
     /// The mark that the session was in use, and as it is sealed.
     mark: Option<(LastUse, &'h str)>,
     /// Access tokens that were sealed for this session, and as they are sealed.
-    tokens: SmallVec<[(Range<usize>, &'h str); 8]>,
+    tokens: SmallVec<[(PackedToken, &'h str); 8]>,
 }
 
 /// An access token in a part of a handle.
@@ -498,8 +498,8 @@ impl SessionStorage for CookieStorage {
 
 impl<'h> Opened<'h> {
     fn parts(&self) -> Vec<Part<'h>> {
-        let part = |(token, sealed): &(Range<usize>, &'h str)| {
-            let (target, token) = decode_access_token(self.bytes.get(token.clone())?)?;
+        let part = |(token, sealed): &(PackedToken, &'h str)| {
+            let (target, token) = token.decode(&self.bytes)?;
             Some(Part {
                 target,
                 token,
@@ -533,7 +533,7 @@ struct Unsealing<'a> {
 impl<'a> Unsealing<'a> {
     /// With room for everything at once: a vector that grows leaves copies of tokens behind.
     fn of(storage: &'a CookieStorage, handle: &Handle) -> Self {
-        let len = handle.expose().len();
+        let len = URL_SAFE_NO_PAD.estimated_decoded_length(handle.expose().len());
         Self {
             storage,
             sealed: Vec::with_capacity(len),
@@ -550,9 +550,9 @@ impl<'a> Unsealing<'a> {
         keys.open_onto(&context, &self.sealed, &mut self.bytes)
     }
 
-    fn open_token(&mut self, name: &str, sealed: &str) -> Option<Range<usize>> {
+    fn open_token(&mut self, name: &str, sealed: &str) -> Option<PackedToken> {
         let token = self.open(Purpose::Session, name, sealed)?;
-        is_access_token(self.bytes.get(token.clone())?).then_some(token)
+        PackedToken::find(&self.bytes, token)
     }
 
     fn open_mark(&mut self, name: &str, sealed: &str, now: UnixTime) -> Option<LastUse> {

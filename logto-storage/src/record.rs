@@ -19,6 +19,7 @@ use logto_core::{
     session::{SessionId, StoredHead},
 };
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use self::{
@@ -97,13 +98,13 @@ impl Record {
         Self::decode_with(opened, record, []).map(|(record, _)| record)
     }
 
-    /// As [`decode`](Self::decode), from a part of what was opened. In other parts there are access tokens of the
-    /// session, as [`encode_access_token`] wrote them. Also returns how many bytes of memory the session takes, more
+    /// As [`decode`](Self::decode), from a part of what was opened. In other parts access tokens of the session were
+    /// [found](PackedToken::find). Also returns how many bytes of memory the session takes, more
     /// or less, if somebody asks for all that is in it.
     pub(crate) fn decode_with(
         opened: Zeroizing<Vec<u8>>,
         record: Range<usize>,
-        tokens: impl IntoIterator<Item = Range<usize>, IntoIter: ExactSizeIterator>,
+        tokens: impl IntoIterator<Item = PackedToken, IntoIter: ExactSizeIterator>,
     ) -> Result<(Self, usize), Unreadable> {
         let mut cursor = Cursor {
             bytes: opened.get(..record.end).unwrap_or_default(),
@@ -118,7 +119,7 @@ impl Record {
         let tokens = tokens.into_iter();
         let (id_token, Skimmed(id_token_len)) = cursor.skim()?;
         let (refresh_token, _) = cursor.skim::<Option<Skimmed>>()?;
-        let mut access_tokens = Vec::with_capacity(tokens.len());
+        let mut access_tokens = SmallVec::with_capacity(tokens.len());
         for _ in 0..cursor.take::<u64>()? {
             access_tokens.push(StoredToken::at(cursor.skim::<SkimmedEntry<'_>>()?.0));
         }
@@ -127,10 +128,8 @@ impl Record {
         let (granted_scopes, _) = cursor.skim::<Names>()?;
         let (began_at, created_at, changed_at) = cursor.take()?;
         for token in tokens {
-            let bytes = opened.get(..token.end).unwrap_or_default();
-            let (written, entry) = skim_access_token(bytes, token.start)?;
-            version = version.max(written);
-            access_tokens.push(StoredToken::at(entry));
+            version = version.max(token.version);
+            access_tokens.push(StoredToken::at(token.entry));
         }
         // Text is longer than bytes by a third, and claims are kept as text and as values.
         let texts = opened.len().saturating_mul(2);
@@ -209,24 +208,31 @@ pub(crate) fn encode_access_token(
     postcard::to_extend(&(version, entry((target, token))), bytes).map(Zeroizing::new)
 }
 
-/// Whether these bytes are what [`encode_access_token`] wrote.
-pub(crate) fn is_access_token(bytes: &[u8]) -> bool {
-    skim_access_token(bytes, 0).is_ok()
+/// What [`encode_access_token`] wrote, among other bytes.
+pub(crate) struct PackedToken {
+    /// Of the write that it came with.
+    version: u64,
+    entry: Range<usize>,
 }
 
-/// Reads what [`encode_access_token`] wrote.
-pub(crate) fn decode_access_token(bytes: &[u8]) -> Option<(TokenTarget, AccessToken)> {
-    let (_, entry) = skim_access_token(bytes, 0).ok()?;
-    let entry = postcard::from_bytes(bytes.get(entry)?).ok()?;
-    Some(read(entry))
-}
+impl PackedToken {
+    /// Finds one that is all there is in this part of what was opened.
+    pub(crate) fn find(opened: &[u8], part: Range<usize>) -> Option<Self> {
+        let mut cursor = Cursor {
+            bytes: opened.get(..part.end)?,
+            at: part.start,
+        };
+        let format = cursor.byte().ok()?;
+        (format == TOKEN_FORMAT).then_some(())?;
+        let version = cursor.take().ok()?;
+        let (entry, _) = cursor.skim::<SkimmedEntry<'_>>().ok()?;
+        Some(Self { version, entry })
+    }
 
-/// The version of the write that an access token came with, and where it is.
-fn skim_access_token(bytes: &[u8], begin: usize) -> Result<(u64, Range<usize>), Unreadable> {
-    let mut cursor = Cursor { bytes, at: begin };
-    match cursor.byte()? {
-        TOKEN_FORMAT => Ok((cursor.take()?, cursor.skim::<SkimmedEntry<'_>>()?.0)),
-        _ => Err(Unreadable::Malformed),
+    /// Reads it.
+    pub(crate) fn decode(&self, opened: &[u8]) -> Option<(TokenTarget, AccessToken)> {
+        let entry = opened.get(self.entry.clone())?;
+        Some(read(postcard::from_bytes(entry).ok()?))
     }
 }
 
@@ -561,7 +567,7 @@ mod tests {
                 let begin = bytes.len();
                 let token = encode_access_token(9, target, &issued(later)).unwrap();
                 bytes.extend_from_slice(&token);
-                begin..bytes.len()
+                PackedToken::find(&bytes, begin..bytes.len()).unwrap()
             });
             let (decoded, _) = Record::decode_with(bytes, 0..end, tokens).unwrap();
             assert_eq!(decoded.version, 9);

@@ -78,7 +78,7 @@ impl Browser {
     /// Restored tabs start their sign-ins at the same time. With a random id for each, the browser would keep
     /// only the last one, and the sign-ins of the other tabs would belong to no browser. The id is therefore
     /// derived from what the tabs share and no other browser knows: the cookie of the session that has ended.
-    pub(super) fn of_session(cookie: &str) -> Self {
+    pub(super) fn of_session(cookie: impl AsRef<[u8]>) -> Self {
         let mut hash = Sha256::new_with_prefix(b"logto-rs browser 1");
         hash.update(cookie);
         let mut id = [0; ID_LEN];

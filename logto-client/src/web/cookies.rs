@@ -39,7 +39,7 @@ mod options;
 mod request_cookies;
 mod session;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 pub use self::{
     options::{CookieConfigError, CookieOptions, DEFAULT_BUDGET, DEFAULT_RESPONSE_LIMIT, SameSite},
@@ -68,6 +68,14 @@ impl CookieCodec {
     /// What the `Cookie` headers of a request carry for this application. Cookies of other names are
     /// not looked at; headers that cannot be read carry nothing.
     pub fn read<'h>(&self, headers: &'h HeaderMap) -> RequestCookies<'h> {
+        self.read_values(headers.get_all(COOKIE))
+    }
+
+    /// The same, from the values of these headers.
+    pub(super) fn read_values<'h>(
+        &self,
+        headers: impl IntoIterator<Item = &'h HeaderValue>,
+    ) -> RequestCookies<'h> {
         RequestCookies::parse(&self.name, headers)
     }
 

@@ -10,7 +10,7 @@ use logto_core::{
 use serde_json::{Value, json};
 
 use super::{
-    cookies::{CookieCodec, CookieError, SessionCookies},
+    cookies::{CookieCodec, CookieError, RequestCookies, SessionCookies},
     initiator, location, respond,
 };
 use crate::{
@@ -64,7 +64,14 @@ impl LogtoWeb {
     /// # Errors
     /// When the storage cannot be asked.
     pub async fn session(&self, headers: &HeaderMap) -> Result<Option<WritableSession>, Error> {
-        let handles = self.cookies.read(headers).presented();
+        self.session_of(&self.cookies.read(headers)).await
+    }
+
+    pub(super) async fn session_of(
+        &self,
+        request_cookies: &RequestCookies<'_>,
+    ) -> Result<Option<WritableSession>, Error> {
+        let handles = request_cookies.presented();
         let session = self.client.newest_session(&handles).await?;
         if let Some(session) = &session {
             session.renew_in_cookies().await;
@@ -80,7 +87,14 @@ impl LogtoWeb {
         &self,
         headers: &HeaderMap,
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let handles = self.cookies.read(headers).presented();
+        self.read_only_session_of(&self.cookies.read(headers)).await
+    }
+
+    pub(super) async fn read_only_session_of(
+        &self,
+        request_cookies: &RequestCookies<'_>,
+    ) -> Result<Option<ReadOnlySession>, Error> {
+        let handles = request_cookies.presented();
         let session = self.client.newest_read_only_session(&handles).await?;
         if let Some(session) = &session {
             self.client.renew_on_server(session);
@@ -101,32 +115,38 @@ impl LogtoWeb {
         session: Option<&WritableSession>,
         response: &mut HeaderMap,
     ) -> Result<(), Error> {
-        respond::keep_private(response);
-        self.set_session(request, session, response)
+        self.finish_with(|| self.cookies.read(request), session, response)
     }
 
-    fn set_session(
+    /// As [`finish`](Self::finish). The cookies of the request are read only if something is to be set, which is
+    /// rare.
+    pub(super) fn finish_with<'h>(
         &self,
-        request: &HeaderMap,
+        request_cookies: impl FnOnce() -> RequestCookies<'h>,
+        session: Option<&WritableSession>,
+        response: &mut HeaderMap,
+    ) -> Result<(), Error> {
+        respond::keep_private(response);
+        self.set_session(request_cookies, session, response)
+    }
+
+    fn set_session<'h>(
+        &self,
+        request_cookies: impl FnOnce() -> RequestCookies<'h>,
         session: Option<&WritableSession>,
         response: &mut HeaderMap,
     ) -> Result<(), Error> {
         match session {
-            None => self.settle(request, response),
+            None => self.settle(&request_cookies(), response),
             Some(session) if session.ended().is_some() => {
                 let taken = respond::headers_len(response);
-                append(
-                    response,
-                    self.cookies.clear(&self.cookies.read(request), taken),
-                );
+                append(response, self.cookies.clear(&request_cookies(), taken));
             }
             Some(session) => {
                 session.renew_on_server();
                 if let Some(handle) = session.changed_handle() {
                     let taken = respond::headers_len(response);
-                    let written =
-                        self.cookies
-                            .write(&self.cookies.read(request), &handle, taken)?;
+                    let written = self.cookies.write(&request_cookies(), &handle, taken)?;
                     self.set_cookies(response, written);
                 }
             }
@@ -157,9 +177,9 @@ impl LogtoWeb {
                 &location::below(base_url, here),
             ))
         } else {
-            respond::refusal(&self.not_signed_in(&parts.headers))
+            respond::refusal(&self.not_signed_in(&self.cookies.read(&parts.headers)))
         };
-        self.settle(&parts.headers, response.headers_mut());
+        self.settle(&self.cookies.read(&parts.headers), response.headers_mut());
         response
     }
 
@@ -167,13 +187,17 @@ impl LogtoWeb {
     /// the user, for instance, that after 180 days it is time to sign in again
     /// ([`SessionEnd::LifetimeReached`]). `None` if nobody was signed in, or the reason is not known.
     pub fn session_end(&self, headers: &HeaderMap) -> Option<SessionEnd> {
-        let handles = self.cookies.read(headers).presented();
+        self.session_end_of(&self.cookies.read(headers))
+    }
+
+    fn session_end_of(&self, request_cookies: &RequestCookies<'_>) -> Option<SessionEnd> {
+        let handles = request_cookies.presented();
         handles.iter().find_map(|handle| self.client.end_of(handle))
     }
 
     /// The error for a request without a session.
-    pub(super) fn not_signed_in(&self, headers: &HeaderMap) -> Error {
-        match self.session_end(headers) {
+    pub(super) fn not_signed_in(&self, request_cookies: &RequestCookies<'_>) -> Error {
+        match self.session_end_of(request_cookies) {
             Some(end @ SessionEnd::LifetimeReached) => Error::SessionEnded(end),
             _ => UsageError::NotSignedIn.into(),
         }
@@ -181,19 +205,18 @@ impl LogtoWeb {
 
     /// Deletes the cookies of a session that has ended, and otherwise marks that it is in use. Cookies that do
     /// not open are kept: a newer version of the application may have written them.
-    fn settle(&self, request: &HeaderMap, response: &mut HeaderMap) {
-        let request_cookies = self.cookies.read(request);
+    fn settle(&self, request_cookies: &RequestCookies<'_>, response: &mut HeaderMap) {
         let taken = respond::headers_len(response);
         let handles = request_cookies.presented();
         if handles
             .iter()
             .any(|handle| self.client.end_of(handle).is_some())
         {
-            append(response, self.cookies.clear(&request_cookies, taken));
+            append(response, self.cookies.clear(request_cookies, taken));
         } else if let [handle] = handles.as_slice() {
             let touched = self.client.touch(handle);
             let written =
-                touched.map(|touched| self.cookies.write(&request_cookies, &touched, taken));
+                touched.map(|touched| self.cookies.write(request_cookies, &touched, taken));
             // Without the mark the session is as it was, and the next response sets it.
             if let Some(Ok(written)) = written {
                 append(response, written.set_cookies);
@@ -265,7 +288,8 @@ impl LogtoWeb {
             body["ended"] = Error::SessionEnded(end).code().into();
         }
         let mut response = respond::json(StatusCode::OK, &body);
-        let set = self.set_session(headers, session.as_ref(), response.headers_mut());
+        let request_cookies = || self.cookies.read(headers);
+        let set = self.set_session(request_cookies, session.as_ref(), response.headers_mut());
         // Who is signed in is known all the same.
         if let Err(error) = set {
             self.tell_failed(&error);

@@ -9,6 +9,7 @@ use std::{
 
 use logto_core::{AccessToken, Secret, TokenTarget, session::StoredContent};
 use serde::Deserialize;
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use super::{Target, owned, packed::Unpacked, read};
@@ -19,7 +20,7 @@ pub(super) struct Content {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) id_token: Range<usize>,
     pub(super) refresh_token: Range<usize>,
-    pub(super) access_tokens: Vec<StoredToken>,
+    pub(super) access_tokens: SmallVec<[StoredToken; 4]>,
     pub(super) requested_scopes: Range<usize>,
     pub(super) requested_resources: Range<usize>,
     pub(super) granted_scopes: Range<usize>,
@@ -106,6 +107,13 @@ impl StoredContent for Content {
 
     fn granted_scopes(&self) -> BTreeSet<String> {
         self.names(&self.granted_scopes)
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        // What is unused of a vector is overwritten many bytes at a time, what is used one after the other.
+        self.bytes.clear();
     }
 }
 

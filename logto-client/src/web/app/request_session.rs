@@ -25,7 +25,7 @@ use super::{
 use crate::{
     error::{Error, RequestError},
     session::{ReadOnlySession, WritableSession},
-    web::{location, respond},
+    web::{cookies::RequestCookies, location, respond},
 };
 
 /// What a response says of its body and of its place.
@@ -126,12 +126,8 @@ impl RequestSession {
     /// When the storage cannot be asked.
     pub async fn read_only(&self) -> Result<Option<ReadOnlySession>, Error> {
         if self.inner.opened.get().is_none() && self.has_begun() {
-            return self
-                .inner
-                .app
-                .web()
-                .read_only_session(&self.headers())
-                .await;
+            let web = self.inner.app.web();
+            return web.read_only_session_of(&self.cookies()).await;
         }
         let session = self.open().await?;
         Ok(session.map(|session| session.read_only()))
@@ -142,8 +138,12 @@ impl RequestSession {
     /// # Errors
     /// As [`read_only`](Self::read_only).
     pub async fn claims(&self) -> Result<Option<Arc<IdTokenClaims>>, Error> {
-        let session = self.read_only().await?;
-        Ok(session.map(|session| session.snapshot().shared_claims()))
+        if self.inner.opened.get().is_none() && self.has_begun() {
+            let session = self.read_only().await?;
+            return Ok(session.map(|session| session.snapshot().shared_claims()));
+        }
+        let session = self.open().await?;
+        Ok(session.map(|session| session.claims()))
     }
 
     /// As [`session`](Self::session), for users who are more than signed in.
@@ -191,7 +191,7 @@ impl RequestSession {
     pub fn ask_to_sign_in(&self) -> Response<Bytes> {
         match self.inner.can_come_back {
             true => respond::see_other(&self.sign_in_link()),
-            false => self.refusal(&self.inner.app.web().not_signed_in(&self.headers())),
+            false => self.refusal(&self.inner.app.web().not_signed_in(&self.cookies())),
         }
     }
 
@@ -259,7 +259,7 @@ impl RequestSession {
         };
         let session = opened.as_ref().ok().and_then(Option::as_ref);
         let web = self.inner.app.web();
-        if let Err(error) = web.finish(&self.headers(), session, &mut response.headers) {
+        if let Err(error) = web.finish_with(|| self.cookies(), session, &mut response.headers) {
             body = Some(replace(response, self.refusal(&error)));
         }
         if let Some(session) = session {
@@ -329,16 +329,13 @@ impl RequestSession {
     }
 
     async fn open(&self) -> Result<Option<WritableSession>, Error> {
-        let open = async || self.inner.app.web().session(&self.headers()).await;
+        let open = async || self.inner.app.web().session_of(&self.cookies()).await;
         self.inner.opened.get_or_init(open).await.clone()
     }
 
-    fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for cookie in self.inner.cookies.iter().chain(&self.inner.more_cookies) {
-            headers.append(header::COOKIE, cookie.clone());
-        }
-        headers
+    fn cookies(&self) -> RequestCookies<'_> {
+        let headers = self.inner.cookies.iter().chain(&self.inner.more_cookies);
+        self.inner.app.web().cookies.read_values(headers)
     }
 
     fn has_begun(&self) -> bool {

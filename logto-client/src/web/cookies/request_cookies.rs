@@ -7,7 +7,7 @@ use std::{
 };
 
 use base64_simd::URL_SAFE_NO_PAD;
-use http::{HeaderMap, header};
+use http::HeaderValue;
 use memchr::memchr;
 use smallvec::SmallVec;
 
@@ -28,27 +28,25 @@ const MAX_CANDIDATES: usize = 4;
 /// their length whatever they say. `Debug` shows no values.
 #[derive(Clone, Default)]
 pub struct RequestCookies<'h> {
-    single: SmallVec<[&'h str; 1]>,
+    single: SmallVec<[&'h [u8]; 1]>,
     chunks: Vec<(usize, &'h str)>,
     browsers: SmallVec<[&'h str; 1]>,
     /// Parts of the handle, in the order of their slots. A slot that comes twice with different values is empty:
-    /// nobody knows which of them a response would replace.
-    slots: SmallVec<[(usize, &'h str); 8]>,
+    /// nobody knows which of them a response would replace. They are bytes here, as the handle that is put together
+    /// from them becomes text as a whole.
+    slots: SmallVec<[(usize, &'h [u8]); 8]>,
 }
 
 impl<'h> RequestCookies<'h> {
-    pub(super) fn parse(name: &str, headers: &'h HeaderMap) -> Self {
+    pub(super) fn parse(name: &str, headers: impl IntoIterator<Item = &'h HeaderValue>) -> Self {
         let mut request_cookies = Self::default();
-        let pairs = headers
-            .get_all(header::COOKIE)
-            .into_iter()
-            .flat_map(|header| {
-                split(header.as_bytes(), b';').filter_map(|pair| {
-                    let pair = pair.trim_ascii();
-                    let (name, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
-                    Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
-                })
-            });
+        let pairs = headers.into_iter().flat_map(|header| {
+            split(header.as_bytes(), b';').filter_map(|pair| {
+                let pair = pair.trim_ascii();
+                let (name, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
+                Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
+            })
+        });
         for (full_name, value) in pairs {
             let Some(suffix) = full_name.strip_prefix(name.as_bytes()) else {
                 continue;
@@ -57,20 +55,20 @@ impl<'h> RequestCookies<'h> {
                 continue;
             };
             // A value that cannot be ours is no value, but its name is there to be deleted.
-            let value = Some(value).filter(|value| is_cookie_value(value));
-            let value = value
-                .and_then(|value| std::str::from_utf8(value).ok())
-                .unwrap_or_default();
+            let value = match is_cookie_value(value) {
+                true => value,
+                false => &[],
+            };
             match suffix.strip_prefix('.') {
                 None if suffix.is_empty() => request_cookies.single.push(value),
                 None => {}
                 Some(rest) => {
                     if rest == "browser" {
-                        request_cookies.browsers.push(value);
+                        request_cookies.browsers.push(text(value));
                     } else if let Some(slot) = rest.strip_prefix('t').and_then(small_number) {
                         request_cookies.add_to_slot(slot, value);
                     } else if let Some(index) = small_number(rest) {
-                        request_cookies.chunks.push((index, value));
+                        request_cookies.chunks.push((index, text(value)));
                     }
                 }
             }
@@ -78,13 +76,13 @@ impl<'h> RequestCookies<'h> {
         request_cookies
     }
 
-    fn add_to_slot(&mut self, slot: usize, value: &'h str) {
+    fn add_to_slot(&mut self, slot: usize, value: &'h [u8]) {
         match self.slots.binary_search_by_key(&slot, |(slot, _)| *slot) {
             Err(place) => self.slots.insert(place, (slot, value)),
             Ok(place) => {
                 let there = self.slots.get_mut(place);
                 if let Some((_, there)) = there.filter(|(_, there)| *there != value) {
-                    *there = "";
+                    *there = &[];
                 }
             }
         }
@@ -93,12 +91,13 @@ impl<'h> RequestCookies<'h> {
     /// The values that the request may mean, each complete: the caller takes the one that opens, and
     /// the newest of those if there are several. More than one is rare: a cookie of the same name from
     /// a parent domain, or two responses that crossed. Four are given at most.
-    pub(crate) fn candidates(&self) -> SmallVec<[Cow<'h, str>; 1]> {
+    pub(crate) fn candidates(&self) -> SmallVec<[Cow<'h, [u8]>; 1]> {
         let mut candidates = SmallVec::new();
         let single = self.single.iter().map(|value| Cow::Borrowed(*value));
-        let values = single.chain(self.whole_chunked().into_iter().map(Cow::Owned));
+        let chunked = self.whole_chunked().into_iter().map(String::into_bytes);
+        let values = single.chain(chunked.map(Cow::Owned));
         // What comes behind a dot would be taken for a part.
-        for value in values.filter(|value| !value.is_empty() && !value.contains('.')) {
+        for value in values.filter(|value| !value.is_empty() && memchr(b'.', value).is_none()) {
             if candidates.len() < MAX_CANDIDATES && !candidates.contains(&value) {
                 candidates.push(value);
             }
@@ -139,7 +138,8 @@ impl<'h> RequestCookies<'h> {
     }
 
     pub(super) fn slots(&self) -> BTreeMap<usize, &'h str> {
-        self.slots.iter().copied().collect()
+        let slots = self.slots.iter();
+        slots.map(|(slot, value)| (*slot, text(value))).collect()
     }
 
     pub(super) fn has_browser(&self) -> bool {
@@ -218,6 +218,11 @@ impl<'h> Piece<'h> {
             content,
         })
     }
+}
+
+/// A [cookie value](is_cookie_value), which is ASCII.
+fn text(value: &[u8]) -> &str {
+    std::str::from_utf8(value).unwrap_or_default()
 }
 
 /// What stands between separators; most of it is long.

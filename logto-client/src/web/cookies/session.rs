@@ -161,7 +161,8 @@ impl CookieCodec {
     ) -> Result<(), CookieError> {
         // A response that crosses with this one may bring a newer value, which must not be replaced by the one
         // that the browser had before.
-        if request_cookies.candidates().iter().any(|it| it == value) {
+        let mut candidates = request_cookies.candidates().into_iter();
+        if candidates.any(|candidate| *candidate == *value.as_bytes()) {
             return Ok(());
         }
         let pieces = self.pieces(value.len());
