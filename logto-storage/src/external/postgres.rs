@@ -13,7 +13,7 @@ use logto_client::{
 };
 use sqlx::{Executor, FromRow, postgres::Postgres};
 
-use self::connections::{Connections, Isolation};
+use self::connections::{Connections, Kind};
 pub use self::options::PostgresOptions;
 use super::sql::{self, Database, Row, Statement, Texts};
 
@@ -38,7 +38,9 @@ const RIGHTS: &str = "let the owner of the schema run `PostgresStore::SCHEMA`, a
 /// entries are deleted whenever new ones come in.
 ///
 /// Up to ten connections are shared by all calls; [`PostgresOptions`] changes that, and serves behind
-/// PgBouncer. A connection that failed is closed. When the server shuts down, or is a standby after a
+/// PgBouncer, where each call is a transaction. Without, to read an entry is one round trip. A connection that failed
+/// is closed; a call that reads is tried once more on a new one, and before a call that writes the connection is asked
+/// whether it works. When the server shuts down, or is a standby after a
 /// failover, the call is tried once more on a new connection. A server that refuses connections fails a
 /// call at once, and no call takes longer than five seconds.
 #[derive(Clone)]
@@ -56,7 +58,7 @@ impl PostgresStore {
     }
 
     async fn over(connections: Connections) -> Result<Self, StorageError> {
-        let probe = connections.call(Isolation::Statement, &(), |connection, ()| {
+        let probe = connections.call(Kind::Reads, &(), |connection, ()| {
             Box::pin(async move { connection.execute("SELECT 1").await.map(|_| ()) })
         });
         probe.await.map_err(refusal::classify_connecting)?;
@@ -74,7 +76,7 @@ impl PostgresStore {
         if !self.is_true(IS_MIGRATED).await? {
             let create = self
                 .connections
-                .call(Isolation::Transaction, &(), |connection, ()| {
+                .call(Kind::Migrates, &(), |connection, ()| {
                     let schema = sqlx::raw_sql(Self::SCHEMA);
                     Box::pin(async move { connection.execute(schema).await.map(|_| ()) })
                 });
@@ -90,7 +92,7 @@ impl PostgresStore {
     async fn is_true(&self, question: &'static str) -> Result<bool, StorageError> {
         let statement = (Statement::new(question), self.is_persistent());
         let answer = self.connections.call(
-            Isolation::Statement,
+            Kind::Reads,
             &statement,
             |connection, (statement, persistent)| {
                 let query = statement.query::<Postgres>().persistent(*persistent);
@@ -122,7 +124,7 @@ impl Database for PostgresStore {
     async fn row(&self, statement: Statement) -> Result<Option<Row>, StorageError> {
         let statement = (statement, self.is_persistent());
         let row = self.connections.call(
-            Isolation::Statement,
+            Kind::Reads,
             &statement,
             |connection, (statement, persistent)| {
                 let query = statement.query::<Postgres>().persistent(*persistent);
@@ -138,7 +140,7 @@ impl Database for PostgresStore {
     async fn keys(&self, statement: Statement) -> Result<Vec<String>, StorageError> {
         let statement = (statement, self.is_persistent());
         let keys = self.connections.call(
-            Isolation::Statement,
+            Kind::Reads,
             &statement,
             |connection, (statement, persistent)| {
                 let query = statement.query::<Postgres>().persistent(*persistent);
@@ -154,7 +156,7 @@ impl Database for PostgresStore {
     async fn execute(&self, statement: Statement) -> Result<u64, StorageError> {
         let statement = (statement, self.is_persistent());
         let changed = self.connections.call(
-            Isolation::Statement,
+            Kind::Writes,
             &statement,
             |connection, (statement, persistent)| {
                 let query = statement.query::<Postgres>().persistent(*persistent);

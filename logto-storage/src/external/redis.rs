@@ -1,20 +1,23 @@
 //! Redis, Valkey and what speaks their protocol.
 
 mod connection;
+mod lists;
 mod refusal;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
 use logto_client::{
     entropy::{Entropy, OsEntropy},
     key_value::{Entry, Found, KeyValueStore},
     storage::{SessionOwner, StorageError},
 };
-use redis::{Client, Cmd, FromRedisValue, cluster::ClusterClientBuilder};
+use redis::{Client, Cmd, FromRedisValue, Value, cluster::ClusterClientBuilder, from_redis_value};
 
-use self::connection::{Server, SharedConnection, TIMEOUT};
+use self::{
+    connection::{Server, SharedConnection, TIMEOUT},
+    lists::KnownLists,
+};
 use super::unavailable;
 
 const PREFIX: &str = "logto:";
@@ -27,9 +30,6 @@ const VALUE: &str = "d";
 const WRITE: &str = "w";
 const SUBJECT: &str = "sub";
 const SESSION: &str = "sid";
-
-const GET: &str = "
-return {redis.call('HMGET', KEYS[1], 'v', 'd', 'sub', 'sid'), redis.call('PTTL', KEYS[1])}";
 
 /// Expected version or nothing, milliseconds to live, then the fields; the first names this write.
 const PUT: &str = "
@@ -66,7 +66,8 @@ end";
 /// list, those sessions end, and none escapes a logout. Still, set `maxmemory-policy noeviction`, or
 /// users are signed out when memory runs low.
 ///
-/// One connection is shared by all calls. When it breaks, does not respond within two seconds, or leads to a
+/// To read an entry is one round trip; another one, the first time that a process reads it, finds out in which lists
+/// it has to be. One connection is shared by all calls. When it breaks, does not respond within two seconds, or leads to a
 /// server that does not serve writes (a replica after a failover, a server that loads its data), the command
 /// is sent once more on a new connection. A write whose response was lost is recognized as our own. A call
 /// takes at most five seconds.
@@ -79,6 +80,7 @@ end";
 pub struct RedisStore {
     connection: SharedConnection,
     prefix: String,
+    lists: Arc<KnownLists>,
 }
 
 impl RedisStore {
@@ -125,6 +127,7 @@ impl RedisStore {
             Ok(_) => Ok(Self {
                 connection,
                 prefix: PREFIX.to_owned(),
+                lists: Arc::default(),
             }),
             Err(_) if connection.speaks_plaintext_only().await => Err(refusal::no_tls()),
             Err(error) => Err(refusal::classify_connecting(error)),
@@ -162,15 +165,26 @@ impl RedisStore {
         response.map_err(refusal::classify)
     }
 
-    /// Whether an entry is listed among those of all its owners. A list may disappear before its entries if
-    /// Redis evicts keys, or if they are deleted by hand.
-    async fn is_listed(&self, key: &str, entry: &Entry) -> Result<bool, StorageError> {
-        let scores = owners(entry).map(|(field, name)| async move {
-            let index = self.index(field, name);
-            let score: Option<String> = self.run(redis::cmd("ZSCORE").arg(index).arg(key)).await?;
-            Ok(score.is_some())
-        });
-        Ok(try_join_all(scores).await?.into_iter().all(|listed| listed))
+    /// Sends commands at once.
+    async fn run_all(&self, commands: &[Cmd]) -> Result<Vec<Value>, StorageError> {
+        let responses = self.connection.query_all(commands).await;
+        responses.map_err(refusal::classify)
+    }
+
+    /// The lists in which an entry must be.
+    fn lists_of(&self, entry: &Entry) -> Vec<String> {
+        let lists = owners(entry).map(|(field, name)| self.index(field, name));
+        lists.collect()
+    }
+
+    /// Whether an entry is in all these lists. A list may disappear before its entries if Redis evicts keys, or if
+    /// they are deleted by hand.
+    async fn is_listed(&self, key: &str, lists: &[String]) -> Result<bool, StorageError> {
+        if lists.is_empty() {
+            return Ok(true);
+        }
+        let scores: Vec<Cmd> = lists.iter().map(|list| score(list, key)).collect();
+        Ok(are_there(&self.run_all(&scores).await?))
     }
 }
 
@@ -178,8 +192,15 @@ impl RedisStore {
 impl KeyValueStore for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
         let key = self.key(key);
-        let (fields, ttl): (Fields, i64) = self.run(script(GET).arg(&key)).await?;
-        let (Some(version), Some(value), subject, provider_session) = fields else {
+        // The entry itself says in which lists it has to be. Who knows that from before asks for all of it at once.
+        let known = self.lists.of(&key);
+        let mut commands = vec![fields(&key), redis::cmd("PTTL").arg(&key).take()];
+        commands.extend(known.iter().map(|list| score(list, &key)));
+        let mut responses = self.run_all(&commands).await?.into_iter();
+        let mut response = || responses.next().unwrap_or(Value::Nil);
+        let (entry, ttl) = (response(), response());
+        let scores: Vec<Value> = responses.collect();
+        let (Some(version), Some(value), subject, provider_session) = read::<Fields>(entry)? else {
             return Ok(None);
         };
         let entry = Entry {
@@ -188,15 +209,21 @@ impl KeyValueStore for RedisStore {
             subject,
             provider_session,
         };
-        if !self.is_listed(&key, &entry).await? {
+        let lists = self.lists_of(&entry);
+        let was_listed = *known == *lists && are_there(&scores);
+        // The nodes of a cluster do not answer at one moment, so a no has to be said after the entry was there.
+        if !was_listed && !self.is_listed(&key, &lists).await? {
             #[cfg(feature = "tracing")]
             tracing::warn!("a session has ended because Redis evicted the list of its user");
             let _ = self.delete_if(&key, version).await;
             return Ok(None);
         }
+        self.lists.note(key, lists);
+        // An entry that expired in between is about to.
+        let expires_in = u64::try_from(read::<i64>(ttl)?).unwrap_or(0);
         Ok(Some(Found {
             entry,
-            expires_in: Duration::from_millis(u64::try_from(ttl).unwrap_or(0)),
+            expires_in: Duration::from_millis(expires_in),
         }))
     }
 
@@ -210,13 +237,14 @@ impl KeyValueStore for RedisStore {
         let key = self.key(key);
         let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         let ttl = ttl.clamp(1, MAX_TTL_MS);
-        for (field, name) in owners(&entry) {
-            self.list(&self.index(field, name), &key, ttl).await?;
+        let lists = self.lists_of(&entry);
+        for list in &lists {
+            self.list(list, &key, ttl).await?;
         }
         let mut id = [0; 8];
         OsEntropy.fill(&mut id).map_err(unavailable)?;
         let mut put = script(PUT);
-        put.arg(key);
+        put.arg(&key);
         put.arg(expected.map_or_else(String::new, |version| version.to_string()));
         put.arg(ttl);
         put.arg(WRITE).arg(&id);
@@ -225,7 +253,11 @@ impl KeyValueStore for RedisStore {
         for (field, name) in owners(&entry) {
             put.arg(field).arg(name);
         }
-        self.run(&put).await
+        let is_written = self.run(&put).await?;
+        if is_written {
+            self.lists.note(key, lists);
+        }
+        Ok(is_written)
     }
 
     async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
@@ -265,6 +297,25 @@ impl fmt::Debug for RedisStore {
 }
 
 type Fields = (Option<u64>, Option<Vec<u8>>, Option<String>, Option<String>);
+
+fn fields(key: &str) -> Cmd {
+    let mut command = redis::cmd("HMGET");
+    command.arg(key).arg(&[VERSION, VALUE, SUBJECT, SESSION]);
+    command
+}
+
+/// Asks when the place of an entry in a list ends: nothing if it has none.
+fn score(list: &str, key: &str) -> Cmd {
+    redis::cmd("ZSCORE").arg(list).arg(key).take()
+}
+
+fn are_there(scores: &[Value]) -> bool {
+    scores.iter().all(|score| *score != Value::Nil)
+}
+
+fn read<T: FromRedisValue>(response: Value) -> Result<T, StorageError> {
+    from_redis_value(response).map_err(|error| refusal::classify(error.into()))
+}
 
 /// The owners of an entry: the field that names one, and its name.
 fn owners(entry: &Entry) -> impl Iterator<Item = (&'static str, &str)> {

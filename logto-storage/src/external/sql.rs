@@ -254,10 +254,18 @@ fn milliseconds(ttl: Duration) -> i64 {
 pub(super) async fn in_time<T>(
     call: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    match tokio::time::timeout(TIMEOUT, call).await {
+    within(TIMEOUT, call).await
+}
+
+/// The result of a call, if it comes within this time.
+pub(super) async fn within<T>(
+    time: Duration,
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    match tokio::time::timeout(time, call).await {
         Ok(result) => result,
         Err(_) => {
-            let late = format!("no response within {} seconds", TIMEOUT.as_secs());
+            let late = format!("no response within {} seconds", time.as_secs());
             Err(std::io::Error::new(std::io::ErrorKind::TimedOut, late).into())
         }
     }

@@ -7,10 +7,26 @@ mod migration;
 mod misconfigured;
 mod pooling;
 
-use logto_client::{key_value::KeyValueStore, storage::StorageError};
+use std::net::SocketAddr;
+
+use logto_client::{
+    key_value::KeyValueStore,
+    storage::{SessionStorage, StorageError},
+};
 use logto_storage::{PostgresOptions, PostgresStore};
 
-use crate::common::stores;
+use crate::common::{stores, switch::Switch};
+
+fn address(variable: &str) -> SocketAddr {
+    let url = stores::server(variable);
+    let (_, address) = url.split_once('@').unwrap();
+    let (address, _) = address.split_once('/').unwrap();
+    address.parse().unwrap()
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("postgres://postgres@{address}/postgres")
+}
 
 async fn connect() -> PostgresStore {
     PostgresStore::connect(&stores::server("LOGTO_TEST_POSTGRES_URL"))
@@ -28,6 +44,21 @@ async fn b10_f34_f35_f36_a_server_keeps_the_contract() {
         second.unwrap();
     }
     stores::check(one, other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w6_a_session_is_loaded_in_one_round_trip() {
+    connect().await.migrate().await.unwrap();
+    let switch = Switch::to(address("LOGTO_TEST_POSTGRES_URL")).await;
+    let store = PostgresStore::connect(&url(switch.address)).await.unwrap();
+    let storage = stores::storage(store);
+    let handle = stores::create(&storage).await;
+    // A connection that has not run the statement prepares it first.
+    stores::round_trips(&storage, &handle, &switch).await;
+    for _ in 0..3 {
+        assert_eq!(stores::round_trips(&storage, &handle, &switch).await, 1);
+    }
+    storage.remove(&handle).await.unwrap();
 }
 
 #[tokio::test]

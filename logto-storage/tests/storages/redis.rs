@@ -11,7 +11,7 @@ use std::time::Duration;
 use logto_client::storage::StorageError;
 use logto_storage::{Entry, KeyValueStore, RedisStore};
 
-use crate::common::stores;
+use crate::common::{stores, switch::Switch};
 
 async fn connect() -> RedisStore {
     RedisStore::connect(&stores::server("LOGTO_TEST_REDIS_URL"))
@@ -29,6 +29,27 @@ async fn b10_f34_f35_f36_a_cluster_keeps_the_contract() {
     let url = stores::server("LOGTO_TEST_REDIS_CLUSTER_URL");
     let connect = async || RedisStore::connect_cluster([&url]).await.unwrap();
     stores::check(connect().await, connect().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w6_a_session_is_loaded_in_one_round_trip() {
+    let server = server::RedisServer::start(&[]);
+    let switch = Switch::to(server.address).await;
+    let connect = async || {
+        let url = format!("redis://{}/", switch.address);
+        RedisStore::connect(&url).await.unwrap()
+    };
+    let creator = stores::storage(connect().await);
+    let handle = stores::create(&creator).await;
+    assert_eq!(stores::round_trips(&creator, &handle, &switch).await, 1);
+    // A process that has never seen the session learns first in which lists it has to be.
+    let other = stores::storage(connect().await);
+    for expected in [2, 1, 1] {
+        assert_eq!(
+            stores::round_trips(&other, &handle, &switch).await,
+            expected
+        );
+    }
 }
 
 #[tokio::test]

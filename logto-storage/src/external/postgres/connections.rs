@@ -24,6 +24,8 @@ const MAX_IDLE: Duration = Duration::from_secs(180);
 const MAX_AGE: Duration = Duration::from_secs(1_800);
 /// How long a connection that was idle may take to show that it still works.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a first attempt to read may take. A statement finds its row by the primary key.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// A call is tried once more, on a new connection.
 const ATTEMPTS: u32 = 2;
 
@@ -41,11 +43,16 @@ pub(super) struct Connections {
 pub(super) type Action<A, T> =
     for<'c> fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Result<T, sqlx::Error>>;
 
-/// Whether a call needs a transaction of its own. Behind a pooler in transaction mode all do.
+/// What a call does, by which it is known what an attempt on a connection that has broken may cost.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Isolation {
-    Statement,
-    Transaction,
+pub(super) enum Kind {
+    /// It can be repeated, so a connection that was idle is not asked first whether it works: that would be a
+    /// second round trip with each request of the application.
+    Reads,
+    /// It may have had its effect, so it is sent only where it can be expected to arrive.
+    Writes,
+    /// The same, in a transaction of its own. Behind a pooler in transaction mode every call has one.
+    Migrates,
 }
 
 impl Connections {
@@ -79,15 +86,21 @@ impl Connections {
     /// Runs a call, and once more on a new connection if the first attempt certainly had no effect.
     pub(super) async fn call<A, T>(
         &self,
-        isolation: Isolation,
+        kind: Kind,
         arguments: &A,
         action: Action<A, T>,
     ) -> Result<T, sqlx::Error> {
         let attempts = async {
             let mut attempt = 1;
             loop {
-                match self.attempt(isolation, arguments, action).await {
-                    Err(error) if attempt < ATTEMPTS && had_no_effect(&error) => {
+                let mut connection = self.connection(kind).await?;
+                let call = self.attempt(kind, &mut connection, arguments, action);
+                let result = match kind == Kind::Reads && attempt < ATTEMPTS {
+                    true => sql::within(READ_TIMEOUT, call).await,
+                    false => call.await,
+                };
+                match result {
+                    Err(error) if attempt < ATTEMPTS && may_be_repeated(kind, &error) => {
                         self.pool.manager().distrust();
                         attempt += 1;
                     }
@@ -98,20 +111,35 @@ impl Connections {
         sql::in_time(attempts).await
     }
 
-    async fn attempt<A, T>(
-        &self,
-        isolation: Isolation,
-        arguments: &A,
-        action: Action<A, T>,
-    ) -> Result<T, sqlx::Error> {
-        let mut connection: Object<Connector> =
-            self.pool.get().await.map_err(|error| match error {
+    /// A connection that is good for such a call.
+    async fn connection(&self, kind: Kind) -> Result<Object<Connector>, sqlx::Error> {
+        loop {
+            let mut connection = self.pool.get().await.map_err(|error| match error {
                 PoolError::Backend(error) => error,
                 error => sqlx::Error::AnyDriverError(Box::new(error)),
             })?;
-        let Connection { raw, is_clean, .. } = &mut *connection;
+            let is_new = Object::metrics(&connection).recycled.is_none();
+            if kind == Kind::Reads || is_new {
+                return Ok(connection);
+            }
+            connection.is_clean = false;
+            match tokio::time::timeout(PING_TIMEOUT, connection.raw.ping()).await {
+                Ok(Ok(())) => return Ok(connection),
+                Ok(Err(_)) => {}
+                Err(_) => self.pool.manager().distrust(),
+            }
+        }
+    }
+
+    async fn attempt<A, T>(
+        &self,
+        kind: Kind,
+        Connection { raw, is_clean, .. }: &mut Connection,
+        arguments: &A,
+        action: Action<A, T>,
+    ) -> Result<T, sqlx::Error> {
         *is_clean = false;
-        let result = if self.transaction_pooling || isolation == Isolation::Transaction {
+        let result = if self.transaction_pooling || kind == Kind::Migrates {
             raw.execute("BEGIN").await?;
             let result = action(raw, arguments).await?;
             raw.execute("COMMIT").await?;
@@ -171,14 +199,13 @@ impl managed::Manager for Connector {
         if !is_trusted || metrics.last_used() > MAX_IDLE || metrics.age() > MAX_AGE {
             return Err(RecycleError::message("used up"));
         }
-        match tokio::time::timeout(PING_TIMEOUT, connection.raw.ping()).await {
-            Ok(pong) => Ok(pong?),
-            Err(_) => {
-                self.distrust();
-                Err(RecycleError::message("no response"))
-            }
-        }
+        Ok(())
     }
+}
+
+/// Whether another attempt, on a new connection, may do better, and cannot do twice what was to be done once.
+fn may_be_repeated(kind: Kind, error: &sqlx::Error) -> bool {
+    had_no_effect(error) || (kind == Kind::Reads && error.as_database_error().is_none())
 }
 
 /// Whether the server says that it did nothing, and another connection, or another attempt, may do better.

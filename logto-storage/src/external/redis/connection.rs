@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::try_join_all;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, RedisError,
-    aio::MultiplexedConnection, cluster::ClusterClient, cluster_async::ClusterConnection,
+    Value, aio::MultiplexedConnection, cluster::ClusterClient, cluster_async::ClusterConnection,
+    from_redis_value,
 };
 use tokio::{sync::Mutex, time::timeout};
 
@@ -62,14 +64,21 @@ impl SharedConnection {
         }))
     }
 
-    /// Sends a command, and once more on a new connection when the first one turns out to be of no use.
-    /// It may then have been executed twice: see [`is_of_the_connection`].
+    /// As [`query_all`](Self::query_all), of one command.
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        let mut responses = self.query_all(std::slice::from_ref(command)).await?;
+        Ok(from_redis_value(responses.pop().unwrap_or(Value::Nil))?)
+    }
+
+    /// Sends commands at once and returns the response to each, and sends them once more on a new connection when
+    /// the first one turns out to be of no use. They may then have been executed twice: see
+    /// [`is_of_the_connection`].
+    pub(super) async fn query_all(&self, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
         let attempts = async {
             let mut attempt = 1;
             loop {
                 let (number, connection) = self.connection().await?;
-                match connection.query(command).await {
+                match connection.query_all(commands).await {
                     Err(error) if is_of_the_connection(&error) => {
                         self.give_up(number).await;
                         if attempt == ATTEMPTS {
@@ -101,7 +110,7 @@ impl SharedConnection {
         };
         let ping = async {
             let connection = Server::Single(client).connect().await?;
-            connection.query::<String>(&redis::cmd("PING")).await
+            connection.query_all(&[redis::cmd("PING")]).await
         };
         match ping.await {
             Ok(_) => true,
@@ -149,10 +158,28 @@ impl Server {
 }
 
 impl Connection {
-    async fn query<T: FromRedisValue>(mut self, command: &Cmd) -> Result<T, RedisError> {
-        match &mut self {
-            Self::Single(connection) => command.query_async(connection).await,
-            Self::Cluster(connection) => command.query_async(connection).await,
+    async fn query_all(self, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
+        match self {
+            Self::Single(mut connection) => {
+                let mut pipeline = redis::pipe();
+                for command in commands {
+                    pipeline.add_command(command.clone());
+                }
+                // Each error on its own, which knows its code.
+                let responses = pipeline
+                    .ignore_errors()
+                    .query_async(&mut connection)
+                    .await?;
+                Vec::<Result<Value, RedisError>>::into_iter(responses).collect()
+            }
+            // The keys may be on several nodes.
+            Self::Cluster(connection) => {
+                let responses = commands.iter().map(|command| {
+                    let mut connection = connection.clone();
+                    async move { command.query_async(&mut connection).await }
+                });
+                try_join_all(responses).await
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use logto_client::{
     entropy::{Entropy, OsEntropy},
-    storage::{Lease, Replaced, SessionOwner, SessionReader, SessionStorage},
+    storage::{Handle, Lease, Replaced, SessionOwner, SessionReader, SessionStorage},
 };
 use logto_storage::{
     Entry, ExternalStorage, KeyValueStore, Lifetimes,
@@ -31,6 +31,31 @@ pub(crate) fn server(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!("set {variable} to the URL of a server for tests, or leave out its feature")
     })
+}
+
+/// A session of a user and of a session at the provider.
+pub(crate) async fn create(storage: &ExternalStorage) -> Handle {
+    let session = Sample {
+        provider_session: Some("provider-session".to_owned()),
+        ..Sample::default()
+    };
+    let (handle, _) = storage
+        .create(&session.build().unwrap(), NOW)
+        .await
+        .unwrap();
+    handle
+}
+
+/// How often a store is asked through this switch for one session.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) async fn round_trips(
+    storage: &ExternalStorage,
+    handle: &Handle,
+    switch: &super::switch::Switch,
+) -> u64 {
+    let before = switch.round_trips();
+    assert!(storage.load(handle, NOW).await.unwrap().is_some());
+    switch.round_trips() - before
 }
 
 /// Text that no earlier run has used.

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -28,6 +28,9 @@ struct State {
     hold_next_response: AtomicBool,
     is_held: Notify,
     loses_responses: AtomicBool,
+    round_trips: AtomicU64,
+    /// Whether the last bytes that passed were the server's.
+    has_responded: AtomicBool,
 }
 
 struct Connection {
@@ -45,6 +48,8 @@ impl Switch {
             hold_next_response: AtomicBool::new(false),
             is_held: Notify::new(),
             loses_responses: AtomicBool::new(false),
+            round_trips: AtomicU64::new(0),
+            has_responded: AtomicBool::new(true),
         });
         let accepting = tokio::spawn({
             let state = state.clone();
@@ -104,6 +109,11 @@ impl Switch {
         self.state.is_held.notified().await;
     }
 
+    /// How often something was sent after a response, if there is one client that waits for each.
+    pub(crate) fn round_trips(&self) -> u64 {
+        self.state.round_trips.load(Ordering::SeqCst)
+    }
+
     /// A connection breaks instead of delivering its second response, so that every request of a client
     /// that waits for responses is executed twice.
     pub(crate) fn lose_every_second_response(&self) {
@@ -133,11 +143,20 @@ async fn connect(
     let server = TcpStream::connect(server).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let requests = async move {
-        tokio::io::copy(&mut from_client, &mut to_server).await?;
-        to_server.shutdown().await
+    let requests = async {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let length = from_client.read(&mut buffer).await?;
+            if length == 0 {
+                return to_server.shutdown().await;
+            }
+            if state.has_responded.swap(false, Ordering::SeqCst) {
+                state.round_trips.fetch_add(1, Ordering::SeqCst);
+            }
+            to_server.write_all(&buffer[..length]).await?;
+        }
     };
-    let responses = async move {
+    let responses = async {
         let mut buffer = vec![0; 64 * 1024];
         let mut delivered = false;
         loop {
@@ -145,6 +164,7 @@ async fn connect(
             if length == 0 {
                 return Ok(());
             }
+            state.has_responded.store(true, Ordering::SeqCst);
             if state.hold_next_response.swap(false, Ordering::SeqCst) {
                 is_silent.store(true, Ordering::SeqCst);
                 state.is_held.notify_one();

@@ -1,13 +1,14 @@
 //! Servers that refuse, restart, or turn out to be standbys.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use logto_client::{key_value::KeyValueStore, storage::StorageError};
 use logto_storage::PostgresStore;
 
 use super::{
-    connect,
+    address, connect,
     database::{Database, psql},
+    url,
 };
 use crate::common::{
     stores::{self, entry},
@@ -15,17 +16,6 @@ use crate::common::{
 };
 
 const TTL: Duration = Duration::from_secs(600);
-
-fn address(variable: &str) -> SocketAddr {
-    let url = stores::server(variable);
-    let (_, address) = url.split_once('@').unwrap();
-    let (address, _) = address.split_once('/').unwrap();
-    address.parse().unwrap()
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("postgres://postgres@{address}/postgres")
-}
 
 /// Opens as many connections as the store has.
 async fn open_all(store: &PostgresStore) {
@@ -92,15 +82,21 @@ async fn connections_that_broke_or_were_closed_cost_no_call() {
     store.migrate().await.unwrap();
     assert!(store.put("key", None, entry(1, b"x"), TTL).await.unwrap());
     for (version, how) in [(1, "cut"), (2, "terminate"), (3, "silence")] {
-        open_all(&store).await;
-        match how {
-            "cut" => switch.cut(),
-            "silence" => switch.silence(),
-            _ => {
-                let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-                database.run(others);
+        let break_all = async || {
+            open_all(&store).await;
+            match how {
+                "cut" => switch.cut(),
+                "silence" => switch.silence(),
+                _ => {
+                    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+                    database.run(others);
+                }
             }
-        }
+        };
+        break_all().await;
+        let found = store.get("key").await.unwrap().unwrap();
+        assert_eq!(found.entry.version, version, "{how}");
+        break_all().await;
         let written = store.put("key", Some(version), entry(version + 1, b"x"), TTL);
         assert!(written.await.unwrap(), "{how}");
     }

@@ -1,0 +1,55 @@
+//! Which lists an entry has to be in, as it was read before.
+
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use lru::LruCache;
+
+/// About 300 bytes each.
+const CAPACITY: NonZeroUsize = match NonZeroUsize::new(10_000) {
+    Some(capacity) => capacity,
+    None => NonZeroUsize::MIN,
+};
+
+/// The lists of entries that this process has read lately, by the keys of the entries. They are of use only to ask
+/// early; what counts is what the entry itself says.
+pub(super) struct KnownLists(Mutex<LruCache<String, Arc<[String]>>>);
+
+impl KnownLists {
+    /// None for an entry that is not known.
+    pub(super) fn of(&self, key: &str) -> Arc<[String]> {
+        self.lock().get(key).map(Arc::clone).unwrap_or_default()
+    }
+
+    /// Remembers the lists of an entry. Entries that are in no list, such as leases, are not kept.
+    pub(super) fn note(&self, key: String, lists: Vec<String>) {
+        if !lists.is_empty() {
+            let mut known = self.lock();
+            match known.get_mut(&key) {
+                Some(there) if **there == *lists => {}
+                _ => {
+                    known.put(key, lists.into());
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<String, Arc<[String]>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for KnownLists {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(CAPACITY)))
+    }
+}
+
+impl fmt::Debug for KnownLists {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownLists").finish_non_exhaustive()
+    }
+}
