@@ -15,7 +15,7 @@ example=(--locked --manifest-path examples/worker/Cargo.toml)
     ci/apt-install.sh "lld-$llvm"
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-$llvm
 
-    RUSTC_BOOTSTRAP=1 RUSTFLAGS='-D warnings' cargo build "${example[@]}" --package logto-example-worker \
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS='-D warnings' cargo build "${example[@]}" --package logto-example-worker --lib --examples \
         -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown
     cargo run "${example[@]}" --package bindgen -- \
         target/wasm/wasm32-unknown-unknown/debug/logto_example_worker.wasm examples/worker/pkg

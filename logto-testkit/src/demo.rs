@@ -15,7 +15,7 @@ pub const BASE_URL: &str = "http://localhost:3000";
 /// Whom to sign in as, as a sentence for people.
 pub const USERS: &str = "alice or bob, password \"password\"";
 /// The demo's API resource, with the scopes `read:products` and `write:products`.
-pub const SHOPPING_API: &str = "https://shopping.your-app.com/api";
+pub const SHOPPING_API: &str = "https://shop.example.com/api";
 /// The demo's first organization: alice may read shipments in it.
 pub const ACME: &str = "acme";
 /// The demo's second organization: alice is a member without a role, bob may read and write shipments.

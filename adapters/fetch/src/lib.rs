@@ -2,7 +2,7 @@
 //! target than `wasm32-unknown-unknown`.
 //!
 #![cfg(all(target_family = "wasm", target_os = "unknown"))]
-// Nowhere else, as its program compiles there only: it is a module of `examples/worker`, which holds it true.
+// Nowhere else, as its program compiles there only: it is an example of `examples/worker`, which compiles it.
 #![cfg_attr(all(target_family = "wasm", target_os = "unknown"), doc = include_str!("../README.md"))]
 
 mod body;

@@ -8,7 +8,7 @@ use logto::core::grants::TypedToken;
 use logto::{AccessToken, LogtoConfig, Secret, TokenTarget};
 
 /// The API of these examples.
-pub const API: &str = "https://shopping.your-app.com/api";
+pub const API: &str = "https://shop.example.com/api";
 
 // ANCHOR: client
 /// One client for the life of the program. Clones share its tokens.

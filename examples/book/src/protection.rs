@@ -15,7 +15,7 @@ use logto::core::api_token::{AccessTokenVerification, ApiTokenClaims};
 use logto::core::introspection::OpaqueTokenVerification;
 
 /// The API of these examples.
-pub const API: &str = "https://shopping.your-app.com/api";
+pub const API: &str = "https://shop.example.com/api";
 
 // ANCHOR: server
 /// One value for the whole API. It fetches the keys of Logto when the first token arrives.

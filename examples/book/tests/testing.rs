@@ -10,7 +10,7 @@ use logto::axum::{Result, RouterExt, Session, User};
 use logto::test::{DemoTenant, testkit::Endpoint, testkit::Fault};
 use logto::{LogtoApp, TokenTarget};
 
-const API: &str = "https://shopping.your-app.com/api";
+const API: &str = "https://shop.example.com/api";
 
 /// The application's own function.
 fn router(logto: LogtoApp) -> Router {

@@ -62,7 +62,7 @@ async fn what_needs_no_person_is_checked_and_the_rest_is_named() {
         "ok  post sign-out redirect URI is registered",
         "ok  credentials of the application",
         "ok  credentials of the machine-to-machine application",
-        "ok  machine-to-machine token for https://shopping.your-app.com/api",
+        "ok  machine-to-machine token for https://shop.example.com/api",
         "ok  a device is given a code to sign in with",
         "--  left out: sign-in, the user's tokens, refresh and sign-out",
         "--  left out: back-channel logout",

@@ -2,9 +2,6 @@
 //! organizations, a page that streams, and a form of the application's own.
 
 mod page;
-/// The program of the README of `logto-fetch`.
-#[expect(dead_code)]
-mod shortest;
 
 use futures_util::{StreamExt, stream};
 use http::StatusCode;

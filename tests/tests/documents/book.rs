@@ -313,7 +313,8 @@ fn every_test_that_the_security_page_names_exists() {
 
 #[test]
 fn the_program_for_webassembly_in_a_readme_is_one_that_is_compiled() {
-    let program = read("examples/worker/src/shortest.rs");
+    let program = read("examples/worker/examples/shortest.rs");
+    let (_, program) = program.split_once("\n\n").unwrap();
     let shown = format!("```rust\n{program}```\n");
     assert!(read("adapters/fetch/README.md").contains(&shown));
 }
