@@ -1,7 +1,7 @@
 //! Begin a sign-in: the URL, and what has to wait in the browser until it comes back.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use http::HeaderMap;
+use http::Request;
 use logto_client::{
     LogtoClient, LogtoConfig, SignIn, Context,
     seal::{KeyRing, SealKey},
@@ -50,7 +50,7 @@ pub fn contest() -> Contest {
         .set_redirect_uri(
             RedirectUrl::new("http://localhost:3000/callback".to_owned()).expect("a URL"),
         );
-    let (headers, sign_in) = (HeaderMap::new(), SignIn::new());
+    let (request, sign_in) = (Request::new(()).into_parts().0, SignIn::new());
     Contest::new("Sign-in with PKCE, state and nonce")
         .enter("limit: 112 random bytes, SHA-256 of the verifier", || {
             let mut random = [0; 112];
@@ -73,6 +73,6 @@ pub fn contest() -> Contest {
             move || fixtures::at_once(client.sign_in(&sign_in)).expect("a sign-in")
         })
         .enter("logto, redirect with sealed cookie", move || {
-            fixtures::at_once(web.sign_in(&headers, &sign_in)).expect("a redirect")
+            fixtures::at_once(web.sign_in(&request, &sign_in)).expect("a redirect")
         })
 }

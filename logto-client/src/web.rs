@@ -22,6 +22,7 @@ pub mod cookies;
 
 mod app;
 mod browser;
+mod host;
 mod initiator;
 mod location;
 mod public_description;

@@ -3,9 +3,10 @@
 mod builder;
 mod client_authentication;
 mod env;
+mod hosts;
 pub(crate) mod rules;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use url::{Origin, Url};
 
@@ -57,6 +58,7 @@ struct Settings {
     app_id: String,
     client_authentication: ClientAuthentication,
     base_url: Option<Url>,
+    other_hosts: Vec<String>,
     callback_path: String,
     redirect_uri: Option<Url>,
     post_sign_out_redirect_uri: Option<Url>,
@@ -118,6 +120,37 @@ impl LogtoConfig {
     /// is the root.
     pub fn base_url(&self) -> Option<&Url> {
         self.settings.base_url.as_ref()
+    }
+
+    /// The hosts at which browsers reach the application besides the base URL's, in lower case, as
+    /// [`other_hosts`](LogtoConfigBuilder::other_hosts) takes them.
+    pub fn other_hosts(&self) -> &[String] {
+        &self.settings.other_hosts
+    }
+
+    /// The configuration for a request to `host`: the same, with that host in the base URL, the redirect URI and
+    /// the post sign-out redirect URI, if it is one of the [`other_hosts`](Self::other_hosts).
+    ///
+    /// `host` is what the request names: the value of its `Host` header, or of `:authority` in HTTP/2, with the
+    /// port unless that is the default one. It may say anything. Unless it is an allowed host and has the port of
+    /// the base URL, the configuration is returned unchanged. A post sign-out redirect URI that is set to something
+    /// else than the base URL stays what it is.
+    pub fn for_host(&self, host: &str) -> Cow<'_, Self> {
+        let settings = &self.settings;
+        let base_url = settings.base_url.as_ref();
+        let other = base_url.and_then(|url| hosts::base_url_at(url, &settings.other_hosts, host));
+        let Some(other) = other else {
+            return Cow::Borrowed(self);
+        };
+        let mut settings = Settings::clone(settings);
+        settings.redirect_uri = Some(rules::join(&other, &settings.callback_path));
+        if settings.post_sign_out_redirect_uri == settings.base_url {
+            settings.post_sign_out_redirect_uri = Some(other.clone());
+        }
+        settings.base_url = Some(other);
+        Cow::Owned(Self {
+            settings: Arc::new(settings),
+        })
     }
 
     /// The path of the callback below the base URL.

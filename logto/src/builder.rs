@@ -180,7 +180,9 @@ impl LogtoBuilder {
         let Some(base_url) = config.base_url() else {
             return Err(StartError::NoBaseUrl);
         };
-        let cookies = (self.cookies)(CookieOptions::new(base_url, config.app_id())).build()?;
+        let cookies =
+            CookieOptions::new(base_url, config.app_id()).other_hosts(config.other_hosts());
+        let cookies = (self.cookies)(cookies).build()?;
         let is_given = !matches!(self.keys, Keys::Random);
         let keys = self.keys.open()?;
         let store = match (&self.storage, self.store, &self.session_url) {
@@ -377,6 +379,32 @@ mod tests {
                     ("LOGTO_APP_ID", "app"),
                 ],
                 BASE_URL,
+            ),
+            (
+                &[
+                    ("LOGTO_ENDPOINT", "https://t.logto.app"),
+                    ("LOGTO_APP_ID", "app"),
+                    (BASE_URL, "https://app.example.com"),
+                    ("LOGTO_OTHER_HOSTS", "app.example.de, https://hush.example"),
+                ],
+                "other_hosts (environment variable LOGTO_OTHER_HOSTS) contains a scheme",
+            ),
+            (
+                &[
+                    ("LOGTO_ENDPOINT", "https://t.logto.app"),
+                    ("LOGTO_APP_ID", "app"),
+                    (BASE_URL, "https://app.example.com"),
+                    ("LOGTO_OTHER_HOSTS", "*.hush"),
+                ],
+                "*.preview.example.com for all names with one more label",
+            ),
+            (
+                &[
+                    ("LOGTO_ENDPOINT", "https://t.logto.app"),
+                    ("LOGTO_APP_ID", "app"),
+                    ("LOGTO_OTHER_HOSTS", "app.example.de"),
+                ],
+                "base_url",
             ),
             (
                 &[

@@ -79,6 +79,7 @@ pub use logto_core::{
 /// |---|---|
 /// | `LOGTO_ENDPOINT`, `LOGTO_APP_ID`, `LOGTO_APP_SECRET` | the application, as the Console shows it |
 /// | `LOGTO_BASE_URL` | where browsers find the application, such as `http://localhost:3000` |
+/// | `LOGTO_OTHER_HOSTS` | other hosts where they find it, such as `*.preview.example.com` |
 /// | `LOGTO_RESOURCES`, `LOGTO_SCOPES` | what to ask for, separated by spaces or commas |
 /// | `LOGTO_COOKIE_KEY` | the key for cookies and stored sessions; without a session URL, sessions live in cookies |
 /// | `LOGTO_SESSION_URL` | the store in which sessions live: `redis://`, `postgres://`, `sqlite:` |

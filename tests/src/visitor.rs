@@ -65,6 +65,13 @@ pub struct Visit {
     parts: Parts,
 }
 
+/// A request with these headers.
+pub fn request_with(headers: HeaderMap) -> Parts {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.headers = headers;
+    parts
+}
+
 impl Visitor {
     /// Somebody who was never here.
     pub fn new(logto: &Logto) -> Self {
@@ -185,7 +192,7 @@ impl Visitor {
     pub async fn start_sign_in_with(&self, web: &LogtoWeb, sign_in: &SignIn) -> Url {
         let visit = self.get("/sign-in");
         let response = web
-            .sign_in(&visit.parts.headers, sign_in)
+            .sign_in(&visit.parts, sign_in)
             .await
             .expect("a sign-in starts");
         self.receive(response.headers());
@@ -225,7 +232,7 @@ impl Visitor {
     pub async fn sign_out(&self, web: &LogtoWeb) -> Response<Bytes> {
         let visit = self.visit(Method::POST, "/sign-out");
         let response = web
-            .sign_out(&visit.parts.headers, &SignOut::new())
+            .sign_out(&visit.parts, &SignOut::new())
             .await
             .into_response();
         self.receive(response.headers());

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, header, request::Parts};
 use logto_client::{
     LogtoClient, SignIn, TokenTarget,
     web::{
@@ -197,10 +197,10 @@ struct Wanted {
 async fn sign_in(
     State(web): State<LogtoWeb>,
     Query(wanted): Query<Wanted>,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Response {
     let sign_in = SignIn::new().return_to(wanted.return_to);
-    let answer = web.sign_in(&headers, &sign_in).await;
+    let answer = web.sign_in(&parts, &sign_in).await;
     let answer = answer.unwrap_or_else(|error| web.error_response(&error));
     answer.map(Body::from)
 }

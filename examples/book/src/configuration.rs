@@ -63,6 +63,13 @@ pub fn in_frames(logto: LogtoBuilder) -> LogtoBuilder {
 }
 // ANCHOR_END: frames
 
+// ANCHOR: other_hosts
+/// Serves a second domain and all preview hosts too. `LOGTO_OTHER_HOSTS` does the same.
+pub fn at_several_hosts(logto: LogtoBuilder) -> LogtoBuilder {
+    logto.config(|config| config.other_hosts(["app.example.de", "*.preview.example.com"]))
+}
+// ANCHOR_END: other_hosts
+
 // ANCHOR: nginx_buffers
 /// Only together with `proxy_buffer_size 16k` and `large_client_header_buffers 4 16k` in nginx.
 pub fn behind_large_buffers(logto: LogtoBuilder) -> LogtoBuilder {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::Query;
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::Response;
 use logto::Error;
 use logto::axum::{Request, Result, Session};
@@ -32,12 +32,12 @@ pub fn with_github() -> SignIn {
 
 // ANCHOR: start
 /// A handler that starts a sign-in of its own.
-pub async fn join(request: Request, headers: HeaderMap) -> Result<Response> {
-    start(&request, &headers, &registration().return_to("/welcome")).await
+pub async fn join(request: Request, parts: Parts) -> Result<Response> {
+    start(&request, &parts, &registration().return_to("/welcome")).await
 }
 
-async fn start(request: &Request, headers: &HeaderMap, sign_in: &SignIn) -> Result<Response> {
-    let response = request.app().web().sign_in(headers, sign_in).await?;
+async fn start(request: &Request, parts: &Parts, sign_in: &SignIn) -> Result<Response> {
+    let response = request.app().web().sign_in(parts, sign_in).await?;
     Ok(response.map(Into::into))
 }
 // ANCHOR_END: start
@@ -51,7 +51,7 @@ pub fn new_login() -> SignIn {
 
 // ANCHOR: step_up
 /// A transfer needs a login of the last five minutes.
-pub async fn transfer(request: Request, session: Session, headers: HeaderMap) -> Result<Response> {
+pub async fn transfer(request: Request, session: Session, parts: Parts) -> Result<Response> {
     let five_minutes = Duration::from_secs(300);
     let now = request.app().client().clock().now();
     let logged_in = session.claims().auth_time;
@@ -59,14 +59,14 @@ pub async fn transfer(request: Request, session: Session, headers: HeaderMap) ->
         return Ok(Response::new("transferred".into()));
     }
     let sign_in = SignIn::new().max_age(five_minutes).return_to("/transfer");
-    start(&request, &headers, &sign_in).await
+    start(&request, &parts, &sign_in).await
 }
 // ANCHOR_END: step_up
 
 // ANCHOR: silent
 /// Signs in whoever has a session at Logto, and shows the page to everybody else.
-pub async fn try_silently(request: Request, headers: HeaderMap) -> Result<Response> {
-    start(&request, &headers, &SignIn::silent().return_to("/")).await
+pub async fn try_silently(request: Request, parts: Parts) -> Result<Response> {
+    start(&request, &parts, &SignIn::silent().return_to("/")).await
 }
 // ANCHOR_END: silent
 
@@ -81,13 +81,13 @@ pub struct MagicLink {
 /// The page that a magic link leads to: /magic?token=…&email=…
 pub async fn magic_link(
     request: Request,
-    headers: HeaderMap,
+    parts: Parts,
     Query(link): Query<MagicLink>,
 ) -> Result<Response> {
     let sign_in = SignIn::new()
         .one_time_token(link.token)
         .login_hint(link.email);
-    start(&request, &headers, &sign_in).await
+    start(&request, &parts, &sign_in).await
 }
 // ANCHOR_END: magic_link
 

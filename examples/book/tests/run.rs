@@ -418,6 +418,15 @@ async fn every_other_setting_starts() -> Outcome {
     let in_frames = configuration::in_frames(demo.builder());
     let on_https = in_frames.config(|config| config.base_url("https://app.example.com"));
     on_https.await?;
+    let on_https = demo
+        .builder()
+        .config(|config| config.base_url("https://app.example.com"));
+    let logto = configuration::at_several_hosts(on_https).await?;
+    let at_preview = logto.client().config().for_host("pr-7.preview.example.com");
+    assert_eq!(
+        at_preview.redirect_uri()?.as_str(),
+        "https://pr-7.preview.example.com/callback"
+    );
     let logto = configuration::with_routes(demo.builder()).await?;
     assert!(logto.route("/sign-out/local").is_some());
     Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use logto_core::{
-    Session, SignIn, UnixTime,
+    LogtoConfig, Session, SignIn, UnixTime,
     error::{CallbackError, OAuthErrorCode},
     metadata::ProviderMetadata,
     refresh::Ending,
@@ -82,15 +82,16 @@ impl LogtoClient {
         Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
     }
 
-    /// Starts a sign-in with random bytes of the web layer.
+    /// Starts a sign-in with random bytes of the web layer, and its configuration for the host of the request.
     pub(crate) async fn start_sign_in(
         &self,
+        config: &LogtoConfig,
         sign_in: &SignIn,
         random: &[u8; SIGN_IN_RANDOM_BYTES],
         at: UnixTime,
     ) -> Result<(Url, PendingSignIn), Error> {
         let metadata = self.metadata().await?;
-        Ok(sign_in.start(self.config(), &metadata, random, at)?)
+        Ok(sign_in.start(config, &metadata, random, at)?)
     }
 
     /// As [`sign_in`](Self::sign_in), but the parameters go to the provider directly
@@ -112,12 +113,13 @@ impl LogtoClient {
     /// The pending sign-in of a start that the web layer made: the same whenever it is asked.
     pub(crate) async fn restore_sign_in(
         &self,
+        config: &LogtoConfig,
         sign_in: &SignIn,
         random: &[u8; SIGN_IN_RANDOM_BYTES],
         at: UnixTime,
     ) -> Result<PendingSignIn, Error> {
         let (metadata, _) = self.prepare_redemption().await?;
-        let (_, pending) = sign_in.start(self.config(), &metadata, random, at)?;
+        let (_, pending) = sign_in.start(config, &metadata, random, at)?;
         Ok(pending)
     }
 

@@ -1,7 +1,7 @@
 //! Signing out by handle: for a browser that may present several, and while the storage does not respond.
 
 use futures_util::future::join_all;
-use logto_core::{refresh::Ending, sign_out::SignOut};
+use logto_core::{LogtoConfig, refresh::Ending, sign_out::SignOut};
 use url::Url;
 
 use super::LogtoClient;
@@ -28,9 +28,19 @@ impl LogtoClient {
     /// Nothing that fails on the way keeps the user from signing out: take the handles from the browser
     /// and send it on whatever comes of this.
     pub async fn sign_out(&self, handles: &[Handle], sign_out: &SignOut) -> SignedOut {
+        self.sign_out_at(self.config(), handles, sign_out).await
+    }
+
+    /// As [`sign_out`](Self::sign_out), with the configuration for the host of a request.
+    pub(crate) async fn sign_out_at(
+        &self,
+        config: &LogtoConfig,
+        handles: &[Handle],
+        sign_out: &SignOut,
+    ) -> SignedOut {
         let removed = self.end(handles, Ending::SignOut).await;
         let url = match self.metadata().await {
-            Ok(metadata) => sign_out.url(self.config(), &metadata).ok(),
+            Ok(metadata) => sign_out.url(config, &metadata).ok(),
             Err(_) => None,
         };
         SignedOut { url, removed }

@@ -131,10 +131,10 @@ impl LogtoApp {
                 if parts.method == Method::GET && !initiator::is_sign_out_link(&parts.headers) {
                     return request.refusal(&RequestError::CrossSite.into());
                 }
-                let answer = web.sign_out(&parts.headers, &inner.sign_out).await;
+                let answer = web.sign_out(parts, &inner.sign_out).await;
                 leave(&request, answer)
             }
-            Route::SignOutLocally => leave(&request, web.sign_out_locally(&parts.headers).await),
+            Route::SignOutLocally => leave(&request, web.sign_out_locally(parts).await),
             Route::User => match web.user(&parts.headers).await {
                 Ok(response) => response,
                 Err(error) => request.refusal(&error),
@@ -155,7 +155,7 @@ impl LogtoApp {
         parts: &Parts,
         mut sign_in: SignIn,
     ) -> Response<Bytes> {
-        if let Some(response) = request.at_base_url() {
+        if let Some(response) = request.at_base_url(parts) {
             return response;
         }
         let query = parts.uri.query().unwrap_or_default();
@@ -176,7 +176,7 @@ impl LogtoApp {
                 }
             };
         }
-        let answer = self.inner.web.sign_in(&parts.headers, &sign_in).await;
+        let answer = self.inner.web.sign_in(parts, &sign_in).await;
         answer.unwrap_or_else(|error| request.refusal(&error))
     }
 }

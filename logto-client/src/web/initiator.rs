@@ -3,10 +3,8 @@
 //! A page can make its visitor's browser send a request to any site, with the cookies of that site. The
 //! browser reports who caused it, and no page can change that.
 
-use http::{HeaderMap, HeaderName, Method, header};
-use url::Url;
-
 use crate::error::{Error, RequestError};
+use http::{HeaderMap, HeaderName, Method, header};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -31,14 +29,16 @@ const SPECULATIVE: [&[u8]; 3] = [b"prefetch", b"prerender", b"preview"];
 ///
 /// `Sec-Fetch-Site` must be `same-origin`, or `none` for what the user typed or bookmarked. A sibling
 /// (`same-site`) is another application: subdomains may have different owners. Browsers that do not send it
-/// send `Origin` with every POST; without both, nothing shows that the request is harmless.
-pub(super) fn check_own(headers: &HeaderMap, base_url: Option<&Url>) -> Result<(), Error> {
+/// send `Origin` with every POST; without both, nothing shows that the request is harmless. `own_origin` is that of
+/// the host that the request was sent to: another host of the same application is a sibling like any other.
+pub(super) fn check_own(
+    headers: &HeaderMap,
+    own_origin: impl FnOnce() -> Option<String>,
+) -> Result<(), Error> {
     let is_own = match value(headers, SEC_FETCH_SITE) {
         Some(site) => matches!(site, b"same-origin" | b"none"),
-        None => base_url.is_some_and(|base_url| {
-            value(headers, header::ORIGIN)
-                .is_some_and(|origin| origin == base_url.origin().ascii_serialization().as_bytes())
-        }),
+        None => value(headers, header::ORIGIN)
+            .is_some_and(|origin| own_origin().is_some_and(|own| origin == own.as_bytes())),
     };
     // A prefetch of a URL that the user is still typing is `none` as well.
     if is_own && !is_speculative(headers) {
@@ -121,6 +121,8 @@ fn value(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
 
     fn is_own(base_url: Option<&str>, pairs: &[(&'static str, &'static str)]) -> bool {
@@ -129,7 +131,10 @@ mod tests {
             headers.append(*name, value.parse().unwrap());
         }
         let base_url = base_url.map(|url| Url::parse(url).unwrap());
-        check_own(&headers, base_url.as_ref()).is_ok()
+        check_own(&headers, || {
+            base_url.map(|url| url.origin().ascii_serialization())
+        })
+        .is_ok()
     }
 
     #[test]

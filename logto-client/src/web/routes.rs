@@ -1,9 +1,11 @@
 //! One method for each route.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts};
 use logto_core::{
-    Secret,
+    LogtoConfig, Secret,
     error::UsageError,
     webhook::{self, WebhookError},
 };
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     cookies::{CookieCodec, CookieError, RequestCookies, SessionCookies},
-    initiator, location, respond,
+    host, initiator, location, respond,
 };
 use crate::{
     client::LogtoClient,
@@ -56,6 +58,15 @@ impl LogtoWeb {
     /// The client behind the routes.
     pub fn client(&self) -> &LogtoClient {
         &self.client
+    }
+
+    /// The configuration for the host that a request was sent to.
+    pub(super) fn config_for(&self, uri: &Uri, headers: &HeaderMap) -> Cow<'_, LogtoConfig> {
+        let config = self.client.config();
+        match host::requested(uri, headers) {
+            Some(host) => config.for_host(host),
+            None => Cow::Borrowed(config),
+        }
     }
 
     /// The session of a request, for handlers whose response can still set cookies, or with a storage on the

@@ -5,7 +5,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
 use logto_core::{
-    SignIn,
+    LogtoConfig, SignIn,
     error::{CallbackError, UsageError},
     sign_in::{Callback, PendingSignIn, ReturnTo},
 };
@@ -89,6 +89,7 @@ pub trait SignInHook: MaybeSend + MaybeSync {
 impl LogtoWeb {
     /// Starts a sign-in: a redirect to Logto, with a cookie for the callback.
     ///
+    /// Logto sends the browser back to the [host](logto_core::LogtoConfig::for_host) that this request was sent to.
     /// The sign-in is sealed into the `state` of the URL. What makes the response longer than
     /// [`response_limit`](super::cookies::CookieOptions::response_limit) is left out: first the query of
     /// `return_to`, then all of it.
@@ -98,13 +99,10 @@ impl LogtoWeb {
     /// when `app_state` is too large for a URL. [`RequestError::NotANavigation`] for a prefetch, for a frame
     /// of another site (unless the cookies are made for frames) and for requests of a script: no user could
     /// complete a sign-in there.
-    pub async fn sign_in(
-        &self,
-        headers: &HeaderMap,
-        sign_in: &SignIn,
-    ) -> Result<Response<Bytes>, Error> {
-        initiator::check_start(headers, self.cookies.allows_frames())?;
-        let request_cookies = self.cookies.read(headers);
+    pub async fn sign_in(&self, parts: &Parts, sign_in: &SignIn) -> Result<Response<Bytes>, Error> {
+        initiator::check_start(&parts.headers, self.cookies.allows_frames())?;
+        let config = self.config_for(&parts.uri, &parts.headers);
+        let request_cookies = self.cookies.read(&parts.headers);
         let browser = match self.browsers(&request_cookies).into_iter().next() {
             Some(browser) => browser,
             None => match request_cookies.candidates().first() {
@@ -118,7 +116,7 @@ impl LogtoWeb {
         let mut deletions = HeaderMap::new();
         append(&mut deletions, clear(usize::MAX).into_iter().flatten());
         let taken = respond::headers_len(&deletions);
-        let (url, set_cookie) = self.start(&browser, sign_in, taken).await?;
+        let (url, set_cookie) = self.start(&config, &browser, sign_in, taken).await?;
         let mut response = respond::see_other(url.as_str());
         let headers = response.headers_mut();
         append(headers, [set_cookie]);
@@ -142,11 +140,11 @@ impl LogtoWeb {
     /// The URL of a start and the cookie of the browser, in a response whose other headers take `taken` bytes.
     async fn start(
         &self,
+        config: &LogtoConfig,
         browser: &Browser,
         sign_in: &SignIn,
         taken: usize,
     ) -> Result<(Url, HeaderValue), Error> {
-        let config = self.client.config();
         let mut start = Start {
             browser: browser.id(),
             seed: random(&**self.client.entropy())?,
@@ -165,12 +163,12 @@ impl LogtoWeb {
         let mut size = 0;
         for return_to in [destination, path, ""] {
             start.sign_in = sign_in.clone().return_to(return_to);
-            let state = self.seal_start(&start)?;
+            let state = self.seal_start(config, &start)?;
             // With the one-time token, which is not kept.
             let sign_in = start.sign_in.clone().state(state);
             let (url, _) = self
                 .client
-                .start_sign_in(&sign_in, &start.random(), start.at)
+                .start_sign_in(config, &sign_in, &start.random(), start.at)
                 .await?;
             size = respond::see_other_len(url.as_str(), &set_cookie).saturating_add(taken);
             if size <= limit {
@@ -192,7 +190,9 @@ impl LogtoWeb {
     /// Completes a sign-in, from the query of a GET or the form of a POST; other methods are answered with
     /// 405.
     ///
-    /// The redirect URI is the configured one; the `Host` header is ignored, because a client can send any.
+    /// The redirect URI is that of the [host](logto_core::LogtoConfig::for_host) that the request was sent to. A
+    /// sign-in that was started at another host cannot be completed here: it is started again, or, in a browser
+    /// that has started none here, refused with [`CallbackError::NoPendingSignIn`].
     pub async fn callback(&self, parts: &Parts, body: &Bytes) -> CallbackAnswer {
         self.callback_with(parts, body, None).await
     }
@@ -225,11 +225,12 @@ impl LogtoWeb {
         answer: &mut HeaderMap,
     ) -> Result<CallbackOutcome, Error> {
         let callback = read_callback(parts, body, answer)?;
+        let config = self.config_for(&parts.uri, &parts.headers);
         let state = callback.state().unwrap_or_default().to_owned();
         let request_cookies = self.cookies.read(&parts.headers);
         let browsers = self.browsers(&request_cookies);
         let start = self
-            .open_start(&state)
+            .open_start(&config, &state)
             .ok_or(CallbackError::NoPendingSignIn)?;
         let own = browsers
             .iter()
@@ -240,7 +241,7 @@ impl LogtoWeb {
             // The application's state of the first start is dropped, because it may be an attacker's.
             return match browsers.first() {
                 Some(browser) if !start.sign_in.has_app_state() => {
-                    self.start_again(browser, &start, answer).await
+                    self.start_again(&config, browser, &start, answer).await
                 }
                 _ => Err(CallbackError::NoPendingSignIn.into()),
             };
@@ -254,17 +255,17 @@ impl LogtoWeb {
                     Ok(CallbackOutcome::AlreadySignedIn { return_to })
                 }
                 End::SignedIn | End::Interrupted => {
-                    self.start_again(&browser, &start, answer).await
+                    self.start_again(&config, &browser, &start, answer).await
                 }
             };
         }
         if !start.is_current {
-            return self.start_again(&browser, &start, answer).await;
+            return self.start_again(&config, &browser, &start, answer).await;
         }
         let sign_in = start.sign_in.clone().state(state.clone());
         let pending = self
             .client
-            .restore_sign_in(&sign_in, &start.random(), start.at)
+            .restore_sign_in(&config, &sign_in, &start.random(), start.at)
             .await?;
         let previous = request_cookies.handles();
         let completed = self
@@ -291,7 +292,10 @@ impl LogtoWeb {
                     }
                 }
             }
-            Err(incomplete) => self.give_up(incomplete, browser, &state, answer).await,
+            Err(incomplete) => {
+                self.give_up(&config, incomplete, browser, &state, answer)
+                    .await
+            }
         }
     }
 
@@ -326,6 +330,7 @@ impl LogtoWeb {
     /// the same callback may still complete it.
     async fn give_up(
         &self,
+        config: &LogtoConfig,
         incomplete: IncompleteSignIn,
         mut browser: Browser,
         state: &str,
@@ -342,7 +347,10 @@ impl LogtoWeb {
         // While the storage does not work, a new sign-in would fail again at once: a reload starts it.
         if let (NextStep::StartAgain(again), false) = (&next, matches!(error, Error::Storage(_))) {
             // If that fails, a reload starts again.
-            if let Ok(outcome) = self.redirect_again(&browser, again, &error, answer).await {
+            if let Ok(outcome) = self
+                .redirect_again(config, &browser, again, &error, answer)
+                .await
+            {
                 return Ok(outcome);
             }
         }
@@ -394,6 +402,7 @@ impl LogtoWeb {
 
     async fn start_again(
         &self,
+        config: &LogtoConfig,
         browser: &Browser,
         start: &Start,
         answer: &mut HeaderMap,
@@ -405,17 +414,19 @@ impl LogtoWeb {
             .filter(|_| age < PendingSignIn::LIFETIME);
         let again = again.ok_or(CallbackError::NoPendingSignIn)?;
         let reason = CallbackError::NoPendingSignIn;
-        self.redirect_again(browser, &again, &reason, answer).await
+        self.redirect_again(config, browser, &again, &reason, answer)
+            .await
     }
 
     async fn redirect_again(
         &self,
+        config: &LogtoConfig,
         browser: &Browser,
         again: &SignIn,
         reason: &impl ToString,
         answer: &mut HeaderMap,
     ) -> Result<CallbackOutcome, Error> {
-        let (url, set_cookie) = self.start(browser, again, 0).await?;
+        let (url, set_cookie) = self.start(config, browser, again, 0).await?;
         append(answer, [set_cookie]);
         let reason = reason.to_string();
         let observer = self.client.observer();
@@ -444,18 +455,18 @@ impl LogtoWeb {
         Ok(self.cookies.set_browser(&value)?)
     }
 
-    fn seal_start(&self, start: &Start) -> Result<String, Error> {
-        let bytes = start.encode(self.client.config());
+    fn seal_start(&self, config: &LogtoConfig, start: &Start) -> Result<String, Error> {
+        let bytes = start.encode(config);
         let bytes = bytes.map_err(|error| UsageError::InvalidParameter(error.to_string()))?;
         Ok(self.seal(self.cookies.name(), &bytes)?)
     }
 
-    fn open_start(&self, state: &str) -> Option<Start> {
+    fn open_start(&self, config: &LogtoConfig, state: &str) -> Option<Start> {
         let sealed = URL_SAFE_NO_PAD.decode_to_vec(state).ok()?;
         let bytes = self
             .keys
             .open(&self.context(self.cookies.name()), &sealed)?;
-        Start::decode(&bytes, self.client.config())
+        Start::decode(&bytes, config)
     }
 
     fn seal(&self, name: &str, bytes: &[u8]) -> Result<String, SealError> {

@@ -1,8 +1,9 @@
 //! Signing out.
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, header};
-use logto_core::sign_out::SignOut;
+use http::{HeaderMap, Response, Uri, header, request::Parts};
+use logto_core::{LogtoConfig, sign_out::SignOut};
+use url::Url;
 
 use super::{
     cookies::RequestCookies,
@@ -31,14 +32,23 @@ impl LogtoWeb {
     /// cookie alone, starts with this.
     ///
     /// `Sec-Fetch-Site` must be `same-origin` or `none`. Without that header, `Origin` must be the origin of
-    /// the base URL. With neither, or with `Origin: null`, the request is refused: no current browser sends
+    /// the base URL, with the [host](logto_core::LogtoConfig::for_host) that the request was sent to. With neither, or with `Origin: null`, the request is refused: no current browser sends
     /// such a POST, and a GET of this kind does not reveal who caused it.
     ///
     /// # Errors
     /// [`RequestError::CrossSite`](crate::error::RequestError::CrossSite), for which the response is
     /// 403.
-    pub fn check_own_request(&self, headers: &HeaderMap) -> Result<(), Error> {
-        initiator::check_own(headers, self.client.config().base_url())
+    pub fn check_own_request(&self, parts: &Parts) -> Result<(), Error> {
+        self.check_own(&parts.uri, &parts.headers)
+    }
+
+    pub(super) fn check_own(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+        initiator::check_own(headers, || {
+            let config = self.config_for(uri, headers);
+            config
+                .base_url()
+                .map(|url| url.origin().ascii_serialization())
+        })
     }
 
     /// Signs out: all sessions that the browser presents end here first, their refresh tokens are revoked in
@@ -46,28 +56,30 @@ impl LogtoWeb {
     ///
     /// The browser is signed out even if the storage fails. A request that another site may have caused is
     /// refused; see [`check_own_request`](Self::check_own_request).
-    pub async fn sign_out(&self, headers: &HeaderMap, sign_out: &SignOut) -> SignOutAnswer {
-        if let Err(refused) = self.check_own_request(headers) {
+    pub async fn sign_out(&self, parts: &Parts, sign_out: &SignOut) -> SignOutAnswer {
+        if let Err(refused) = self.check_own_request(parts) {
             return self.refuse_sign_out(refused);
         }
-        let request_cookies = self.cookies.read(headers);
+        let config = self.config_for(&parts.uri, &parts.headers);
+        let request_cookies = self.cookies.read(&parts.headers);
         let handles = request_cookies.handles();
-        let signed_out = self.client.sign_out(&handles, sign_out).await;
-        let location = signed_out.url.map(String::from);
+        let signed_out = self.client.sign_out_at(&config, &handles, sign_out).await;
+        let location = signed_out.url.map_or_else(|| home(&config), String::from);
         self.forget_sessions(&request_cookies, location, signed_out.removed)
     }
 
     /// Signs out of this application only: the user's session at Logto continues, so the next sign-in shows
     /// no form. The browser is redirected to the base URL. Otherwise the same as
     /// [`sign_out`](Self::sign_out).
-    pub async fn sign_out_locally(&self, headers: &HeaderMap) -> SignOutAnswer {
-        if let Err(refused) = self.check_own_request(headers) {
+    pub async fn sign_out_locally(&self, parts: &Parts) -> SignOutAnswer {
+        if let Err(refused) = self.check_own_request(parts) {
             return self.refuse_sign_out(refused);
         }
-        let request_cookies = self.cookies.read(headers);
+        let config = self.config_for(&parts.uri, &parts.headers);
+        let request_cookies = self.cookies.read(&parts.headers);
         let handles = request_cookies.handles();
         let removed = self.client.sign_out_locally(&handles).await;
-        self.forget_sessions(&request_cookies, None, removed)
+        self.forget_sessions(&request_cookies, home(&config), removed)
     }
 
     fn refuse_sign_out(&self, error: Error) -> SignOutAnswer {
@@ -82,14 +94,9 @@ impl LogtoWeb {
     fn forget_sessions(
         &self,
         request_cookies: &RequestCookies<'_>,
-        location: Option<String>,
+        location: String,
         outcome: Result<(), Error>,
     ) -> SignOutAnswer {
-        let home = || {
-            let base_url = self.client.config().base_url();
-            base_url.map_or("/", url::Url::as_str).to_owned()
-        };
-        let location = location.unwrap_or_else(home);
         let mut headers = HeaderMap::new();
         append(&mut headers, self.cookies.clear_browser(request_cookies));
         let redirect = respond::see_other(&location);
@@ -101,6 +108,10 @@ impl LogtoWeb {
             headers,
         }
     }
+}
+
+fn home(config: &LogtoConfig) -> String {
+    config.base_url().map_or("/", Url::as_str).to_owned()
 }
 
 impl SignOutAnswer {

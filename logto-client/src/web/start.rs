@@ -28,8 +28,9 @@ pub(super) struct Start {
     pub(super) browser: BrowserId,
     pub(super) seed: [u8; SEED_LEN],
     pub(super) at: UnixTime,
-    /// Whether the configuration still requests the same. A code is bound to the redirect URI, and the
-    /// session to the scopes and resources, so that otherwise the sign-in cannot be completed.
+    /// Whether the configuration still requests the same, for the host of the request. A code is bound to the
+    /// redirect URI, and the session to the scopes and resources, so that otherwise the sign-in cannot be
+    /// completed.
     pub(super) is_current: bool,
     pub(super) sign_in: SignIn,
 }

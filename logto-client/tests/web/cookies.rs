@@ -242,6 +242,15 @@ fn b1_cookies_without_secure_exist_on_loopback_only() {
 }
 
 #[test]
+fn b1_a_domain_is_shared_by_hosts_that_are_all_below_it() {
+    let hosts = ["example.com", "admin.example.com", "*.preview.example.com"];
+    let shared = options("https://app.example.com").other_hosts(hosts);
+    assert_eq!(shared.clone().build().unwrap().name(), NAME);
+    let shared = shared.domain("example.com").build().unwrap();
+    assert_eq!(shared.name(), "__Secure-logto_app");
+}
+
+#[test]
 fn b1_options_that_browsers_would_refuse_are_refused() {
     use CookieConfigError as Error;
     let https = || options("https://app.example.com");
@@ -269,6 +278,18 @@ fn b1_options_that_browsers_would_refuse_are_refused() {
         domain("..example.com"),
         domain("sub.app.example.com"),
         domain("example.com; SameSite=None"),
+        (
+            https()
+                .other_hosts(["app.example.de"])
+                .domain("example.com"),
+            Error::ForeignDomain("example.com".into()),
+        ),
+        (
+            https()
+                .other_hosts(["*.notexample.com"])
+                .domain("example.com"),
+            Error::ForeignDomain("example.com".into()),
+        ),
         (
             options("https://192.0.2.1").domain("192.0.2.1"),
             Error::ForeignDomain("192.0.2.1".into()),

@@ -2,9 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use url::Url;
+
 use super::{
     ClientAuthentication, DEFAULT_CALLBACK_PATH, DEFAULT_CLOCK_SKEW, DEFAULT_EXPIRY_LEEWAY,
-    LogtoConfig, MAX_CLOCK_SKEW, Settings, rules,
+    LogtoConfig, MAX_CLOCK_SKEW, Settings, hosts, rules,
 };
 use crate::{
     error::{ConfigError, ConfigProblem},
@@ -21,6 +23,7 @@ pub struct LogtoConfigBuilder {
     app_id: Given<String>,
     pub(super) client_authentication: Given<ClientAuthentication>,
     pub(super) base_url: Option<Given<String>>,
+    pub(super) other_hosts: Vec<Given<String>>,
     callback_path: String,
     post_sign_out_redirect_uri: Option<String>,
     pub(super) scopes: Vec<Given<String>>,
@@ -75,6 +78,7 @@ impl LogtoConfigBuilder {
             app_id,
             client_authentication: Given::in_code(ClientAuthentication::None),
             base_url: None,
+            other_hosts: Vec::new(),
             callback_path: DEFAULT_CALLBACK_PATH.to_owned(),
             post_sign_out_redirect_uri: None,
             scopes: Vec::new(),
@@ -113,6 +117,20 @@ impl LogtoConfigBuilder {
     /// kept, and a trailing slash makes no difference. Required for sign-in only.
     pub fn base_url(mut self, base_url: impl AsRef<str>) -> Self {
         self.base_url = Some(Given::in_code(base_url.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds hosts at which browsers reach the application too, such as `app.example.de`. Scheme, port and path are
+    /// those of the base URL. `*.preview.example.com` stands for all hosts with exactly one label in place of the
+    /// `*`.
+    ///
+    /// A request to one of these hosts signs in and out there: see [`LogtoConfig::for_host`]. Register the redirect
+    /// URI and the post sign-out redirect URI of each. Whoever controls one of these hosts can take over sessions of
+    /// the application, so list no host, and no `*`, below a domain in which others get names, such as that of a
+    /// hosting platform.
+    pub fn other_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        let hosts = hosts.into_iter().map(|host| Given::in_code(host.into()));
+        self.other_hosts.extend(hosts);
         self
     }
 
@@ -227,6 +245,7 @@ impl LogtoConfigBuilder {
             .base_url
             .map(|base_url| base_url.check("base_url", root_url))
             .transpose()?;
+        let other_hosts = other_hosts(self.other_hosts, base_url.as_ref())?;
         rules::path(&self.callback_path)
             .map_err(|problem| ConfigError::new("callback_path", problem))?;
         let post_sign_out_redirect_uri = match self.post_sign_out_redirect_uri {
@@ -258,6 +277,7 @@ impl LogtoConfigBuilder {
             app_id: self.app_id.value,
             client_authentication: self.client_authentication.value,
             base_url,
+            other_hosts,
             callback_path: self.callback_path,
             post_sign_out_redirect_uri,
             scopes,
@@ -278,6 +298,20 @@ impl fmt::Debug for LogtoConfigBuilder {
             .field("app_id", &self.app_id.value)
             .finish_non_exhaustive()
     }
+}
+
+fn other_hosts(
+    given: Vec<Given<String>>,
+    base_url: Option<&Url>,
+) -> Result<Vec<String>, ConfigError> {
+    let mut other_hosts = Vec::with_capacity(given.len());
+    for host in given {
+        let base_url =
+            base_url.ok_or_else(|| ConfigError::new("base_url", ConfigProblem::Missing))?;
+        let host = host.check("other_hosts", |host| hosts::host(host, base_url))?;
+        push_new(&mut other_hosts, host);
+    }
+    Ok(other_hosts)
 }
 
 fn scopes(given: Vec<Given<String>>, include_reserved: bool) -> Result<Vec<String>, ConfigError> {

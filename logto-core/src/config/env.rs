@@ -9,6 +9,7 @@ const ENDPOINT: &str = "LOGTO_ENDPOINT";
 const APP_ID: &str = "LOGTO_APP_ID";
 const APP_SECRET: &str = "LOGTO_APP_SECRET";
 const BASE_URL: &str = "LOGTO_BASE_URL";
+const OTHER_HOSTS: &str = "LOGTO_OTHER_HOSTS";
 const RESOURCES: &str = "LOGTO_RESOURCES";
 const SCOPES: &str = "LOGTO_SCOPES";
 
@@ -21,6 +22,7 @@ impl LogtoConfigBuilder {
     /// | `LOGTO_APP_ID` | application id, required |
     /// | `LOGTO_APP_SECRET` | secret; unset for an application that has none |
     /// | `LOGTO_BASE_URL` | base URL; needed for sign-in |
+    /// | `LOGTO_OTHER_HOSTS` | other hosts of the application, separated by spaces or commas |
     /// | `LOGTO_RESOURCES` | resource indicators, separated by spaces or commas |
     /// | `LOGTO_SCOPES` | scopes, separated by spaces or commas |
     ///
@@ -79,6 +81,7 @@ impl LogtoConfigBuilder {
             value,
             variable: Some(BASE_URL),
         });
+        builder.other_hosts = list("other_hosts", OTHER_HOSTS)?;
         builder.resources = list("resources", RESOURCES)?;
         builder.scopes = list("scopes", SCOPES)?;
         Ok(builder)

@@ -66,6 +66,15 @@ pub enum ConfigProblem {
     /// The URL has a part that is not allowed.
     #[error("contains a {0}: remove it")]
     UnexpectedUrlPart(&'static str),
+    /// Not a host at which browsers can reach the application.
+    #[error(
+        "contains something that is not a host: give names such as app.example.com, \
+         *.preview.example.com for all names with one more label, or a loopback address"
+    )]
+    NotAHost,
+    /// A host of another machine, although the base URL uses plain http.
+    #[error("contains a host that needs https, but base_url uses http: use https there")]
+    HostNeedsHttps,
     /// Not a plain path.
     #[error(
         "is not a plain path: give one such as /callback, starting with one slash, without query, \

@@ -26,6 +26,7 @@ fn g1_environment_is_read() {
         ("LOGTO_APP_ID", "app"),
         ("LOGTO_APP_SECRET", "secret"),
         ("LOGTO_BASE_URL", "http://localhost:3000"),
+        ("LOGTO_OTHER_HOSTS", "127.0.0.1, *.localhost\n"),
         (
             "LOGTO_RESOURCES",
             "https://a.example/api, https://b.example/api\n",
@@ -43,6 +44,7 @@ fn g1_environment_is_read() {
         config.redirect_uri().unwrap().as_str(),
         "http://localhost:3000/callback"
     );
+    assert_eq!(config.other_hosts(), ["127.0.0.1", "*.localhost"]);
     assert_eq!(
         config.resources(),
         [
@@ -78,6 +80,7 @@ fn g1_environment_errors_name_the_variable_and_the_field() {
         ("LOGTO_APP_ID", "app"),
         ("LOGTO_APP_SECRET", "secret"),
         ("LOGTO_BASE_URL", "http://localhost:3000"),
+        ("LOGTO_OTHER_HOSTS", "127.0.0.1"),
         ("LOGTO_RESOURCES", "https://a.example/api"),
         ("LOGTO_SCOPES", "email"),
     ];
@@ -113,6 +116,19 @@ fn g1_environment_errors_name_the_variable_and_the_field() {
             Some("localhost:3000"),
             "base_url",
             P::NotAWebUrl,
+        ),
+        (
+            "LOGTO_OTHER_HOSTS",
+            Some("127.0.0.1,http://localhost"),
+            "other_hosts",
+            P::UnexpectedUrlPart("scheme"),
+        ),
+        ("LOGTO_OTHER_HOSTS", Some("*"), "other_hosts", P::NotAHost),
+        (
+            "LOGTO_OTHER_HOSTS",
+            Some("app.example.com"),
+            "other_hosts",
+            P::HostNeedsHttps,
         ),
         (
             "LOGTO_RESOURCES",

@@ -6,5 +6,6 @@ mod support;
 
 mod builder;
 mod env;
+mod hosts;
 mod urls;
 mod vocabulary;

@@ -85,6 +85,16 @@ impl Browser {
         fresh
     }
 
+    /// The same browser at another host of the application: `base_url` is what the configuration calls it there. The
+    /// cookies are those of one browser, which sends each host its own.
+    #[must_use]
+    pub fn at(&self, base_url: &Url) -> Self {
+        Self {
+            base_url: base_url.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Another browser with a copy of all cookies, as a thief would have it.
     #[must_use]
     pub fn copied(&self) -> Self {

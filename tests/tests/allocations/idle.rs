@@ -10,7 +10,7 @@ use std::{
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use logto::{LogtoApp, test::DemoTenant};
 use logto_storage::{
@@ -33,7 +33,11 @@ fn application() -> (LogtoApp, Storage) {
     let demo = DemoTenant::new().unwrap();
     let builder = demo
         .builder()
-        .config(|config| config.base_url("https://shop.example.com"))
+        .config(|config| {
+            config
+                .base_url("https://shop.example.com")
+                .other_hosts(["*.example.de"])
+        })
         .storage(Arc::clone(&storage));
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     (runtime.unwrap().block_on(builder.build()).unwrap(), storage)
@@ -74,15 +78,19 @@ fn costs_next_to_nothing(cost: AllocationInfo, storage: &Storage) {
 #[test]
 fn a_request_that_asks_for_no_session_costs_the_application_next_to_nothing() {
     let (app, storage) = application();
-    let (request, _) = request().into_parts();
-    let (mut response, ()) = Response::new(()).into_parts();
-    let cost = measure(|| {
-        assert_eq!(app.route(request.uri.path()), None);
-        let session = app.begin(&request.method, &request.uri, &request.headers);
-        assert_eq!(session.finish(&mut response), None);
-    });
-    costs_next_to_nothing(cost, &storage);
-    assert!(response.headers.is_empty(), "{response:?}");
+    let (mut request, _) = request().into_parts();
+    for host in ["shop.example.com", "shop.example.de"] {
+        let host = HeaderValue::from_static(host);
+        request.headers.insert(header::HOST, host);
+        let (mut response, ()) = Response::new(()).into_parts();
+        let cost = measure(|| {
+            assert_eq!(app.route(request.uri.path()), None);
+            let session = app.begin(&request.method, &request.uri, &request.headers);
+            assert_eq!(session.finish(&mut response), None);
+        });
+        costs_next_to_nothing(cost, &storage);
+        assert!(response.headers.is_empty(), "{response:?}");
+    }
 }
 
 #[test]

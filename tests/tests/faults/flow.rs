@@ -127,7 +127,9 @@ async fn l9_a_stranger_makes_nobody_revoke_anything() {
     );
     let mut nobody = http::HeaderMap::new();
     nobody.insert("sec-fetch-site", "same-origin".parse().unwrap());
-    let answer = web.sign_out(&nobody, &SignOut::new()).await;
+    let answer = web
+        .sign_out(&logto_tests::visitor::request_with(nobody), &SignOut::new())
+        .await;
     assert!(answer.outcome.is_ok());
     assert!(
         client

@@ -432,7 +432,7 @@ async fn l7_the_next_visit_of_a_browser_that_was_signed_out_elsewhere_deletes_it
     let long = format!("/orders?q={}", "a".repeat(2_000));
     for return_to in ["/", &long] {
         let sign_in = SignIn::new().return_to(return_to);
-        let started = web.sign_in(&parts.headers, &sign_in).await.unwrap();
+        let started = web.sign_in(&parts, &sign_in).await.unwrap();
         assert!(deletes_the_session(&application, started.headers()));
         let lines = started.headers().iter();
         let size: usize = lines
@@ -449,10 +449,10 @@ async fn l7_the_next_visit_of_a_browser_that_was_signed_out_elsewhere_deletes_it
         .insert(header::COOKIE, cookie.parse().unwrap());
     let user = web.user(&strange.headers).await.unwrap();
     assert!(!deletes_the_session(&application, user.headers()));
-    let started = web.sign_in(&strange.headers, &SignIn::new()).await.unwrap();
+    let started = web.sign_in(&strange, &SignIn::new()).await.unwrap();
     assert!(!deletes_the_session(&application, started.headers()));
     let alive = request_of(&application, &application.sign_in("bob").await);
-    let started = web.sign_in(&alive.headers, &SignIn::new()).await.unwrap();
+    let started = web.sign_in(&alive, &SignIn::new()).await.unwrap();
     assert!(!deletes_the_session(&application, started.headers()));
 }
 

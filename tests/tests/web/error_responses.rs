@@ -94,7 +94,7 @@ async fn visitors_get_a_fixed_sentence_and_the_observer_the_details() {
             panic!("nobody is signed in")
         };
         responses.push(answer);
-        let signed_out = web.sign_out(&parts.headers, &SignOut::new()).await;
+        let signed_out = web.sign_out(&parts, &SignOut::new()).await;
         responses.push(signed_out.into_response());
         responses.push(visitor.sign_in(&web, "alice").await);
 

@@ -7,6 +7,7 @@ mod callbacks;
 mod daily_visitor;
 mod device;
 mod error_responses;
+mod hosts;
 mod interrupted;
 mod one_time_token;
 mod proxy;

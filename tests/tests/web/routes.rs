@@ -181,7 +181,7 @@ async fn c21_b1_cookies_are_lax_and_out_of_reach_of_scripts() {
     let visit = stage.alice.get("/sign-in");
     let response = stage
         .web(0)
-        .sign_in(visit.headers(), &SignIn::new())
+        .sign_in(visit.parts(), &SignIn::new())
         .await
         .unwrap();
     let cookies = set_cookies(response.headers());
@@ -234,7 +234,7 @@ async fn b12_v54_nothing_that_depends_on_a_session_is_cached() {
         .unwrap();
     let user = web.user(visit.headers()).await.unwrap();
     let sign_out = web
-        .sign_out(visit.headers(), &SignOut::new())
+        .sign_out(visit.parts(), &SignOut::new())
         .await
         .into_response();
     for headers in [&page, user.headers(), sign_out.headers()] {
@@ -288,21 +288,21 @@ async fn b14_another_site_cannot_sign_a_user_out() {
     for method in [Method::GET, Method::POST] {
         for said in NOT_OWN {
             let visit = alice.visit(method.clone(), "/sign-out");
-            let mut headers = visit.headers().clone();
-            headers.remove("sec-fetch-site");
-            headers.remove(header::ORIGIN);
+            let mut parts = visit.parts().clone();
+            parts.headers.remove("sec-fetch-site");
+            parts.headers.remove(header::ORIGIN);
             for (name, value) in said {
-                headers.insert(*name, value.parse().unwrap());
+                parts.headers.insert(*name, value.parse().unwrap());
             }
-            let everywhere = web.sign_out(&headers, &SignOut::new()).await;
-            let here = web.sign_out_locally(&headers).await;
+            let everywhere = web.sign_out(&parts, &SignOut::new()).await;
+            let here = web.sign_out_locally(&parts).await;
             for refused in [everywhere, here] {
                 let refused = refused.into_response();
                 assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{said:?}");
                 assert_eq!(error_code(&refused), "cross_site_request");
                 assert!(set_cookies(refused.headers()).is_empty());
             }
-            assert!(web.check_own_request(&headers).is_err());
+            assert!(web.check_own_request(&parts).is_err());
             assert!(alice.is_signed_in(web).await);
         }
     }
@@ -316,13 +316,13 @@ async fn b14_the_user_and_browsers_without_fetch_metadata_may_sign_out() {
         for here_only in [false, true] {
             let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
             let (alice, web) = (&stage.alice, stage.web(0));
-            let mut headers = alice.visit(Method::POST, "/sign-out").headers().clone();
-            headers.remove("sec-fetch-site");
-            headers.remove(header::ORIGIN);
-            headers.insert(said.0, said.1.parse().unwrap());
+            let mut parts = alice.visit(Method::POST, "/sign-out").parts().clone();
+            parts.headers.remove("sec-fetch-site");
+            parts.headers.remove(header::ORIGIN);
+            parts.headers.insert(said.0, said.1.parse().unwrap());
             let answer = match here_only {
-                true => web.sign_out_locally(&headers).await,
-                false => web.sign_out(&headers, &SignOut::new()).await,
+                true => web.sign_out_locally(&parts).await,
+                false => web.sign_out(&parts, &SignOut::new()).await,
             };
             let response = answer.into_response();
             assert_eq!(response.status(), StatusCode::SEE_OTHER, "{said:?}");

@@ -17,7 +17,10 @@ use logto_storage::{
     faulty::{Fault as StorageFault, FaultyStorage, Operation},
 };
 use logto_testkit::{Endpoint, Fault, demo::SHOPPING_API};
-use logto_tests::world::{APP_ID, BASE_URL, Mishap, World, refresh_token_of};
+use logto_tests::{
+    visitor::request_with,
+    world::{APP_ID, BASE_URL, Mishap, World, refresh_token_of},
+};
 use url::Url;
 
 fn web(client: &LogtoClient) -> LogtoWeb {
@@ -72,7 +75,9 @@ async fn t39_l2_l3_the_browser_goes_to_logto_and_comes_back_to_the_configured_ad
         .state("s")
         .ui_locales(["de", "fr"]);
     let headers = browser(&client, &session.handle());
-    let answer = web(&client).sign_out(&headers, &sign_out).await;
+    let answer = web(&client)
+        .sign_out(&request_with(headers.clone()), &sign_out)
+        .await;
     let response = answer.into_response();
     assert_eq!(response.status(), StatusCode::SEE_OTHER);
     let url = location(&response);
@@ -94,7 +99,10 @@ async fn t40_t41_whatever_comes_back_the_user_is_signed_out_already() {
     let web = web(&client);
     assert!(web.session(&headers).await.unwrap().is_some());
     let response = web
-        .sign_out(&headers, &SignOut::new().state("sent"))
+        .sign_out(
+            &request_with(headers.clone()),
+            &SignOut::new().state("sent"),
+        )
         .await
         .into_response();
     let cleared: Vec<&str> = response
@@ -186,7 +194,7 @@ async fn l1_without_any_metadata_the_browser_goes_home_signed_out() {
     }
     let headers = browser(&client, &session.handle());
     let response = web(&client)
-        .sign_out(&headers, &SignOut::new())
+        .sign_out(&request_with(headers.clone()), &SignOut::new())
         .await
         .into_response();
     assert_eq!(location(&response).as_str(), format!("{BASE_URL}/"));
@@ -265,13 +273,18 @@ async fn another_site_cannot_sign_a_user_out_and_nobody_signed_in_is_no_error() 
     let web = web(&client);
     let mut headers = browser(&client, &session.handle());
     headers.insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
-    let answer = web.sign_out(&headers, &SignOut::new()).await;
+    let answer = web
+        .sign_out(&request_with(headers.clone()), &SignOut::new())
+        .await;
     let response = answer.into_response();
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     assert!(client.session(&session.handle()).await.unwrap().is_some());
     let mut nobody = HeaderMap::new();
     nobody.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
-    let response = web.sign_out(&nobody, &SignOut::new()).await.into_response();
+    let response = web
+        .sign_out(&request_with(nobody), &SignOut::new())
+        .await
+        .into_response();
     assert_eq!(query(&location(&response))["client_id"], APP_ID);
     settle().await;
     assert_eq!(
@@ -312,8 +325,11 @@ async fn l1_all_sessions_that_the_browser_presents_end() {
         let (client, headers, tokens) = two_sessions(&world, &storage).await;
         let web = web(&client);
         let answer = match here_only {
-            true => web.sign_out_locally(&headers).await,
-            false => web.sign_out(&headers, &SignOut::new()).await,
+            true => web.sign_out_locally(&request_with(headers.clone())).await,
+            false => {
+                web.sign_out(&request_with(headers.clone()), &SignOut::new())
+                    .await
+            }
         };
         assert!(answer.outcome.is_ok());
         assert_eq!(storage.inner().len(), 0);
@@ -337,8 +353,11 @@ async fn l1_the_browser_is_signed_out_and_sent_on_while_the_storage_is_down() {
         storage.go_down(StorageFault::Before);
         for _ in 0..2 {
             let answer = match here_only {
-                true => web.sign_out_locally(&headers).await,
-                false => web.sign_out(&headers, &SignOut::new()).await,
+                true => web.sign_out_locally(&request_with(headers.clone())).await,
+                false => {
+                    web.sign_out(&request_with(headers.clone()), &SignOut::new())
+                        .await
+                }
             };
             let error = answer.outcome.as_ref().unwrap_err();
             assert_eq!(error.code(), "storage_unavailable");
@@ -382,7 +401,9 @@ async fn l1_a_session_that_could_be_read_is_revoked_at_once_and_removed_later() 
     for nth in 0..8 {
         storage.fail(Operation::Remove, nth, StorageFault::Before);
     }
-    let answer = web.sign_out(&headers, &SignOut::new()).await;
+    let answer = web
+        .sign_out(&request_with(headers.clone()), &SignOut::new())
+        .await;
     assert!(answer.outcome.is_err());
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(

@@ -11,7 +11,7 @@ use logto_client::{
     },
 };
 use logto_storage::MemoryStorage;
-use logto_tests::world::World;
+use logto_tests::{visitor::request_with, world::World};
 use url::Url;
 
 struct Silent {
@@ -38,7 +38,7 @@ impl Silent {
     async fn start(&self) -> (Url, HeaderMap) {
         let response = self
             .web
-            .sign_in(&HeaderMap::new(), &SignIn::silent())
+            .sign_in(&request_with(HeaderMap::new()), &SignIn::silent())
             .await
             .unwrap();
         let location = response.headers()[header::LOCATION].to_str().unwrap();

@@ -10,7 +10,7 @@ use logto_client::{
 };
 use logto_tests::{
     stage::{Kind, Place, Stage, behind_a_proxy, codec, cookie_storage, key_ring, short},
-    visitor::{Visitor, location},
+    visitor::{Visitor, location, request_with},
     world::{BASE_URL, Mishap, World},
 };
 use serde_json::Value;
@@ -44,7 +44,7 @@ async fn start_in_tabs(web: &LogtoWeb, visitor: &Visitor, tabs: usize) -> Vec<Ur
     let mut answers = Vec::new();
     for (tab, visit) in visits.iter().enumerate() {
         let sign_in = SignIn::new().return_to(format!("/tab/{tab}"));
-        let response = web.sign_in(visit.headers(), &sign_in).await.unwrap();
+        let response = web.sign_in(visit.parts(), &sign_in).await.unwrap();
         assert!(response_len(&response) < RESPONSE);
         urls.push(location(&response));
         answers.push(response);
@@ -298,7 +298,7 @@ async fn every_place_to_come_back_to_starts_a_sign_in_and_never_fails() {
             let place = format!("/search?q={}", unit.repeat(count));
             let sign_in = SignIn::new().return_to(&place);
             let visit = alice.get("/sign-in");
-            let response = web.sign_in(visit.headers(), &sign_in).await.unwrap();
+            let response = web.sign_in(visit.parts(), &sign_in).await.unwrap();
             assert!(response_len(&response) < RESPONSE, "{unit} {count}");
             alice.receive(response.headers());
             let callback = alice.consent(&location(&response), "alice");
@@ -326,7 +326,7 @@ async fn c19_state_of_the_application_that_no_url_can_carry_is_a_typed_error() {
     );
     let start = async |size: usize| {
         let sign_in = SignIn::new().app_state(&"x".repeat(size)).unwrap();
-        web.sign_in(alice.get("/sign-in").headers(), &sign_in).await
+        web.sign_in(alice.get("/sign-in").parts(), &sign_in).await
     };
     let response = start(1_000).await.unwrap();
     assert!(response_len(&response) < RESPONSE);
@@ -349,7 +349,7 @@ async fn c19_the_cookie_of_the_browser_has_attributes_of_its_own() {
         let client = world.client(logto_storage::MemoryStorage::new());
         let web = LogtoWeb::new(client, options.build().unwrap(), key_ring());
         let response = web
-            .sign_in(&HeaderMap::new(), &SignIn::new())
+            .sign_in(&request_with(HeaderMap::new()), &SignIn::new())
             .await
             .unwrap();
         let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
@@ -390,10 +390,7 @@ async fn what_no_user_waits_for_starts_no_sign_in() {
         for (name, value) in said {
             parts.headers.insert(*name, HeaderValue::from_static(value));
         }
-        let error = web
-            .sign_in(&parts.headers, &SignIn::new())
-            .await
-            .unwrap_err();
+        let error = web.sign_in(&parts, &SignIn::new()).await.unwrap_err();
         assert_eq!(error.code(), "not_a_navigation", "{said:?}");
         assert_eq!(error.status(), StatusCode::FORBIDDEN);
         let logto_client::web::Guarded::Answer(answer) = web.require(&parts, "/sign-in").await

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, response, uri::Authority,
+    HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, request::Parts, response,
 };
 use logto_core::{AccessToken, TokenTarget, claims::IdTokenClaims, error::Advice};
 use tokio::sync::OnceCell;
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     error::{Error, RequestError},
     session::{ReadOnlySession, WritableSession},
-    web::{cookies::RequestCookies, location, respond},
+    web::{cookies::RequestCookies, host, location, respond},
 };
 
 /// What a response says of its body and of its place.
@@ -81,7 +81,7 @@ impl RequestSession {
     pub(super) fn new(app: LogtoApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         let web = app.web();
         let (is_own, wants_page) = (
-            web.check_own_request(headers).is_ok(),
+            web.check_own(uri, headers).is_ok(),
             web.expects_page(headers),
         );
         let mut cookies = headers.get_all(header::COOKIE).iter().cloned();
@@ -290,8 +290,9 @@ impl RequestSession {
 
     /// The same place at the base URL, for a developer who visits 127.0.0.1 where the base URL says localhost, or
     /// the other way round: the cookies of the sign-in belong to one of them.
-    pub(super) fn at_base_url(&self) -> Option<Response<Bytes>> {
-        let base_url = self.inner.app.client().config().base_url()?;
+    pub(super) fn at_base_url(&self, parts: &Parts) -> Option<Response<Bytes>> {
+        let config = self.inner.app.web().config_for(&parts.uri, &parts.headers);
+        let base_url = config.base_url()?;
         let asked = self.inner.local_address.as_ref()?;
         // Another port belongs to a proxy: nginx asks for 127.0.0.1 whatever the browser has asked for.
         if asked.port() != base_url.port() || asked.host() == base_url.host() {
@@ -349,11 +350,7 @@ impl RequestSession {
 
 fn local_address(uri: &Uri, headers: &HeaderMap, base_url: Option<&Url>) -> Option<Url> {
     base_url.filter(|url| is_loopback(url.host_str().unwrap_or_default()))?;
-    let asked = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    // HTTP/2 has the host in the URI.
-    let asked = asked.or_else(|| uri.authority().map(Authority::as_str))?;
+    let asked = host::requested(uri, headers)?;
     let asked = Url::parse(&format!("http://{asked}/")).ok()?;
     is_loopback(asked.host_str().unwrap_or_default()).then_some(asked)
 }

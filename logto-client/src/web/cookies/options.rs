@@ -35,6 +35,7 @@ const MIN_RESPONSE_LIMIT: usize = 2_048;
 #[derive(Clone, Debug)]
 pub struct CookieOptions {
     base_url: Url,
+    other_hosts: Vec<String>,
     name: String,
     same_site: SameSite,
     cross_site_callback: bool,
@@ -58,6 +59,7 @@ impl CookieOptions {
     pub fn new(base_url: &Url, app_id: &str) -> Self {
         Self {
             base_url: base_url.clone(),
+            other_hosts: Vec::new(),
             name: default_name(base_url, app_id),
             same_site: SameSite::Lax,
             cross_site_callback: false,
@@ -67,6 +69,14 @@ impl CookieOptions {
             response_limit: DEFAULT_RESPONSE_LIMIT,
             partitioned: false,
         }
+    }
+
+    /// The [other hosts](logto_core::LogtoConfig::other_hosts) of the application. Each has cookies of its own, of
+    /// the same name, unless a [domain](Self::domain) shares them: then the domain must be above every host.
+    #[must_use]
+    pub fn other_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        self.other_hosts = hosts.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Another name, without prefix: up to 64 letters, digits, `-` and `_`. It is used as it is, without
@@ -105,8 +115,8 @@ impl CookieOptions {
         self
     }
 
-    /// Shares the cookies with all hosts of a domain, which must be the one of the base URL or above
-    /// it. Any of these hosts can then set the cookie: the prefix is only `__Secure-`.
+    /// Shares the cookies with all hosts of a domain, which must be the host of the base URL or above
+    /// it, and so for the [other hosts](Self::other_hosts). Any of these hosts can then set the cookie: the prefix is only `__Secure-`.
     #[must_use]
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
@@ -241,10 +251,12 @@ impl CookieOptions {
             .strip_prefix('.')
             .unwrap_or(domain)
             .to_ascii_lowercase();
-        let above = host
-            .strip_suffix(wanted.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        if above && wanted.contains('.') && !wanted.starts_with('.') {
+        let is_above = |host: &str| {
+            host.strip_suffix(wanted.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        let is_above_all = is_above(host) && self.other_hosts.iter().all(|host| is_above(host));
+        if is_above_all && wanted.contains('.') && !wanted.starts_with('.') {
             Ok(Some(wanted))
         } else {
             Err(refused())
@@ -313,8 +325,8 @@ pub enum CookieConfigError {
         "{0:?} cannot be the name of the session cookie; use up to 64 letters, digits, - and _"
     )]
     InvalidName(String),
-    /// The domain is not the base URL's, nor above it, or is a top-level domain.
-    #[error("cookies for the domain {0:?} cannot be set by the host of the base URL")]
+    /// The domain is not that of every host of the application, nor above it, or is a top-level domain.
+    #[error("cookies for the domain {0:?} cannot be set by every host of the application")]
     ForeignDomain(String),
     /// `SameSite=None` on an `http` base URL.
     #[error("browsers take SameSite=None only with https")]
