@@ -7,19 +7,7 @@ use logto_client::web::Failure;
 
 use crate::convert;
 
-/// What a handler returns that uses the session.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// An error of the SDK. Its response is a page for a browser and JSON for a script, with a fixed sentence for
-/// each code; the details go to the observer.
-#[derive(Clone, Debug)]
-pub struct Error(pub logto_client::Error);
-
-impl<E: Into<logto_client::Error>> From<E> for Error {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
+logto_adapter_common::error_type!();
 
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {

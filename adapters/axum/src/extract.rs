@@ -1,6 +1,6 @@
 //! Typed ways to ask for the session of a request.
 
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -9,33 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use logto_client::{
-    Error, ReadOnlySession, WritableSession,
-    core::{api_token::ApiTokenClaims, claims::IdTokenClaims},
-    resource_server::Refusal,
-    web::RequestSession,
+    Error, core::api_token::ApiTokenClaims, resource_server::Refusal, web::RequestSession,
 };
 
-/// The claims of the signed-in user.
-#[derive(Clone, Debug)]
-pub struct User(pub Arc<IdTokenClaims>);
-
-/// The session of the signed-in user, to refresh and store.
-#[derive(Clone, Debug)]
-pub struct Session(pub WritableSession);
-
-/// The session of the signed-in user, to look at.
-#[derive(Clone, Debug)]
-pub struct ReadOnly(pub ReadOnlySession);
-
-/// The session of the request before it is opened: for pages that stream, and for what comes before the
-/// handlers.
-#[derive(Clone, Debug)]
-pub struct Request(pub RequestSession);
-
-/// The claims of the access token of a request to an API, which a [`Guard::token`](crate::Guard::token) has
-/// verified.
-#[derive(Clone, Debug)]
-pub struct Token(pub Arc<ApiTokenClaims>);
+logto_adapter_common::session_types!();
 
 /// The response to a request that an extractor refuses.
 #[derive(Debug)]
@@ -127,43 +104,3 @@ macro_rules! extractor {
 extractor!(User, RequestSession::claims);
 extractor!(Session, RequestSession::session);
 extractor!(ReadOnly, RequestSession::read_only);
-
-impl Deref for User {
-    type Target = IdTokenClaims;
-
-    fn deref(&self) -> &IdTokenClaims {
-        &self.0
-    }
-}
-
-impl Deref for Token {
-    type Target = ApiTokenClaims;
-
-    fn deref(&self) -> &ApiTokenClaims {
-        &self.0
-    }
-}
-
-impl Deref for Session {
-    type Target = WritableSession;
-
-    fn deref(&self) -> &WritableSession {
-        &self.0
-    }
-}
-
-impl Deref for ReadOnly {
-    type Target = ReadOnlySession;
-
-    fn deref(&self) -> &ReadOnlySession {
-        &self.0
-    }
-}
-
-impl Deref for Request {
-    type Target = RequestSession;
-
-    fn deref(&self) -> &RequestSession {
-        &self.0
-    }
-}

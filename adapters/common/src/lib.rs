@@ -2,10 +2,12 @@
 
 mod parts;
 mod pending;
+mod require;
 mod types;
 
 pub use parts::request;
 pub use pending::{Finished, Pending};
+pub use require::{read_only, session, user};
 
 #[doc(hidden)]
 pub use logto_client;

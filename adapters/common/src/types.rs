@@ -1,4 +1,25 @@
-//! What handlers ask for: types of each adapter's own, because each implements its framework's trait for them.
+//! What handlers ask for and return: types of each adapter's own, because each implements its framework's traits for
+//! them.
+
+/// Defines `Error` and `Result`.
+#[macro_export]
+macro_rules! error_type {
+    () => {
+        /// What a handler returns that uses the session.
+        pub type Result<T, E = Error> = ::std::result::Result<T, E>;
+
+        /// An error of the SDK. Its response is a page for a browser and JSON for a script, with a fixed sentence for
+        /// each code; the details go to the observer.
+        #[derive(Clone, Debug)]
+        pub struct Error(pub $crate::logto_client::Error);
+
+        impl<E: Into<$crate::logto_client::Error>> From<E> for Error {
+            fn from(error: E) -> Self {
+                Self(error.into())
+            }
+        }
+    };
+}
 
 /// Defines `User`, `Session`, `ReadOnly`, `Request` and `Token`.
 #[macro_export]

@@ -7,7 +7,7 @@
 
 mod body;
 mod convert;
-mod handler;
+mod failure;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -20,7 +20,8 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;
 
 pub use body::Body;
-pub use handler::{Error, Result, read_only, session, user};
+pub use failure::{Error, Result};
+pub use logto_adapter_common::{read_only, session, user};
 
 /// Answers a request: the routes of `app` itself, any other with what `handler` returns.
 ///

@@ -17,9 +17,7 @@ use std::{ops::Deref, sync::Arc};
 use http::request::Parts;
 use leptos::prelude::use_context;
 use logto_client::{
-    ReadOnlySession, WritableSession,
-    core::{claims::IdTokenClaims, error::UsageError},
-    storage::StorageError,
+    ReadOnlySession, WritableSession, core::claims::IdTokenClaims, storage::StorageError,
     web::RequestSession,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -56,35 +54,28 @@ pub async fn user() -> Result<Option<User>> {
 /// redirect to the sign-in.
 ///
 /// # Errors
-/// [`UsageError::NotSignedIn`], and as [`RequestSession::claims`].
+/// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn), and as [`RequestSession::claims`].
 pub async fn require_user() -> Result<User> {
     let request = use_request()?;
-    Ok(User(require(&request, request.claims().await?)?))
+    Ok(User(logto_adapter_common::user(&request).await?))
 }
 
 /// The session of the signed-in user, to refresh and store. If nobody is signed in, as [`require_user`].
 ///
 /// # Errors
-/// [`UsageError::NotSignedIn`], and as [`RequestSession::session`].
+/// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn), and as [`RequestSession::session`].
 pub async fn require_session() -> Result<WritableSession> {
     let request = use_request()?;
-    require(&request, request.session().await?)
+    Ok(logto_adapter_common::session(&request).await?)
 }
 
 /// The session of the signed-in user, to look at. If nobody is signed in, as [`require_user`].
 ///
 /// # Errors
-/// [`UsageError::NotSignedIn`], and as [`RequestSession::read_only`].
+/// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn), and as [`RequestSession::read_only`].
 pub async fn require_read_only() -> Result<ReadOnlySession> {
     let request = use_request()?;
-    require(&request, request.read_only().await?)
-}
-
-fn require<T>(request: &RequestSession, found: Option<T>) -> Result<T> {
-    found.ok_or_else(|| {
-        request.answer_with(RequestSession::ask_to_sign_in);
-        UsageError::NotSignedIn.into()
-    })
+    Ok(logto_adapter_common::read_only(&request).await?)
 }
 
 impl Deref for User {

@@ -13,21 +13,9 @@ use rocket::{
 use crate::convert;
 
 logto_adapter_common::session_types!();
+logto_adapter_common::error_type!();
 
-/// What a handler returns that uses the session.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// An error of the SDK. Its response is a page for a browser and JSON for a script, with a fixed sentence for
-/// each code; the details go to the observer. If nobody is signed in, a page is redirected to the sign-in.
-#[derive(Clone, Debug)]
-pub struct Error(pub logto_client::Error);
-
-impl<E: Into<logto_client::Error>> From<E> for Error {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
+/// If nobody is signed in, a page is redirected to the sign-in.
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r rocket::Request<'_>) -> response::Result<'static> {
         let (_, pending) = begin(request)

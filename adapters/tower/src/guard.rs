@@ -1,12 +1,7 @@
 //! Guards for groups of routes.
 
-use std::{
-    future::Future,
-    mem,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
+use std::{mem, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -27,9 +22,7 @@ use crate::session_of;
 ///   claims of a good one, as `Arc<`[`ApiTokenClaims`](logto_client::core::api_token::ApiTokenClaims)`>`, in
 ///   the extensions of the request.
 #[derive(Clone, Debug)]
-pub struct Guard {
-    kind: Arc<Kind>,
-}
+pub struct Guard(Arc<Kind>);
 
 #[derive(Debug)]
 enum Kind {
@@ -40,42 +33,31 @@ enum Kind {
 impl Guard {
     /// A guard for pages.
     pub fn user(requirement: Requirement) -> Self {
-        Self {
-            kind: Arc::new(Kind::User(requirement)),
-        }
+        Self(Arc::new(Kind::User(requirement)))
     }
 
     /// A guard for an API.
     pub fn token(server: ResourceServer, demands: AccessTokenVerification) -> Self {
-        Self {
-            kind: Arc::new(Kind::Token(server, demands)),
-        }
+        Self(Arc::new(Kind::Token(server, demands)))
     }
 
-    async fn check<Q>(&self, mut request: Request<Q>) -> Result<Request<Q>, Response<Bytes>> {
-        match &*self.kind {
-            Kind::User(requirement) => {
-                let Some(session) = session_of(request.extensions()).cloned() else {
+    async fn check<Q>(&self, request: &mut Request<Q>) -> Result<(), Box<Response<Bytes>>> {
+        match &*self.0 {
+            Kind::User(requirement) => match session_of(request.extensions()).cloned() {
+                Some(session) => session.require_as(requirement).await.map(drop),
+                None => {
                     // No setting of a visitor leads here, only a router without the layer.
-                    let mut response = Response::new(Bytes::from_static(
-                        b"A guard for users needs the LogtoLayer around it.",
-                    ));
+                    let problem = b"A guard for users needs the LogtoLayer around it.";
+                    let mut response = Response::new(Bytes::from_static(problem));
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                    return Err(response);
-                };
-                match session.require_as(requirement).await {
-                    Ok(_) => Ok(request),
-                    Err(response) => Err(*response),
+                    Err(Box::new(response))
                 }
-            }
+            },
             Kind::Token(server, demands) => {
-                match server.authorize(request.headers(), demands).await {
-                    Ok(claims) => {
-                        request.extensions_mut().insert(claims);
-                        Ok(request)
-                    }
-                    Err(refusal) => Err(refusal.response()),
-                }
+                let claims = server.authorize(request.headers(), demands).await;
+                let claims = claims.map_err(|refusal| refusal.response())?;
+                request.extensions_mut().insert(claims);
+                Ok(())
             }
         }
     }
@@ -85,10 +67,8 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded {
-            guard: self.clone(),
-            inner,
-        }
+        let guard = self.clone();
+        Guarded { guard, inner }
     }
 }
 
@@ -112,14 +92,14 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Q>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
         // The service that is ready has to be the one that is called.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let guard = self.guard.clone();
         Box::pin(async move {
-            match guard.check(request).await {
-                Ok(request) => Ok(inner.call(request).await?.map(Either::Right)),
+            match guard.check(&mut request).await {
+                Ok(()) => Ok(inner.call(request).await?.map(Either::Right)),
                 Err(response) => Ok(response.map(|body| Either::Left(Full::new(body)))),
             }
         })

@@ -1,35 +1,18 @@
 //! A service made of an async function, and what such a function asks its request for.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{convert::Infallible, sync::Arc};
 
 use http::{Request, Response};
 use logto_client::{
     ReadOnlySession, WritableSession,
-    core::{claims::IdTokenClaims, error::UsageError},
+    core::claims::IdTokenClaims,
     storage::StorageError,
     web::{Failure, RequestSession},
 };
+use tower::service_fn;
 use tower_service::Service;
 
-/// What a handler returns that uses the session.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// An error of the SDK. Its response is a page for a browser and JSON for a script, with a fixed sentence for
-/// each code; the details go to the observer.
-#[derive(Clone, Debug)]
-pub struct Error(pub logto_client::Error);
-
-impl<E: Into<logto_client::Error>> From<E> for Error {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
+logto_adapter_common::error_type!();
 
 impl Error {
     /// The response, for a handler that is no [`handler_fn`]. The [`LogtoLayer`](crate::LogtoLayer), which knows
@@ -55,72 +38,52 @@ pub fn request_session<B>(request: &Request<B>) -> Result<RequestSession> {
     })
 }
 
-/// Declares a function that requires a user.
-macro_rules! required {
-    ($(#[$doc:meta])* $name:ident, $open:ident, $output:ty) => {
-        $(#[$doc])*
-        ///
-        /// # Errors
-        /// [`UsageError::NotSignedIn`] if nobody is signed in: a page is redirected to the sign-in and comes
-        /// back, a script gets 401, whatever the handler responds. And as
-        #[doc = concat!("[`RequestSession::", stringify!($open), "`].")]
-        pub fn $name<B>(
-            request: &Request<B>,
-        ) -> impl Future<Output = Result<$output>> + Send + use<B> {
-            let request = request_session(request);
-            async move {
-                let request = request?;
-                let found = request.$open().await?;
-                if found.is_none() {
-                    request.answer_with(RequestSession::ask_to_sign_in);
-                }
-                Ok(found.ok_or(UsageError::NotSignedIn)?)
-            }
-        }
-    };
+/// The claims of the signed-in user. If nobody is signed in, a page is redirected to the sign-in and comes back, and a
+/// script gets 401, whatever the handler responds.
+///
+/// # Errors
+/// As [`request_session`], and as [`RequestSession::claims`].
+/// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn) if nobody is signed in.
+pub fn user<B>(
+    request: &Request<B>,
+) -> impl Future<Output = Result<Arc<IdTokenClaims>>> + Send + use<B> {
+    let request = request_session(request);
+    async { Ok(logto_adapter_common::user(&request?).await?) }
 }
 
-required! {
-    /// The claims of the signed-in user.
-    user, claims, Arc<IdTokenClaims>
+/// The session of the signed-in user, to refresh and store.
+///
+/// # Errors
+/// As [`user`], and as [`RequestSession::session`].
+pub fn session<B>(
+    request: &Request<B>,
+) -> impl Future<Output = Result<WritableSession>> + Send + use<B> {
+    let request = request_session(request);
+    async { Ok(logto_adapter_common::session(&request?).await?) }
 }
 
-required! {
-    /// The session of the signed-in user, to refresh and store.
-    session, session, WritableSession
-}
-
-required! {
-    /// The session of the signed-in user, to look at.
-    read_only, read_only, ReadOnlySession
+/// The session of the signed-in user, to look at.
+///
+/// # Errors
+/// As [`user`], and as [`RequestSession::read_only`].
+pub fn read_only<B>(
+    request: &Request<B>,
+) -> impl Future<Output = Result<ReadOnlySession>> + Send + use<B> {
+    let request = request_session(request);
+    async { Ok(logto_adapter_common::read_only(&request?).await?) }
 }
 
 /// A service made of an async function that returns a response or an [`Error`].
-pub fn handler_fn<H>(handler: H) -> HandlerFn<H> {
-    HandlerFn(handler)
-}
-
-/// The service that [`handler_fn`] makes.
-#[derive(Clone, Copy, Debug)]
-pub struct HandlerFn<H>(H);
-
-impl<H, Q, F, R> Service<Request<Q>> for HandlerFn<H>
+pub fn handler_fn<H, Q, F, R>(
+    mut handler: H,
+) -> impl Service<Request<Q>, Response = Response<R>, Error = Infallible, Future: Send> + Clone
 where
-    H: FnMut(Request<Q>) -> F,
-    F: Future<Output = Result<Response<R>>> + Send + 'static,
+    H: FnMut(Request<Q>) -> F + Clone,
+    F: Future<Output = Result<Response<R>>> + Send,
     R: Default,
 {
-    type Response = Response<R>;
-    type Error = Infallible;
-    type Future =
-        Pin<Box<dyn Future<Output = std::result::Result<Response<R>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<std::result::Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let response = (self.0)(request);
-        Box::pin(async { Ok(response.await.unwrap_or_else(Error::into_response)) })
-    }
+    service_fn(move |request| {
+        let response = handler(request);
+        async { Ok(response.await.unwrap_or_else(Error::into_response)) }
+    })
 }

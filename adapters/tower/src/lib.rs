@@ -15,25 +15,20 @@ mod guard;
 mod handler;
 mod in_process;
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll, ready};
+use std::{io, pin::Pin};
 
 use bytes::Bytes;
 use http::{Extensions, Request, Response, Uri};
 use http_body::Body;
-use http_body_util::{BodyExt, Either, Full, Limited};
+use http_body_util::{BodyExt, Collected, Either, Full, Limited};
 use logto_client::web::{LogtoApp, RequestSession, Route};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 pub use guard::{Guard, Guarded};
-pub use handler::{
-    Error, HandlerFn, Result, handler_fn, read_only, request_session, session, user,
-};
+pub use handler::{Error, Result, handler_fn, read_only, request_session, session, user};
 pub use in_process::in_process;
 
 /// The session of a request that came through the [`LogtoLayer`]; `None` if it did not.
@@ -70,10 +65,8 @@ impl<S> Layer<S> for LogtoLayer {
     type Service = LogtoService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        LogtoService {
-            layer: self.clone(),
-            inner,
-        }
+        let layer = self.clone();
+        LogtoService { layer, inner }
     }
 }
 
@@ -106,10 +99,8 @@ where
         let uri = original_uri(request.extensions()).unwrap_or_else(|| request.uri());
         let session = app.begin(request.method(), uri, request.headers());
         request.extensions_mut().insert(session.clone());
-        ResponseFuture::Handling {
-            handler: self.inner.call(request),
-            session,
-        }
+        let handler = self.inner.call(request);
+        ResponseFuture::Handling { handler, session }
     }
 }
 
@@ -141,47 +132,24 @@ where
             }
             Projected::Handling { handler, session } => {
                 let (mut head, body) = ready!(handler.poll(cx))?.into_parts();
-                let body = match session.finish(&mut head) {
-                    Some(replacement) => Either::Left(Full::new(replacement)),
-                    None => Either::Right(body),
-                };
+                let replacement = session.finish(&mut head).map(Full::new);
+                let body = replacement.map_or(Either::Right(body), Either::Left);
                 Poll::Ready(Ok(Response::from_parts(head, body)))
             }
         }
     }
 }
 
-async fn answer<Q>(app: LogtoApp, route: Route, request: Request<Q>) -> Response<Bytes>
-where
-    Q: Body<Data: Send> + Send + 'static,
-{
+async fn answer(app: LogtoApp, route: Route, request: Request<impl Body>) -> Response<Bytes> {
     let (parts, body) = request.into_parts();
+    let body = body.map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
+    let body = Limited::new(Box::pin(body), LogtoApp::MAX_BODY_LENGTH).collect();
     // A body that is too long or breaks off is answered as one that lacks everything.
-    let body = match Limited::new(Box::pin(discard_errors(body)), LogtoApp::MAX_BODY_LENGTH)
-        .collect()
+    let body = body
         .await
-    {
-        Ok(body) => body.to_bytes(),
-        Err(_) => Bytes::new(),
-    };
+        .map_or_else(|_| Bytes::new(), Collected::to_bytes);
     app.answer(route, &parts, &body).await
 }
-
-/// Errors of any kind, as one that `Limited` takes.
-fn discard_errors<Q: Body>(body: Q) -> impl Body<Data = Q::Data, Error = Unreadable> {
-    body.map_err(|_| Unreadable)
-}
-
-#[derive(Debug)]
-struct Unreadable;
-
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the body cannot be read")
-    }
-}
-
-impl std::error::Error for Unreadable {}
 
 impl<F> std::fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
