@@ -31,13 +31,17 @@
 //!
 //! let before = KeyRing::new(old.clone()).seal(&context, b"session", &OsEntropy)?;
 //! let rotated = KeyRing::new(new).with_previous_key(old);
-//! assert_eq!(rotated.open(&context, &before).as_deref(), Some(&b"session".to_vec()));
+//! assert_eq!(rotated.open(&context, &before).as_deref(), Some(&b"session"[..]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod aes_gcm_siv;
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{
+    fmt,
+    ops::{Deref, Range},
+    sync::Arc,
+};
 
 use chacha20poly1305::{AeadInPlace, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
@@ -145,8 +149,8 @@ impl KeyRing {
 
     /// Decrypts what [`seal`](Self::seal) made with one of these keys and the same context, here or in an older
     /// release. Returns `None` for anything else.
-    pub fn open(&self, context: &SealContext<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let mut opened = Zeroizing::new(Vec::with_capacity(sealed.len()));
+    pub fn open(&self, context: &SealContext<'_>, sealed: &[u8]) -> Option<Plaintext> {
+        let mut opened = Plaintext::with_capacity(sealed.len());
         self.open_onto(context, sealed, &mut opened).map(|_| opened)
     }
 
@@ -156,8 +160,9 @@ impl KeyRing {
         &self,
         context: &SealContext<'_>,
         sealed: &[u8],
-        opened: &mut Zeroizing<Vec<u8>>,
+        opened: &mut Plaintext,
     ) -> Option<Range<usize>> {
+        let opened = &mut *opened.0;
         let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>()?;
         let (rest, tag) = rest.split_last_chunk::<TAG_LEN>()?;
         let aad = context.associated_data(*header);
@@ -207,6 +212,43 @@ impl fmt::Debug for KeyRing {
         f.debug_struct("KeyRing")
             .field("keys", &self.older.len().saturating_add(1))
             .finish()
+    }
+}
+
+/// What a [`KeyRing`] has decrypted. The memory is overwritten when it is dropped.
+pub struct Plaintext(Zeroizing<Vec<u8>>);
+
+impl Plaintext {
+    /// Holds nothing yet, and has room for `capacity` bytes. Growing beyond them would leave a copy in memory.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Vec::with_capacity(capacity).into()
+    }
+}
+
+impl From<Vec<u8>> for Plaintext {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl Deref for Plaintext {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Plaintext {
+    fn drop(&mut self) {
+        // The unused part of a vector is overwritten many bytes at a time, the used part byte by byte.
+        self.0.clear();
+    }
+}
+
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
     }
 }
 

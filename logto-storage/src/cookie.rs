@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use base64_simd::URL_SAFE_NO_PAD;
 use logto_client::{
     entropy::{Entropy, OsEntropy},
-    seal::{KeyRing, OVERHEAD, Purpose, SealContext},
+    seal::{KeyRing, OVERHEAD, Plaintext, Purpose, SealContext},
     storage::{
         Handle, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
     },
@@ -20,7 +20,6 @@ use logto_core::{
 };
 
 use smallvec::SmallVec;
-use zeroize::Zeroizing;
 
 use self::last_use::LastUse;
 use crate::{
@@ -99,7 +98,7 @@ struct Found {
 /// What was opened of a handle.
 struct Opened<'h> {
     /// The plaintexts, one behind the other.
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Plaintext,
     /// The record of the value.
     record: Range<usize>,
     /// The mark that the session was in use, and as it is sealed.
@@ -512,7 +511,7 @@ impl<'h> Opened<'h> {
     /// Whether the value says all that this session does, but for when it changed.
     fn has_value(&self, session: &Session) -> bool {
         let record = self.bytes.get(self.record.clone()).unwrap_or_default();
-        let Ok(record) = Record::decode(Zeroizing::new(record.to_vec())) else {
+        let Ok(record) = Record::decode(record.to_vec().into()) else {
             return false;
         };
         let mut held = Session::clone(&record.session);
@@ -527,7 +526,7 @@ impl<'h> Opened<'h> {
 struct Unsealing<'a> {
     storage: &'a CookieStorage,
     sealed: Vec<u8>,
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Plaintext,
 }
 
 impl<'a> Unsealing<'a> {
@@ -537,7 +536,7 @@ impl<'a> Unsealing<'a> {
         Self {
             storage,
             sealed: Vec::with_capacity(len),
-            bytes: Zeroizing::new(Vec::with_capacity(len)),
+            bytes: Plaintext::with_capacity(len),
         }
     }
 

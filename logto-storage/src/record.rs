@@ -14,6 +14,7 @@ mod packed;
 
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
+use logto_client::seal::Plaintext;
 use logto_core::{
     AccessToken, Secret, Session, TokenTarget, UnixTime,
     session::{SessionId, StoredHead},
@@ -93,7 +94,7 @@ impl Record {
 
     /// Reads what [`encode`](Self::encode) wrote, whether or not its [`expiry`](Self::expiry) has come. What is in
     /// the session is read when somebody asks for it.
-    pub(crate) fn decode(opened: Zeroizing<Vec<u8>>) -> Result<Self, Unreadable> {
+    pub(crate) fn decode(opened: Plaintext) -> Result<Self, Unreadable> {
         let record = 0..opened.len();
         Self::decode_with(opened, record, []).map(|(record, _)| record)
     }
@@ -102,7 +103,7 @@ impl Record {
     /// [found](PackedToken::find). Also returns how many bytes of memory the session takes, more
     /// or less, if somebody asks for all that is in it.
     pub(crate) fn decode_with(
-        opened: Zeroizing<Vec<u8>>,
+        opened: Plaintext,
         record: Range<usize>,
         tokens: impl IntoIterator<Item = PackedToken, IntoIter: ExactSizeIterator>,
     ) -> Result<(Self, usize), Unreadable> {
@@ -414,7 +415,7 @@ mod tests {
     }
 
     fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
-        Record::decode(Zeroizing::new(bytes.to_vec()))
+        Record::decode(bytes.to_vec().into())
     }
 
     /// Reads a record as far as it goes, with all that is in it.
@@ -569,7 +570,7 @@ mod tests {
                 bytes.extend_from_slice(&token);
                 PackedToken::find(&bytes, begin..bytes.len()).unwrap()
             });
-            let (decoded, _) = Record::decode_with(bytes, 0..end, tokens).unwrap();
+            let (decoded, _) = Record::decode_with(bytes.to_vec().into(), 0..end, tokens).unwrap();
             assert_eq!(decoded.version, 9);
             let session = decoded.session;
             let expected = match newest {

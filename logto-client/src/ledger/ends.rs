@@ -147,7 +147,7 @@ impl SharedLedger {
 
     fn time_in(&self, key: &str, entry: &Entry) -> Option<UnixTime> {
         let opened = self.keys.open(&self.end_context(key), &entry.value)?;
-        let seconds = opened.as_slice().try_into().ok()?;
+        let seconds = (*opened).try_into().ok()?;
         Some(UnixTime::from_secs(i64::from_be_bytes(seconds)))
     }
 

@@ -7,17 +7,17 @@ use std::{
     sync::OnceLock,
 };
 
+use logto_client::seal::Plaintext;
 use logto_core::{AccessToken, Secret, TokenTarget, session::StoredContent};
 use serde::Deserialize;
 use smallvec::SmallVec;
-use zeroize::Zeroizing;
 
 use super::{Target, owned, packed::Unpacked, read};
 
 /// The content of a record, as it was opened, with where its parts are. They have the form that they should have;
 /// what is in them was written from a session that could be read.
 pub(super) struct Content {
-    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) bytes: Plaintext,
     pub(super) id_token: Range<usize>,
     pub(super) refresh_token: Range<usize>,
     pub(super) access_tokens: SmallVec<[StoredToken; 4]>,
@@ -107,13 +107,6 @@ impl StoredContent for Content {
 
     fn granted_scopes(&self) -> BTreeSet<String> {
         self.names(&self.granted_scopes)
-    }
-}
-
-impl Drop for Content {
-    fn drop(&mut self) {
-        // What is unused of a vector is overwritten many bytes at a time, what is used one after the other.
-        self.bytes.clear();
     }
 }
 

@@ -32,8 +32,6 @@ fn framework(folder: &str) -> &'static [&'static str] {
         "adapters/fetch" => &["js_sys", "wasm_bindgen", "web_sys"],
         "adapters/leptos" => &["leptos"],
         "adapters/rocket" => &["rocket"],
-        // `KeyRing::open` returns plaintext that is erased when it is dropped.
-        "logto-client" => &["zeroize"],
         "adapters/tower" => &[
             "http_body",
             "http_body_util",
