@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::Uri;
 use url::{Url, form_urlencoded};
 
 /// The longest `Location` of the sign-in page. Proxies replace a response whose headers exceed one page of
@@ -24,8 +25,19 @@ pub(super) fn below<'p>(base_url: Option<&Url>, path: &'p str) -> Cow<'p, str> {
     }
 }
 
-/// `sign_in_path` with the `return_to` of the request, as far as it fits: its query is dropped first.
-pub(super) fn with_return_to(sign_in_path: &str, return_to: &str) -> String {
+/// The place that a request asks for.
+pub(super) fn of<'u>(base_url: Option<&Url>, uri: &'u Uri) -> Cow<'u, str> {
+    let place = uri.path_and_query().map_or("/", |place| place.as_str());
+    below(base_url, place)
+}
+
+/// The sign-in at `sign_in_path` that comes back to the place that a request asks for.
+pub(super) fn sign_in(base_url: Option<&Url>, sign_in_path: &str, uri: &Uri) -> String {
+    with_return_to(&below(base_url, sign_in_path), &of(base_url, uri))
+}
+
+/// `sign_in_path` with `return_to`, as far as it fits: its query is dropped first.
+fn with_return_to(sign_in_path: &str, return_to: &str) -> String {
     let separator = match sign_in_path.contains('?') {
         true => '&',
         false => '?',
@@ -66,6 +78,40 @@ mod tests {
             assert_eq!(below_of(base, path), expected, "{base} {path}");
         }
         assert_eq!(below(None, "/orders"), "/orders");
+    }
+
+    #[test]
+    fn a_sign_in_comes_back_to_the_place_of_the_request() {
+        let base_url = Url::parse("https://app.example/shop").unwrap();
+        for (sign_in_path, uri, expected) in [
+            (
+                "/sign-in",
+                "/orders?page=2",
+                "/shop/sign-in?return_to=%2Fshop%2Forders%3Fpage%3D2",
+            ),
+            (
+                "/shop/sign-in",
+                "/shop/orders",
+                "/shop/sign-in?return_to=%2Fshop%2Forders",
+            ),
+            (
+                "/sign-in",
+                "https://app.example/shop",
+                "/shop/sign-in?return_to=%2Fshop",
+            ),
+            (
+                "https://login.example/",
+                "/orders",
+                "https://login.example/?return_to=%2Fshop%2Forders",
+            ),
+        ] {
+            let uri: Uri = uri.parse().unwrap();
+            assert_eq!(
+                sign_in(Some(&base_url), sign_in_path, &uri),
+                expected,
+                "{uri}"
+            );
+        }
     }
 
     #[test]

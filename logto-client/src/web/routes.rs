@@ -182,11 +182,7 @@ impl LogtoWeb {
     fn ask_to_sign_in(&self, parts: &Parts, sign_in_path: &str) -> Response<Bytes> {
         let mut response = if self.is_navigation(&parts.method, &parts.headers) {
             let base_url = self.client.config().base_url();
-            let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            respond::see_other(&location::with_return_to(
-                &location::below(base_url, sign_in_path),
-                &location::below(base_url, here),
-            ))
+            respond::see_other(&location::sign_in(base_url, sign_in_path, &parts.uri))
         } else {
             respond::refusal(&self.not_signed_in(&self.cookies.read(&parts.headers)))
         };

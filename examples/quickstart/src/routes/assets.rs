@@ -4,7 +4,8 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
+use logto::axum::Request;
 
 use super::Failure;
 use crate::page::{self, NotFoundPage};
@@ -28,8 +29,8 @@ pub(crate) async fn icon() -> impl IntoResponse {
 }
 
 /// Any other address: a page for a person, JSON for a program.
-pub(crate) async fn not_found(headers: HeaderMap) -> Response {
-    let response = match wants_page(&headers) {
+pub(crate) async fn not_found(request: Request) -> Response {
+    let response = match request.wants_page() {
         true => page::html(&NotFoundPage),
         false => Json(Failure::new(
             "not_found",
@@ -38,13 +39,6 @@ pub(crate) async fn not_found(headers: HeaderMap) -> Response {
         .into_response(),
     };
     (StatusCode::NOT_FOUND, response).into_response()
-}
-
-/// Whether a person waits for a page.
-pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT);
-    let accept = accept.and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// What no response goes without.

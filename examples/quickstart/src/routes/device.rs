@@ -6,10 +6,9 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use http::HeaderMap;
 use logto::axum::{Request, User};
 
-use super::{Refusal, assets::wants_page, signed_in};
+use super::{Refusal, signed_in};
 use crate::{
     app::App,
     device::{Device, Progress},
@@ -29,12 +28,11 @@ pub(crate) async fn start(
     State(app): State<App>,
     request: Request,
     user: Option<User>,
-    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     request.check_own_request()?;
     let user = signed_in(user)?;
     let progress = device(&app)?.start(&user.sub).await?;
-    Ok(answer(&headers, &progress))
+    Ok(answer(&request, &progress))
 }
 
 /// `POST /device/approve`: the user says yes at the embedded Logto without going to its page.
@@ -42,7 +40,6 @@ pub(crate) async fn approve(
     State(app): State<App>,
     request: Request,
     user: Option<User>,
-    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     request.check_own_request()?;
     let user = signed_in(user)?;
@@ -51,7 +48,7 @@ pub(crate) async fn approve(
     let username = user.user.username.as_deref().unwrap_or_default();
     match device.progress(&user.sub) {
         Progress::Waiting { user_code, .. } if logto.approve_device(&user_code, username) => {
-            Ok(answer(&headers, &device.progress(&user.sub)))
+            Ok(answer(&request, &device.progress(&user.sub)))
         }
         _ => Err(Refusal::NoDeviceWaits),
     }
@@ -62,8 +59,8 @@ fn device(app: &App) -> Result<&Device, Refusal> {
 }
 
 /// JSON for a program, and the page again for a person.
-fn answer(headers: &HeaderMap, progress: &Progress) -> Response {
-    match wants_page(headers) {
+fn answer(request: &Request, progress: &Progress) -> Response {
+    match request.wants_page() {
         true => Redirect::to("/#device").into_response(),
         false => Json(progress).into_response(),
     }

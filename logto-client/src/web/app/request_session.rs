@@ -1,6 +1,7 @@
 //! The session of one request.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::IpAddr,
     sync::{
@@ -106,6 +107,11 @@ impl RequestSession {
     /// The application.
     pub fn app(&self) -> &LogtoApp {
         &self.inner.app
+    }
+
+    /// Whether a person waits for a page, also after a form. Otherwise a script, or another server, waits for JSON.
+    pub fn wants_page(&self) -> bool {
+        self.inner.wants_page
     }
 
     /// The session, to refresh and store; `None` if nobody is signed in.
@@ -307,8 +313,7 @@ impl RequestSession {
             Advice::SignInAgain => self.sign_in_link(),
             Advice::Retry { .. } if self.inner.can_come_back => self.here().into_owned(),
             Advice::Retry { .. } | Advice::Refused | Advice::FixConfiguration => {
-                let base_url = self.inner.app.client().config().base_url();
-                base_url.map_or("/", Url::path).to_owned()
+                self.base_url().map_or("/", Url::path).to_owned()
             }
         }
     }
@@ -318,15 +323,18 @@ impl RequestSession {
         let app = &self.inner.app;
         let sign_in = app.path(Route::SignIn).unwrap_or("/sign-in");
         match self.inner.can_come_back && app.route(self.inner.uri.path()).is_none() {
-            true => location::with_return_to(sign_in, &self.here()),
+            true => location::sign_in(self.base_url(), sign_in, &self.inner.uri),
             false => sign_in.to_owned(),
         }
     }
 
-    fn here(&self) -> std::borrow::Cow<'_, str> {
-        let base_url = self.inner.app.client().config().base_url();
-        let here = self.inner.uri.path_and_query();
-        location::below(base_url, here.map_or("/", |here| here.as_str()))
+    fn here(&self) -> Cow<'_, str> {
+        location::of(self.base_url(), &self.inner.uri)
+    }
+
+    /// The base URL of the configuration. Its path is that of every host.
+    fn base_url(&self) -> Option<&Url> {
+        self.inner.app.client().config().base_url()
     }
 
     async fn open(&self) -> Result<Option<WritableSession>, Error> {
