@@ -2,11 +2,17 @@
 # What takes too long for every change: explores refreshes further, some twenty million states in some minutes
 # and eight gigabytes of memory (`tests/explorer` says what is explored), and lints the adapters with their frameworks and
 # builds their documentation. Every combination of features, and the oldest dependencies, compile.
-# The suite of the examples walks the one in WebAssembly in workerd.
+# The suite of the examples walks the one in WebAssembly in workerd. The quickstart is under load for ten minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 LOGTO_EXPLORATION=long cargo test --locked --package logto-explorer
+ci/install.sh
+services=$(mktemp --directory)
+trap 'ci/services.sh stop "$services"' EXIT
+exports=$(ci/services.sh start "$services")
+eval "$exports"
+LOGTO_SOAK_SECONDS=600 cargo test --locked --release --package quickstart --all-features --test soak -- --nocapture
 cargo clippy --locked --package logto --package logto-actix-web --package logto-rocket --all-targets --all-features -- -D warnings
 cargo clippy --locked --manifest-path adapters/Cargo.toml --workspace --all-targets --all-features -- -D warnings
 (cd examples/worker && npm ci --no-audit --no-fund)
