@@ -1,6 +1,7 @@
 //! An application in front of the real engine, in one process or two, and alice's browser.
 
 use std::{
+    cell::Cell,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -25,6 +26,7 @@ use logto_tests::{
     world::BASE_URL,
 };
 use tokio::{
+    select,
     sync::Semaphore,
     time::{Instant, sleep, sleep_until},
 };
@@ -32,6 +34,10 @@ use url::Url;
 
 /// How long a token for [`SHORT`] lives, in seconds.
 const SHORT_TTL: u32 = 8;
+
+/// A scenario in which this process was woken that much too late proves nothing: Logto replays a refresh for three seconds, and
+/// the SDK counts on two and a half of them.
+const STALLED: Duration = Duration::from_millis(400);
 
 /// Engines for applications of several kinds. Time passes, so that refresh tokens live shorter than elsewhere.
 pub(crate) struct Engines {
@@ -50,6 +56,9 @@ impl Engines {
     }
 
     /// Plays a scenario with each application in each of these places, all at the same time.
+    ///
+    /// The scenarios are about seconds. A machine that stalls in the middle plays another one, so what does
+    /// not come out as expected is then played again.
     pub(crate) async fn play(
         &self,
         places: &[Place],
@@ -61,15 +70,58 @@ impl Engines {
             places.iter().map(in_place)
         });
         let outcomes = all.map(async |(kind, place, engine)| {
-            let turn = self.starts.acquire().await;
-            let fleet = Fleet::signed_in(engine, kind, place).await;
-            drop(turn);
-            let failed = scenario(&fleet).await;
-            (kind, place, fleet.outcome(failed).await)
+            let expected = expected(kind, place);
+            let mut replays = 2;
+            loop {
+                let run = self.play_once(engine, kind, place, &scenario);
+                let (outcome, stall) = with_longest_stall(run).await;
+                if outcome == expected || stall < STALLED || replays == 0 {
+                    break (
+                        outcome,
+                        expected,
+                        format!("{kind:?} {place:?}, stalled for {stall:?}"),
+                    );
+                }
+                println!(
+                    "again, as the machine stalled for {stall:?}: {kind:?} {place:?} {outcome:?}"
+                );
+                replays -= 1;
+            }
         });
-        for (kind, place, outcome) in join_all(outcomes).await {
-            assert_eq!(outcome, expected(kind, place), "{kind:?} {place:?}");
+        for (outcome, expected, which) in join_all(outcomes).await {
+            assert_eq!(outcome, expected, "{which}");
         }
+    }
+
+    async fn play_once(
+        &self,
+        engine: &Engine,
+        kind: Kind,
+        place: Place,
+        scenario: &impl AsyncFn(&Fleet) -> usize,
+    ) -> Outcome {
+        let turn = self.starts.acquire().await;
+        let fleet = Fleet::signed_in(engine, kind, place).await;
+        drop(turn);
+        let failed = scenario(&fleet).await;
+        fleet.outcome(failed).await
+    }
+}
+
+/// Runs a scenario, and says how much later than it asked this process was woken at worst.
+async fn with_longest_stall<T>(run: impl Future<Output = T>) -> (T, Duration) {
+    const TICK: Duration = Duration::from_millis(50);
+    let longest = Cell::new(Duration::ZERO);
+    let watch = async {
+        loop {
+            let asleep = Instant::now();
+            sleep(TICK).await;
+            longest.set(longest.get().max(asleep.elapsed().saturating_sub(TICK)));
+        }
+    };
+    select! {
+        result = run => (result, longest.get()),
+        () = watch => unreachable!("the watch does not end"),
     }
 }
 
