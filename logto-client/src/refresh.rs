@@ -20,7 +20,7 @@ use logto_core::{
         Amend, Demand, EndSession, Ending, Persist, Refresh, RefreshError, RefreshJob,
         SUPERSEDED_FOR,
     },
-    session::SessionId,
+    session::{SessionData, SessionId},
 };
 
 use self::driver::Driver;
@@ -269,10 +269,30 @@ impl Refresher {
         target: &TokenTarget,
         budget: &WaitingBudget,
     ) -> Result<(), Error> {
+        let job = Amend::forget(Arc::clone(&loaded.session), target.clone());
+        self.amend(loaded, job, budget).await
+    }
+
+    /// Sets the data of the application in a session that was just created.
+    pub(crate) async fn set_data(
+        &self,
+        loaded: &mut LoadedSession,
+        data: SessionData,
+        budget: &WaitingBudget,
+    ) -> Result<(), Error> {
+        let job = Amend::set_data(Arc::clone(&loaded.session), data);
+        self.amend(loaded, job, budget).await
+    }
+
+    async fn amend(
+        &self,
+        loaded: &mut LoadedSession,
+        job: Amend<Error>,
+        budget: &WaitingBudget,
+    ) -> Result<(), Error> {
         let turn = self.memory.sessions.lock(loaded.session.id().clone());
         let _turn = self.provider.wait(budget, turn).await?;
         let driver = Driver::new(self, loaded);
-        let job = Amend::forget(Arc::clone(&loaded.session), target.clone());
         let session = driver.drive(job).await.map_err(Error::from)?;
         *loaded = driver.into_loaded(session, false);
         Ok(())

@@ -1,5 +1,6 @@
 //! A signed-in user: the session, the tokens it holds, and how it changes.
 
+mod data;
 mod delta;
 mod parts;
 mod stored;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::stored::Part;
 pub use self::{
+    data::SessionData,
     delta::SessionDelta,
     parts::{SessionParts, UnreadableSession},
     stored::{StoredContent, StoredHead},
@@ -49,6 +51,7 @@ pub struct Session {
     requested_scopes: Part<BTreeSet<String>>,
     requested_resources: Part<BTreeSet<String>>,
     granted_scopes: Part<BTreeSet<String>>,
+    data: Part<Option<SessionData>>,
     began_at: UnixTime,
     created_at: UnixTime,
     changed_at: UnixTime,
@@ -99,6 +102,7 @@ impl Session {
             requested_scopes: BTreeSet::from_iter(requested_scopes.iter().cloned()).into(),
             requested_resources: BTreeSet::from_iter(requested_resources.iter().cloned()).into(),
             granted_scopes: granted_scopes.into(),
+            data: None.into(),
             created_at: now,
             changed_at: now,
         }
@@ -117,6 +121,7 @@ impl Session {
             requested_scopes: Part::stored(&content, |content| content.requested_scopes()),
             requested_resources: Part::stored(&content, |content| content.requested_resources()),
             granted_scopes: Part::stored(&content, |content| content.granted_scopes()),
+            data: Part::stored(&content, |content| content.data()),
             began_at: head.began_at,
             created_at: head.created_at,
             changed_at: head.changed_at,
@@ -187,6 +192,11 @@ impl Session {
     /// token; see [`AccessToken::scopes`].
     pub fn granted_scopes(&self) -> &BTreeSet<String> {
         &self.granted_scopes
+    }
+
+    /// The data of the application, if it has [set](SessionDelta::data) any. No refresh changes it.
+    pub fn data(&self) -> Option<&SessionData> {
+        self.data.as_ref()
     }
 
     /// The requested scopes that are neither granted nor in a stored token: a reason to ask for consent
@@ -321,6 +331,9 @@ impl Session {
         if let Some(id_token) = &delta.id_token {
             self.id_token = id_token.clone().into();
         }
+        if let Some(data) = &delta.data {
+            self.data = Some(data.clone()).into();
+        }
         self.access_tokens.change(|tokens| {
             for target in &delta.forgotten {
                 tokens.remove(target);
@@ -337,10 +350,12 @@ impl Session {
     /// The part of a change that is newer than this session; `None` if nothing is.
     ///
     /// A ledger uses it to update an old copy of a session. Tokens are compared by when they were issued, so
-    /// that an old change reverts nothing.
+    /// that an old change reverts nothing. The data of the application is never news: nothing tells which is newer,
+    /// and every copy of a session has it.
     pub fn news_in(&self, delta: &SessionDelta) -> Option<SessionDelta> {
         let mut news = delta.clone();
         news.forgotten.clear();
+        news.data = None;
         news.access_token = news.access_token.filter(|(target, token)| {
             let held = self.access_tokens.get(target);
             held.is_none_or(|held| held.issued_at < token.issued_at)

@@ -17,7 +17,7 @@ use std::{collections::BTreeSet, ops::Range, sync::Arc};
 use logto_client::seal::Plaintext;
 use logto_core::{
     AccessToken, Secret, Session, TokenTarget, UnixTime,
-    session::{SessionId, StoredHead},
+    session::{SessionData, SessionId, StoredHead},
 };
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -29,8 +29,11 @@ use self::{
 };
 use crate::lifetimes::Expiry;
 
+/// Has the data of the application at its end. Only sessions with data are written like this: those without stay
+/// readable for processes of an older release.
+const FORMAT_WITH_DATA: u8 = 3;
 const FORMAT: u8 = 2;
-/// Has no [`Issued`] behind the fields. Such records are read, and no longer written.
+/// Has no [`Issued`] before the fields. Such records are read, and no longer written.
 const FORMAT_WITHOUT_ISSUED: u8 = 1;
 /// The format of an access token in a cookie of its own.
 const TOKEN_FORMAT: u8 = 1;
@@ -87,9 +90,14 @@ impl Record {
         let header = (self.version, self.expiry.idle, self.expiry.absolute);
         // Room for everything at once: a vector that grows leaves copies of tokens behind.
         let mut bytes = Vec::with_capacity(packed_len_at_most(session));
-        bytes.push(FORMAT);
+        let data = session.data().map(SessionData::as_json);
+        bytes.push(data.map_or(FORMAT, |_| FORMAT_WITH_DATA));
         let issued: Issued = session.refresh_token_issued_at();
-        postcard::to_extend(&(header, issued, fields), bytes).map(Zeroizing::new)
+        let mut bytes = postcard::to_extend(&(header, issued, fields), bytes)?;
+        if let Some(data) = data {
+            bytes = postcard::to_extend(data, bytes)?;
+        }
+        Ok(Zeroizing::new(bytes))
     }
 
     /// Reads what [`encode`](Self::encode) wrote, whether or not its [`expiry`](Self::expiry) has come. What is in
@@ -112,6 +120,7 @@ impl Record {
             at: record.start,
         };
         let Header {
+            has_data,
             mut version,
             expiry,
             issued,
@@ -128,6 +137,10 @@ impl Record {
         let (requested_resources, _) = cursor.skim::<Names>()?;
         let (granted_scopes, _) = cursor.skim::<Names>()?;
         let (began_at, created_at, changed_at) = cursor.take()?;
+        let data = match has_data {
+            true => cursor.skim::<&str>()?.0,
+            false => 0..0,
+        };
         for token in tokens {
             version = version.max(token.version);
             access_tokens.push(StoredToken::at(token.entry));
@@ -153,6 +166,7 @@ impl Record {
             requested_scopes,
             requested_resources,
             granted_scopes,
+            data,
         };
         let record = Self {
             version,
@@ -165,6 +179,7 @@ impl Record {
 
 /// What a record begins with.
 struct Header {
+    has_data: bool,
     version: u64,
     expiry: Expiry,
     issued: Issued,
@@ -176,12 +191,13 @@ impl Header {
         let format = cursor.byte()?;
         let (version, idle, absolute) = cursor.take()?;
         let issued = match format {
-            FORMAT => cursor.take::<Issued>()?,
+            FORMAT | FORMAT_WITH_DATA => cursor.take::<Issued>()?,
             FORMAT_WITHOUT_ISSUED => None,
-            format if format > FORMAT => return Err(Unreadable::Newer),
+            format if format > FORMAT_WITH_DATA => return Err(Unreadable::Newer),
             _ => return Err(Unreadable::Malformed),
         };
         Ok(Self {
+            has_data: format == FORMAT_WITH_DATA,
             version,
             expiry: Expiry { idle, absolute },
             issued,
@@ -331,6 +347,7 @@ fn packed_len_at_most(session: &Session) -> usize {
         .chain(targets)
         .chain([session.kept_id_token().expose()])
         .chain(session.refresh_token().map(Secret::expose))
+        .chain(session.data().map(SessionData::as_json))
         .chain(session.requested_scopes().iter().map(String::as_str))
         .chain(session.requested_resources().iter().map(String::as_str))
         .chain(session.granted_scopes().iter().map(String::as_str))
@@ -398,6 +415,7 @@ mod tests {
 
     use logto_core::LogtoConfig;
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{Lifetimes, conformance::Sample};
@@ -414,6 +432,17 @@ mod tests {
         }
     }
 
+    fn data_of_the_sample() -> Value {
+        json!({ "user_id": 42, "theme": "dark" })
+    }
+
+    fn with_data() -> Record {
+        record(&Sample {
+            data: Some(data_of_the_sample()),
+            ..Sample::default()
+        })
+    }
+
     fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
         Record::decode(bytes.to_vec().into())
     }
@@ -424,6 +453,7 @@ mod tests {
             let session = &record.session;
             let _ = session.usable_token(&config(), &TokenTarget::user_info(), NOW);
             let _ = (session.claims(), format!("{session:?}"), record.encode());
+            let _ = session.data().map(SessionData::read::<Value>);
             assert_eq!(**session, Session::clone(session));
         }
     }
@@ -483,7 +513,8 @@ mod tests {
         let mut bytes = record(&Sample::default()).encode().unwrap();
         for (format, expected) in [
             (0, Unreadable::Malformed),
-            (3, Unreadable::Newer),
+            (FORMAT_WITH_DATA, Unreadable::Malformed),
+            (FORMAT_WITH_DATA + 1, Unreadable::Newer),
             (255, Unreadable::Newer),
         ] {
             bytes[0] = format;
@@ -491,10 +522,41 @@ mod tests {
         }
         assert_eq!(decode(&[]), Err(Unreadable::Malformed));
         assert_eq!(decode(&[FORMAT]), Err(Unreadable::Malformed));
-        for length in 0..bytes.len() {
-            bytes[0] = FORMAT;
-            assert!(decode(&bytes[..length]).is_err(), "{length}");
+        bytes[0] = FORMAT;
+        for bytes in [bytes, with_data().encode().unwrap()] {
+            for length in 0..bytes.len() {
+                assert!(decode(&bytes[..length]).is_err(), "{length}");
+            }
         }
+    }
+
+    #[test]
+    fn data_is_kept_and_without_any_nothing_is_written_for_it() {
+        let with = with_data();
+        let bytes = with.encode().unwrap();
+        assert_eq!(bytes[0], FORMAT_WITH_DATA);
+        let read = decode(&bytes).unwrap();
+        assert_eq!(read, with);
+        let data = read.session.data().unwrap();
+        assert_eq!(data.read(), Ok(Some(data_of_the_sample())));
+        assert!(!format!("{read:?}").contains("dark"));
+        assert!(bytes.capacity() <= packed_len_at_most(&with.session));
+
+        let without = record(&Sample::default());
+        let shorter = without.encode().unwrap();
+        assert_eq!(shorter[0], FORMAT, "an older release reads it");
+        let json = data_of_the_sample().to_string();
+        assert_eq!(bytes[1..shorter.len()], shorter[1..]);
+        assert_eq!(bytes[shorter.len() + 1..], *json.as_bytes());
+        assert_eq!(decode(&shorter).unwrap().session.data(), None);
+
+        let mut garbled = bytes.to_vec();
+        *garbled.last_mut().unwrap() = 0xff;
+        assert_eq!(decode(&garbled), Err(Unreadable::Malformed), "no text");
+        garbled.pop();
+        garbled.push(b'?');
+        let data = decode(&garbled).unwrap().session.data().cloned();
+        assert!(data.unwrap().read::<Value>().is_err(), "no JSON");
     }
 
     #[test]
@@ -596,10 +658,13 @@ mod tests {
             byte in any::<u8>(),
         ) {
             read_all(&garbage);
-            let mut bytes = record(&Sample { organizations: 60, ..Sample::default() }).encode().unwrap();
-            let place = place.index(bytes.len());
-            bytes[place] = byte;
-            read_all(&bytes);
+            let sample = Sample { organizations: 60, ..Sample::default() };
+            for data in [None, Some(data_of_the_sample())] {
+                let mut bytes = record(&Sample { data, ..sample.clone() }).encode().unwrap();
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+                read_all(&bytes);
+            }
         }
     }
 }

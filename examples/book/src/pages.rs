@@ -3,10 +3,11 @@
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use http::Response;
-use logto::axum::{Guard, Request, Result, RouterExt, Session, User};
+use logto::axum::{Guard, ReadOnly, Request, Result, RouterExt, Session, User};
 use logto::client::error::SignInRefused;
 use logto::web::{ErrorContext, Requirement, SignInHook, public_description};
-use logto::{CompletedSignIn, LogtoApp, LogtoBuilder};
+use logto::{CompletedSignIn, Error, LogtoApp, LogtoBuilder};
+use serde::{Deserialize, Serialize};
 
 // ANCHOR: guard
 /// Everything below `route_layer` needs the role.
@@ -46,10 +47,10 @@ pub struct Admission {
 
 #[async_trait::async_trait]
 impl SignInHook for Admission {
-    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), SignInRefused> {
+    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), Error> {
         let claims = completed.session.claims();
         if !self.members.contains(&claims.sub) {
-            return Err(SignInRefused::new("This application is for members."));
+            return Err(SignInRefused::new("This application is for members.").into());
         }
         if completed.return_to == "/" {
             completed.return_to = "/welcome".to_owned();
@@ -58,6 +59,47 @@ impl SignInHook for Admission {
     }
 }
 // ANCHOR_END: hook
+
+// ANCHOR: data
+/// What the application keeps in each session.
+#[derive(Serialize, Deserialize)]
+struct LocalUser {
+    id: u64,
+    plan: String,
+}
+
+/// Finds the user in the database of the application, once for each sign-in.
+#[derive(Debug)]
+pub struct Provisioning;
+
+#[async_trait::async_trait]
+impl SignInHook for Provisioning {
+    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), Error> {
+        let session = &completed.session;
+        let user = find_or_create(&session.claims().sub).await;
+        session.set_data(&user).await
+    }
+}
+
+/// No request asks the database for this.
+pub async fn plan(session: ReadOnly) -> Result<String> {
+    Ok(match session.data::<LocalUser>()? {
+        Some(user) => format!("User {} has the plan {}", user.id, user.plan),
+        None => "Signed in before there were plans".to_owned(),
+    })
+}
+// ANCHOR_END: data
+
+async fn find_or_create(sub: &str) -> LocalUser {
+    let plan = match sub {
+        "user-alice" => "pro",
+        _ => "free",
+    };
+    LocalUser {
+        id: 42,
+        plan: plan.to_owned(),
+    }
+}
 
 // ANCHOR: error_page
 /// An error page in the look of the application. Scripts still get JSON.

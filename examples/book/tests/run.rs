@@ -346,6 +346,20 @@ async fn the_application_admits_its_members() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_session_has_the_data_of_its_sign_in() -> Outcome {
+    let demo = demo();
+    let logto = demo.builder();
+    let logto = logto.routes(|routes| routes.on_sign_in(pages::Provisioning));
+    let router = Router::new()
+        .route("/", get(async || "home"))
+        .route("/plan", get(pages::plan));
+    let browser = signed_in(&demo, router.with_logto(logto.await?)).await?;
+    let page = browser.open("/plan").await?;
+    assert_eq!(page.text(), "User 42 has the plan pro");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_webhook_signs_a_suspended_user_out() -> Outcome {
     let demo = demo();
     let logto = pages::with_webhook(demo.builder(), "the signing key".to_owned()).await?;

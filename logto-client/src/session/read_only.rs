@@ -4,10 +4,11 @@ use std::{fmt, sync::Arc};
 
 use logto_core::{
     AccessToken, LogtoConfig, Session, TokenTarget, UnixTime, claims::IdTokenClaims,
-    error::UsageError,
+    error::UsageError, session::SessionData,
 };
+use serde::de::DeserializeOwned;
 
-use crate::{clock::Clock, provider::WaitingBudget, refresh::LoadedSession};
+use crate::{clock::Clock, error::Error, provider::WaitingBudget, refresh::LoadedSession};
 
 /// A session that can only be read, for code that can no longer store anything.
 ///
@@ -73,6 +74,16 @@ impl ReadOnlySession {
         self.inner.loaded.session.claims()
     }
 
+    /// The data of the application that was [set](crate::WritableSession::set_data) at the sign-in; `None` if there is
+    /// none.
+    ///
+    /// # Errors
+    /// [`UsageError::SessionDataUnreadable`] if it is no `T`: see
+    /// [`WritableSession::data`](crate::WritableSession::data).
+    pub fn data<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        Ok(read_data(&self.inner.loaded.session)?)
+    }
+
     /// The session as it was loaded.
     pub fn snapshot(&self) -> &Session {
         &self.inner.loaded.session
@@ -109,6 +120,11 @@ impl ReadOnlySession {
     pub(crate) fn loaded(&self) -> &LoadedSession {
         &self.inner.loaded
     }
+}
+
+/// The data of the application in a session.
+pub(super) fn read_data<T: DeserializeOwned>(session: &Session) -> Result<Option<T>, UsageError> {
+    session.data().map_or(Ok(None), SessionData::read)
 }
 
 impl fmt::Debug for ReadOnlySession {

@@ -12,13 +12,15 @@ use std::{
 use logto_core::{
     AccessToken, Session, TokenTarget, UnixTime,
     claims::IdTokenClaims,
+    error::UsageError,
     refresh::{Demand, Ending, Persist},
-    session::SessionId,
+    session::{SessionData, SessionId},
     sign_out::SignOut,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::ReadOnlySession;
+use super::{ReadOnlySession, read_only::read_data};
 use crate::{
     error::{Error, SessionEnd},
     provider::{Provider, WaitingBudget},
@@ -52,6 +54,8 @@ struct Inner {
     /// before it is written.
     uses: Mutex<Vec<(TokenTarget, UnixTime)>>,
     ended: Mutex<Option<Error>>,
+    /// Held alone while data is set: a refresh that began before would bring back the session without it.
+    changes: tokio::sync::RwLock<()>,
     budget: WaitingBudget,
     /// Whether what changes can no longer reach the browser.
     response_has_begun: AtomicBool,
@@ -73,6 +77,7 @@ impl WritableSession {
             loaded: Mutex::new(loaded),
             uses: Mutex::default(),
             ended: Mutex::new(None),
+            changes: tokio::sync::RwLock::default(),
             budget: WaitingBudget::default(),
             response_has_begun: AtomicBool::new(false),
             was_asked: AtomicBool::new(false),
@@ -85,6 +90,41 @@ impl WritableSession {
     /// The claims of the ID token, shared with the session rather than copied.
     pub fn claims(&self) -> Arc<IdTokenClaims> {
         self.read(Session::shared_claims)
+    }
+
+    /// Keeps small data of the application in this new session, as JSON: every later request reads it with
+    /// [`data`](Self::data), and no refresh changes it. Calling this again replaces the data.
+    ///
+    /// Call it in the [hook](crate::web::SignInHook) of the sign-in, or anywhere before the browser has the
+    /// [handle](Self::handle). After that the data cannot change: with sessions in cookies, the browser keeps the
+    /// cookie of the last response that arrives, and a response that only changes the data could replace a newer
+    /// refresh token by an older one. The next sign-in starts without data. What changes between two sign-ins
+    /// belongs in a database; keep its key here.
+    ///
+    /// # Errors
+    /// [`UsageError::SessionDataTooLarge`] beyond [`SessionData::MAX_LEN`], 1 KiB of JSON.
+    /// [`UsageError::SessionDataInvalid`] for what has no JSON. [`UsageError::SessionNotNew`] if the browser has the
+    /// session already. [`Error::Storage`] if the session cannot be stored. The session is unchanged in each case.
+    pub async fn set_data<T: Serialize + ?Sized>(&self, data: &T) -> Result<(), Error> {
+        if self.inner.presented.is_some() {
+            return Err(UsageError::SessionNotNew.into());
+        }
+        let data = SessionData::new(data)?;
+        let _alone = self.inner.changes.write().await;
+        let mut loaded = self.loaded_to_write();
+        let (refresher, budget) = (&self.inner.refresher, &self.inner.budget);
+        let outcome = refresher.set_data(&mut loaded, data, budget).await;
+        self.adopt(loaded);
+        outcome
+    }
+
+    /// The data of the application that was [set](Self::set_data) at the sign-in; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`UsageError::SessionDataUnreadable`] if the data is no `T`, for example because an earlier version of the
+    /// application has set it. Its advice is to sign in again. Members with `#[serde(default)]` avoid it.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        Ok(read_data(&self.snapshot())?)
     }
 
     /// The session as it is now, shared rather than copied.
@@ -214,6 +254,7 @@ impl WritableSession {
     /// # Errors
     /// When the storage cannot be written, or a refresh under way takes too long.
     pub async fn forget(&self, target: &TokenTarget) -> Result<(), Error> {
+        let _change = self.inner.changes.read().await;
         let mut loaded = self.loaded_to_write();
         let (refresher, budget) = (&self.inner.refresher, &self.inner.budget);
         let outcome = refresher.forget(&mut loaded, target, budget).await;
@@ -248,6 +289,19 @@ impl WritableSession {
         self.end_as_asked(Ending::LocalSignOut).await
     }
 
+    /// The same session, once the browser has its handle.
+    pub(crate) fn presented(&self) -> Self {
+        let (refresher, provider) = (&self.inner.refresher, &self.inner.provider);
+        let loaded = lock(&self.inner.loaded).clone();
+        let handle = loaded.handle.clone();
+        Self::new(
+            Arc::clone(refresher),
+            Arc::clone(provider),
+            Some(handle),
+            loaded,
+        )
+    }
+
     /// Ends a session that nobody was given.
     pub(crate) async fn discard(&self) -> Result<(), Error> {
         let loaded = lock(&self.inner.loaded).clone();
@@ -271,6 +325,7 @@ impl WritableSession {
         }
         let persist = self.persist()?;
         self.inner.was_asked.store(true, Ordering::Release);
+        let _change = self.inner.changes.read().await;
         let loaded = self.loaded_to_write();
         let refreshed = self
             .inner
@@ -327,6 +382,7 @@ impl WritableSession {
 
     /// Renews the refresh token of a session in cookies, if it is due.
     pub(crate) async fn renew_in_cookies(&self) {
+        let _change = self.inner.changes.read().await;
         let loaded = self.loaded_to_write();
         if let Some(renewed) = self.inner.refresher.renew_in_cookies(loaded).await {
             self.adopt(renewed);

@@ -74,16 +74,19 @@ pub enum CallbackOutcome {
 }
 
 /// Takes part in every sign-in, after Logto and before the browser: to create or update the user in a
-/// database of the application, or to refuse the user.
+/// database of the application, to keep small data of the application in the session, or to refuse the user.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait SignInHook: MaybeSend + MaybeSync {
-    /// Called when a user has signed in. It may fetch tokens with the session, and change
-    /// [`return_to`](CompletedSignIn::return_to), for example to a welcome page.
+    /// Called when a user has signed in. It may fetch tokens with the session, [set its
+    /// data](crate::WritableSession::set_data), and change [`return_to`](CompletedSignIn::return_to), for example to
+    /// a welcome page. A user who clicks twice may call it twice for one session.
     ///
     /// # Errors
-    /// [`SignInRefused`] ends the new session at once, and the browser is shown the reason.
-    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), SignInRefused>;
+    /// Any error ends the new session at once. [`SignInRefused`] refuses the user, who is shown the reason; `into()`
+    /// and `?` convert it. After any other error, for example while the storage is down, a reload starts the
+    /// sign-in again.
+    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), Error>;
 }
 
 impl LogtoWeb {
@@ -279,16 +282,17 @@ impl LogtoWeb {
                     &state,
                     match &admitted {
                         Ok(()) => End::SignedIn,
-                        Err(_) => End::Refused,
+                        Err(Error::SignInRefused(_)) => End::Refused,
+                        Err(_) => End::Interrupted,
                     },
                 );
                 append(answer, [self.browser_cookie(&browser)?]);
                 match admitted {
                     Ok(()) => self.arrive(completed, &request_cookies, answer),
-                    Err(refused) => {
+                    Err(error) => {
                         let taken = respond::headers_len(answer);
                         append(answer, self.cookies.clear(&request_cookies, taken));
-                        Err(refused)
+                        Err(error)
                     }
                 }
             }
@@ -299,8 +303,8 @@ impl LogtoWeb {
         }
     }
 
-    /// Asks the application about a user who has signed in at Logto. The session of a user who is refused ends
-    /// before the browser has it; the one that the browser had before is replaced already.
+    /// Asks the application about a user who has signed in at Logto. The session of a user who is not admitted
+    /// ends before the browser has it; the one that the browser had before is replaced already.
     async fn admit(
         &self,
         hook: Option<&dyn SignInHook>,
@@ -310,20 +314,26 @@ impl LogtoWeb {
             completed.session.id(),
             completed.session.claims().sub.clone(),
         );
-        let refused = match hook {
-            Some(hook) => hook.on_sign_in(completed).await.err(),
-            None => None,
+        let admitted = match hook {
+            Some(hook) => hook.on_sign_in(completed).await,
+            None => Ok(()),
         };
         let observer = self.client.observer();
-        let Some(refused) = refused else {
-            observer.on_event(&Event::SignedIn { session, user });
-            return Ok(());
-        };
-        let reason = refused.reason.clone();
-        observer.on_event(&Event::SignInRefused { user, reason });
+        match &admitted {
+            Ok(()) => {
+                observer.on_event(&Event::SignedIn { session, user });
+                return admitted;
+            }
+            Err(Error::SignInRefused(SignInRefused { reason })) => {
+                let reason = reason.clone();
+                observer.on_event(&Event::SignInRefused { user, reason });
+            }
+            // `callback_with` reports it.
+            Err(_) => {}
+        }
         // If the storage fails, this process still refuses the session, and nobody has its handle.
         drop(completed.session.discard().await);
-        Err(refused.into())
+        admitted
     }
 
     /// What follows a sign-in that this callback did not complete. The browser remembers how it ended, unless
@@ -397,6 +407,7 @@ impl LogtoWeb {
             }
         }
         self.set_cookies(answer, written);
+        completed.session = completed.session.presented();
         Ok(CallbackOutcome::SignedIn(completed))
     }
 

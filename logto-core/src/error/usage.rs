@@ -39,6 +39,27 @@ pub enum UsageError {
     /// The private key for client authentication cannot be used.
     #[error("{0}")]
     ClientAssertion(#[from] SigningError),
+    /// The data for the session is too long. With sessions in cookies, every request carries it.
+    #[error(
+        "the data for the session takes {size} bytes as JSON and {limit} fit; keep an id in the session and the rest in a database"
+    )]
+    SessionDataTooLarge {
+        /// Bytes of the JSON.
+        size: usize,
+        /// Bytes that fit.
+        limit: usize,
+    },
+    /// The data for the session has no JSON, or is nested too deeply to be read again. The text is the name of its
+    /// type.
+    #[error("`{0}` cannot be kept in a session: it has no JSON, or is nested too deeply")]
+    SessionDataInvalid(&'static str),
+    /// The data in the session is of another type: an earlier version of the application may have set it. The text
+    /// is the name of the type that was asked for.
+    #[error("the data in the session is no `{0}`; sign in again to set it anew")]
+    SessionDataUnreadable(&'static str),
+    /// Data can only be set in the session of a sign-in that is completing.
+    #[error("the browser has this session already; set its data in the hook of the sign-in")]
+    SessionNotNew,
     /// A machine was polled after it was done.
     #[error("this job is done; its output was handed out before")]
     AlreadyDone,
@@ -47,12 +68,17 @@ pub enum UsageError {
 impl UsageError {
     pub(super) fn advice(&self) -> Advice {
         match self {
-            Self::NotSignedIn | Self::NoRefreshToken => Advice::SignInAgain,
+            Self::NotSignedIn | Self::NoRefreshToken | Self::SessionDataUnreadable(_) => {
+                Advice::SignInAgain
+            }
             Self::ResourceNotRequested(_)
             | Self::OrganizationsScopeMissing
             | Self::EndpointNotAdvertised(_)
             | Self::Configuration(_)
             | Self::ClientAssertion(_)
+            | Self::SessionDataTooLarge { .. }
+            | Self::SessionDataInvalid(_)
+            | Self::SessionNotNew
             | Self::AlreadyDone => Advice::FixConfiguration,
             Self::ScopeNotGranted(_) | Self::InvalidParameter(_) => Advice::Refused,
         }
@@ -69,6 +95,10 @@ impl UsageError {
             Self::InvalidParameter(_) => "invalid_parameter",
             Self::Configuration(_) => "invalid_configuration",
             Self::ClientAssertion(_) => "client_assertion_failed",
+            Self::SessionDataTooLarge { .. } => "session_data_too_large",
+            Self::SessionDataInvalid(_) => "session_data_invalid",
+            Self::SessionDataUnreadable(_) => "session_data_unreadable",
+            Self::SessionNotNew => "session_not_new",
             Self::AlreadyDone => "already_done",
         }
     }

@@ -12,15 +12,15 @@ use super::{
 use crate::{
     error::UsageError,
     secret::Secret,
-    session::{Session, SessionDelta},
+    session::{Session, SessionData, SessionDelta},
     tokens::TokenTarget,
 };
 
 /// How often the session is written before the job gives up.
 const MAX_WRITES: u32 = 4;
 
-/// Writes a small change of a session: what the ledger knows and the storage does not, or that an access token
-/// must be removed. Merges its change with those of other writers.
+/// Writes a small change of a session: what the ledger knows and the storage does not, that an access token
+/// must be removed, or the data of the application. Merges its change with those of other writers.
 #[derive(Clone, Debug)]
 pub struct Amend<F> {
     session: Arc<Session>,
@@ -52,6 +52,18 @@ impl<F: Clone> Amend<F> {
         let mut job = Self::new(session, delta, true);
         job.outbox.push_back(Action::Load);
         job.state = State::Loading;
+        job
+    }
+
+    /// Sets the data of the application in a session that was just created: nobody else writes it, so that it need
+    /// not be read again first.
+    pub fn set_data(session: Arc<Session>, data: SessionData) -> Self {
+        let delta = SessionDelta {
+            data: Some(data),
+            ..SessionDelta::default()
+        };
+        let mut job = Self::new(session, delta, true);
+        job.state = job.recall();
         job
     }
 
@@ -154,6 +166,10 @@ impl<F: Clone> Amend<F> {
             };
         }
         Arc::make_mut(&mut self.session).apply(&self.delta);
+        // The ledger is for copies of the session that were handed out, and there is none of a new session.
+        if self.delta.data.is_some() {
+            return self.store();
+        }
         let spent = self.session.refresh_token().cloned();
         self.outbox.push_back(Action::Record {
             spent: spent.unwrap_or_else(|| Secret::from("")),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::VerifiedIdToken;
+use super::{SessionData, VerifiedIdToken};
 use crate::{
     secret::Secret,
     time::UnixTime,
@@ -24,6 +24,8 @@ pub struct SessionDelta {
     pub access_token: Option<(TokenTarget, AccessToken)>,
     /// Access tokens to remove.
     pub forgotten: Vec<TokenTarget>,
+    /// New data of the application, in place of what there was.
+    pub data: Option<SessionData>,
     /// When the change happened.
     pub at: Option<UnixTime>,
 }
@@ -35,5 +37,6 @@ impl SessionDelta {
             && self.id_token.is_none()
             && self.access_token.is_none()
             && self.forgotten.is_empty()
+            && self.data.is_none()
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Session, SessionId, stored::Part};
+use super::{Session, SessionData, SessionId, stored::Part};
 use crate::{
     secret::Secret,
     time::UnixTime,
@@ -36,6 +36,9 @@ pub struct SessionParts {
     pub requested_resources: BTreeSet<String>,
     /// [`Session::granted_scopes`]
     pub granted_scopes: BTreeSet<String>,
+    /// [`Session::data`]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<SessionData>,
     /// [`Session::began_at`]
     pub began_at: UnixTime,
     /// [`Session::created_at`]
@@ -64,6 +67,7 @@ impl From<Session> for SessionParts {
             requested_scopes: session.requested_scopes.into_inner(),
             requested_resources: session.requested_resources.into_inner(),
             granted_scopes: session.granted_scopes.into_inner(),
+            data: session.data.into_inner(),
             began_at: session.began_at,
             created_at: session.created_at,
             changed_at: session.changed_at,
@@ -84,6 +88,7 @@ impl TryFrom<SessionParts> for Session {
             requested_scopes: parts.requested_scopes.into(),
             requested_resources: parts.requested_resources.into(),
             granted_scopes: parts.granted_scopes.into(),
+            data: parts.data.into(),
             began_at: parts.began_at,
             created_at: parts.created_at,
             changed_at: parts.changed_at,

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::SessionId;
+use super::{SessionData, SessionId};
 use crate::{
     secret::Secret,
     time::UnixTime,
@@ -41,6 +41,9 @@ pub trait StoredContent: fmt::Debug + Send + Sync {
 
     /// [`Session::granted_scopes`](super::Session::granted_scopes)
     fn granted_scopes(&self) -> BTreeSet<String>;
+
+    /// [`Session::data`](super::Session::data)
+    fn data(&self) -> Option<SessionData>;
 }
 
 /// What is known of a stored session from the beginning.

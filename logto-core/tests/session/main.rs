@@ -5,6 +5,7 @@
 mod support;
 
 mod confirm;
+mod data;
 mod recorded_refresh;
 mod refresh;
 mod refresh_races;

@@ -37,28 +37,31 @@ const OF_NOBODY: LeaseGrant = LeaseGrant {
     ..OF_STORE
 };
 
-type Failure = &'static str;
+pub(super) type Failure = &'static str;
 
 /// A job whose every event the test makes.
-struct ByHand<J> {
+pub(super) struct ByHand<J: SessionJob<Failure>> {
     job: J,
     millis: u64,
     /// What was to be done after the last event.
-    actions: Vec<Action<Failure>>,
+    pub(super) actions: Vec<Action<Failure>>,
+    /// What came of the job, once it is done.
+    pub(super) output: Option<J::Output>,
 }
 
 impl<J: SessionJob<Failure>> ByHand<J> {
-    fn new(job: J) -> Self {
+    pub(super) fn new(job: J) -> Self {
         let mut by_hand = Self {
             job,
             millis: 0,
             actions: Vec::new(),
+            output: None,
         };
         by_hand.poll();
         by_hand
     }
 
-    fn then(mut self, event: Event<Failure>) -> Self {
+    pub(super) fn then(mut self, event: Event<Failure>) -> Self {
         self.job.handle(event, moment(self.millis));
         self.poll();
         self
@@ -71,13 +74,20 @@ impl<J: SessionJob<Failure>> ByHand<J> {
 
     fn poll(&mut self) {
         self.actions.clear();
-        while let Step::Perform(action) = self.job.poll(moment(self.millis)) {
-            self.actions.push(action);
+        loop {
+            match self.job.poll(moment(self.millis)) {
+                Step::Perform(action) => self.actions.push(action),
+                Step::Done(output) => {
+                    self.output = Some(output);
+                    break;
+                }
+                Step::Wait { .. } => break,
+            }
         }
     }
 
     /// What was to be done after the last event, by name.
-    fn to_do(&self) -> Vec<String> {
+    pub(super) fn to_do(&self) -> Vec<String> {
         let name = |action: &Action<Failure>| {
             let text = format!("{action:?}");
             let end = text.find(|c: char| !c.is_alphanumeric());

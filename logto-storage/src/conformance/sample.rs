@@ -34,6 +34,8 @@ pub struct Sample {
     pub access_tokens: usize,
     /// How many organizations the ID token lists, with a role in each.
     pub organizations: usize,
+    /// The data of the application.
+    pub data: Option<Value>,
     /// When the user signed in, by all clocks.
     pub created_at: UnixTime,
 }
@@ -47,6 +49,7 @@ impl Default for Sample {
             refresh_token: Some(random_text("refresh token", 0, 43)),
             access_tokens: 1,
             organizations: 2,
+            data: None,
             created_at: UnixTime::from_secs(1_800_000_000),
         }
     }
@@ -66,6 +69,7 @@ impl Sample {
             "requested_scopes": SCOPES,
             "requested_resources": [RESOURCE],
             "granted_scopes": SCOPES,
+            "data": self.data.as_ref().map(Value::to_string),
             "began_at": self.created_at,
             "created_at": self.created_at,
             "changed_at": self.created_at,

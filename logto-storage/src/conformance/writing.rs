@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 use logto_client::storage::{Handle, Replaced, Version};
 use logto_core::TokenTarget;
+use serde_json::json;
 
 use super::{NOW, OrViolated, Place, Rule, Sample, Suite, Violation};
 
@@ -20,6 +21,11 @@ impl Suite {
                 },
                 Sample {
                     provider_session: None,
+                    access_tokens,
+                    ..Sample::default()
+                },
+                Sample {
+                    data: Some(json!({ "theme": "dark" })),
                     access_tokens,
                     ..Sample::default()
                 },

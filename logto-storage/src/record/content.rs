@@ -8,7 +8,10 @@ use std::{
 };
 
 use logto_client::seal::Plaintext;
-use logto_core::{AccessToken, Secret, TokenTarget, session::StoredContent};
+use logto_core::{
+    AccessToken, Secret, TokenTarget,
+    session::{SessionData, StoredContent},
+};
 use serde::Deserialize;
 use smallvec::SmallVec;
 
@@ -24,6 +27,8 @@ pub(super) struct Content {
     pub(super) requested_scopes: Range<usize>,
     pub(super) requested_resources: Range<usize>,
     pub(super) granted_scopes: Range<usize>,
+    /// Empty if there is none.
+    pub(super) data: Range<usize>,
 }
 
 pub(super) struct StoredToken {
@@ -107,6 +112,10 @@ impl StoredContent for Content {
 
     fn granted_scopes(&self) -> BTreeSet<String> {
         self.names(&self.granted_scopes)
+    }
+
+    fn data(&self) -> Option<SessionData> {
+        self.read::<&str>(&self.data).map(SessionData::from_stored)
     }
 }
 

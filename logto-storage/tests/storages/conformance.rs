@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use logto_client::storage::{
     Handle, Lease, Logout, Replaced, SessionReader, SessionStorage, StorageError, Stored, Version,
 };
-use logto_core::{Session, UnixTime, session::SessionId};
+use logto_core::{
+    Session, UnixTime,
+    session::{SessionId, SessionParts},
+};
 use logto_storage::{
     Lifetimes, MemoryStorage,
     conformance::{self, Place, Promises},
@@ -83,6 +86,7 @@ struct Wrong {
 enum Fault {
     GrantsEveryLease,
     ForgetsTokens,
+    ForgetsData,
     AsksNobodyForTheVersion,
     LastWriterIsTold,
     DoubtsItsHandles,
@@ -114,6 +118,11 @@ impl SessionReader for Wrong {
             _ => now,
         };
         let mut stored = self.memory.load(handle, now).await?;
+        if let (Some(stored), Fault::ForgetsData) = (&mut stored, self.fault) {
+            let mut parts = SessionParts::from(Session::clone(&stored.session));
+            parts.data = None;
+            stored.session = Arc::new(parts.try_into().unwrap());
+        }
         if let Some(stored) = stored
             .as_mut()
             .filter(|_| self.fault == Fault::ForgetsTokens)
@@ -211,6 +220,7 @@ impl SessionStorage for Wrong {
 async fn the_suite_notices_every_broken_rule() {
     for (fault, rule) in [
         (Fault::ForgetsTokens, "what is stored is loaded as it was"),
+        (Fault::ForgetsData, "what is stored is loaded as it was"),
         (
             Fault::AsksNobodyForTheVersion,
             "only who knows the current version writes",

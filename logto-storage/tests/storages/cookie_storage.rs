@@ -16,7 +16,10 @@ use logto_client::{
     },
     web::cookies::CookieOptions,
 };
-use logto_core::{AccessToken, Session, TokenTarget, UnixTime, session::SessionDelta};
+use logto_core::{
+    AccessToken, Session, TokenTarget, UnixTime,
+    session::{SessionData, SessionDelta},
+};
 use logto_storage::{CookieStorage, Lifetimes, Overflow, conformance::Sample};
 use proptest::prelude::*;
 use url::Url;
@@ -513,6 +516,7 @@ async fn f33_a_cookie_of_a_newer_release_is_no_session_and_no_error() {
     let record = ring(1).open(&context, &sealed).unwrap();
     for (first, rest) in [
         (3, &record[1..]),
+        (4, &record[1..]),
         (255, b"".as_slice()),
         (0, &record[1..]),
         (1, b"\xff"),
@@ -716,6 +720,30 @@ async fn b6_no_session_makes_a_response_or_a_request_that_nginx_refuses() {
                 found.access_tokens().len() >= access_tokens.min(5),
                 "{case:?}"
             );
+        }
+    }
+}
+
+/// Data belongs to what a session cannot do without: organizations and access tokens make room for it.
+#[tokio::test]
+async fn data_of_any_size_fits_and_outlives_what_can_be_fetched_again() {
+    let base_url = Url::parse("https://app.example.com").unwrap();
+    let codec = CookieOptions::new(&base_url, "app").build().unwrap();
+    let storage = CookieStorage::new(ring(1), &config(TENANT, "app"), &codec);
+    for organizations in [0, 10, 100, 1_000] {
+        for bytes in [2, 100, SessionData::MAX_LEN] {
+            let data = SessionData::new(&"x".repeat(bytes - 2)).unwrap();
+            let mut session = session(3, organizations);
+            let mut delta = SessionDelta::default();
+            delta.data = Some(data.clone());
+            session.apply(&delta);
+            let (handle, _) = storage.create(&session, NOW).await.unwrap();
+            let written = codec.write(&Default::default(), &handle, 300).unwrap();
+            let (size, limit) = (written.size, codec.response_limit());
+            assert!(size <= limit, "{organizations} {bytes}: {size}");
+            let found = storage.load(&handle, NOW).await.unwrap().unwrap().session;
+            assert_eq!(found.data(), Some(&data));
+            assert_eq!(found.refresh_token(), session.refresh_token());
         }
     }
 }

@@ -100,6 +100,7 @@ pub(crate) fn new_session() -> Session {
             .map(|target| format!("https://api.test/{target}"))
             .into(),
         granted_scopes: BTreeSet::new(),
+        data: None,
         began_at: now,
         created_at: now,
         changed_at: now,

@@ -129,6 +129,10 @@ fn samples() -> Vec<(String, Error)> {
         UsageError::InvalidParameter("prompt".to_owned()),
         LogtoConfig::builder("", "").build().unwrap_err().into(),
         SigningError("no key".to_owned()).into(),
+        UsageError::SessionDataTooLarge { size: 2, limit: 1 },
+        UsageError::SessionDataInvalid("Local"),
+        UsageError::SessionDataUnreadable("Local"),
+        UsageError::SessionNotNew,
         UsageError::AlreadyDone,
     ] {
         add(&format!("Usage({})", variant(&error)), error.into());

@@ -32,6 +32,19 @@ async fn a_callback_that_replaces_a_session_asks_a_store_four_times() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn data_of_the_application_is_one_more_write_at_the_sign_in() {
+    let world = World::new();
+    let (store, client) = client(&world);
+    let session = world.sign_in(&client, "alice").await.session;
+    assert_eq!(store.calls(), ["put"]);
+    session.set_data("ours").await.unwrap();
+    assert_eq!(store.calls(), ["put"]);
+    let opened = client.session(&session.handle()).await.unwrap().unwrap();
+    assert_eq!(opened.data().unwrap(), Some("ours".to_owned()));
+    assert_eq!(store.calls(), ["get"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_that_refreshes_asks_a_store_five_times() {
     for world in [World::new(), World::public(|app| app, |tenant| tenant)] {
         let (store, client) = client(&world);

@@ -25,23 +25,26 @@ use logto_tests::{
 };
 
 /// A visitor of an application that is mounted as an adapter mounts it.
-struct Mounted {
-    stage: Stage,
+pub(crate) struct Mounted {
+    pub(crate) stage: Stage,
     app: LogtoApp,
 }
 
 impl Mounted {
-    async fn new(place: Place, set: impl FnOnce(LogtoAppBuilder) -> LogtoAppBuilder) -> Self {
+    pub(crate) async fn new(
+        place: Place,
+        set: impl FnOnce(LogtoAppBuilder) -> LogtoAppBuilder,
+    ) -> Self {
         let stage = Stage::empty(Kind::Young, place).await;
         let app = set(LogtoApp::builder(stage.web(0).clone())).build();
         Self { stage, app }
     }
 
-    fn alice(&self) -> &Visitor {
+    pub(crate) fn alice(&self) -> &Visitor {
         &self.stage.alice
     }
 
-    async fn send(&self, visit: &Visit) -> Response<Bytes> {
+    pub(crate) async fn send(&self, visit: &Visit) -> Response<Bytes> {
         self.send_body(visit, Bytes::new()).await
     }
 
@@ -53,7 +56,7 @@ impl Mounted {
         response
     }
 
-    async fn sign_in(&self, path: &str) -> Response<Bytes> {
+    pub(crate) async fn sign_in(&self, path: &str) -> Response<Bytes> {
         let response = self.send(&self.alice().get(path)).await;
         let callback = self.alice().consent(&location(&response), "alice");
         let callback = callback.as_str().strip_prefix("http://localhost:3000");
@@ -528,7 +531,7 @@ struct Doorman {
 
 #[async_trait]
 impl SignInHook for Doorman {
-    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), SignInRefused> {
+    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), Error> {
         // A token that the hook fetches is not lost.
         completed.session.access_token(&short()).await.unwrap();
         self.seen
@@ -537,7 +540,7 @@ impl SignInHook for Doorman {
             .push(completed.session.claims().sub.clone());
         completed.return_to = "/welcome".to_owned();
         match self.refuses {
-            true => Err(SignInRefused::new("No seat is left <in> your plan.")),
+            true => Err(SignInRefused::new("No seat is left <in> your plan.").into()),
             false => Ok(()),
         }
     }

@@ -13,6 +13,7 @@ mod one_time_token;
 mod proxy;
 mod pushed;
 mod routes;
+mod session_data;
 mod several_sessions;
 mod sign_out;
 mod silent;
