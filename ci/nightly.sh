@@ -3,6 +3,7 @@
 # and eight gigabytes of memory (`tests/explorer` says what is explored), and lints the adapters with their frameworks and
 # builds their documentation. Every combination of features, and the oldest dependencies, compile.
 # The suite of the examples walks the one in WebAssembly in workerd. The quickstart is under load for ten minutes.
+# The quick starts compile as a reader has them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,3 +25,4 @@ cargo doc --locked --manifest-path adapters/Cargo.toml --package logto-leptos --
 
 ci/features.sh --powerset
 ci/minimal-versions.sh
+ci/quick-starts.sh

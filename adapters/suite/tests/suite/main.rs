@@ -7,6 +7,8 @@ mod leaving;
 mod open_redirects;
 #[cfg(feature = "services")]
 mod proxies;
+#[cfg(feature = "port-3000")]
+mod shortest;
 mod sign_in;
 mod staying;
 #[cfg(feature = "services")]
