@@ -104,6 +104,17 @@ impl LogtoApp {
 
     /// Answers a request for a route.
     pub async fn answer(&self, route: Route, parts: &Parts, body: &Bytes) -> Response<Bytes> {
+        let mut response = self.answer_route(route, parts, body).await;
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            let web = &self.inner.web;
+            web.delete_ended_session(&parts.headers, response.headers_mut())
+                .await;
+        }
+        response
+    }
+
+    async fn answer_route(&self, route: Route, parts: &Parts, body: &Bytes) -> Response<Bytes> {
         let request = self.begin(&parts.method, &parts.uri, &parts.headers);
         let methods = route.methods(self.inner.allows_sign_out_links);
         if !methods.contains(&parts.method) {

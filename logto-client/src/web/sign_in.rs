@@ -128,6 +128,16 @@ impl LogtoWeb {
         Ok(response)
     }
 
+    /// Deletes the cookies of a session that has ended elsewhere, with a response to a request that failed: a page
+    /// that asks for the session may never follow.
+    pub(super) async fn delete_ended_session(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        let request_cookies = self.cookies.read(request);
+        if !self.cookies.sets_session(response) && self.session_is_over(&request_cookies).await {
+            let taken = respond::headers_len(response);
+            append(response, self.cookies.clear(&request_cookies, taken));
+        }
+    }
+
     /// Whether the cookies hold a session that has ended elsewhere. A browser that gives up this sign-in must not
     /// be left with a cookie that a restarted process takes for a session. A store on the server has removed it.
     async fn session_is_over(&self, request_cookies: &RequestCookies<'_>) -> bool {
@@ -216,6 +226,8 @@ impl LogtoWeb {
         let outcome = self.complete(parts, body, hook, &mut headers).await;
         if let Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) = &outcome {
             self.tell_failed(error);
+            self.delete_ended_session(&parts.headers, &mut headers)
+                .await;
         }
         CallbackAnswer { outcome, headers }
     }

@@ -1,10 +1,10 @@
 //! Back-channel logout.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 use logto_client::{
     LogtoClient, SignIn, TokenTarget, UnixTime, WritableSession,
     clock::Clock,
@@ -14,7 +14,7 @@ use logto_client::{
     seal::{KeyRing, SealKey},
     storage::{SessionReader, SessionStorage},
     web::{
-        Guarded, LogtoWeb,
+        Guarded, LogtoApp, LogtoWeb, Route,
         cookies::{CookieOptions, DEFAULT_RESPONSE_LIMIT},
     },
 };
@@ -441,6 +441,30 @@ async fn l7_the_next_visit_of_a_browser_that_was_signed_out_elsewhere_deletes_it
         assert!(size <= DEFAULT_RESPONSE_LIMIT, "{size}");
     }
 
+    // So is one whose sign-in fails, or who comes by a method that a route does not take.
+    let app = LogtoApp::builder(web.clone()).build();
+    let failing = |of: &Parts, method: Method| {
+        let mut failing = of.clone();
+        failing.uri = "/callback?code=code&state=state".parse().unwrap();
+        failing.method = method;
+        failing
+    };
+    for method in [Method::GET, Method::PUT] {
+        let parts = failing(&parts, method);
+        let answer = web.callback(&parts, &Bytes::new()).await;
+        assert!(answer.outcome.is_err());
+        let answer = answer.into_response();
+        let page = app.answer(Route::Callback, &parts, &Bytes::new()).await;
+        for response in [answer, page] {
+            assert!(response.status().is_client_error());
+            let headers = response.headers();
+            assert!(deletes_the_session(&application, headers));
+            let set_cookies: Vec<_> = headers.get_all(header::SET_COOKIE).iter().collect();
+            let different: HashSet<_> = set_cookies.iter().collect();
+            assert_eq!(set_cookies.len(), different.len(), "{set_cookies:?}");
+        }
+    }
+
     // A cookie that opens as no session may belong to a newer version, and stays.
     let mut strange = parts.clone();
     let cookie = format!("{}=AAAA", options(&world).name());
@@ -454,6 +478,12 @@ async fn l7_the_next_visit_of_a_browser_that_was_signed_out_elsewhere_deletes_it
     let alive = request_of(&application, &application.sign_in("bob").await);
     let started = web.sign_in(&alive, &SignIn::new()).await.unwrap();
     assert!(!deletes_the_session(&application, started.headers()));
+    for parts in [strange, alive] {
+        let parts = failing(&parts, Method::GET);
+        let page = app.answer(Route::Callback, &parts, &Bytes::new()).await;
+        assert!(page.status().is_client_error());
+        assert!(!deletes_the_session(&application, page.headers()));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use base64_simd::URL_SAFE_NO_PAD;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -277,6 +277,16 @@ impl CookieCodec {
             response.push_if_it_fits(set_cookie);
         }
         response.set_cookies
+    }
+
+    /// Whether a response sets or deletes the handle of a session.
+    pub(in crate::web) fn sets_session(&self, response: &HeaderMap) -> bool {
+        let names = [self.name.clone(), self.chunk_name(0)];
+        let mut set_cookies = response.get_all(header::SET_COOKIE).iter();
+        set_cookies.any(|set_cookie| {
+            let name = set_cookie.as_bytes().split(|byte| *byte == b'=').next();
+            names.iter().any(|known| Some(known.as_bytes()) == name)
+        })
     }
 
     /// Deletes these pieces: the first one always, because no value is whole without it, and the others as
