@@ -12,6 +12,10 @@ use axum::{
     routing::get,
 };
 use http::{HeaderMap, StatusCode, header, request::Parts};
+use logto::{
+    ReqwestClient,
+    test::{Browser, Page},
+};
 use logto_client::{
     LogtoClient, SignIn, TokenTarget,
     web::{
@@ -20,7 +24,7 @@ use logto_client::{
     },
 };
 use logto_storage::CookieStorage;
-use logto_testkit::{Browser, Logto, Organization, Resource};
+use logto_testkit::{Logto, Organization, Resource};
 use logto_tests::{stage::key_ring, world::World};
 use serde::Deserialize;
 use tokio::{
@@ -28,7 +32,7 @@ use tokio::{
     process::{Child, Command},
     time::sleep,
 };
-use url::Url;
+use url::{Url, form_urlencoded};
 
 const APIS: usize = 12;
 /// The page about deployment shows it.
@@ -75,8 +79,10 @@ impl Site {
                 })
             },
         );
-        let world =
-            world.configured(|config| config.base_url(&base_url).resources((0..APIS).map(api)));
+        let world = world.configured(|config| {
+            let config = config.base_url(&base_url).other_hosts(["*.localhost"]);
+            config.resources((0..APIS).map(api))
+        });
         let base_url = Url::parse(&base_url).unwrap();
         let cookies = CookieOptions::new(&base_url, world.config().app_id())
             .response_limit(response_limit)
@@ -121,15 +127,8 @@ impl Site {
         self.base_url.join(path).unwrap()
     }
 
-    fn visitor(&self) -> Visitor {
-        let http = reqwest::Client::builder()
-            .cookie_store(true)
-            .redirect(reqwest::redirect::Policy::none());
-        Visitor {
-            base_url: self.base_url.clone(),
-            http: http.build().unwrap(),
-            at_logto: self.logto.browser(),
-        }
+    fn visitor(&self) -> Browser {
+        Browser::new(&self.logto, &self.base_url, ReqwestClient::new().unwrap())
     }
 }
 
@@ -179,7 +178,7 @@ http {{
 
 fn router(web: LogtoWeb) -> Router {
     Router::new()
-        .route("/sign-in", get(sign_in))
+        .route("/sign-in", get(to_logto))
         .route("/callback", get(callback))
         .route("/page", get(page))
         .route("/nobody", get(async || "here"))
@@ -194,7 +193,7 @@ struct Wanted {
     tokens: usize,
 }
 
-async fn sign_in(
+async fn to_logto(
     State(web): State<LogtoWeb>,
     Query(wanted): Query<Wanted>,
     parts: Parts,
@@ -232,60 +231,36 @@ async fn page(
     response
 }
 
-/// A browser: cookies, and no redirect followed by itself.
-#[derive(Clone)]
-struct Visitor {
-    base_url: Url,
-    http: reqwest::Client,
-    at_logto: Browser,
+/// Asks to be signed in, and follows no redirect.
+async fn start(browser: &Browser, return_to: &str) -> Page {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", return_to)
+        .finish();
+    browser.get(&format!("/sign-in?{query}")).await.unwrap()
 }
 
-impl Visitor {
-    async fn get(&self, path: &str) -> reqwest::Response {
-        let url = self.base_url.join(path).unwrap();
-        self.http.get(url).send().await.unwrap()
-    }
-
-    async fn start(&self, return_to: &str) -> Url {
-        let mut url = self.base_url.join("/sign-in").unwrap();
-        url.query_pairs_mut().append_pair("return_to", return_to);
-        let response = self.http.get(url).send().await.unwrap();
-        location(&response, &self.base_url)
-    }
-
-    /// Comes back from Logto, and once more if the sign-in starts again; where that leads.
-    async fn come_back(&self, mut to_logto: Url, user: &str) -> Url {
-        for _ in 0..2 {
-            let callback = self.at_logto.sign_in(&to_logto, user).unwrap();
-            let response = self.http.get(callback).send().await.unwrap();
-            to_logto = location(&response, &self.base_url);
-            if to_logto.origin() == self.base_url.origin() {
-                return to_logto;
-            }
-        }
-        panic!("it starts again and again");
-    }
-
-    async fn sign_in(&self, user: &str) {
-        let to_logto = self.start("/").await;
-        self.come_back(to_logto, user).await;
-    }
+async fn come_back(browser: &Browser, started: Page, user: &str) -> Url {
+    let page = browser.finish_sign_in(started, user, "password").await;
+    page.unwrap().url().clone()
 }
 
-fn location(response: &reqwest::Response, base_url: &Url) -> Url {
-    assert_eq!(response.status(), StatusCode::SEE_OTHER, "{response:?}");
-    let location = response.headers()[header::LOCATION].to_str().unwrap();
-    base_url.join(location).unwrap()
+async fn sign_in(browser: &Browser, user: &str) {
+    let started = start(browser, "/nobody").await;
+    assert_eq!(come_back(browser, started, user).await.path(), "/nobody");
+}
+
+async fn open(browser: &Browser, path: &str) -> StatusCode {
+    browser.get(path).await.unwrap().status()
 }
 
 #[tokio::test]
 async fn b6_pages_with_up_to_twelve_tokens_are_served() {
     let site = Site::new(DEFAULT_RESPONSE_LIMIT).await;
     let alice = site.visitor();
-    alice.sign_in("alice").await;
+    sign_in(&alice, "alice").await;
     for tokens in (0..=APIS).chain([APIS; 5]) {
-        let response = alice.get(&format!("/page?tokens={tokens}")).await;
-        assert_eq!(response.status(), StatusCode::OK, "{tokens} tokens");
+        let status = open(&alice, &format!("/page?tokens={tokens}")).await;
+        assert_eq!(status, StatusCode::OK, "{tokens} tokens");
     }
 }
 
@@ -294,16 +269,16 @@ async fn b6_pages_with_up_to_twelve_tokens_are_served() {
 async fn b6_without_the_limits_nginx_refuses_both() {
     let site = Site::new(16_384).await;
     let alice = site.visitor();
-    alice.sign_in("alice").await;
-    let response = alice.get(&format!("/page?tokens={APIS}")).await;
-    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    sign_in(&alice, "alice").await;
+    let status = open(&alice, &format!("/page?tokens={APIS}")).await;
+    assert_eq!(status, StatusCode::BAD_GATEWAY);
 
     let site = Site::new(16_384).await;
     let alice = site.visitor();
-    alice.sign_in("alice").await;
+    sign_in(&alice, "alice").await;
     for tokens in 1..=APIS {
-        let response = alice.get(&format!("/page?tokens={tokens}")).await;
-        if response.status() == StatusCode::BAD_REQUEST {
+        let status = open(&alice, &format!("/page?tokens={tokens}")).await;
+        if status == StatusCode::BAD_REQUEST {
             return;
         }
     }
@@ -314,11 +289,10 @@ async fn b6_without_the_limits_nginx_refuses_both() {
 async fn b6_a_member_of_many_organizations_signs_in() {
     let site = Site::new(DEFAULT_RESPONSE_LIMIT).await;
     let bob = site.visitor();
-    for return_to in ["/", &format!("/page?q={}", "翻".repeat(150))] {
-        let to_logto = bob.start(return_to).await;
-        bob.come_back(to_logto, "bob").await;
-        let response = bob.get("/page?tokens=3").await;
-        assert_eq!(response.status(), StatusCode::OK);
+    for return_to in ["/nobody", &format!("/page?q={}", "翻".repeat(150))] {
+        let started = start(&bob, return_to).await;
+        come_back(&bob, started, "bob").await;
+        assert_eq!(open(&bob, "/page?tokens=3").await, StatusCode::OK);
     }
 }
 
@@ -329,19 +303,19 @@ async fn c19_forty_tabs_that_start_a_sign_in_at_once_all_arrive() {
     let starts: Vec<_> = (0..40)
         .map(|tab| {
             let alice = alice.clone();
-            tokio::spawn(async move { alice.start(&format!("/page?tab={tab}")).await })
+            tokio::spawn(async move { start(&alice, &format!("/page?tab={tab}")).await })
         })
         .collect();
-    let mut urls = Vec::new();
+    let mut pages = Vec::new();
     for start in starts {
-        urls.push(start.await.unwrap());
+        pages.push(start.await.unwrap());
     }
-    assert_eq!(alice.get("/nobody").await.status(), StatusCode::OK);
-    for (tab, url) in urls.into_iter().enumerate() {
-        let arrived = alice.come_back(url, "alice").await;
+    assert_eq!(open(&alice, "/nobody").await, StatusCode::OK);
+    for (tab, page) in pages.into_iter().enumerate() {
+        let arrived = come_back(&alice, page, "alice").await;
         assert_eq!(arrived.query(), Some(format!("tab={tab}").as_str()));
     }
-    assert_eq!(alice.get("/page").await.status(), StatusCode::OK);
+    assert_eq!(open(&alice, "/page").await, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -350,10 +324,35 @@ async fn c17_a_place_to_come_back_to_is_never_too_long() {
     let alice = site.visitor();
     for length in [10, 1_000, 1_300, 1_800, 2_040, 4_000] {
         let return_to = format!("/page?q={}", "q".repeat(length));
-        let to_logto = alice.start(&return_to).await;
-        let arrived = alice.come_back(to_logto, "alice").await;
+        let started = start(&alice, &return_to).await;
+        let arrived = come_back(&alice, started, "alice").await;
         assert_eq!(arrived.path(), "/page");
         let wanted = length <= 1_300;
         assert!(!wanted || arrived.query().is_some(), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn c16_the_application_sees_the_host_that_the_browser_asked_for() {
+    let site = Site::new(DEFAULT_RESPONSE_LIMIT).await;
+    let port = site.base_url.port().unwrap();
+    for (host, expected) in [
+        (format!("localhost:{port}"), "localhost"),
+        (format!("shop.localhost:{port}"), "shop.localhost"),
+        (format!("a.shop.localhost:{port}"), "localhost"),
+        (format!("shop.localhost:{}", port ^ 1), "localhost"),
+        ("evil.example".to_owned(), "localhost"),
+    ] {
+        let request = Request::get("/sign-in").header(header::HOST, &host);
+        let request = request.body(Bytes::new()).unwrap();
+        let to_logto = site.visitor().send(request).await.unwrap().location();
+        let to_logto = to_logto.unwrap();
+        let mut query = to_logto.query_pairs();
+        let (_, redirect_uri) = query.find(|(name, _)| name == "redirect_uri").unwrap();
+        assert_eq!(
+            redirect_uri,
+            format!("http://{expected}:{port}/callback"),
+            "{host}"
+        );
     }
 }

@@ -163,7 +163,22 @@ impl Browser {
         username: &str,
         password: &str,
     ) -> Result<Page, WalkError> {
-        let page = self.open(path).await?;
+        self.finish_sign_in(self.get(path).await?, username, password)
+            .await
+    }
+
+    /// As [`sign_in`](Self::sign_in), from a page that leads to Logto: in another tab, for example, while more
+    /// sign-ins begin.
+    ///
+    /// # Errors
+    /// As [`sign_in`](Self::sign_in).
+    pub async fn finish_sign_in(
+        &self,
+        page: Page,
+        username: &str,
+        password: &str,
+    ) -> Result<Page, WalkError> {
+        let page = self.follow(page).await?;
         let is_at_logto = self.is_logto(page.url());
         match page.form_with("identifier").filter(|_| is_at_logto) {
             Some(form) => {

@@ -138,17 +138,10 @@ async fn c16_sign_ins_at_several_hosts_at_once_are_independent() {
             started.push(page);
         }
         for ((browser, root), page) in browsers.iter().zip(HOSTS).zip(started).rev() {
-            let page = browser.follow(page).await.unwrap();
-            let page = match page.form_with("identifier") {
-                Some(form) => {
-                    let form = form
-                        .fill("identifier", "alice")
-                        .fill("password", "password");
-                    browser.submit(&form).await.unwrap()
-                }
-                // Logto knows who it is.
-                None => page,
-            };
+            let page = browser
+                .finish_sign_in(page, "alice", "password")
+                .await
+                .unwrap();
             assert_eq!(page.url().as_str(), format!("{root}/orders"));
             assert_eq!(page.text(), "user-alice");
         }
