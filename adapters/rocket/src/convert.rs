@@ -15,6 +15,11 @@ pub(crate) fn head(request: &Request<'_>) -> http::request::Parts {
         let cookies = cookies.map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
         headers.extend(cookies.map(|cookie| ("cookie".to_owned(), cookie)));
     }
+    // In HTTP/2 it is in the URI, of which Rocket shows the path only.
+    let host = request
+        .host()
+        .filter(|_| !request.headers().contains("host"));
+    headers.extend(host.map(|host| ("host".to_owned(), host.to_string())));
     let uri = request.uri().to_string();
     logto_adapter_common::request(request.method().as_str(), &uri, headers)
 }

@@ -18,7 +18,7 @@ use logto_actix_web::{
     LogtoMiddleware, ReadOnly, Result, Session, Token, User, require, require_token,
 };
 use logto_testkit::demo::SHOPPING_API;
-use support::{Api, Visitor, application, breakable, logto, scopes};
+use support::{Api, Visitor, application, breakable, hosts::at_several_hosts, logto, scopes};
 
 mod support;
 
@@ -150,6 +150,17 @@ async fn what_is_no_route_is_left_alone() {
 async fn a_scope_lets_only_users_of_a_kind_pass() {
     visitor!(visitor);
     visitor.staff().await;
+}
+
+#[actix_web::test]
+async fn a_sign_in_comes_back_to_its_host() {
+    let logto = logto();
+    visitor!(visitor, &logto, at_several_hosts(&logto).await);
+    visitor.hosts().await;
+
+    // HTTP/2 has it in the URI.
+    let request = Request::get("http://two.localhost:3000/sign-in");
+    assert_eq!(visitor.begins(request).await, "two.localhost");
 }
 
 #[actix_web::test]

@@ -12,13 +12,17 @@ use rocket::{
     Build, Config, Rocket,
     error::ErrorKind,
     get,
-    http::{Header, Status},
+    http::{Header, Status, uri::Authority},
     local::asynchronous::Client,
     request::{FromRequest, Outcome},
     response::{status::Custom, stream::TextStream},
     routes,
 };
-use support::{Api, Visitor, application, breakable, logto, scopes, text};
+use support::{
+    Api, Visitor, application, breakable,
+    hosts::{at_several_hosts, comes_back_to},
+    logto, scopes, text,
+};
 
 mod support;
 
@@ -246,6 +250,26 @@ async fn the_cookies_of_the_local_client_count() {
     );
     let page = client.get("/private").dispatch().await;
     assert_eq!(page.into_string().await.unwrap(), "Alice Lab");
+}
+
+#[rocket::async_test]
+async fn a_sign_in_comes_back_to_its_host() {
+    let logto = logto();
+    visitor!(visitor, &logto, at_several_hosts(&logto).await);
+    visitor.hosts().await;
+
+    // HTTP/2 has it in the URI, of which Rocket keeps it apart.
+    let client = Client::untracked(attach(at_several_hosts(&logto).await))
+        .await
+        .unwrap();
+    let mut request = client
+        .get("/sign-in")
+        .header(Header::new("sec-fetch-mode", "navigate"));
+    let host = Authority::parse("two.localhost:3000").unwrap();
+    request.inner_mut().set_host(host.into());
+    let response = request.dispatch().await;
+    let to_logto = response.headers().get_one("location").unwrap();
+    assert_eq!(comes_back_to(to_logto), "two.localhost");
 }
 
 #[rocket::async_test]

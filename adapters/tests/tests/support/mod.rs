@@ -24,6 +24,8 @@ use logto_testkit::{
 };
 use url::Url;
 
+pub(crate) mod hosts;
+
 const APP_ID: &str = "adapter";
 const APP_SECRET: &str = "adapter-secret";
 const ORIGIN: &str = "http://localhost:3000";
