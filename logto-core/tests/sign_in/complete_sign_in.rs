@@ -142,6 +142,26 @@ fn t1_t8_a_real_sign_in_is_replayed_from_end_to_end() {
     assert!(session.has_offline_access());
 }
 
+/// While the user is at Logto, the application may move, and what was stored may be anybody's.
+#[test]
+fn c17_where_to_go_is_judged_again_by_the_configuration_at_the_callback() {
+    let moved = provider::builder().base_url("https://shop.example.com/new");
+    let moved = moved.build().unwrap();
+    for (stored, base, arrived) in [
+        ("/old/orders", &moved, "/new"),
+        ("/new/orders?page=2", &moved, "/new/orders?page=2"),
+        ("/old/orders", &config(), "/old/orders"),
+    ] {
+        let mut record = pending_record(&config());
+        record["return_to"] = json!(stored);
+        let mut machine = machine_for(record, base, keys());
+        sent(&mut machine);
+        machine.handle(tokens(&SigningKey::es384().sign(&claims())), NOW);
+        let signed_in = done(&mut machine).unwrap();
+        assert_eq!(signed_in.return_to.as_str(), arrived, "{stored}");
+    }
+}
+
 #[test]
 fn the_session_is_made_of_the_request_and_the_answer() {
     let mut record = pending_record(&config());

@@ -1,9 +1,13 @@
 //! Callbacks with missing or modified parts are refused.
 
-use http::StatusCode;
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{StatusCode, header};
+use logto_client::seal::{Purpose, SealContext};
 use logto_tests::{
-    stage::{Kind, Place, Stage, codec},
-    world::BASE_URL,
+    stage::{Kind, Place, Stage, codec, key_ring},
+    world::{APP_ID, BASE_URL},
 };
 use url::Url;
 
@@ -112,4 +116,72 @@ async fn v31_b2_a_session_cookie_is_no_pending_sign_in() {
     assert!(back.as_str().starts_with(BASE_URL));
     stage.alice.plant(&name, &session);
     is_refused(&stage, &back, "a session in its place").await;
+}
+
+/// A key for each purpose: what is sealed for one never opens as another, under the same name too.
+#[tokio::test(start_paused = true)]
+async fn v31_b2_a_sign_in_is_sealed_as_a_sign_in() {
+    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let url = stage.alice.start_sign_in(stage.web(0)).await;
+    let state = url
+        .query_pairs()
+        .find(|(name, _)| name == "state")
+        .unwrap()
+        .1;
+    let cookies = stage.alice.cookies();
+    let (browser, id) = cookies.iter().next().expect("the cookie of the browser");
+    for (name, value) in [(codec().name(), &*state), (browser, id)] {
+        let sealed = URL_SAFE_NO_PAD.decode(value).unwrap();
+        let opens_as = |purpose| {
+            let context = SealContext {
+                purpose,
+                name,
+                issuer: stage.world.config().issuer(),
+                app_id: APP_ID,
+            };
+            key_ring().open(&context, &sealed).is_some()
+        };
+        assert!(opens_as(Purpose::PendingSignIn), "{name}");
+        for other in [Purpose::Session, Purpose::Record, Purpose::LastUse] {
+            assert!(!opens_as(other), "{name}: {other:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c7_a_callback_is_good_for_an_hour_in_its_browser_and_starts_again_as_long_in_another() {
+    for is_own_browser in [true, false] {
+        for is_late in [false, true] {
+            let stage = Stage::empty(Kind::Young, Place::Memory).await;
+            let (back, name, value) = on_the_way_back(&stage).await;
+            if is_late {
+                stage.world.clock.advance(Duration::from_secs(3_600));
+            }
+            stage.alice.lose(&name);
+            if is_own_browser {
+                stage.alice.plant(&name, &value);
+            } else {
+                // Another tab, which took the cookie at the same moment.
+                stage.alice.start_sign_in(stage.web(0)).await;
+                assert_ne!(stage.alice.cookies()[&name], value);
+            }
+            stage.world.logto.reset_counts();
+            let response = stage.alice.come_back(stage.web(0), &back).await;
+            let what = format!("own browser {is_own_browser}, late {is_late}");
+            match (is_own_browser, is_late) {
+                (true, false) => assert!(stage.alice.is_signed_in(stage.web(0)).await, "{what}"),
+                (false, false) => {
+                    let to = response.headers()[header::LOCATION].to_str().unwrap();
+                    assert!(
+                        to.starts_with(stage.world.config().issuer()),
+                        "{what}: {to}"
+                    );
+                }
+                (_, true) => {
+                    assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{what}");
+                    assert_eq!(stage.token_calls(), 0, "{what}");
+                }
+            }
+        }
+    }
 }

@@ -156,6 +156,26 @@ async fn c15_the_callback_leads_to_a_clean_url_that_nobody_keeps() {
     assert_eq!(refused.headers()[header::CACHE_CONTROL], "no-store");
 }
 
+/// The page that began the sign-in may have a secret in its address, and the callback has a code in its own.
+#[tokio::test(start_paused = true)]
+async fn c15_no_page_learns_where_the_browser_came_from() {
+    let stage = stage().await;
+    let visit = stage.alice.get("/sign-in");
+    let to_logto = stage.web(0).sign_in(visit.headers(), &SignIn::new()).await;
+    let to_logto = to_logto.unwrap();
+    assert_eq!(to_logto.headers()[header::REFERRER_POLICY], "no-referrer");
+    stage.alice.receive(to_logto.headers());
+
+    // An application that answers the callback with a page of its own has the headers for it.
+    let callback = stage.alice.consent(&location(&to_logto), "alice");
+    let mut request = Request::get(callback.as_str());
+    *request.headers_mut().unwrap() = stage.alice.get("/callback").headers().clone();
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let answer = stage.web(0).callback(&parts, &Bytes::new()).await;
+    assert!(answer.outcome.is_ok());
+    assert_eq!(answer.headers[header::REFERRER_POLICY], "no-referrer");
+}
+
 #[tokio::test(start_paused = true)]
 async fn c17_an_open_redirect_is_not_to_be_had() {
     let stage = stage().await;
