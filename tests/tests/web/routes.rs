@@ -161,7 +161,7 @@ async fn c15_the_callback_leads_to_a_clean_url_that_nobody_keeps() {
 async fn c15_no_page_learns_where_the_browser_came_from() {
     let stage = stage().await;
     let visit = stage.alice.get("/sign-in");
-    let to_logto = stage.web(0).sign_in(visit.headers(), &SignIn::new()).await;
+    let to_logto = stage.web(0).sign_in(visit.parts(), &SignIn::new()).await;
     let to_logto = to_logto.unwrap();
     assert_eq!(to_logto.headers()[header::REFERRER_POLICY], "no-referrer");
     stage.alice.receive(to_logto.headers());

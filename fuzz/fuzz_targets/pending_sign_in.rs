@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    logto_fuzz::targets::pending_sign_in::run(data);
+});
