@@ -1,4 +1,4 @@
-//! The discovery document: [status, content type and body](crate::input::response).
+//! The discovery document: status, content type and body, as `input::response` reads them.
 
 use logto_core::{Exchange as _, discovery::Discover, metadata::ProviderMetadata};
 use logto_recordings::Recording;

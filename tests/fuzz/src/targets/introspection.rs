@@ -1,4 +1,4 @@
-//! What the provider says of an opaque token: [status, content type and body](crate::input::response).
+//! What the provider says of an opaque token: status, content type and body, as `input::response` reads them.
 
 use logto_core::{
     Exchange as _, Secret, UnixTime,

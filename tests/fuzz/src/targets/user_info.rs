@@ -1,4 +1,4 @@
-//! The answer of the userinfo endpoint: [status, content type and body](crate::input::response).
+//! The answer of the userinfo endpoint: status, content type and body, as `input::response` reads them.
 
 use logto_core::{AccessToken, Exchange as _, Secret, user_info::FetchUserInfo};
 use logto_recordings::Recording;
