@@ -6,12 +6,13 @@ cd "$(dirname "$0")/.."
 
 packages=$PWD/target/package
 rm -rf "$packages"
-cargo package --workspace --no-verify --allow-dirty --quiet
+# Nobody depends on the fuzz targets; they depend on the recordings, which have no version.
+cargo package --workspace --exclude logto-fuzz --no-verify --allow-dirty --quiet
 
 # Leptos is in a workspace of its own. What it depends on is packed above, but not published yet.
 patches=()
-for crate in logto-client logto-core adapters/tower; do
-    name=${crate/adapters\//logto-}
+for crate in logto-client logto-core adapters/common adapters/tower; do
+    name=$(sed --quiet '0,/^name = /s/^name = "\(.*\)"$/\1/p' "$crate/Cargo.toml")
     patches+=(--config "patch.crates-io.$name.path='$crate'")
 done
 cargo package --manifest-path adapters/Cargo.toml --package logto-leptos --no-verify --allow-dirty --quiet \
