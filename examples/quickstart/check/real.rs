@@ -55,12 +55,15 @@ pub(super) async fn play(
     report.note("keys to verify tokens with", check.keys().await);
     report.note(
         "redirect URI, scopes and resources are registered: Logto asks who signs in",
-        check.sign_in().await,
+        check.sign_in(config).await,
     );
     report.note(
         "post sign-out redirect URI is registered",
-        check.sign_out().await,
+        check.sign_out(config).await,
     );
+    for host in config.other_hosts() {
+        check.other_host(config, host, report).await;
+    }
     check.application(config, report).await;
     check.machine(tenant, config, report).await;
     check.device(tenant, report).await;
@@ -110,9 +113,10 @@ impl Check {
     }
 
     /// Goes where a browser that signs in goes, and looks at the first response.
-    async fn sign_in(&self) -> Result<(), Failed> {
-        let (url, _) = self.client.sign_in(&SignIn::new()).await?;
-        let redirect_uri = self.client.config().redirect_uri()?;
+    async fn sign_in(&self, config: &LogtoConfig) -> Result<(), Failed> {
+        let redirect_uri = config.redirect_uri()?;
+        let sign_in = SignIn::new().redirect_uri(redirect_uri.clone());
+        let (url, _) = self.client.sign_in(&sign_in).await?;
         let (status, headers, body) = self.page(&url).await?;
         if !status.is_redirection() {
             return Err(format!("{redirect_uri}: {}", refusal(status, &body)).into());
@@ -126,14 +130,36 @@ impl Check {
         }
     }
 
-    async fn sign_out(&self) -> Result<(), Failed> {
+    async fn sign_out(&self, config: &LogtoConfig) -> Result<(), Failed> {
         let metadata = self.client.metadata().await?;
-        let url = SignOut::new().url(self.client.config(), &metadata)?;
+        let url = SignOut::new().url(config, &metadata)?;
         let (status, _, body) = self.page(&url).await?;
         match status.is_client_error() || status.is_server_error() {
             true => Err(refusal(status, &body).into()),
             false => Ok(()),
         }
+    }
+
+    /// Checks the redirect URIs of another host of the application.
+    async fn other_host(&self, config: &LogtoConfig, host: &str, report: &mut Report) {
+        if host.starts_with("*.") {
+            report.left_out(
+                &format!("redirect URIs of {host}"),
+                "sign in at one of these hosts",
+            );
+            return;
+        }
+        let port = config.base_url().and_then(Url::port);
+        let requested = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let config = config.for_host(&requested);
+        report.note(
+            &format!("redirect URI of {host} is registered"),
+            self.sign_in(&config).await,
+        );
+        report.note(
+            &format!("post sign-out redirect URI of {host} is registered"),
+            self.sign_out(&config).await,
+        );
     }
 
     async fn application(&self, config: &LogtoConfig, report: &mut Report) {

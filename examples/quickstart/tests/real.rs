@@ -90,6 +90,22 @@ async fn what_is_not_configured_is_left_out() {
 }
 
 #[tokio::test]
+async fn the_redirect_uris_of_every_host_are_checked() {
+    let server = tenant().await;
+    let hosts = [("LOGTO_OTHER_HOSTS", "127.0.0.1 *.localhost")];
+    let (output, text) = check(&server, &hosts).await;
+    assert!(!output.status.success(), "{text}");
+    for line in [
+        "redirect URI of 127.0.0.1 is registered: http://127.0.0.1:4711/callback: HTTP 400: redirect_uri did not match",
+        "post sign-out redirect URI of 127.0.0.1 is registered: HTTP 400: post_logout_redirect_uri not registered",
+        "--  left out: redirect URIs of *.localhost",
+        "9 checks passed, 2 did not",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said_with_what_logto_says_of_it() {
     let server = tenant().await;
     for (name, value, failed) in [
