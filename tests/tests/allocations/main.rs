@@ -5,3 +5,4 @@
 
 mod idle;
 mod session;
+mod tokens;
