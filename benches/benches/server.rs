@@ -1,5 +1,5 @@
-//! What a page of a signed-in user costs a server on loopback: CPU time of the server's one thread for each
-//! request, and how many it answers with 64 in flight: `cargo bench --bench server`.
+//! What a page of a signed-in user costs a server on loopback, in axum and in actix-web: CPU time of the server's one
+//! thread for each request, and how many it answers with 64 in flight: `cargo bench --bench server`.
 //!
 //! The applications take turns, so that each meets the same moments of the machine.
 
@@ -13,9 +13,10 @@ use std::{
 use axum::{Router, http::HeaderValue, routing::get, serve::ListenerExt};
 use cpu_time::ThreadTime;
 use logto_benches::{
+    actix,
     contest::median,
     fixtures::runtime,
-    request::{PAGE, applications},
+    request::{self, Cookies, PAGE},
 };
 
 const IN_FLIGHT: usize = 64;
@@ -38,11 +39,18 @@ fn main() {
         .ok()
         .and_then(|turns| turns.parse().ok())
         .unwrap_or(60);
-    let (applications, cookies) = runtime().block_on(applications());
-    let mut servers: Vec<Server> = applications
-        .into_iter()
-        .map(|application| Server::start(application.name, application.router, &cookies))
-        .collect();
+    let mut cookies = Cookies::default();
+    let in_axum = runtime().block_on(request::applications(&mut cookies));
+    let in_actix = actix::applications(&mut cookies);
+    let cookies = cookies.header();
+    let mut servers = Vec::new();
+    for application in in_axum {
+        let serve = |listener| serve_axum(listener, application.router);
+        servers.push(Server::start(application.name, serve, &cookies));
+    }
+    for application in in_actix {
+        servers.push(Server::start(application.name, application.serve, &cookies));
+    }
     for turn in 0..=turns {
         for server in &mut servers {
             server.turn();
@@ -55,9 +63,14 @@ fn main() {
         "\n### A page of a signed-in user on loopback, {IN_FLIGHT} in flight, cookies of {} bytes\n",
         cookies.len()
     );
-    println!("| | µs of CPU | more than the first | requests/s | p99, ms |\n|---|--:|--:|--:|--:|");
-    let bare = servers.first().map_or(f64::NAN, Server::cpu);
+    println!(
+        "| | µs of CPU | more than without a session | requests/s | p99, ms |\n|---|--:|--:|--:|--:|"
+    );
+    let mut bare = f64::NAN;
     for server in &mut servers {
+        if server.name.ends_with("no session") {
+            bare = server.cpu();
+        }
         server.waits.sort_unstable();
         let p99 = server.waits.get(server.waits.len() * 99 / 100).copied();
         println!(
@@ -71,28 +84,34 @@ fn main() {
     }
 }
 
+fn serve_axum(listener: TcpListener, router: Router) {
+    let router = router.route(
+        "/cpu",
+        get(async || ThreadTime::now().as_duration().as_nanos().to_string()),
+    );
+    listener.set_nonblocking(true).expect("nonblocking");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("listening");
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        axum::serve(listener, router).await.expect("serving");
+    });
+}
+
 impl Server {
-    fn start(name: &'static str, router: Router, cookies: &HeaderValue) -> Self {
+    fn start(
+        name: &'static str,
+        serve: impl FnOnce(TcpListener) + Send + 'static,
+        cookies: &HeaderValue,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
-        listener.set_nonblocking(true).expect("nonblocking");
-        let router = router.route(
-            "/cpu",
-            get(async || ThreadTime::now().as_duration().as_nanos().to_string()),
-        );
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("listening");
-                let listener = listener.tap_io(|stream| {
-                    let _ = stream.set_nodelay(true);
-                });
-                axum::serve(listener, router).await.expect("serving");
-            });
-        });
+        thread::spawn(move || serve(listener));
         let connect = |_| {
             let stream = TcpStream::connect(address).expect("the server");
             stream.set_nodelay(true).expect("a socket");

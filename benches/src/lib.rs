@@ -3,6 +3,7 @@
 //! A [`Contest`](contest::Contest) puts all who do one job side by side; each module makes some. The first
 //! contender is the limit: the cheapest thing that could possibly do the job.
 
+pub mod actix;
 pub mod claims;
 pub mod contest;
 pub mod cookie_session;
@@ -13,6 +14,7 @@ pub mod keys;
 pub mod request;
 pub mod seen_again;
 pub mod sign_in_url;
+pub mod stores;
 
 use contest::Contest;
 

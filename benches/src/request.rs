@@ -1,6 +1,8 @@
 //! A page of a signed-in user in axum: the SDK beside the session middleware that others use, and beside a page
 //! without any session. All are asked with the same `Cookie` header.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     body::Body,
@@ -43,12 +45,31 @@ pub struct Application {
     pub router: Router,
 }
 
-/// All of them, and the `Cookie` header that is good for each.
-pub async fn applications() -> (Vec<Application>, HeaderValue) {
-    let mut cookies = vec!["theme=dark".to_owned()];
-    let keys = || KeyRing::new(SealKey::new(&[7; 32]));
+/// The cookies of a browser, as a header, with those that are not ours.
+#[derive(Clone)]
+pub struct Cookies(pub Vec<String>);
+
+impl Default for Cookies {
+    fn default() -> Self {
+        Self(vec!["theme=dark".to_owned()])
+    }
+}
+
+impl Cookies {
+    /// Takes what a response sets.
+    pub fn set<'a>(&mut self, set_cookies: impl IntoIterator<Item = &'a HeaderValue>) {
+        self.0.extend(set_cookies.into_iter().map(pair));
+    }
+
+    /// The `Cookie` header.
+    pub fn header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0.join("; ")).expect("ASCII")
+    }
+}
+
+/// All of them. Each adds to the cookies, which then are good for all.
+pub async fn applications(cookies: &mut Cookies) -> Vec<Application> {
     let (seen, first_sight) = (config("seen"), config("first-sight"));
-    let in_cookies = |config: &LogtoConfig| CookieStorage::new(keys(), config, &codec(config));
     let mut applications = vec![Application {
         name: "no session",
         router: Router::new().route(PAGE, get(async || USER)),
@@ -57,34 +78,41 @@ pub async fn applications() -> (Vec<Application>, HeaderValue) {
     let seen_storage = in_cookies(&seen);
     add(
         "logto-axum, cookies seen before",
-        logto(&seen, seen_storage, &mut cookies).await,
+        logto(&seen, seen_storage, cookies).await,
     );
     let storage = in_cookies(&first_sight).keep_opened(0);
     add(
         "logto-axum, cookies at first sight",
-        logto(&first_sight, storage, &mut cookies).await,
+        logto(&first_sight, storage, cookies).await,
     );
     let memory = config("memory");
     add(
         "logto-axum, session in memory",
-        logto(&memory, MemoryStorage::new(), &mut cookies).await,
+        logto(&memory, MemoryStorage::new(), cookies).await,
     );
     add(
         "tower-sessions, one value in memory",
-        tower_sessions(&mut cookies).await,
+        tower_sessions(cookies).await,
     );
     add(
         "tower-sessions and axum-login, in memory",
-        axum_login(&mut cookies).await,
+        axum_login(cookies).await,
     );
-    let header = HeaderValue::from_str(&cookies.join("; ")).expect("ASCII");
-    (applications, header)
+    applications
+}
+
+/// The application of the cookies that were seen before, without a framework.
+pub fn seen_before() -> LogtoApp {
+    let config = config("seen");
+    app(&config, Arc::new(in_cookies(&config)))
 }
 
 /// The applications without a network.
 pub fn contest() -> Contest {
     let runtime = fixtures::runtime();
-    let (applications, cookies) = runtime.block_on(applications());
+    let mut cookies = Cookies::default();
+    let applications = runtime.block_on(applications(&mut cookies));
+    let cookies = cookies.header();
     let title = format!(
         "A page of a signed-in user in axum, cookies of {} bytes",
         cookies.len()
@@ -106,25 +134,29 @@ pub fn contest() -> Contest {
 async fn logto(
     config: &LogtoConfig,
     storage: impl SessionStorage + 'static,
-    cookies: &mut Vec<String>,
+    cookies: &mut Cookies,
 ) -> Router {
+    let storage = Arc::new(storage);
     let session = Tokens::sample(0).session_with(1);
     let created = storage.create(&session, Then::NOW).await;
     let (handle, _) = created.expect("it fits");
     let written = codec(config).write(&codec(config).read(&HeaderMap::new()), &handle, 0);
-    cookies.extend(written.expect("it fits").set_cookies.iter().map(pair));
-    let demo = Logto::demo().build().expect("a tenant");
-    let context = Context::new(fixtures::http(&demo)).clock(Then);
-    let client = LogtoClient::builder(config.clone(), context, storage);
-    let keys = KeyRing::new(SealKey::new(&[7; 32]));
-    let web = LogtoWeb::new(client.build().expect("a client"), codec(config), keys);
+    cookies.set(&written.expect("it fits").set_cookies);
     let page = async |user: User| user.sub.clone();
     Router::new()
         .route(PAGE, get(page))
-        .with_logto(LogtoApp::builder(web).build())
+        .with_logto(app(config, storage))
 }
 
-async fn tower_sessions(cookies: &mut Vec<String>) -> Router {
+fn app(config: &LogtoConfig, storage: Arc<dyn SessionStorage>) -> LogtoApp {
+    let demo = Logto::demo().build().expect("a tenant");
+    let context = Context::new(fixtures::http(&demo)).clock(Then);
+    let client = LogtoClient::builder(config.clone(), context, storage);
+    let web = LogtoWeb::new(client.build().expect("a client"), codec(config), keys());
+    LogtoApp::builder(web).build()
+}
+
+async fn tower_sessions(cookies: &mut Cookies) -> Router {
     let page = async |session: Session| {
         let user: Option<String> = session.get("user").await.expect("memory");
         user.expect("signed in")
@@ -138,7 +170,7 @@ async fn tower_sessions(cookies: &mut Vec<String>) -> Router {
     router
 }
 
-async fn axum_login(cookies: &mut Vec<String>) -> Router {
+async fn axum_login(cookies: &mut Cookies) -> Router {
     let page = async |session: AuthSession<Users>| session.user.expect("signed in").0;
     let sign_in = async |mut session: AuthSession<Users>| {
         session
@@ -155,13 +187,12 @@ async fn axum_login(cookies: &mut Vec<String>) -> Router {
     router
 }
 
-async fn sign_in_to(router: &Router, cookies: &mut Vec<String>) {
+async fn sign_in_to(router: &Router, cookies: &mut Cookies) {
     let request = Request::post("/sign-in")
         .body(Body::empty())
         .expect("a request");
     let response = router.clone().oneshot(request).await.expect("infallible");
-    let set_cookies = response.headers().get_all(header::SET_COOKIE);
-    cookies.extend(set_cookies.iter().map(pair));
+    cookies.set(response.headers().get_all(header::SET_COOKIE));
 }
 
 fn pair(set_cookie: &HeaderValue) -> String {
@@ -175,6 +206,14 @@ fn config(app_id: &str) -> LogtoConfig {
         .base_url("https://app.example.com")
         .build()
         .expect("a configuration")
+}
+
+fn keys() -> KeyRing {
+    KeyRing::new(SealKey::new(&[7; 32]))
+}
+
+fn in_cookies(config: &LogtoConfig) -> CookieStorage {
+    CookieStorage::new(keys(), config, &codec(config))
 }
 
 fn codec(config: &LogtoConfig) -> CookieCodec {
