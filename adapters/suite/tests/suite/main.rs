@@ -31,23 +31,6 @@ mod others {
     }
 }
 
-/// One test for each scenario and example.
-macro_rules! table {
-    (
-        examples: { $($example:ident = $package:literal,)+ }
-        scenarios: $scenarios:tt
-    ) => {
-        $(mod $example {
-            use logto_suite::Sessions;
-
-            table!($package, $scenarios);
-        })+
-    };
-    ($package:literal, { $($sessions:tt: $scenarios:tt)+ }) => {
-        $(scenarios!($package, $sessions, $scenarios);)+
-    };
-}
-
 macro_rules! scenarios {
     ($package:literal, $sessions:tt, {
         $($(#[$condition:meta])* $module:ident::$scenario:ident,)+
@@ -56,28 +39,22 @@ macro_rules! scenarios {
         #[tokio::test]
         async fn $scenario() {
             for sessions in $sessions {
-                super::$module::$scenario($package, sessions).await;
+                crate::$module::$scenario($package, sessions).await;
             }
         })+
     };
 }
 
-table! {
-    examples: {
-        actix_web = "logto-example-actix-web",
-        axum = "logto-example-axum",
-        hyper = "logto-example-hyper",
-        leptos = "logto-example-leptos",
-        rocket = "logto-example-rocket",
-    }
-    scenarios: {
-        [Sessions::Memory, Sessions::Cookies]: {
+/// What every example passes, with sessions in memory and in cookies.
+macro_rules! everywhere {
+    ($package:literal) => {
+        scenarios!($package, [Sessions::Memory, Sessions::Cookies], {
             tour::the_tour,
-            alone::without_a_tenant_it_brings_its_own,
             sign_in::tabs_finish_in_any_order,
             sign_in::a_cancelled_sign_in_is_explained_and_can_be_begun_again,
             sign_in::a_repeated_callback_goes_where_it_wanted_to_go,
             staying::a_token_expires_while_a_page_streams,
+            staying::a_page_that_fetches_ahead_streams_its_token,
             staying::a_daily_visitor_stays_signed_in,
             staying::a_restart,
             leaving::signing_out_here,
@@ -93,37 +70,69 @@ table! {
             proxies::over_https_at_the_proxy,
             #[cfg(feature = "services")]
             proxies::below_a_prefix,
-        }
-        [Sessions::Redis]: {
-            #[cfg(feature = "services")]
-            store::the_store_is_down,
-        }
-    }
+        });
+    };
 }
 
-// It has no Logto to bring, and no Redis. Requests that meet are a matter of its own: a worker separates them.
+/// What needs a program: it brings a Logto, and reaches Redis.
+macro_rules! program {
+    ($package:literal) => {
+        scenarios!($package, [Sessions::Memory, Sessions::Cookies], {
+            alone::without_a_tenant_it_brings_its_own,
+        });
+        scenarios!($package, [Sessions::Redis], {
+            #[cfg(feature = "services")]
+            store::the_store_is_down,
+        });
+    };
+}
+
+/// What only a worker can get wrong: it separates requests that meet.
 #[cfg(feature = "worker")]
-table! {
-    examples: {
-        worker = "logto-example-worker",
-    }
-    scenarios: {
-        [Sessions::Memory, Sessions::Cookies]: {
-            tour::the_tour,
-            sign_in::tabs_finish_in_any_order,
-            sign_in::a_cancelled_sign_in_is_explained_and_can_be_begun_again,
-            sign_in::a_repeated_callback_goes_where_it_wanted_to_go,
-            staying::a_token_expires_while_a_page_streams,
-            staying::a_daily_visitor_stays_signed_in,
+macro_rules! worker {
+    ($package:literal) => {
+        scenarios!($package, [Sessions::Memory, Sessions::Cookies], {
             staying::requests_at_the_same_time,
+        });
+    };
+}
+
+/// What the programs of a page pass, which have `/`, `/private` and `/orders`.
+macro_rules! short {
+    ($package:literal) => {
+        scenarios!($package, [Sessions::Memory, Sessions::Cookies], {
+            alone::without_a_tenant_it_brings_its_own,
+            sign_in::a_cancelled_sign_in_is_explained_and_can_be_begun_again,
             staying::a_restart,
             leaving::signing_out_here,
             leaving::signing_out_everywhere,
             leaving::a_logout_elsewhere,
-            attacks::cookies_that_were_tampered_with,
             attacks::cookies_that_are_not_ours,
-            attacks::requests_of_other_sites,
-            open_redirects::nobody_is_sent_elsewhere,
-        }
-    }
+        });
+    };
+}
+
+/// One test for each example and scenario.
+macro_rules! table {
+    ($($(#[$condition:meta])* $example:ident = $package:literal: $($list:ident)+;)+) => {
+        $($(#[$condition])*
+        mod $example {
+            use logto_suite::Sessions;
+
+            $($list!($package);)+
+        })+
+    };
+}
+
+table! {
+    actix_web = "logto-example-actix-web": everywhere program;
+    axum = "logto-example-axum": everywhere program;
+    hyper = "logto-example-hyper": everywhere program;
+    leptos = "logto-example-leptos": everywhere program;
+    rocket = "logto-example-rocket": everywhere program;
+    #[cfg(feature = "worker")]
+    worker = "logto-example-worker": everywhere worker;
+    poem = "logto-example-poem": short;
+    salvo = "logto-example-salvo": short;
+    warp = "logto-example-warp": short;
 }
