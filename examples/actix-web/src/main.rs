@@ -1,7 +1,7 @@
 //! Logto in actix-web 4: a page that knows its visitor, tokens for an API and for organizations, a page that
 //! streams, and a form of the application's own.
 
-use std::{convert::Infallible, env};
+use std::{convert::Infallible, env, slice, time::Duration};
 
 use actix_web::web::{Bytes, Data, Html, Json, Path, Redirect, get, post};
 use actix_web::{App, HttpResponse, HttpServer, http::StatusCode, http::header::ContentType};
@@ -29,6 +29,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             .route("/organizations", get().to(organizations))
             .route("/organizations/{id}/orders", get().to(organization_orders))
             .route("/stream", get().to(streaming))
+            .route("/stream/ahead", get().to(streaming_ahead))
             .route("/profile", post().to(save_profile))
             .wrap(LogtoMiddleware::new(logto.clone()))
     };
@@ -116,6 +117,17 @@ async fn streaming(_: User, request: Request, api: Data<TokenTarget>) -> HttpRes
     };
     let mut response = HttpResponse::Ok();
     response.content_type(ContentType::html()).streaming(body)
+}
+
+/// Before the page begins, a new token can still be stored: what streams finds it.
+async fn streaming_ahead(
+    user: User,
+    request: Request,
+    api: Data<TokenTarget>,
+) -> Result<HttpResponse> {
+    let minute = Duration::from_secs(60);
+    request.refresh_ahead(slice::from_ref(&api), minute).await?;
+    Ok(streaming(user, request, api).await)
 }
 // ANCHOR_END: streaming
 

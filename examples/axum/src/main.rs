@@ -1,7 +1,7 @@
 //! Logto in axum 0.8: a page that knows its visitor, tokens for an API and for organizations, a page that streams,
 //! and a form of the application's own.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, slice, time::Duration};
 
 use axum::{
     Json, Router,
@@ -39,6 +39,7 @@ fn router(logto: LogtoApp) -> Router {
         .route("/organizations", get(organizations))
         .route("/organizations/{id}/orders", get(organization_orders))
         .route("/stream", get(streaming))
+        .route("/stream/ahead", get(streaming_ahead))
         .route("/profile", post(save_profile))
         .with_logto(logto)
         .with_state(api.unwrap_or_else(TokenTarget::user_info))
@@ -118,6 +119,17 @@ async fn streaming(State(api): State<TokenTarget>, _: User, request: Request) ->
     });
     let chunks = beginning.chain(end).map(Ok::<_, Infallible>);
     Html(Body::from_stream(chunks))
+}
+
+/// Before the page begins, a new token can still be stored: what streams finds it.
+async fn streaming_ahead(
+    State(api): State<TokenTarget>,
+    user: User,
+    request: Request,
+) -> Result<Html<Body>> {
+    let minute = Duration::from_secs(60);
+    request.refresh_ahead(slice::from_ref(&api), minute).await?;
+    Ok(streaming(State(api), user, request).await)
 }
 // ANCHOR_END: streaming
 

@@ -6,6 +6,7 @@
 pub mod apis;
 pub mod audit;
 pub mod configuration;
+pub mod deployment;
 pub mod devices;
 pub mod framework;
 pub mod http_client;

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::error::Error;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::{Router, routing::get};
 use bytes::Bytes;
@@ -12,14 +14,16 @@ use logto::client::m2m::M2mClient;
 use logto::client::seal::{KeyRing, SealKey};
 use logto::core::logto_api::ManagementApi;
 use logto::storage::{ExternalStorage, Lifetimes, MemoryStorage};
-use logto::test::testkit::{App, Organization, Resource, Role, Webhook, demo};
+use logto::test::testkit::{App, Endpoint, Fault, Organization, Resource, Role, Webhook, demo};
 use logto::test::{Browser, DemoTenant, app_fn, http_client};
 use logto::{LogtoApp, LogtoClient, LogtoConfig, Secret, TokenTarget};
 use logto_book::{
-    apis, audit, configuration, devices, framework, http_client as own_http, machines,
+    apis, audit, configuration, deployment, devices, framework, http_client as own_http, machines,
     organizations, pages, protection, sign_in, storage, users,
 };
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -474,6 +478,56 @@ async fn everything_goes_through_a_client_of_ones_own() -> Outcome {
     });
     logto.await?.client().metadata().await?;
     assert_eq!(SENT.load(Ordering::Relaxed), 1);
+    Ok(())
+}
+
+/// The visitor has gone while Logto was answering, and then the process is told to end.
+#[tokio::test]
+async fn a_process_ends_after_its_refreshes() -> Outcome {
+    async fn products(session: Session) -> logto::axum::Result<()> {
+        let api = TokenTarget::resource(demo::SHOPPING_API);
+        session.access_token(&api).await?;
+        Ok(())
+    }
+    async fn has_token(session: ReadOnly) -> String {
+        let api = TokenTarget::resource(demo::SHOPPING_API);
+        let token = session.access_token(&api).token();
+        token.is_some().to_string()
+    }
+    let demo = demo();
+    let logto = demo.builder().await?;
+    let routes = Router::new()
+        .route("/products", get(products))
+        .route("/has-token", get(has_token));
+    let browser = signed_in(&demo, routes.clone().with_logto(logto.clone())).await?;
+    let port = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = port.local_addr()?;
+    let server = tokio::spawn(deployment::serve(port, routes, logto));
+    // It answers, so it also listens for the signal.
+    let mut connection = TcpStream::connect(address).await?;
+    connection
+        .write_all(b"GET /nowhere HTTP/1.0\r\n\r\n")
+        .await?;
+    connection.read_to_end(&mut Vec::new()).await?;
+
+    let before = demo.logto().count(Endpoint::Token);
+    let late = Fault::Delay(Duration::from_millis(500));
+    demo.logto().break_down(Endpoint::Token, late);
+    let visit = {
+        let browser = browser.clone();
+        tokio::spawn(async move { browser.open("/products").await })
+    };
+    while demo.logto().count(Endpoint::Token) == before {
+        tokio::task::yield_now().await;
+    }
+    visit.abort();
+    assert_eq!(browser.open("/has-token").await?.text(), "false");
+
+    let process = std::process::id().to_string();
+    let told = Command::new("kill").args(["-TERM", &process]).status()?;
+    assert!(told.success());
+    server.await??;
+    assert_eq!(browser.open("/has-token").await?.text(), "true");
     Ok(())
 }
 

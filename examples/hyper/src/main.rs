@@ -3,9 +3,10 @@
 
 mod page;
 
+use std::{slice, time::Duration};
+
 use http_body_util::channel::Channel;
 use hyper::body::Incoming;
-use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Request, StatusCode, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use logto::tower::{LogtoLayer, Result, handler_fn, read_only, request_session, session, user};
@@ -39,10 +40,7 @@ async fn handle(request: Request<Incoming>) -> Result<Page> {
     let api = orders_api(&request_session(&request)?);
     match (request.method().as_str(), &path[..]) {
         ("GET", [""]) => home(&request).await,
-        ("GET", ["private"]) => {
-            let user = user(&request).await?;
-            Ok(page::claims(&user))
-        }
+        ("GET", ["private"]) => Ok(page::claims(&*user(&request).await?)),
         ("GET", ["user-info"]) => {
             let info = session(&request).await?.user_info().await?;
             Ok(page::json(StatusCode::OK, &json!(info)))
@@ -54,6 +52,7 @@ async fn handle(request: Request<Incoming>) -> Result<Page> {
             orders(&request, api.in_organization(*id)).await
         }
         ("GET", ["stream"]) => stream(&request, api).await,
+        ("GET", ["stream", "ahead"]) => stream_ahead(&request, api).await,
         ("POST", ["profile"]) => save_profile(&request).await,
         _ => {
             let problem = json!({ "error": "not_found" });
@@ -121,6 +120,13 @@ async fn stream(request: &Request<Incoming>, api: TokenTarget) -> Result<Page> {
     });
     Ok(page::streaming(body))
 }
+
+/// Before the page begins, a new token can still be stored: what streams finds it.
+async fn stream_ahead(request: &Request<Incoming>, api: TokenTarget) -> Result<Page> {
+    let (session, minute) = (request_session(request)?, Duration::from_secs(60));
+    session.refresh_ahead(slice::from_ref(&api), minute).await?;
+    stream(request, api).await
+}
 // ANCHOR_END: streaming
 
 // ANCHOR: form
@@ -128,20 +134,15 @@ async fn stream(request: &Request<Incoming>, api: TokenTarget) -> Result<Page> {
 async fn save_profile(request: &Request<Incoming>) -> Result<Page> {
     request_session(request)?.check_own_request()?;
     user(request).await?;
-    let mut redirect = page::html(String::new());
-    *redirect.status_mut() = StatusCode::SEE_OTHER;
-    let home = HeaderValue::from_static("/");
-    redirect.headers_mut().insert(LOCATION, home);
-    Ok(redirect)
+    Ok(page::redirect("/"))
 }
 // ANCHOR_END: form
 
 /// The first API of the configuration.
 fn orders_api(session: &RequestSession) -> TokenTarget {
     let resources = session.app().client().config().resources();
-    resources
-        .first()
-        .map_or_else(TokenTarget::user_info, TokenTarget::resource)
+    let first = resources.first().map(TokenTarget::resource);
+    first.unwrap_or_else(TokenTarget::user_info)
 }
 
 fn scopes(token: &AccessToken) -> Value {

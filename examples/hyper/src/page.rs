@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Body, Bytes};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use logto::core::claims::IdTokenClaims;
 use serde_json::Value;
@@ -19,7 +19,15 @@ pub(crate) fn claims(user: &IdTokenClaims) -> Page {
     html(logto_example_page::claims(user))
 }
 
-pub(crate) fn html(text: String) -> Page {
+pub(crate) fn redirect(to: &'static str) -> Page {
+    let mut response = html(String::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let location = HeaderValue::from_static(to);
+    response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+fn html(text: String) -> Page {
     response(StatusCode::OK, "text/html; charset=utf-8", Full::from(text))
 }
 

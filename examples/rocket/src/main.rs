@@ -1,6 +1,8 @@
 //! Logto in Rocket 0.5: a page that knows its visitor, tokens for an API and for organizations, a page that
 //! streams, and a form of the application's own.
 
+use std::{slice, time::Duration};
+
 use logto::rocket::{LogtoFairing, ReadOnly, Request, Result, Session, User};
 use logto::{AccessToken, Cached, TokenTarget};
 use rocket::http::{ContentType, Status};
@@ -27,6 +29,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         organizations,
         organization_orders,
         streaming,
+        streaming_ahead,
         save_profile
     ];
     let rocket = rocket::custom(Config::figment().merge(("port", port)))
@@ -119,6 +122,18 @@ fn streaming(
         yield logto_example_page::end(token.as_ref());
     };
     (ContentType::HTML, body)
+}
+
+/// Before the page begins, a new token can still be stored: what streams finds it.
+#[get("/stream/ahead")]
+async fn streaming_ahead(
+    user: User,
+    request: Request,
+    api: &State<TokenTarget>,
+) -> Result<(ContentType, TextStream![String + '_])> {
+    let minute = Duration::from_secs(60);
+    request.refresh_ahead(slice::from_ref(api), minute).await?;
+    Ok(streaming(user, request, api))
 }
 // ANCHOR_END: streaming
 

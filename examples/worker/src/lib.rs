@@ -3,6 +3,8 @@
 
 mod page;
 
+use std::{slice, time::Duration};
+
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use js_sys::{Function, Reflect};
@@ -63,6 +65,7 @@ async fn handle(request: http::Request<web_sys::Request>, visit: RequestSession)
         ("GET", ["organizations"]) => organizations(&visit).await,
         ("GET", ["organizations", id, "orders"]) => orders(&visit, api.in_organization(*id)).await,
         ("GET", ["stream"]) => stream(visit, api).await,
+        ("GET", ["stream", "ahead"]) => stream_ahead(visit, api).await,
         ("POST", ["profile"]) => save_profile(&visit).await,
         _ => {
             let problem = json!({ "error": "not_found" });
@@ -127,6 +130,13 @@ async fn stream(visit: RequestSession, api: TokenTarget) -> Result<Page> {
     };
     let begin = stream::iter([LOADING.to_owned()]);
     Ok(page::streaming(begin.chain(stream::once(rest))))
+}
+
+/// Before the page begins, a new token can still be stored: what streams finds it.
+async fn stream_ahead(visit: RequestSession, api: TokenTarget) -> Result<Page> {
+    let minute = Duration::from_secs(60);
+    visit.refresh_ahead(slice::from_ref(&api), minute).await?;
+    stream(visit, api).await
 }
 // ANCHOR_END: streaming
 

@@ -35,6 +35,28 @@ pub(crate) async fn a_token_expires_while_a_page_streams(
     assert_eq!(stage.logto().late_replays(), 0);
 }
 
+/// A page that fetches what it needs before it begins streams what it needs, from the sign-in on.
+pub(crate) async fn a_page_that_fetches_ahead_streams_its_token(
+    package: &'static str,
+    sessions: Sessions,
+) {
+    let stage = Stage::start(package, sessions).await;
+    let browser = stage.alice().await;
+    let streamed = browser.open("/stream").await.unwrap();
+    assert!(
+        streamed.text().contains("needs refresh"),
+        "nothing is there yet"
+    );
+    for _ in 0..2 {
+        let streamed = browser.open("/stream/ahead").await.unwrap();
+        assert!(streamed.text().contains("scopes: "), "{}", streamed.text());
+        let orders = browser.fetch("/orders/cached").await.unwrap();
+        assert_eq!(orders.status(), StatusCode::OK, "the token is stored");
+        stage.advance(HOUR * 2);
+    }
+    assert_eq!(stage.logto().late_replays(), 0);
+}
+
 /// Most visits only look. Every third day one asks for a token: Logto replaces the refresh token when it is asked
 /// in the last third of its fourteen days, and without that the session could fetch nothing from then on.
 pub(crate) async fn a_daily_visitor_stays_signed_in(package: &'static str, sessions: Sessions) {
