@@ -36,8 +36,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         .manage(api)
         .attach(LogtoFairing::new(logto))
         .mount("/", handlers);
-    rocket.launch().await?;
-    Ok(())
+    Ok(rocket.launch().await.map(drop)?)
 }
 // ANCHOR_END: start
 
