@@ -400,6 +400,7 @@ fn x19_the_callback_address_is_compared_exactly_but_for_the_query() {
         ("https://evil.example/callback", false),
         ("https://user@shop.example.com/callback", false),
         ("https://user:pass@shop.example.com/callback", false),
+        ("https://:pass@shop.example.com/callback", false),
     ] {
         let url = Url::parse(&format!("{address}?{query}#_=_")).unwrap();
         let callback = Callback::from_url(&url).unwrap();

@@ -273,6 +273,10 @@ fn c17_a_path_is_carried_up_to_its_longest_length() {
     assert_eq!(within(&longest), longest);
     assert_eq!(within(&of_length(ReturnTo::MAX_LENGTH + 1)), "/");
     assert_eq!(within(&of_length(10 << 20)), "/");
+    // Also one of which little would be left.
+    let detours = "/a/..".repeat(ReturnTo::MAX_LENGTH / 5);
+    assert_eq!(within(&format!("{detours}/ab")), "/ab");
+    assert_eq!(within(&format!("{detours}/abcdef")), "/");
 }
 
 #[test]

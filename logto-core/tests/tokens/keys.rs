@@ -314,6 +314,8 @@ fn r13_points_of_the_wrong_length_or_off_the_curve_are_left_out() {
             json!({"x": base64url(&x[1..])}),
             json!({"x": base64url([&[0], x.as_slice()].concat())}),
             json!({"y": base64url([&[0], y.as_slice()].concat())}),
+            // The same point, cut at another place.
+            json!({"x": base64url([&x, &y[..1]].concat()), "y": base64url(&y[1..])}),
             json!({"x": "", "y": ""}),
             json!({"x": format!("{}=", base64url(&x))}),
             json!({"x": format!(" {}", base64url(&x))}),
