@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 hosts='(crates[.]io|npmjs[.](com|org)|pypi[.]org|pythonhosted[.]org|debian[.]org)'
 paths='(^|[^a-z.])/((wor[k]|roo[t])/|hom[e]/[a-z]|User[s]/[A-Z]|tmp/[a-z])'
 # Cargo writes its registry's index into the lock files, and nothing else can stand there.
-exempt=(':!Cargo.lock' ':!adapters/Cargo.lock' ':!benches/Cargo.lock' ':!fuzz/Cargo.lock' ':!examples/worker/Cargo.lock')
+exempt=(':!Cargo.lock' ':!adapters/Cargo.lock' ':!benches/Cargo.lock' ':!benches/weight/Cargo.lock' ':!fuzz/Cargo.lock' ':!examples/worker/Cargo.lock')
 
 found=0
 for pattern in "$hosts" "$paths"; do
