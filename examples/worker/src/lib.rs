@@ -143,7 +143,6 @@ async fn stream_ahead(visit: RequestSession, api: TokenTarget) -> Result<Page> {
 // ANCHOR: form
 /// A form of this application, which other sites cannot send.
 async fn save_profile(visit: &RequestSession) -> Result<Page> {
-    visit.check_own_request()?;
     user(visit).await?;
     Ok(page::redirect("/"))
 }

@@ -52,6 +52,7 @@ struct Inner {
     sign_out: SignOut,
     link_parameters: Vec<LinkParameter>,
     allows_sign_out_links: bool,
+    allows_cross_site_forms: bool,
     webhook_signing_key: Option<Secret>,
     sign_in_hook: Option<Arc<dyn SignInHook>>,
     error_page: Option<Arc<dyn ErrorPage>>,

@@ -35,17 +35,25 @@ pub(super) fn check_own(
     headers: &HeaderMap,
     own_origin: impl FnOnce() -> Option<String>,
 ) -> Result<(), Error> {
-    let is_own = match value(headers, SEC_FETCH_SITE) {
-        Some(site) => matches!(site, b"same-origin" | b"none"),
-        None => value(headers, header::ORIGIN)
-            .is_some_and(|origin| own_origin().is_some_and(|own| origin == own.as_bytes())),
-    };
     // A prefetch of a URL that the user is still typing is `none` as well.
-    if is_own && !is_speculative(headers) {
+    if is_own(headers, own_origin) == Some(true) && !is_speculative(headers) {
         Ok(())
     } else {
         Err(RequestError::CrossSite.into())
     }
+}
+
+/// Whether the browser says that another site has caused a request that may change something: a form, a request of a
+/// script, or a WebSocket, which begins with a GET.
+///
+/// What says nothing is no browser: it sends no cookies without meaning to.
+pub(super) fn is_from_elsewhere(
+    method: &Method,
+    headers: &HeaderMap,
+    own_origin: impl FnOnce() -> Option<String>,
+) -> bool {
+    let may_change = !method.is_safe() || headers.contains_key(header::UPGRADE);
+    may_change && is_own(headers, own_origin) == Some(false)
 }
 
 /// Refuses to start a sign-in where no user could complete it.
@@ -93,6 +101,15 @@ pub(super) fn expects_page(headers: &HeaderMap, made_for_frames: bool) -> bool {
                 .is_some_and(|accept| accept.contains("text/html"))
     };
     check_start(headers, made_for_frames).is_ok() && is_page()
+}
+
+/// Whether the application itself, or its user, has caused the request. `None` if nothing says it.
+fn is_own(headers: &HeaderMap, own_origin: impl FnOnce() -> Option<String>) -> Option<bool> {
+    match value(headers, SEC_FETCH_SITE) {
+        Some(site) => Some(matches!(site, b"same-origin" | b"none")),
+        None => value(headers, header::ORIGIN)
+            .map(|origin| own_origin().is_some_and(|own| origin == own.as_bytes())),
+    }
 }
 
 /// Whether the request is a prefetch or a prerender.
@@ -218,6 +235,51 @@ mod tests {
             &[("origin", "http://localhost:3001")]
         ));
         assert!(!is_own(None, &[("origin", "https://app.example")]));
+    }
+
+    #[test]
+    fn b14_only_what_a_browser_reports_is_from_elsewhere() {
+        let own = || Some("https://app.example".to_owned());
+        for (pairs, expected) in [
+            (&[][..], false),
+            (&[("sec-fetch-site", "same-origin")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("origin", "https://app.example")], false),
+            (
+                &[("sec-fetch-site", "same-origin"), ("origin", "null")],
+                false,
+            ),
+            (&[("sec-fetch-site", "same-site")], true),
+            (&[("sec-fetch-site", "cross-site")], true),
+            (&[("sec-fetch-site", "")], true),
+            (&[("origin", "null")], true),
+            (&[("origin", "https://other.app.example")], true),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            let is_from_elsewhere =
+                |method, headers: &HeaderMap| super::is_from_elsewhere(&method, headers, own);
+            for method in [
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+                Method::CONNECT,
+            ] {
+                assert_eq!(is_from_elsewhere(method, &headers), expected, "{pairs:?}");
+            }
+            for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+                assert!(!is_from_elsewhere(method, &headers), "{pairs:?}");
+            }
+            headers.insert(header::UPGRADE, "websocket".parse().unwrap());
+            assert_eq!(
+                is_from_elsewhere(Method::GET, &headers),
+                expected,
+                "{pairs:?}"
+            );
+        }
     }
 
     #[test]

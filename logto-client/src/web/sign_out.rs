@@ -43,12 +43,14 @@ impl LogtoWeb {
     }
 
     pub(super) fn check_own(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
-        initiator::check_own(headers, || {
-            let config = self.config_for(uri, headers);
-            config
-                .base_url()
-                .map(|url| url.origin().ascii_serialization())
-        })
+        initiator::check_own(headers, || self.own_origin(uri, headers))
+    }
+
+    /// The origin of the application, at the host that the request was sent to.
+    pub(super) fn own_origin(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
+        let config = self.config_for(uri, headers);
+        let base_url = config.base_url()?;
+        Some(base_url.origin().ascii_serialization())
     }
 
     /// Signs out: all sessions that the browser presents end here first, their refresh tokens are revoked in

@@ -509,19 +509,83 @@ async fn a_guard_admits_members_and_refuses_others_without_signing_them_out() {
     }
 }
 
+/// Whether each way to ask for the session refuses the request as another site's.
+async fn is_refused(request: &RequestSession) -> bool {
+    let mut refusals = Vec::new();
+    let answers = [
+        request.session().await.map(drop),
+        request.read_only().await.map(drop),
+        request.claims().await.map(drop),
+        request
+            .refresh_ahead(&[short()], Duration::from_secs(5))
+            .await
+            .map(drop),
+    ];
+    for answer in answers {
+        refusals.push(match answer {
+            Ok(()) => false,
+            Err(Error::Request(RequestError::CrossSite)) => true,
+            Err(error) => panic!("{error}"),
+        });
+    }
+    let required = request.require().await;
+    refusals.push(required.is_err_and(|response| response.status() == StatusCode::FORBIDDEN));
+    assert!(
+        refusals.iter().all(|refused| *refused == refusals[0]),
+        "{refusals:?}"
+    );
+    refusals[0]
+}
+
 #[tokio::test(start_paused = true)]
-async fn b14_a_form_of_the_application_can_ask_who_caused_it() {
-    let mounted = Mounted::new(Place::Memory, plain).await;
-    let own = mounted.alice().visit(Method::POST, "/profile");
-    assert!(mounted.begin(own.parts()).check_own_request().is_ok());
-    let mut foreign = own.parts().clone();
-    let site = HeaderValue::from_static("cross-site");
-    foreign.headers.insert("sec-fetch-site", site);
-    let refused = mounted.begin(&foreign).check_own_request();
-    assert!(matches!(
-        refused,
-        Err(Error::Request(RequestError::CrossSite))
-    ));
+async fn b14_a_form_of_another_site_cannot_act_for_the_user() {
+    for place in [Place::Cookies, Place::Memory] {
+        let mounted = Mounted::new(place, plain).await;
+        let open = Mounted::new(place, LogtoAppBuilder::cross_site_forms).await;
+        for (mounted, protects) in [(&mounted, true), (&open, false)] {
+            mounted.sign_in("/sign-in").await;
+            for (method, upgrade, site, from_elsewhere) in [
+                (Method::POST, None, "same-origin", false),
+                (Method::POST, None, "none", false),
+                (Method::POST, None, "same-site", true),
+                (Method::POST, None, "cross-site", true),
+                (Method::DELETE, None, "cross-site", true),
+                (Method::GET, Some("websocket"), "same-origin", false),
+                (Method::GET, Some("websocket"), "same-site", true),
+                // A link leads here.
+                (Method::GET, None, "cross-site", false),
+            ] {
+                let mut parts = mounted.alice().visit(method, "/profile").parts().clone();
+                let headers = &mut parts.headers;
+                headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+                if let Some(upgrade) = upgrade {
+                    headers.insert(header::UPGRADE, HeaderValue::from_static(upgrade));
+                }
+                let request = mounted.begin(&parts);
+                let expected = from_elsewhere && protects;
+                assert_eq!(is_refused(&request).await, expected, "{site}");
+                let (mut response, ()) = Response::new(()).into_parts();
+                request.finish(&mut response);
+                assert_eq!(is_refused(&request).await, expected, "{site}, late");
+
+                // A request without a session is nobody's, from wherever it comes.
+                parts.headers.remove(header::COOKIE);
+                let request = mounted.begin(&parts);
+                assert!(matches!(request.session().await, Ok(None)), "{site}");
+                assert!(matches!(request.claims().await, Ok(None)), "{site}");
+            }
+            // What is no browser says nothing.
+            let mut parts = mounted
+                .alice()
+                .visit(Method::POST, "/profile")
+                .parts()
+                .clone();
+            parts.headers.remove("sec-fetch-site");
+            parts.headers.remove(header::ORIGIN);
+            assert!(!is_refused(&mounted.begin(&parts)).await);
+            assert!(mounted.alice().is_signed_in(mounted.stage.web(0)).await);
+        }
+    }
 }
 
 struct Doorman {

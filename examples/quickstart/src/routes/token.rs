@@ -7,7 +7,7 @@ use axum::{
 use http::request::Parts;
 use logto::{
     Cached, TokenTarget,
-    axum::{ReadOnly, Request, Session},
+    axum::{ReadOnly, Session},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,10 +29,8 @@ pub(crate) async fn usable(
 /// `POST /token`: a new token, whatever the session has.
 pub(crate) async fn refresh(
     Target(target): Target,
-    request: Request,
     session: Option<Session>,
 ) -> Result<Json<TokenAnswer>, Refusal> {
-    request.check_own_request()?;
     let token = signed_in(session)?.refresh_access_token(&target).await?;
     Ok(Json(TokenAnswer::new(&token, None)))
 }
@@ -40,10 +38,8 @@ pub(crate) async fn refresh(
 /// `DELETE /token`: forgets the token; the next one is fetched.
 pub(crate) async fn forget(
     Target(target): Target,
-    request: Request,
     session: Option<Session>,
 ) -> Result<Json<Value>, Refusal> {
-    request.check_own_request()?;
     signed_in(session)?.forget(&target).await?;
     Ok(Json(json!({ "forgotten": true })))
 }

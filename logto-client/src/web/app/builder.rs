@@ -23,6 +23,7 @@ impl LogtoAppBuilder {
             sign_out: SignOut::new(),
             link_parameters: Vec::new(),
             allows_sign_out_links: false,
+            allows_cross_site_forms: false,
             webhook_signing_key: None,
             sign_in_hook: None,
             error_page: None,
@@ -74,6 +75,14 @@ impl LogtoAppBuilder {
     /// address, can follow it; images, prefetches and browsers that do not say who caused a request cannot.
     pub fn sign_out_links(mut self) -> Self {
         self.inner.allows_sign_out_links = true;
+        self
+    }
+
+    /// Opens the user's session for forms and scripts of other sites too: for an API that the pages of another
+    /// origin call, with cookies that their browsers send there. What such a request may do is then for the
+    /// application to check. By default it gets [`RequestError::CrossSite`](crate::error::RequestError::CrossSite).
+    pub fn cross_site_forms(mut self) -> Self {
+        self.inner.allows_cross_site_forms = true;
         self
     }
 

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     error::{Error, RequestError},
     session::{ReadOnlySession, WritableSession},
-    web::{cookies::RequestCookies, host, location, respond},
+    web::{cookies::RequestCookies, host, initiator, location, respond},
 };
 
 /// What a response says of its body and of its place.
@@ -51,6 +51,12 @@ const OF_THE_BODY: [HeaderName; 13] = [
 ///
 /// [`LogtoApp::begin`] makes one. Clones are the same. A request that never asks for its session costs no
 /// decryption and no call of a storage, and its response is left alone.
+///
+/// Another site can make a browser send a form, a request of a script or a WebSocket to the application, with the
+/// user's cookies. Such a request cannot act for the user: its session is not opened, and whoever asks for it gets
+/// [`RequestError::CrossSite`], unless [`cross_site_forms`](super::LogtoAppBuilder::cross_site_forms) allows it.
+/// `Sec-Fetch-Site` tells, or without it `Origin`: only the origin of the application counts as the application,
+/// not its siblings below one domain.
 #[derive(Clone)]
 pub struct RequestSession {
     inner: Arc<Inner>,
@@ -62,7 +68,8 @@ struct Inner {
     cookies: Option<HeaderValue>,
     /// HTTP/2 may send one header for each cookie.
     more_cookies: Vec<HeaderValue>,
-    is_own: bool,
+    /// Whether another site has caused this request, which may change something.
+    is_from_elsewhere: bool,
     wants_page: bool,
     /// Whether a redirect can lead the visitor back here, which it cannot to a form.
     can_come_back: bool,
@@ -81,16 +88,15 @@ pub struct Failure(pub Error);
 impl RequestSession {
     pub(super) fn new(app: LogtoApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         let web = app.web();
-        let (is_own, wants_page) = (
-            web.check_own(uri, headers).is_ok(),
-            web.expects_page(headers),
-        );
+        let wants_page = web.expects_page(headers);
+        let is_from_elsewhere = !app.inner.allows_cross_site_forms
+            && initiator::is_from_elsewhere(method, headers, || web.own_origin(uri, headers));
         let mut cookies = headers.get_all(header::COOKIE).iter().cloned();
         let inner = Inner {
             uri: uri.clone(),
             cookies: cookies.next(),
             more_cookies: cookies.collect(),
-            is_own,
+            is_from_elsewhere,
             wants_page,
             can_come_back: wants_page && method == Method::GET,
             local_address: local_address(uri, headers, app.client().config().base_url()),
@@ -117,7 +123,8 @@ impl RequestSession {
     /// The session, to refresh and store; `None` if nobody is signed in.
     ///
     /// # Errors
-    /// When the storage cannot be asked. [`Error::ResponseBegun`] when the session is first asked for after the
+    /// When the storage cannot be asked. [`RequestError::CrossSite`] if another site has caused a request that may
+    /// change something. [`Error::ResponseBegun`] when the session is first asked for after the
     /// response has begun, and lives in cookies: use [`read_only`](Self::read_only) there.
     pub async fn session(&self) -> Result<Option<WritableSession>, Error> {
         if self.inner.opened.get().is_none() && self.has_begun() && !self.is_stored_on_server() {
@@ -129,11 +136,12 @@ impl RequestSession {
     /// The session, to look at: for pages that are already streaming. `None` if nobody is signed in.
     ///
     /// # Errors
-    /// When the storage cannot be asked.
+    /// When the storage cannot be asked. [`RequestError::CrossSite`], as [`session`](Self::session).
     pub async fn read_only(&self) -> Result<Option<ReadOnlySession>, Error> {
         if self.inner.opened.get().is_none() && self.has_begun() {
+            let cookies = self.cookies_to_open()?;
             let web = self.inner.app.web();
-            return web.read_only_session_of(&self.cookies()).await;
+            return web.read_only_session_of(&cookies).await;
         }
         let session = self.open().await?;
         Ok(session.map(|session| session.read_only()))
@@ -217,19 +225,6 @@ impl RequestSession {
         match self.session().await? {
             Some(session) => Ok(session.refresh_ahead(targets, min_remaining).await),
             None => Ok(Vec::new()),
-        }
-    }
-
-    /// Refuses a request that something other than the application's own pages or its user may have caused:
-    /// for the application's own forms. See
-    /// [`LogtoWeb::check_own_request`](crate::web::LogtoWeb::check_own_request).
-    ///
-    /// # Errors
-    /// [`RequestError::CrossSite`](crate::error::RequestError::CrossSite).
-    pub fn check_own_request(&self) -> Result<(), Error> {
-        match self.inner.is_own {
-            true => Ok(()),
-            false => Err(RequestError::CrossSite.into()),
         }
     }
 
@@ -338,8 +333,20 @@ impl RequestSession {
     }
 
     async fn open(&self) -> Result<Option<WritableSession>, Error> {
-        let open = async || self.inner.app.web().session_of(&self.cookies()).await;
+        let open = async || {
+            let cookies = self.cookies_to_open()?;
+            self.inner.app.web().session_of(&cookies).await
+        };
         self.inner.opened.get_or_init(open).await.clone()
+    }
+
+    /// The cookies, unless another site makes the browser act as its user with them.
+    fn cookies_to_open(&self) -> Result<RequestCookies<'_>, Error> {
+        let cookies = self.cookies();
+        match self.inner.is_from_elsewhere && cookies.has_session() {
+            true => Err(RequestError::CrossSite.into()),
+            false => Ok(cookies),
+        }
     }
 
     fn cookies(&self) -> RequestCookies<'_> {
