@@ -16,10 +16,10 @@ pub(crate) fn head(request: &Request<'_>) -> http::request::Parts {
         headers.extend(cookies.map(|cookie| ("cookie".to_owned(), cookie)));
     }
     // In HTTP/2 it is in the URI, of which Rocket shows the path only.
-    let host = request
-        .host()
-        .filter(|_| !request.headers().contains("host"));
-    headers.extend(host.map(|host| ("host".to_owned(), host.to_string())));
+    if !request.headers().contains("host") {
+        let host = request.host();
+        headers.extend(host.map(|host| ("host".to_owned(), host.to_string())));
+    }
     let uri = request.uri().to_string();
     logto_adapter_common::request(request.method().as_str(), &uri, headers)
 }
@@ -32,10 +32,8 @@ pub(crate) fn finish(pending: &Pending, response: &mut Response<'_>) {
     for name in &finished.removed {
         response.remove_header(name.as_str());
     }
-    append(
-        response,
-        finished.appended.iter().map(|(name, value)| (name, value)),
-    );
+    let appended = finished.appended.iter().map(|(name, value)| (name, value));
+    append(response, appended);
     if let Some((status, body)) = finished.replacement {
         response.set_status(Status::new(status));
         response.set_sized_body(body.len(), Cursor::new(body));

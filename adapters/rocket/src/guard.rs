@@ -18,9 +18,8 @@ logto_adapter_common::error_type!();
 /// If nobody is signed in, a page is redirected to the sign-in.
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r rocket::Request<'_>) -> response::Result<'static> {
-        let (_, pending) = begin(request)
-            .succeeded()
-            .ok_or(Status::InternalServerError)?;
+        let begun = begin(request).succeeded();
+        let (_, pending) = begun.ok_or(Status::InternalServerError)?;
         // The fairing replaces the response.
         Response::build().status(status(&pending.fail(self.0))).ok()
     }

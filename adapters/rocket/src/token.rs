@@ -71,10 +71,9 @@ impl Fairing for ApiFairing {
 
     /// The body is that of the application's catcher.
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some(refusal) = refused(request).get() else {
+        let Some(refusal) = refused(request).get().map(Refusal::response) else {
             return;
         };
-        let refusal = refusal.response();
         // Otherwise the guard was optional.
         if response.status().code == refusal.status().as_u16() {
             for name in refusal.headers().keys() {
