@@ -21,7 +21,7 @@ struct Wiped(Zeroizing<String>);
 
 impl Drop for Wiped {
     fn drop(&mut self) {
-        // What is unused of a string is overwritten many bytes at a time, what is used one after the other.
+        // The unused part of a string is overwritten many bytes at a time, the used part byte by byte.
         self.0.clear();
     }
 }

@@ -42,7 +42,8 @@ impl ThirdPartyLogin {
     }
 
     /// The sign-in, not yet started. It returns to `target_link_uri` if that is a path of this application,
-    /// otherwise to the base URL; see [`ReturnTo`](crate::sign_in::ReturnTo).
+    /// otherwise to the base URL; see [`ReturnTo`](crate::sign_in::ReturnTo). With several hosts, `config` is that
+    /// [for the host](LogtoConfig::for_host) of the request.
     ///
     /// # Errors
     /// [`UsageError::InvalidParameter`] if `iss` is not the configured issuer.

@@ -107,9 +107,9 @@ impl Record {
         Self::decode_with(opened, record, []).map(|(record, _)| record)
     }
 
-    /// As [`decode`](Self::decode), from a part of what was opened. In other parts access tokens of the session were
-    /// [found](PackedToken::find). Also returns how many bytes of memory the session takes, more
-    /// or less, if somebody asks for all that is in it.
+    /// As [`decode`](Self::decode), from a part of what was opened, with access tokens of the session that were
+    /// [found](PackedToken::find) in other parts. Also returns about how many bytes of memory the session takes when
+    /// all that is in it has been asked for.
     pub(crate) fn decode_with(
         opened: Plaintext,
         record: Range<usize>,
@@ -233,7 +233,7 @@ pub(crate) struct PackedToken {
 }
 
 impl PackedToken {
-    /// Finds one that is all there is in this part of what was opened.
+    /// Finds the token that this part of what was opened begins with.
     pub(crate) fn find(opened: &[u8], part: Range<usize>) -> Option<Self> {
         let mut cursor = Cursor {
             bytes: opened.get(..part.end)?,

@@ -72,7 +72,8 @@ pub async fn require_session() -> Result<WritableSession> {
 /// The session of the signed-in user, to look at. If nobody is signed in, as [`require_user`].
 ///
 /// # Errors
-/// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn), and as [`RequestSession::read_only`].
+/// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn), and as
+/// [`RequestSession::read_only`].
 pub async fn require_read_only() -> Result<ReadOnlySession> {
     let request = use_request()?;
     Ok(logto_adapter_common::read_only(&request).await?)

@@ -1,5 +1,5 @@
-//! How often a request that asks for no session asks for memory, beyond what the framework does without the SDK. A binary
-//! of its own, because it counts with an allocator of its own.
+//! How often a request that asks for no session asks for memory, beyond what the framework does without the SDK. A
+//! binary of its own, because it counts with an allocator of its own.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;

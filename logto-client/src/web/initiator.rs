@@ -3,8 +3,9 @@
 //! A page can make its visitor's browser send a request to any site, with the cookies of that site. The
 //! browser reports who caused it, and no page can change that.
 
-use crate::error::{Error, RequestError};
 use http::{HeaderMap, HeaderName, Method, header};
+
+use crate::error::{Error, RequestError};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -46,7 +47,8 @@ pub(super) fn check_own(
 /// Whether the browser says that another site has caused a request that may change something: a form, a request of a
 /// script, or a WebSocket, which begins with a GET.
 ///
-/// What says nothing is no browser: it sends no cookies without meaning to.
+/// Current browsers send one of the two headers with each such request. One with neither comes from another program,
+/// which no page can make send cookies.
 pub(super) fn is_from_elsewhere(
     method: &Method,
     headers: &HeaderMap,

@@ -32,8 +32,9 @@ impl LogtoWeb {
     /// cookie alone, starts with this.
     ///
     /// `Sec-Fetch-Site` must be `same-origin` or `none`. Without that header, `Origin` must be the origin of
-    /// the base URL, with the [host](logto_core::LogtoConfig::for_host) that the request was sent to. With neither, or with `Origin: null`, the request is refused: no current browser sends
-    /// such a POST, and a GET of this kind does not reveal who caused it.
+    /// the base URL, with the [host](logto_core::LogtoConfig::for_host) that the request was sent to. With neither,
+    /// or with `Origin: null`, the request is refused: no current browser sends such a POST, and a GET of this kind
+    /// does not reveal who caused it.
     ///
     /// # Errors
     /// [`RequestError::CrossSite`](crate::error::RequestError::CrossSite), for which the response is

@@ -37,12 +37,14 @@ const RIGHTS: &str = "let the owner of the schema run `PostgresStore::SCHEMA`, a
 /// `GRANT SELECT, INSERT, UPDATE, DELETE ON logto_sessions`, and no more once the table is there. Expired
 /// entries are deleted whenever new ones come in.
 ///
-/// Up to ten connections are shared by all calls; [`PostgresOptions`] changes that, and serves behind
-/// PgBouncer, where each call is a transaction. Without, to read an entry is one round trip. A connection that failed
-/// is closed; a call that reads is tried once more on a new one, and before a call that writes the connection is asked
-/// whether it works. When the server shuts down, or is a standby after a
-/// failover, the call is tried once more on a new connection. A server that refuses connections fails a
-/// call at once, and no call takes longer than five seconds.
+/// Up to ten connections are shared by all calls; [`PostgresOptions`] changes that. To read an entry is one round
+/// trip on a connection that has done so before. Behind PgBouncer, with
+/// [`transaction_pooling`](PostgresOptions::transaction_pooling), each call is a transaction and takes four.
+///
+/// A connection that failed is closed. A call that reads is then tried once more on a new connection. Before a call
+/// that writes, a ping shows whether the connection works. When the server shuts down, or is a standby after a
+/// failover, every call is tried once more on a new connection. If the server refuses connections, a call fails at
+/// once; no call takes longer than five seconds.
 #[derive(Clone)]
 pub struct PostgresStore {
     connections: Connections,

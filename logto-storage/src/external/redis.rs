@@ -66,8 +66,10 @@ end";
 /// list, those sessions end, and none escapes a logout. Still, set `maxmemory-policy noeviction`, or
 /// users are signed out when memory runs low.
 ///
-/// To read an entry is one round trip; another one, the first time that a process reads it, finds out in which lists
-/// it has to be. One connection is shared by all calls. When it breaks, does not respond within two seconds, or leads to a
+/// To read an entry is one round trip. The first time that a process reads an entry, it is two: the entry itself
+/// names the lists to look into.
+///
+/// One connection is shared by all calls. When it breaks, does not respond within two seconds, or leads to a
 /// server that does not serve writes (a replica after a failover, a server that loads its data), the command
 /// is sent once more on a new connection. A write whose response was lost is recognized as our own. A call
 /// takes at most five seconds.
@@ -192,7 +194,7 @@ impl RedisStore {
 impl KeyValueStore for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
         let key = self.key(key);
-        // The entry itself says in which lists it has to be. Who knows that from before asks for all of it at once.
+        // The entry itself names its lists. If they are known from before, all is asked at once.
         let known = self.lists.of(&key);
         let mut commands = vec![fields(&key), redis::cmd("PTTL").arg(&key).take()];
         commands.extend(known.iter().map(|list| score(list, &key)));
@@ -211,7 +213,8 @@ impl KeyValueStore for RedisStore {
         };
         let lists = self.lists_of(&entry);
         let was_listed = *known == *lists && are_there(&scores);
-        // The nodes of a cluster do not answer at one moment, so a no has to be said after the entry was there.
+        // The nodes of a cluster do not answer at the same moment. So only an answer that is asked for after the entry
+        // was read can say that it is not listed.
         if !was_listed && !self.is_listed(&key, &lists).await? {
             #[cfg(feature = "tracing")]
             tracing::warn!("a session has ended because Redis evicted the list of its user");

@@ -1,5 +1,5 @@
-//! Redis: needs `LOGTO_TEST_REDIS_URL` and, for a cluster, `LOGTO_TEST_REDIS_CLUSTER_URL`; and `redis-server`, for servers
-//! that a test may stop.
+//! Redis: needs `LOGTO_TEST_REDIS_URL` and, for a cluster, `LOGTO_TEST_REDIS_CLUSTER_URL`; and `redis-server`, for
+//! servers that a test may stop.
 
 mod eviction;
 mod failover;

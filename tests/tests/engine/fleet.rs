@@ -35,8 +35,8 @@ use url::Url;
 /// How long a token for [`SHORT`] lives, in seconds.
 const SHORT_TTL: u32 = 8;
 
-/// A scenario in which this process was woken that much too late proves nothing: Logto replays a refresh for three seconds, and
-/// the SDK counts on two and a half of them.
+/// A scenario in which this process was woken that much too late proves nothing: Logto replays a refresh for three
+/// seconds, and the SDK counts on two and a half of them.
 const STALLED: Duration = Duration::from_millis(400);
 
 /// Engines for applications of several kinds. Time passes, so that refresh tokens live shorter than elsewhere.

@@ -55,8 +55,8 @@ const OF_THE_BODY: [HeaderName; 13] = [
 /// Another site can make a browser send a form, a request of a script or a WebSocket to the application, with the
 /// user's cookies. Such a request cannot act for the user: its session is not opened, and whoever asks for it gets
 /// [`RequestError::CrossSite`], unless [`cross_site_forms`](super::LogtoAppBuilder::cross_site_forms) allows it.
-/// `Sec-Fetch-Site` tells, or without it `Origin`: only the origin of the application counts as the application,
-/// not its siblings below one domain.
+/// `Sec-Fetch-Site` tells, or without it `Origin`: another host below the same domain is another site too. GET, HEAD,
+/// OPTIONS and TRACE are not checked, except for a WebSocket.
 #[derive(Clone)]
 pub struct RequestSession {
     inner: Arc<Inner>,

@@ -115,8 +115,9 @@ impl CookieOptions {
         self
     }
 
-    /// Shares the cookies with all hosts of a domain, which must be the host of the base URL or above
-    /// it, and so for the [other hosts](Self::other_hosts). Any of these hosts can then set the cookie: the prefix is only `__Secure-`.
+    /// Shares the cookies with all hosts of a domain. The domain must be the host of the base URL or above it, and
+    /// the same for each of the [other hosts](Self::other_hosts). Any host of the domain can then set the cookie: the
+    /// prefix is only `__Secure-`.
     #[must_use]
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());

@@ -119,8 +119,9 @@ impl CookieCodec {
     ///
     /// The handle itself comes first and always, unless the request carries it; then nothing of it is set or
     /// deleted. What is left of a longer one, or of the other form, is deleted. Then come its parts in their
-    /// order, as far as they fit into a response whose other headers take `taken` bytes, and into later requests. A part that the browser has is not set again; the
-    /// cookie of one that the handle has no more is given to another, or deleted.
+    /// order, as far as they fit into a response whose other headers take `taken` bytes, and into later requests. A
+    /// part that the browser has is not set again; the cookie of one that the handle no longer has is given to
+    /// another, or deleted.
     ///
     /// # Errors
     /// [`CookieError`] when the handle is too long or cannot stand in a cookie. The browser then keeps what

@@ -43,15 +43,15 @@ pub(super) struct Connections {
 pub(super) type Action<A, T> =
     for<'c> fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Result<T, sqlx::Error>>;
 
-/// What a call does, by which it is known what an attempt on a connection that has broken may cost.
+/// What a call does, which decides whether it can be repeated when the connection turns out to be broken.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Kind {
-    /// It can be repeated, so a connection that was idle is not asked first whether it works: that would be a
-    /// second round trip with each request of the application.
+    /// It can be repeated, so no ping comes first: that would be a second round trip with each request of the
+    /// application.
     Reads,
-    /// It may have had its effect, so it is sent only where it can be expected to arrive.
+    /// It may have had its effect when the response is lost, so a ping shows first that the connection works.
     Writes,
-    /// The same, in a transaction of its own. Behind a pooler in transaction mode every call has one.
+    /// As a write, in a transaction of its own. Behind a pooler in transaction mode every call has one.
     Migrates,
 }
 
@@ -83,7 +83,8 @@ impl Connections {
         self.transaction_pooling
     }
 
-    /// Runs a call, and once more on a new connection if the first attempt certainly had no effect.
+    /// Runs a call, and once more on a new connection if the first attempt failed and the call only reads, or
+    /// certainly had no effect.
     pub(super) async fn call<A, T>(
         &self,
         kind: Kind,
@@ -111,7 +112,7 @@ impl Connections {
         sql::in_time(attempts).await
     }
 
-    /// A connection that is good for such a call.
+    /// A connection for such a call: tested by a ping, unless the call only reads or the connection is new.
     async fn connection(&self, kind: Kind) -> Result<Object<Connector>, sqlx::Error> {
         loop {
             let mut connection = self.pool.get().await.map_err(|error| match error {
@@ -203,7 +204,7 @@ impl managed::Manager for Connector {
     }
 }
 
-/// Whether another attempt, on a new connection, may do better, and cannot do twice what was to be done once.
+/// Whether another attempt, on a new connection, may succeed, and has no effect that the first one had already.
 fn may_be_repeated(kind: Kind, error: &sqlx::Error) -> bool {
     had_no_effect(error) || (kind == Kind::Reads && error.as_database_error().is_none())
 }

@@ -1,5 +1,5 @@
-//! Sealed bytes: the purpose, a place and what is done to the byte there; then the plaintext. What begins with `raw ` is
-//! opened as it stands.
+//! Sealed bytes: the purpose, a place and what is done to the byte there; then the plaintext. What begins with `raw `
+//! is opened as it stands.
 
 use logto_client::seal::{KeyRing, OVERHEAD, Purpose, SealContext, SealKey};
 

@@ -1,7 +1,7 @@
 //! The answers to what an application sends with its secret: tokens, a device code, a pushed request.
 //!
-//! The first line says which request it answers, the second has the claims of an ID token, which is signed and stands for
-//! `{id_token}` in the body; then come status, content type and body, as `input::response` reads them.
+//! The first line says which request it answers, the second has the claims of an ID token, which is signed and stands
+//! for `{id_token}` in the body; then come status, content type and body, as `input::response` reads them.
 
 use std::{collections::BTreeSet, sync::Arc};
 
