@@ -104,7 +104,8 @@ impl WritableSession {
     /// # Errors
     /// [`UsageError::SessionDataTooLarge`] beyond [`SessionData::MAX_LEN`], 1 KiB of JSON.
     /// [`UsageError::SessionDataInvalid`] for what has no JSON. [`UsageError::SessionNotNew`] if the browser has the
-    /// session already. [`Error::Storage`] if the session cannot be stored. The session is unchanged in each case.
+    /// session already. [`Error::Storage`] if the session cannot be stored; the storage may have it with the data
+    /// all the same, so complete no sign-in with it.
     pub async fn set_data<T: Serialize + ?Sized>(&self, data: &T) -> Result<(), Error> {
         if self.inner.presented.is_some() {
             return Err(UsageError::SessionNotNew.into());

@@ -40,10 +40,7 @@ impl LogtoWeb {
     /// [`RequestError::CrossSite`](crate::error::RequestError::CrossSite), for which the response is
     /// 403.
     pub fn check_own_request(&self, parts: &Parts) -> Result<(), Error> {
-        self.check_own(&parts.uri, &parts.headers)
-    }
-
-    pub(super) fn check_own(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+        let (uri, headers) = (&parts.uri, &parts.headers);
         initiator::check_own(headers, || self.own_origin(uri, headers))
     }
 

@@ -588,6 +588,29 @@ async fn b14_a_form_of_another_site_cannot_act_for_the_user() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn b14_another_site_does_not_keep_a_session_in_use() {
+    let mounted = Mounted::new(Place::Cookies, plain).await;
+    mounted.sign_in("/sign-in").await;
+    let two_days = Duration::from_secs(2 * 24 * 60 * 60);
+    mounted.stage.world.clock.advance(two_days);
+    for (site, is_marked) in [("cross-site", false), ("same-origin", true)] {
+        let mut parts = mounted
+            .alice()
+            .visit(Method::POST, "/profile")
+            .parts()
+            .clone();
+        let site = HeaderValue::from_static(site);
+        parts.headers.insert("sec-fetch-site", site);
+        let request = mounted.begin(&parts);
+        assert_eq!(request.claims().await.is_ok(), is_marked);
+        let (mut response, ()) = Response::new(()).into_parts();
+        request.finish(&mut response);
+        assert_eq!(response.headers[header::CACHE_CONTROL], "no-store");
+        assert_eq!(response.headers.contains_key(header::SET_COOKIE), is_marked);
+    }
+}
+
 struct Doorman {
     refuses: bool,
     seen: Arc<Mutex<Vec<String>>>,

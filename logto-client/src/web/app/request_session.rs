@@ -258,6 +258,11 @@ impl RequestSession {
         let Some(opened) = self.inner.opened.get() else {
             return body;
         };
+        if let Err(Error::Request(RequestError::CrossSite)) = opened {
+            // Another site does not keep a session in use either.
+            respond::keep_private(&mut response.headers);
+            return body;
+        }
         let session = opened.as_ref().ok().and_then(Option::as_ref);
         let web = self.inner.app.web();
         if let Err(error) = web.finish_with(|| self.cookies(), session, &mut response.headers) {
