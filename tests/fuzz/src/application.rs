@@ -27,6 +27,7 @@ static CONFIG: LazyLock<LogtoConfig> = LazyLock::new(|| {
     LogtoConfig::builder("https://tenant.logto.app", APP_ID)
         .app_secret("app-secret")
         .base_url("https://shop.example.com")
+        .other_hosts(["app.example.de", "*.preview.example.com"])
         .build()
         .expect("the configuration is valid")
 });
@@ -152,6 +153,13 @@ pub(crate) fn stored_session() -> Value {
         "created_at": NOW,
         "changed_at": NOW,
     })
+}
+
+/// A stored session with data of the application.
+pub(crate) fn stored_session_with_data() -> Value {
+    let mut stored = stored_session();
+    stored["data"] = json!(json!({"user_id": "the-local-user-1"}).to_string());
+    stored
 }
 
 /// A stored pending sign-in, which [`good_callback`] completes.

@@ -13,6 +13,7 @@
 
 mod application;
 mod input;
+mod requested;
 mod undisclosed;
 
 pub mod targets;

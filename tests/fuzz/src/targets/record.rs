@@ -13,11 +13,14 @@ use logto_client::{
 };
 use logto_core::{Session, TokenTarget};
 use logto_storage::CookieStorage;
+use serde_json::Value;
 
 use super::cookies::codec;
 use crate::{
     Verdict,
-    application::{API, APP_ID, ISSUER, NOW, config, seal_keys, stored_session},
+    application::{
+        API, APP_ID, ISSUER, NOW, config, seal_keys, stored_session, stored_session_with_data,
+    },
     undisclosed::assert_undisclosed,
 };
 
@@ -65,11 +68,13 @@ pub fn run(data: &[u8]) -> Verdict {
         .chain(token.iter().map(|token| token.token.expose()))
         .chain(session.refresh_token().map(|token| token.expose()))
         .chain([session.kept_id_token().expose()])
+        .chain(session.data().map(|data| data.as_json()))
         .collect();
     for token in tokens {
         assert_undisclosed(session, token, data);
     }
     let _ = (session.claims(), session.id());
+    let _ = session.data().map(|data| data.read::<Value>());
     // What can be written is the same when it is read.
     let written = storage()
         .create(session, NOW)
@@ -86,6 +91,7 @@ pub fn run(data: &[u8]) -> Verdict {
     assert_eq!(again.session.claims(), session.claims());
     assert_eq!(again.session.refresh_token(), session.refresh_token());
     assert_eq!(again.session.granted_scopes(), session.granted_scopes());
+    assert_eq!(again.session.data(), session.data());
     Verdict::accepted_if(session.is_readable())
 }
 
@@ -135,9 +141,14 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mut without = stored_session();
     without["access_tokens"] = serde_json::json!([]);
     let mut kept_within = stored_session();
-    kept_within["refresh_token"] = serde_json::Value::Null;
+    kept_within["refresh_token"] = Value::Null;
     let mut seeds = Vec::new();
-    for stored in [stored_session(), without, kept_within] {
+    for stored in [
+        stored_session(),
+        without,
+        kept_within,
+        stored_session_with_data(),
+    ] {
         let session: Session = serde_json::from_value(stored).expect("it is a session");
         let written = storage()
             .create(&session, NOW)

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{
     Verdict,
-    application::{API, NOW, config, id_token, id_token_claims, stored_session},
+    application::{
+        API, NOW, config, id_token, id_token_claims, stored_session, stored_session_with_data,
+    },
     undisclosed::assert_undisclosed,
 };
 
@@ -22,7 +24,11 @@ pub fn run(data: &[u8]) -> Verdict {
     let Ok(stored) = serde_json::from_slice::<Value>(data) else {
         return Verdict::Refused;
     };
-    let mut secrets = vec![&stored["refresh_token"], &stored["id_token"]];
+    let mut secrets = vec![
+        &stored["refresh_token"],
+        &stored["id_token"],
+        &stored["data"],
+    ];
     let tokens = stored["access_tokens"].as_array().into_iter().flatten();
     secrets.extend(tokens.map(|entry| &entry[1]["token"]));
     for secret in secrets.into_iter().filter_map(Value::as_str) {
@@ -52,7 +58,12 @@ pub fn seeds() -> Vec<Vec<u8>> {
     of_organization["id_token"] = json!(id_token(&claims));
     let mut unreadable = stored_session();
     unreadable["id_token"] = json!("a.b.c");
-    [stored_session(), of_organization, unreadable]
-        .map(|stored| stored.to_string().into())
-        .to_vec()
+    [
+        stored_session(),
+        of_organization,
+        unreadable,
+        stored_session_with_data(),
+    ]
+    .map(|stored| stored.to_string().into())
+    .to_vec()
 }

@@ -1,8 +1,11 @@
-//! A whole request to one of the routes of an application, and its answer.
+//! A whole request to an application, at any host, and its answer: that of a route, or of a page that requires a user.
 //!
 //! The lines are: method and target; the `Cookie` header; other headers in one line, separated by tabs. Then comes the
 //! body. In all of them, `{state}`, `{browser}` and `{session}` stand for those of a sign-in that is under way and of a
-//! session, and `{logout}` for a logout token.
+//! session, `{preview}` for the state of a sign-in at [`PREVIEW`], and `{logout}` for a logout token.
+
+mod page;
+mod seeds;
 
 use std::{
     sync::{Arc, LazyLock, Mutex},
@@ -12,7 +15,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use logto_client::{
     Context, LogtoClient, Session,
     clock::Clock,
@@ -26,6 +29,7 @@ use logto_core::{Secret, SignIn, UnixTime};
 use serde_json::{Value, json};
 use url::Url;
 
+pub use self::seeds::seeds;
 use super::{
     cookies::codec,
     record::{NoEntropy, storage},
@@ -36,8 +40,13 @@ use crate::{
         APP_ID, ISSUER, NOW, config, document, header as jwt_header, id_token, id_token_claims,
         public_jwk, seal_keys, signed_text, stored_session,
     },
-    input::{joined, lines, text},
+    input::{lines, text},
+    requested,
 };
+
+/// Hosts of the application.
+const MAIN: &str = "shop.example.com";
+const PREVIEW: &str = "pr-7.preview.example.com";
 
 /// Tokens of the session and of the provider's answers: none of them leaves the server in clear.
 const SECRETS: [&str; 4] = [
@@ -105,11 +114,11 @@ impl Application {
         Self { app, nonce }
     }
 
-    /// Starts a sign-in, and returns its `state` and the browser's cookie.
-    fn start(&self, return_to: &str) -> (String, String) {
+    /// Starts a sign-in at a host, and returns its `state` and the browser's cookie.
+    fn start(&self, host: &str, return_to: &str) -> (String, String) {
         let sign_in = SignIn::new().return_to(return_to);
-        let request = Request::get("/sign-in").body(()).expect("it is valid");
-        let (parts, ()) = request.into_parts();
+        let request = Request::get("/sign-in").header(header::HOST, host);
+        let (parts, ()) = request.body(()).expect("it is valid").into_parts();
         let started = self.app.web().sign_in(&parts, &sign_in).now_or_never();
         let started = started.expect("nothing to wait for").expect("it starts");
         let location = started.headers()[header::LOCATION].to_str().expect("a URL");
@@ -128,11 +137,18 @@ impl Application {
         (parameter("state"), pair.to_owned())
     }
 
-    fn answer(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
+    /// Answers as an adapter does.
+    fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        let route = self.app.route(parts.uri.path())?;
-        let answer = self.app.answer(route, &parts, &body).now_or_never();
-        Some(answer.expect("nothing to wait for"))
+        let response = match self.app.route(parts.uri.path()) {
+            Some(route) => {
+                let answer = self.app.answer(route, &parts, &body).now_or_never();
+                answer.expect("nothing to wait for")
+            }
+            None => page::visit(&self.app, &parts),
+        };
+        check(&parts, &response);
+        response
     }
 }
 
@@ -166,10 +182,12 @@ fn provider_answers(
 /// Handles one input.
 pub fn run(data: &[u8]) -> Verdict {
     let application = Application::new();
-    let (state, browser) = application.start("/orders?page=2");
+    let (preview, _) = application.start(PREVIEW, "/orders?page=2");
+    let (state, browser) = application.start(MAIN, "/orders?page=2");
     let filled_in = |part: &[u8]| {
         text(part)
             .replace("{state}", &state)
+            .replace("{preview}", &preview)
             .replace("{browser}", &browser)
             .replace("{session}", &session_cookies())
             .replace("{logout}", &logout_token())
@@ -178,10 +196,7 @@ pub fn run(data: &[u8]) -> Verdict {
     let Some(request) = request(&line, &cookie, &others, body) else {
         return Verdict::Refused;
     };
-    let Some(response) = application.answer(request) else {
-        return Verdict::Refused;
-    };
-    check(&response);
+    let response = application.answer(request);
     let is_accepted = response.status().is_redirection() || response.status() == StatusCode::OK;
     Verdict::accepted_if(is_accepted)
 }
@@ -202,20 +217,27 @@ fn request(line: &str, cookie: &str, others: &str, body: String) -> Option<Reque
 }
 
 /// What holds for every answer.
-fn check(response: &Response<Bytes>) {
+fn check(parts: &Parts, response: &Response<Bytes>) {
     let headers = response.headers();
     assert_ne!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(
         headers.get(header::CACHE_CONTROL),
         Some(&HeaderValue::from_static("no-store"))
     );
-    let base_url = config().base_url().expect("it is configured");
+    let base_url = requested::base_url(parts);
     if let Some(location) = headers.get(header::LOCATION) {
         let location = location.to_str().expect("a location is ASCII");
         let url = base_url.join(location).expect("a browser can go there");
         let is_own = url.origin() == base_url.origin();
         let is_issuer = location.starts_with(ISSUER) && !url.path().contains("//");
         assert!(is_own || is_issuer, "an open redirect to {location}");
+        // Logto sends the browser, and the code of a sign-in, to where the request was sent.
+        for (name, value) in url.query_pairs().filter(|_| is_issuer) {
+            if ["redirect_uri", "post_logout_redirect_uri"].contains(&&*name) {
+                let back = Url::parse(&value).expect("it is a URL");
+                assert_eq!(back.origin(), base_url.origin());
+            }
+        }
         assert_eq!(
             headers.get(header::REFERRER_POLICY),
             Some(&HeaderValue::from_static("no-referrer"))
@@ -245,10 +267,8 @@ pub(super) fn callback(state: &[u8], browser_cookie: &str) -> Response<Bytes> {
     let request = request.expect("the request is valid");
     let application = Application::new();
     // The provider takes part in the sign-in that has the same random seed.
-    let _ = application.start("/");
-    let response = application.answer(request).expect("there is a callback");
-    check(&response);
-    response
+    let _ = application.start(MAIN, "/");
+    application.answer(request)
 }
 
 /// The cookie of the browser with this id.
@@ -260,7 +280,7 @@ pub(super) fn browser_cookie(id: &[u8; 16]) -> String {
 
 /// What is in the `state` of a sign-in.
 pub(super) fn started_state(return_to: &str) -> Vec<u8> {
-    let (state, _) = Application::new().start(return_to);
+    let (state, _) = Application::new().start(MAIN, return_to);
     let sealed = URL_SAFE_NO_PAD.decode(state).expect("a state is base64url");
     let opened = seal_keys().open(&context(codec().name()), &sealed);
     opened.expect("it opens").to_vec()
@@ -316,52 +336,4 @@ fn logout_token() -> String {
         signed_text(header.as_bytes(), claims.to_string().as_bytes())
     });
     TOKEN.clone()
-}
-
-/// What the fuzzer begins with.
-pub fn seeds() -> Vec<Vec<u8>> {
-    let iss = "iss=https%3A%2F%2Ftenant.logto.app%2Foidc";
-    let form = "content-type: application/x-www-form-urlencoded";
-    let own = "sec-fetch-site: same-origin\tsec-fetch-mode: navigate\tsec-fetch-dest: document";
-    let callback = format!("GET /callback?code=the-code-1&state={{state}}&{iss}");
-    let cancelled = format!("GET /callback?error=access_denied&state={{state}}&{iss}");
-    let posted = format!("code=the-code-1&state={{state}}&{iss}");
-    [
-        [
-            "GET /sign-in?return_to=%2Forders&first_screen=register",
-            "",
-            own,
-            "",
-        ],
-        ["GET /sign-up", "{browser}; {session}", "", ""],
-        [&*callback, "{browser}", own, ""],
-        [&*callback, "", "", ""],
-        [&*cancelled, "{browser}; {session}", "", ""],
-        ["POST /callback", "{browser}", form, &*posted],
-        ["POST /sign-out", "{session}", own, ""],
-        ["GET /sign-out", "{session}", own, ""],
-        [
-            "POST /sign-out",
-            "{session}",
-            "origin: https://evil.example",
-            "",
-        ],
-        [
-            "GET /user",
-            "theme=dark; {session}",
-            "accept: application/json",
-            "",
-        ],
-        ["GET /user", "", "", ""],
-        [
-            "POST /back-channel-logout",
-            "",
-            form,
-            "logout_token={logout}",
-        ],
-        ["POST /webhook", "", "logto-signature-sha-256: 00", "{}"],
-        ["DELETE /user", "", "", ""],
-    ]
-    .map(|parts: [&str; 4]| joined(parts.map(str::as_bytes)))
-    .to_vec()
 }
