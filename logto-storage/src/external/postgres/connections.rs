@@ -13,7 +13,7 @@ use deadpool::managed::{self, Metrics, Object, Pool, PoolError, RecycleError, Re
 use futures_util::future::BoxFuture;
 use sqlx::{
     ConnectOptions, Connection as _, Executor,
-    postgres::{PgConnectOptions, PgConnection},
+    postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgSeverity},
 };
 
 use super::super::sql;
@@ -26,12 +26,13 @@ const MAX_AGE: Duration = Duration::from_secs(1_800);
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a first attempt to read may take. A statement finds its row by the primary key.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
-/// A call is tried once more, on a new connection.
+/// A call is tried once more, on another connection.
 const ATTEMPTS: u32 = 2;
 
-/// SQLSTATEs: read-only transaction (a standby), the server shuts down, crashed, starts; serialization
-/// failure, deadlock.
-const NO_EFFECT: [&str; 6] = ["25006", "57P01", "57P02", "57P03", "40001", "40P01"];
+/// SQLSTATEs of a server that does not serve: read-only transaction (a standby), it shuts down, crashed, starts.
+const NOT_SERVING: [&str; 4] = ["25006", "57P01", "57P02", "57P03"];
+/// SQLSTATEs of a transaction that was undone because of others: serialization failure, deadlock.
+const UNDONE: [&str; 2] = ["40001", "40P01"];
 
 #[derive(Clone)]
 pub(super) struct Connections {
@@ -83,8 +84,8 @@ impl Connections {
         self.transaction_pooling
     }
 
-    /// Runs a call, and once more on a new connection if the first attempt failed and the call only reads, or
-    /// certainly had no effect.
+    /// Runs a call, and once more on another connection if the first attempt certainly had no effect, or if the
+    /// connection is lost and the call only reads.
     pub(super) async fn call<A, T>(
         &self,
         kind: Kind,
@@ -102,7 +103,9 @@ impl Connections {
                 };
                 match result {
                     Err(error) if attempt < ATTEMPTS && may_be_repeated(kind, &error) => {
-                        self.pool.manager().distrust();
+                        if lost_connection(&error) || has_code(&error, &NOT_SERVING) {
+                            self.pool.manager().distrust();
+                        }
                         attempt += 1;
                     }
                     result => return result,
@@ -204,13 +207,27 @@ impl managed::Manager for Connector {
     }
 }
 
-/// Whether another attempt, on a new connection, may succeed, and has no effect that the first one had already.
+/// Whether another attempt, on another connection, may succeed, and has no effect that the first one had already.
 fn may_be_repeated(kind: Kind, error: &sqlx::Error) -> bool {
-    had_no_effect(error) || (kind == Kind::Reads && error.as_database_error().is_none())
+    has_code(error, &NOT_SERVING)
+        || has_code(error, &UNDONE)
+        || (kind == Kind::Reads && lost_connection(error))
 }
 
-/// Whether the server says that it did nothing, and another connection, or another attempt, may do better.
-fn had_no_effect(error: &sqlx::Error) -> bool {
+/// Whether the connection is of no use any more. A server that closes one, because it was idle for too long or
+/// for one of many other reasons, says so in a last message, which the next call gets as the response to its
+/// statement. The severity of the message tells it, not the code: PgBouncer has one code for all its errors.
+fn lost_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => error
+            .try_downcast_ref::<PgDatabaseError>()
+            .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        _ => false,
+    }
+}
+
+fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| NO_EFFECT.contains(&&*code))
+    code.is_some_and(|code| codes.contains(&&*code))
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use logto_client::{key_value::KeyValueStore, storage::StorageError};
+use logto_client::{
+    key_value::KeyValueStore,
+    storage::{SessionOwner, StorageError},
+};
 use logto_storage::PostgresStore;
 
 use super::{
@@ -100,6 +103,47 @@ async fn connections_that_broke_or_were_closed_cost_no_call() {
         let written = store.put("key", Some(version), entry(version + 1, b"x"), TTL);
         assert!(written.await.unwrap(), "{how}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_the_server_closed_because_they_were_idle_cost_no_call() {
+    let database = Database::create();
+    let url = format!("{}?options[idle_session_timeout]=1s", database.url());
+    let store = PostgresStore::connect(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    assert!(store.put("key", None, entry(1, b"x"), TTL).await.unwrap());
+    let all_become_idle = async || {
+        open_all(&store).await;
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        while database.run(others) != "0" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    all_become_idle().await;
+    let found = store.get("key").await.unwrap();
+    assert_eq!(found.unwrap().entry, entry(1, b"x"));
+    all_become_idle().await;
+    let written = store.put("key", Some(1), entry(2, b"x"), TTL);
+    assert!(written.await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_decoded_closes_no_other_connection() {
+    let database = Database::create();
+    let store = PostgresStore::connect(&database.url()).await.unwrap();
+    store.migrate().await.unwrap();
+    let mut entry = entry(1, b"x");
+    entry.subject = Some("user".to_owned());
+    assert!(store.put("key", None, entry, TTL).await.unwrap());
+    open_all(&store).await;
+    database.run("ALTER TABLE logto_sessions ALTER COLUMN key TYPE bytea USING key::bytea");
+    let owner = SessionOwner::Subject("user".to_owned());
+    let refused = store.keys_of(&owner).await.unwrap_err();
+    assert!(
+        matches!(refused, StorageError::Misconfigured(_)),
+        "{refused:?}"
+    );
+    assert_eq!(format!("{store:?}"), "PostgresStore { connections: 10 }");
 }
 
 #[tokio::test(flavor = "multi_thread")]
