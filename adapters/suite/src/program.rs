@@ -5,8 +5,11 @@ use std::{
     env,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::OnceLock,
+    process::{self, Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -94,10 +97,22 @@ pub(crate) async fn wait_for(child: &mut Child, port: u16, name: &str) {
     panic!("{name} does not listen");
 }
 
-/// A port that nobody uses now.
+/// A port that nobody uses, and that nobody else gets until the program listens: it is given out once, and it is none of those
+/// that the system gives to whoever asks for any port, such as the Logto of the test beside this one.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+
+    loop {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        // Tests of another process begin elsewhere.
+        let offset = (process::id().wrapping_mul(97)).wrapping_add(given) % COUNT;
+        let port = u16::try_from(FIRST + offset).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn spawn(arguments: &[String], variables: &[(&'static str, String)]) -> Child {
