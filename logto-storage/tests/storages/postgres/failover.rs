@@ -20,8 +20,8 @@ use crate::common::{
 
 const TTL: Duration = Duration::from_secs(600);
 
-/// Opens as many connections as the store has.
-async fn open_all(store: &PostgresStore) {
+/// More calls at the same time than the store has connections.
+async fn call_at_once(store: &PostgresStore) {
     let calls: Vec<_> = (0..40)
         .map(|_| {
             let store = store.clone();
@@ -31,7 +31,20 @@ async fn open_all(store: &PostgresStore) {
     for call in calls {
         assert!(call.await.unwrap().is_none());
     }
-    assert_eq!(format!("{store:?}"), "PostgresStore { connections: 10 }");
+}
+
+const ALL_OPEN: &str = "PostgresStore { connections: 10 }";
+
+/// Opens as many connections as the store has. A call that a busy machine makes wait for too long closes them again, so
+/// it may take more than one attempt.
+async fn open_all(store: &PostgresStore) {
+    for _ in 0..50 {
+        call_at_once(store).await;
+        if format!("{store:?}") == ALL_OPEN {
+            return;
+        }
+    }
+    panic!("{store:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +126,7 @@ async fn connections_that_the_server_closed_because_they_were_idle_cost_no_call(
     store.migrate().await.unwrap();
     assert!(store.put("key", None, entry(1, b"x"), TTL).await.unwrap());
     let all_become_idle = async || {
-        open_all(&store).await;
+        call_at_once(&store).await;
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
         while database.run(others) != "0" {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -143,7 +156,7 @@ async fn a_row_that_cannot_be_decoded_closes_no_other_connection() {
         matches!(refused, StorageError::Misconfigured(_)),
         "{refused:?}"
     );
-    assert_eq!(format!("{store:?}"), "PostgresStore { connections: 10 }");
+    assert_eq!(format!("{store:?}"), ALL_OPEN);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 //!
 //! The lines are: method and target; the `Cookie` header; other headers in one line, separated by tabs. Then comes the
 //! body. In all of them, `{state}`, `{browser}` and `{session}` stand for those of a sign-in that is under way and of a
-//! session, `{preview}` for the state of a sign-in at [`PREVIEW`], and `{logout}` for a logout token.
+//! session, `{preview}` for the state of a sign-in at a preview host, and `{logout}` for a logout token.
 
 mod page;
 mod seeds;
