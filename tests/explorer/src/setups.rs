@@ -338,7 +338,7 @@ pub(crate) fn short() -> Vec<Setup> {
     setups
 }
 
-/// Some twenty million states.
+/// Some thirty million states.
 pub(crate) fn long() -> Vec<Setup> {
     let mut setups = short();
     setups.push(Setup {
