@@ -4,13 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=0.5.4
+ci/cargo-install.sh mdbook --version 0.5.4 --no-default-features --features search
 tools=$PWD/target/ci/tools
-if ! command -v mdbook >/dev/null && [ ! -x "$tools/bin/mdbook" ]; then
-    # Unoptimized: it runs for a second and would compile for minutes.
-    CARGO_TARGET_DIR=$tools/target cargo install mdbook --version "$version" --locked --debug --quiet \
-        --config 'profile.dev.debug=false' --no-default-features --features search --root "$tools"
-fi
 export PATH=$PATH:$tools/bin
 
 # Draws the diagrams. A package of one file: nothing has to be installed.

@@ -3,12 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools=$PWD/target/ci/tools
-if ! command -v cargo-deny >/dev/null && [ ! -x "$tools/bin/cargo-deny" ]; then
-    # Unoptimized: it runs for seconds and would compile for minutes.
-    CARGO_TARGET_DIR=$tools/target cargo install cargo-deny --locked --debug --quiet --root "$tools"
-fi
-export PATH=$PATH:$tools/bin
+ci/cargo-install.sh cargo-deny
+export PATH=$PATH:$PWD/target/ci/tools/bin
 
 cargo deny check --hide-inclusion-graph bans licenses sources
 

@@ -13,14 +13,8 @@ if [ "${#targets[@]}" -eq 0 ]; then
     mapfile -t targets < <(basename --suffix .rs --multiple fuzz/fuzz_targets/*.rs)
 fi
 
-version=0.13.2
-tools=$PWD/target/ci/tools
-if ! command -v cargo-fuzz >/dev/null && [ ! -x "$tools/bin/cargo-fuzz" ]; then
-    # Unoptimized: it runs for a moment and would compile for minutes.
-    CARGO_TARGET_DIR=$tools/target cargo install cargo-fuzz --version "$version" --locked --debug --quiet \
-        --config 'profile.dev.debug=false' --root "$tools"
-fi
-export PATH=$PATH:$tools/bin
+ci/cargo-install.sh cargo-fuzz --version 0.13.2
+export PATH=$PATH:$PWD/target/ci/tools/bin
 
 # The compiler is a stable one, which has no sanitizers. There is no `unsafe` that they would watch.
 cargo fuzz build --sanitizer none

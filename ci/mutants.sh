@@ -8,14 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=27.1.0
-tools=$PWD/target/ci/tools
-if ! command -v cargo-mutants >/dev/null && [ ! -x "$tools/bin/cargo-mutants" ]; then
-    # Unoptimized: it waits for compilers most of the time.
-    CARGO_TARGET_DIR=$tools/target cargo install cargo-mutants --version "$version" --locked --debug --quiet \
-        --config 'profile.dev.debug=false' --root "$tools"
-fi
-export PATH=$PATH:$tools/bin
+ci/cargo-install.sh cargo-mutants --version 27.1.0
+export PATH=$PATH:$PWD/target/ci/tools/bin
 
 # In a copy of the last commit, with what was compiled for the mutants before.
 copy=$PWD/target/mutants
