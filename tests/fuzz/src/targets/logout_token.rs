@@ -82,9 +82,9 @@ pub fn run(data: &[u8]) -> Verdict {
     Verdict::Accepted
 }
 
-/// What the fuzzer begins with.
-pub fn seeds() -> Vec<Vec<u8>> {
-    let claims = json!({
+/// The claims of a good logout token.
+pub(super) fn claims() -> Value {
+    json!({
         "iss": ISSUER,
         "aud": APP_ID,
         "iat": NOW.as_secs(),
@@ -93,9 +93,13 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "sub": "alice",
         "sid": "session-1",
         "events": {EVENT: {}},
-    });
+    })
+}
+
+/// What the fuzzer begins with.
+pub fn seeds() -> Vec<Vec<u8>> {
     vec![
-        format!("sign {claims}").into(),
+        format!("sign {}", claims()).into(),
         logout_request().body().to_vec(),
         b"logout_token=a.b.c&logout_token=d".to_vec(),
     ]

@@ -32,6 +32,7 @@ use url::Url;
 pub use self::seeds::seeds;
 use super::{
     cookies::codec,
+    logout_token,
     record::{NoEntropy, storage},
 };
 use crate::{
@@ -323,17 +324,11 @@ fn session_cookies() -> String {
 
 fn logout_token() -> String {
     static TOKEN: LazyLock<String> = LazyLock::new(|| {
-        let claims = json!({
-            "iss": ISSUER,
-            "aud": APP_ID,
-            "iat": NOW.as_secs(),
-            "exp": NOW.as_secs() + 120,
-            "jti": "jti-1",
-            "sub": "alice",
-            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
-        });
         let header = jwt_header(Some("logout+jwt"));
-        signed_text(header.as_bytes(), claims.to_string().as_bytes())
+        signed_text(
+            header.as_bytes(),
+            logout_token::claims().to_string().as_bytes(),
+        )
     });
     TOKEN.clone()
 }
