@@ -39,13 +39,13 @@ pub use self::{
     sign_out::SignedOut,
 };
 
-/// How often a session is looked at that somebody waits for the end of.
+/// How often [`LogtoClient::ended`] checks whether a session has ended.
 const END_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The client of one application at Logto.
 ///
-/// Make one and clone it: clones share the connections, the cached metadata and keys, and the one
-/// refresher that keeps sessions alive. It has no type parameters and no state of any request.
+/// Create one and clone it: clones share the connections, the cached metadata and keys, and the one refresher
+/// that keeps sessions alive. It has no type parameters and holds no state of a request.
 #[derive(Clone)]
 pub struct LogtoClient {
     inner: Arc<Inner>,
@@ -59,7 +59,7 @@ struct Inner {
 }
 
 impl LogtoClient {
-    /// Starts to build a client. An [`HttpClient`](crate::http::HttpClient) alone is a [`Context`].
+    /// Starts building a client. An [`HttpClient`](crate::http::HttpClient) alone is a [`Context`].
     ///
     /// ```
     /// # #[cfg(feature = "reqwest-0-13")] {
@@ -86,12 +86,12 @@ impl LogtoClient {
         &self.inner.provider.config
     }
 
-    /// The clock that the client goes by.
+    /// The client's clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.provider.clock
     }
 
-    /// The random source that the client takes from.
+    /// The client's random source.
     pub fn entropy(&self) -> &Arc<dyn Entropy> {
         &self.inner.provider.entropy
     }
@@ -101,7 +101,7 @@ impl LogtoClient {
         &self.inner.provider.observer
     }
 
-    /// Reads sessions with what this client knows of them, and can change none.
+    /// A reader of sessions. It knows what this client knows about them, and cannot change any.
     pub fn reader(&self) -> LogtoReader {
         let storage = Arc::clone(&self.inner.storage);
         LogtoReader::new(self.config().clone(), storage)
@@ -118,7 +118,7 @@ impl LogtoClient {
         ResourceServer::of_providers(issuer, [Arc::clone(provider)])
     }
 
-    /// The storage that the client keeps sessions in.
+    /// The storage of the client's sessions.
     pub fn storage(&self) -> &Arc<dyn SessionStorage> {
         &self.inner.storage
     }
@@ -126,27 +126,26 @@ impl LogtoClient {
     /// The provider's metadata, fetched when it is first needed.
     ///
     /// # Errors
-    /// When it cannot be fetched. The next call tries again, after a pause that grows with every
-    /// failure up to a minute.
+    /// If it cannot be fetched. The next call tries again, after a pause that grows with every failure, up to a
+    /// minute.
     pub async fn metadata(&self) -> Result<Arc<ProviderMetadata>, Error> {
         self.inner.provider.metadata().await
     }
 
-    /// The session of a handle, to be used where the storage can be written; `None` when nobody is
-    /// signed in.
+    /// Opens the session of a handle, where the storage can be written. `None` if no user is signed in.
     ///
     /// # Errors
-    /// When the storage cannot be asked. That says nothing about who is signed in. [`Error::Superseded`] for a
-    /// session in cookies that may have ended without this process remembering it (see
-    /// [`LedgerLimits::max_ends`](crate::ledger::LedgerLimits::max_ends)), whose refresh token is not active
-    /// any more: a newer cookie may be on its way. After a minute without one nobody is signed in.
+    /// If the storage cannot be read. That does not tell whether a user is signed in. [`Error::Superseded`] for
+    /// a session in cookies that may have ended without this process remembering it (see
+    /// [`LedgerLimits::max_ends`](crate::ledger::LedgerLimits::max_ends)), whose refresh token is no longer
+    /// active: a newer cookie may be on its way. After a minute without one, no user is signed in.
     pub async fn session(&self, handle: &Handle) -> Result<Option<WritableSession>, Error> {
         self.newest_session(std::slice::from_ref(handle)).await
     }
 
-    /// The newest of the sessions that these handles find, as [`session`](Self::session) opens it. A
-    /// browser may present several: after two responses that crossed, or when a parent domain sets a
-    /// cookie of the same name.
+    /// Opens the newest of the sessions of these handles, as [`session`](Self::session) does. A browser may
+    /// present several: after two responses that crossed, or when a parent domain sets a cookie of the same
+    /// name.
     ///
     /// # Errors
     /// As [`session`](Self::session).
@@ -167,7 +166,7 @@ impl LogtoClient {
         Ok(Some(self.writable(Some(presented), loaded)))
     }
 
-    /// The session of a handle, to be looked at; `None` when nobody is signed in.
+    /// Opens the session of a handle, read-only. `None` if no user is signed in.
     ///
     /// # Errors
     /// As [`session`](Self::session).
@@ -179,7 +178,7 @@ impl LogtoClient {
             .await
     }
 
-    /// As [`newest_session`](Self::newest_session), to be looked at.
+    /// As [`newest_session`](Self::newest_session), read-only.
     ///
     /// # Errors
     /// As [`session`](Self::session).
@@ -201,12 +200,12 @@ impl LogtoClient {
     /// An access token for a session that was opened read-only: from memory, or fetched where that cannot
     /// lose the session.
     ///
-    /// A storage on the server is written as from a writable session. Sessions in cookies cannot be
-    /// written here, so what is fetched goes into the ledger: the shared one, or, with
-    /// [`single_process`](LogtoClientBuilder::single_process), the one of this process, until somebody
-    /// opens the session for writing. Without either, another process would not know of a replaced
-    /// refresh token and end the session by using the old one, so nothing is fetched and the answer is
-    /// [`Cached::NeedsRefresh`]. Prefer [`WritableSession::refresh_ahead`] there.
+    /// With a storage on the server, the token is stored as from a writable session. Sessions in cookies cannot
+    /// be written here, so the token goes into the ledger until the session is opened for writing: into the
+    /// shared one, or, with [`single_process`](LogtoClientBuilder::single_process), into that of this process.
+    /// Without either, another process would not know that the refresh token was replaced, and would end the
+    /// session by using the old one. Nothing is fetched then, and the result is [`Cached::NeedsRefresh`].
+    /// Prefer [`WritableSession::refresh_ahead`] there.
     ///
     /// # Errors
     /// As [`WritableSession::access_token`].
@@ -229,8 +228,8 @@ impl LogtoClient {
     }
 
     /// As [`fetch_access_token`](Self::fetch_access_token), but never refuses: with sessions in cookies and
-    /// nothing shared between processes **the user may be signed out by it**. If the refresh token is
-    /// replaced, only this process knows the new one, until somebody opens the session for writing here.
+    /// nothing shared between processes, **it may sign the user out**. If the refresh token is replaced, only
+    /// this process knows the new one until the session is opened for writing here.
     ///
     /// # Errors
     /// As [`WritableSession::access_token`].
@@ -259,8 +258,8 @@ impl LogtoClient {
             .token
     }
 
-    /// Waits for the sign-ins, refreshes and sign-outs that are under way, also those whose callers have
-    /// gone. Call it before the program ends: an answer on its way may hold the only copy of a refresh
+    /// Waits for the sign-ins, refreshes and sign-outs that are under way, including those whose callers no
+    /// longer wait. Call it before the program ends: a response on its way may hold the only copy of a refresh
     /// token.
     pub async fn drain(&self) {
         let common = &self.inner.common;
@@ -280,9 +279,9 @@ impl LogtoClient {
         }
     }
 
-    /// Completes when the session has ended, here or elsewhere: for connections that outlive their request, such
-    /// as WebSockets. It looks every five seconds, and asks the storage if it is on the server. While the storage
-    /// does not respond, the session counts as good.
+    /// Completes when the session has ended, here or elsewhere: for connections that outlive their request,
+    /// such as WebSockets. It checks every five seconds, and reads the storage if it is on the server. While
+    /// the storage does not respond, the session counts as valid.
     pub async fn until_ended(&self, session: &WritableSession) {
         while session.ended().is_none() {
             if let Ok(None) = open_newest(&self.inner.refresher, &[session.handle()]).await {
@@ -292,17 +291,17 @@ impl LogtoClient {
         }
     }
 
-    /// Why the session of this handle is over, if that was found just now.
+    /// Why the session of this handle has ended, if that was found just now.
     pub(crate) fn end_of(&self, handle: &Handle) -> Option<SessionEnd> {
         self.inner.refresher.end_of(handle)
     }
 
-    /// Renews the refresh token of a session on the server, if it is due, while nobody waits for it.
+    /// Renews the refresh token of a session on the server in the background, if it is due.
     pub(crate) fn renew_on_server(&self, session: &ReadOnlySession) {
         self.inner.refresher.renew_on_server(session.loaded());
     }
 
-    /// The handle that the browser needs because its session is in use, if it needs another one.
+    /// The handle that records for the browser that its session is in use, if it has to change for that.
     pub(crate) fn touch(&self, handle: &Handle) -> Option<Handle> {
         let now = self.inner.provider.now();
         self.inner.storage.touch(handle, now)

@@ -1,4 +1,4 @@
-//! An open session: the writable one, which may refresh and store, and the read-only one, which cannot.
+//! Open sessions: the writable one, which can refresh and store, and the read-only one, which cannot.
 
 mod read_only;
 mod user;

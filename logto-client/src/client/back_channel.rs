@@ -1,4 +1,4 @@
-//! Hearing from the provider that a user has signed out elsewhere, or may not go on.
+//! Notifications from Logto: a user has signed out elsewhere, or was suspended or deleted.
 
 use logto_core::{
     error::TokenError,
@@ -10,12 +10,13 @@ use super::LogtoClient;
 use crate::{error::Error, event::Event, storage::Logout};
 
 impl LogtoClient {
-    /// Ends all sessions of a user who was suspended or deleted or whose password changed, as a webhook
-    /// says: those that began until then. Logto sends no back-channel logout for these. Returns how many
-    /// the storage knew. It reaches what [`back_channel_logout`](Self::back_channel_logout) reaches.
+    /// Ends the sessions of a user who was suspended or deleted or whose password changed, as reported by a
+    /// webhook, if they began before that. Logto sends no back-channel logout for these events. Returns how
+    /// many the storage knew. It reaches the same sessions as
+    /// [`back_channel_logout`](Self::back_channel_logout).
     ///
     /// # Errors
-    /// A failure of the storage, which is transient: repeating the call does no harm.
+    /// If the storage fails, which is transient: the call can be repeated.
     pub async fn end_sessions_of(&self, change: &AccountChange) -> Result<Option<u64>, Error> {
         let logout = Logout {
             sid: None,
@@ -34,13 +35,12 @@ impl LogtoClient {
         Ok(removed)
     }
 
-    /// Ends the sessions that a back-channel logout token names
-    /// ([OpenID Connect Back-Channel Logout 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)):
-    /// in the storage, and by name in this process, which reaches sessions in cookies too. `form` is the
-    /// body of the request.
+    /// Ends the sessions that a back-channel logout token names ([OpenID Connect Back-Channel Logout
+    /// 1.0](https://openid.net/specs/openid-connect-backchannel-1_0.html)): in the storage, and by user and
+    /// session id in this process, which includes sessions in cookies. `form` is the body of the request.
     ///
-    /// Where sessions are in cookies and no ledger is shared, other processes do not hear of it, and a restart
-    /// forgets it: the copies of the cookies open again. [`Event::LogoutNotShared`] says so each time.
+    /// Where sessions are in cookies and no ledger is shared, other processes do not receive it, and a restart
+    /// forgets it: copies of the cookies open again. [`Event::LogoutNotShared`] reports each such logout.
     ///
     /// Only times of the provider are compared: a session ends if it [began](logto_core::Session::began_at)
     /// until the token was issued. Where token and session both name the session at the provider, that
@@ -50,8 +50,8 @@ impl LogtoClient {
     /// remains valid: its ID token is newer than the logout.
     ///
     /// # Errors
-    /// [`Error::Protocol`] for a token that is refused, or was used before. A failure to fetch the
-    /// provider's keys, or of the storage, is transient: respond with 503, so that the provider tries again.
+    /// [`Error::Protocol`] for a token that is refused or was used before. A failure of the storage, or to
+    /// fetch the provider's keys, is transient: respond with 503, so that the provider tries again.
     pub async fn back_channel_logout(&self, form: &[u8]) -> Result<LogoutToken, Error> {
         let provider = &self.inner.provider;
         let token = logout_token::from_form(form)?;
@@ -74,8 +74,8 @@ impl LogtoClient {
             sub: verified.sub.clone(),
             at: verified.iat,
         };
-        // The token counts as used only when its sessions have ended: after a failure the provider may send
-        // it again, and ending them twice does no harm.
+        // The token counts as used only when its sessions have ended: after a failure, the provider may send it
+        // again. Ending a session twice does no harm.
         self.log_out(&logout).await?;
         let ttl = until.since(now);
         let refresher = &self.inner.refresher;

@@ -1,4 +1,4 @@
-//! Putting a client together.
+//! The builder of a client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 
 const DEFAULT_ENDS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Builds a [`LogtoClient`]. Everything has a default but configuration, HTTP and storage.
+/// Builds a [`LogtoClient`]. All but the configuration, the HTTP client and the storage has a default.
 #[derive(Debug)]
 #[must_use]
 pub struct LogtoClientBuilder {
@@ -87,8 +87,8 @@ impl LogtoClientBuilder {
         self
     }
 
-    /// Another coordinator than one of its own: for programs that build a client for each request, and
-    /// to size the ledger of spent refresh tokens.
+    /// Sets the coordinator, for programs that build a client for each request, or to size the ledger of spent
+    /// refresh tokens. Default: one of its own.
     pub fn coordinator(mut self, coordinator: Coordinator) -> Self {
         self.coordinator = coordinator;
         self
@@ -96,23 +96,22 @@ impl LogtoClientBuilder {
 
     /// Shares the ledger of spent refresh tokens with the other processes of the application, in `store`.
     ///
-    /// Useful where sessions live in cookies and several processes serve them: each process can then update
-    /// an old cookie's session, and a refresh no longer introspects the refresh token first. A storage on the
-    /// server always has the newest session and needs no ledger. The store may hold sessions as well. It
-    /// receives only hashes and sealed values. If it fails, the client works as if there were no shared
-    /// ledger.
+    /// Useful where sessions live in cookies and several processes serve them: each process can then update an
+    /// old cookie's session, and a refresh no longer introspects the refresh token first. A storage on the
+    /// server always has the newest session and needs no ledger. The same store may also hold sessions. It
+    /// receives only hashes and sealed values. If it fails, the client works as if there were no shared ledger.
     ///
     /// The processes also tell each other which sessions have ended, by a sign-out or a back-channel logout;
-    /// see [`ends_known_within`](Self::ends_known_within). `keys` name and seal that, because user ids can be
-    /// guessed. All processes must have the same keys; those of the cookies will do.
+    /// see [`ends_known_within`](Self::ends_known_within). `keys` hash and seal the entries, because user ids
+    /// can be guessed. All processes must have the same keys; the keys of the cookies can be used.
     pub fn shared_ledger(mut self, store: impl KeyValueStore + 'static, keys: KeyRing) -> Self {
         self.shared_ledger = Some((Arc::new(store), keys));
         self
     }
 
-    /// How long it may take until the other processes of a [shared ledger](Self::shared_ledger) refuse a
-    /// session in cookies that has ended in one of them. The store is asked this often about each session
-    /// that is in use, not for each request. Zero asks for each request. The default is five seconds.
+    /// The longest time until the other processes of a [shared ledger](Self::shared_ledger) refuse a session in
+    /// cookies that has ended in one of them. The store is read this often for each session in use, rather than
+    /// at each request. Zero reads it at each request. Default: 5 seconds.
     pub fn ends_known_within(mut self, delay: Duration) -> Self {
         self.ends_known_within = delay;
         self
@@ -131,21 +130,21 @@ impl LogtoClientBuilder {
 
     /// How long a refresh token of the application lives, as set in the Console. Default: 14 days, as in Logto.
     ///
-    /// A refresh token that is past 70 % of that, and was not spent for a day, is spent where its session can be
-    /// written next, so that it is replaced before it expires. The user of pages that never ask for a token then
-    /// still has tokens after these 14 days. With a value that is too long they expire; with one that is too short
+    /// A refresh token that is past 70 % of that, and was not spent for a day, is spent the next time its
+    /// session can be written, so that it is replaced before it expires. A user of pages that never ask for a
+    /// token still has tokens after 14 days. If the value is too long, the tokens expire; if it is too short,
     /// there is one more request a day.
     ///
-    /// Zero is refused when the client is built.
+    /// Zero is an error of [`build`](Self::build).
     pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.refresh_token_lifetime = lifetime;
         self
     }
 
-    /// The client. Nothing is sent before it is needed.
+    /// Builds the client. It sends no request before one is needed.
     ///
     /// # Errors
-    /// What is missing.
+    /// If a setting is missing or invalid.
     pub fn build(self) -> Result<LogtoClient, BuildError> {
         if self.refresh_token_lifetime.is_zero() {
             return Err(BuildError::Zero("refresh_token_lifetime"));

@@ -1,4 +1,4 @@
-//! What the clients of one application have in common within a process.
+//! What the clients of one application share within a process.
 
 use std::{
     fmt,
@@ -26,14 +26,13 @@ const MAX_DEVICES: usize = 1_000;
 /// How many redeemed callbacks and used logout tokens are remembered.
 const MAX_REMEMBERED: usize = 100_000;
 
-/// What the clients of one application have in common within a process: refreshes under way, whose turn
-/// it is, the ledger of spent refresh tokens, sessions that ended, redeemed callbacks, and the
-/// provider's metadata and keys.
+/// What the clients of one application share within a process: refreshes under way, one mutex for each session,
+/// the ledger of spent refresh tokens, sessions that ended, redeemed callbacks, and the provider's metadata and
+/// keys.
 ///
-/// Every client has one, and its clones have the same. Only a program that builds a client for each
-/// request has to do with it: it makes one coordinator and gives it to all of them. Without that each
-/// client would refresh on its own, and Logto ends a session whose spent refresh token comes back
-/// after three seconds.
+/// Every client has one and shares it with its clones. Only a program that builds a client for each request
+/// needs this type: it creates one coordinator and passes it to all of them. Otherwise each client would
+/// refresh on its own, and Logto ends a session if a spent refresh token is used again after three seconds.
 ///
 /// ```
 /// use logto_client::{
@@ -76,7 +75,7 @@ impl Coordinator {
         Self::with_ledger(LedgerLimits::default())
     }
 
-    /// A coordinator with a ledger of another size.
+    /// A coordinator with a ledger of the given size.
     pub fn with_ledger(limits: LedgerLimits) -> Self {
         Self(Arc::new(Common {
             application: OnceLock::new(),
@@ -90,7 +89,8 @@ impl Coordinator {
         }))
     }
 
-    /// What a client of the application of `config` works with. The first one decides whose it is.
+    /// The shared state, for a client of the application of `config`. The first client decides which
+    /// application that is.
     pub(super) fn common(&self, config: &LogtoConfig) -> Result<Arc<Common>, BuildError> {
         let own = (config.issuer().to_owned(), config.app_id().to_owned());
         if *self.0.application.get_or_init(|| own.clone()) != own {

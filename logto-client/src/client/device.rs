@@ -23,7 +23,7 @@ const MAX_APPROVAL_AGE: Duration = Duration::from_secs(600);
 /// The result of a sign-in on a device whose code is spent.
 pub(super) type Completed = Result<WritableSession, Error>;
 
-/// The result of one poll, for all who wait for it.
+/// The result of one poll, for all its callers.
 #[derive(Clone)]
 pub(super) enum Polled {
     Pending,
@@ -33,11 +33,11 @@ pub(super) enum Polled {
 }
 
 impl LogtoClient {
-    /// Starts a sign-in on a device without a browser: what to show to the user
-    /// ([RFC 8628](https://www.rfc-editor.org/rfc/rfc8628)).
+    /// Starts a sign-in on a device without a browser, and returns what to show to the user ([RFC
+    /// 8628](https://www.rfc-editor.org/rfc/rfc8628)).
     ///
     /// # Errors
-    /// When the provider's metadata cannot be had, or its verdict.
+    /// If the provider's metadata cannot be fetched, or the provider refuses the request.
     pub async fn sign_in_on_device(
         &self,
         sign_in: &DeviceSignIn,
@@ -51,12 +51,13 @@ impl LogtoClient {
     /// Waits until the user has responded on another device. Polls as often as the provider allows, and
     /// continues polling after temporary failures.
     ///
-    /// A poll continues when its caller is gone. If the user approved meanwhile, the session is stored, and the
-    /// next call for the same device within ten minutes returns it: the device code is spent and is never sent
+    /// A poll continues if its caller stops waiting. If the user approves, the session is stored, and the next
+    /// call for the same device within ten minutes returns it: the device code is spent and is never sent
     /// again.
     ///
     /// # Errors
-    /// [`Error::Device`] if the user denied or was too late, or if the session was returned before, and every failure that is not temporary.
+    /// [`Error::Device`] if the user denied or was too late, or if the session was returned before. Any failure
+    /// that is not temporary.
     pub async fn complete_device_sign_in(
         &self,
         mut device: DeviceAuthorization,
@@ -64,7 +65,7 @@ impl LogtoClient {
         let provider = &self.inner.provider;
         let code = Sha256::digest(device.device_code().expose()).into();
         loop {
-            // A poll under way is joined at once, not asked to wait for its turn.
+            // A poll under way is joined at once, without the pause between two polls.
             if !self.inner.common.device_polls.is_in_flight(&code) && self.approved(&code).is_none()
             {
                 let pause = device.next_poll().since(provider.now());
@@ -133,7 +134,7 @@ impl LogtoClient {
         Ok(Polled::Approved(completed))
     }
 
-    /// The result of a poll with a code that is spent.
+    /// The result of a sign-in whose code is spent.
     fn approved(&self, code: &[u8; 32]) -> Option<Polled> {
         let now = self.inner.provider.now();
         let completed = self.inner.common.approved_devices.get(code, now)?;

@@ -10,8 +10,8 @@ use crate::{
     storage::{Handle, SessionReader, StorageError, Stored},
 };
 
-/// Opens the newest session that has not ended, as new as this process knows it, and notes which handles find
-/// sessions that are over.
+/// Opens the newest session that has not ended, with what this process knows about it, and notes which handles
+/// belong to ended sessions.
 pub(super) async fn open_newest(
     refresher: &Arc<Refresher>,
     handles: &[Handle],
@@ -44,8 +44,8 @@ pub(super) async fn open_newest(
     }
 }
 
-/// Loads the session of each handle and takes the newest that is not over. A later sign-in is newer, and
-/// of one session the later write.
+/// Loads the session of each handle and takes the newest that has not ended. A later sign-in is newer; within
+/// one session, a later write is.
 pub(super) async fn load_newest<S: SessionReader + ?Sized>(
     storage: &S,
     handles: &[Handle],

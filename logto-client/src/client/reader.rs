@@ -1,4 +1,4 @@
-//! Reading sessions without the means to change one.
+//! A reader of sessions, which cannot change them.
 
 use std::sync::Arc;
 
@@ -17,25 +17,25 @@ use crate::{
     storage::{Handle, SessionReader},
 };
 
-/// Reads sessions with nothing but the reading half of a storage: for a part of a program that must not
-/// change any.
+/// Reads sessions with only the reading half of a storage, for a part of a program that must not change any.
 ///
-/// [`LogtoClient::reader`](super::LogtoClient::reader) gives one that knows what its client knows, and asks
-/// where that one asks: which sessions have ended, and the results of this process's refreshes. A reader that
-/// is created on its own can share the knowledge of the process through [`coordinator`](Self::coordinator). It
-/// asks nobody about ends that other processes know of, or that this one had to forget.
+/// [`LogtoClient::reader`](super::LogtoClient::reader) returns one that knows what its client knows: which
+/// sessions have ended, and the results of this process's refreshes. It asks the shared ledger and Logto where
+/// the client does. A reader that is created on its own can share the knowledge of the process through
+/// [`coordinator`](Self::coordinator). It does not ask about ends that other processes know of, or that this
+/// process had to forget.
 ///
-/// Without either it knows only what the storage returns. With sessions in cookies, a copy of a cookie then
-/// opens until it expires, even after a sign-out or a back-channel logout, and a refreshed session shows its
-/// old tokens until the browser has the new cookie. A storage on the server does not return an ended session,
-/// unless it failed to remove it.
+/// Without either, a reader knows only what the storage returns. With sessions in cookies, a copy of a cookie
+/// then opens until it expires, even after a sign-out or a back-channel logout, and a refreshed session shows
+/// its old tokens until the browser has the new cookie. A storage on the server does not return an ended
+/// session, unless it failed to remove it.
 #[derive(Clone, Debug)]
 pub struct LogtoReader {
     config: LogtoConfig,
     storage: Arc<dyn SessionReader>,
     clock: Arc<dyn Clock>,
     common: Option<Arc<Common>>,
-    /// Of the client that made this reader.
+    /// The refresher of the client that made this reader.
     refresher: Option<Arc<Refresher>>,
 }
 
@@ -51,16 +51,16 @@ impl LogtoReader {
         }
     }
 
-    /// Another clock than the system's.
+    /// Sets the clock. Default: the system's.
     #[must_use]
     pub fn clock(self, clock: impl Clock + 'static) -> Self {
         self.shared_clock(Arc::new(clock))
     }
 
-    /// Knows what the clients of this coordinator know.
+    /// Shares what the clients of this coordinator know.
     ///
     /// # Errors
-    /// [`BuildError::OtherApplication`] when they are clients of another application.
+    /// [`BuildError::OtherApplication`] if they are clients of another application.
     pub fn coordinator(self, coordinator: &Coordinator) -> Result<Self, BuildError> {
         let common = coordinator.common(&self.config)?;
         Ok(self.with_common(&common))
@@ -81,16 +81,16 @@ impl LogtoReader {
         self
     }
 
-    /// The session of a handle; `None` when nobody is signed in.
+    /// The session of a handle. `None` if no user is signed in.
     ///
     /// # Errors
-    /// When the storage cannot be asked. A reader of a client returns the errors of
+    /// If the storage cannot be read. A reader of a client returns the errors of
     /// [`LogtoClient::session`](super::LogtoClient::session).
     pub async fn session(&self, handle: &Handle) -> Result<Option<ReadOnlySession>, Error> {
         self.newest_session(std::slice::from_ref(handle)).await
     }
 
-    /// The newest of the sessions that these handles find; see
+    /// The newest of the sessions of these handles; see
     /// [`LogtoClient::newest_session`](super::LogtoClient::newest_session).
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl LogtoReader {
         }))
     }
 
-    /// Without a client nobody can be asked: what the processes know has to do.
+    /// Without a client, only the knowledge of this process tells whether a session has ended.
     async fn load_newest(&self, handles: &[Handle]) -> Result<Option<LoadedSession>, Error> {
         let now = self.clock.now();
         let memory = self.common.as_ref().map(|common| &common.memory);

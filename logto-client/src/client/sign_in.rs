@@ -1,4 +1,4 @@
-//! Signing in with a browser: to Logto, and what becomes of it when the browser is back.
+//! Signing in with a browser: the start, and the completion with the callback.
 
 use std::sync::Arc;
 
@@ -22,19 +22,19 @@ use crate::{
     runtime::BoxedFuture, session::WritableSession, storage::Handle,
 };
 
-/// A completed sign-in: the session, which is stored, and where the user wanted to go.
+/// A completed sign-in: the stored session, and where the user wanted to go.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CompletedSignIn {
-    /// The new session. Its handle was never known before; give it to the browser.
+    /// The new session. Its handle is new; send it to the browser.
     pub session: WritableSession,
     /// Where the user wanted to go: a path on the application's own origin.
     pub return_to: String,
-    /// What [`SignIn::app_state`] was given.
+    /// The value of [`SignIn::app_state`].
     pub app_state: Option<Value>,
 }
 
-/// A sign-in that was not completed: why, and how the user gets in all the same.
+/// A sign-in that was not completed: the error, and how to continue.
 ///
 /// It converts into its [`Error`] for callers that only report it.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub struct IncompleteSignIn {
     /// What went wrong.
     #[source]
     pub error: Error,
-    /// What to do. [`LogtoWeb`](crate::web::LogtoWeb) does it by itself.
+    /// What to do next. [`LogtoWeb`](crate::web::LogtoWeb) does it on its own.
     pub next: NextStep,
 }
 
@@ -53,14 +53,14 @@ pub struct IncompleteSignIn {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NextStep {
-    /// The code is not spent. Keep the pending sign-in; the same callback completes it as long as the code
-    /// lives, a minute at Logto. Show the error: a reload is all that it takes.
+    /// The code is not spent. Keep the pending sign-in: the same callback completes it while the code is valid,
+    /// which is a minute at Logto. Show the error; a reload tries again.
     SameCallback(Box<PendingSignIn>),
-    /// The code may be spent. Forget the pending sign-in, start this one, and send the browser there. It asks for
-    /// the same as the first one, and the user's session at Logto usually makes it invisible. There is only
-    /// one such start: a sign-in that is interrupted twice ends in [`None`](Self::None).
+    /// The code may be spent. Forget the pending sign-in, start this one, and send the browser there. It
+    /// requests the same as the first one, and because of the session at Logto, the user usually does not
+    /// notice it. It happens once: a sign-in that is interrupted twice ends in [`None`](Self::None).
     StartAgain(Box<SignIn>),
-    /// The user, or an administrator's rule at Logto, said no (`access_denied`). Forget the pending sign-in.
+    /// The user cancelled, or a rule at Logto denied access (`access_denied`). Forget the pending sign-in.
     Cancelled {
         /// Where the user wanted to go: a path on the application's own origin.
         return_to: String,
@@ -70,11 +70,11 @@ pub enum NextStep {
 }
 
 impl LogtoClient {
-    /// Starts a sign-in: the URL to send the browser to, and what to keep, sealed and bound to this
-    /// browser, until it comes back. A session that the browser already has goes on meanwhile.
+    /// Starts a sign-in. Returns the URL to send the browser to, and the pending sign-in, to be kept sealed and
+    /// bound to this browser until the callback. A session that the browser has remains valid.
     ///
     /// # Errors
-    /// When the provider's metadata cannot be had, or the parameters contradict each other.
+    /// If the provider's metadata cannot be fetched, or the parameters contradict each other.
     pub async fn sign_in(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
@@ -82,7 +82,8 @@ impl LogtoClient {
         Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
     }
 
-    /// Starts a sign-in with random bytes of the web layer, and its configuration for the host of the request.
+    /// Starts a sign-in with the random bytes of the web layer, and the configuration for the host of the
+    /// request.
     pub(crate) async fn start_sign_in(
         &self,
         config: &LogtoConfig,
@@ -94,12 +95,12 @@ impl LogtoClient {
         Ok(sign_in.start(config, &metadata, random, at)?)
     }
 
-    /// As [`sign_in`](Self::sign_in), but the parameters go to the provider directly
-    /// ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)): the URL only names them. The browser has
-    /// to be there within a minute.
+    /// As [`sign_in`](Self::sign_in), but sends the parameters to the provider directly ([RFC
+    /// 9126](https://www.rfc-editor.org/rfc/rfc9126)), and the URL only refers to them. The browser has to
+    /// follow it within a minute.
     ///
     /// # Errors
-    /// As [`sign_in`](Self::sign_in), and the provider's verdict on the parameters.
+    /// As [`sign_in`](Self::sign_in), and if the provider refuses the parameters.
     pub async fn sign_in_pushed(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
@@ -110,7 +111,7 @@ impl LogtoClient {
         Ok((pushed.url, pending))
     }
 
-    /// The pending sign-in of a start that the web layer made: the same whenever it is asked.
+    /// The pending sign-in of a start of the web layer. The same input gives the same result.
     pub(crate) async fn restore_sign_in(
         &self,
         config: &LogtoConfig,
@@ -126,18 +127,18 @@ impl LogtoClient {
     /// Completes a sign-in: checks the callback, redeems its code, verifies the ID token and stores the
     /// new session under a new handle.
     ///
-    /// `pending` is what [`sign_in`](Self::sign_in) gave for this browser; forget it there, unless the result
-    /// [gives it back](NextStep::SameCallback). `previous` are the sessions that the browser had, usually
-    /// one: they are replaced completely, but only when the new one is stored.
+    /// `pending` is what [`sign_in`](Self::sign_in) returned for this browser. Forget it, unless the result is
+    /// [`NextStep::SameCallback`]. `previous` are the sessions that the browser had, usually one. They are
+    /// removed once the new session is stored.
     ///
-    /// What certainly spent no code is tried again for up to four seconds: metadata or keys that cannot be
-    /// fetched, a connection that cannot be made, a 429. Once the code is redeemed the sign-in goes on by
-    /// itself, also when the caller has gone: the same callback joins it. A code that may be spent is
-    /// never sent again, which would end the grant.
+    /// Requests that certainly spent no code are retried for up to four seconds: for metadata or keys, after a
+    /// failed connection, after a 429. Once the code is redeemed, the sign-in completes even if the caller
+    /// stops waiting, and a repeated callback joins it. A code that may be spent is never sent again, because
+    /// that would end the grant.
     ///
     /// # Errors
-    /// A refused callback, the server's verdict, or trouble on the way, with the [`NextStep`]. There is no
-    /// session then, and `previous` is as good as before.
+    /// If the callback is refused, the server responds with an error, or a request or the storage fails; with
+    /// the [`NextStep`]. There is no new session then, and `previous` is unchanged.
     pub async fn complete_sign_in<'h>(
         &self,
         pending: Option<PendingSignIn>,
@@ -165,7 +166,7 @@ impl LogtoClient {
         redeemed.map_err(|interrupted| IncompleteSignIn::new(interrupted, pending))
     }
 
-    /// Metadata and keys, fetched with patience: a browser waits with a code that lives for a minute.
+    /// Fetches metadata and keys, with retries: the browser's code is valid for a minute.
     async fn prepare_redemption(&self) -> Result<(Arc<ProviderMetadata>, ProviderKeys), Error> {
         let provider = &self.inner.provider;
         let mut retries = Retries::before_redemption();
@@ -176,7 +177,7 @@ impl LogtoClient {
                 Ok(prepared) => return Ok(prepared),
                 Err(error) => error,
             };
-            // Whatever was found there: a sign-in was started, so there was a provider a moment ago.
+            // Any failure is retried: the sign-in was started, so the provider responded a moment ago.
             match retries.after_failure(error.retry_after(), provider.now()) {
                 Some(pause) => provider.runtime.sleep(pause).await,
                 None => return Err(error),
@@ -186,8 +187,8 @@ impl LogtoClient {
 
     /// Redeems the code of the callback with this `state`, once in this process.
     ///
-    /// The same callback twice at once, as a double click makes it, is one sign-in; later it is none. The
-    /// sign-in completes even if the browser has gone.
+    /// The same callback twice at the same time, for example after a double click, shares one sign-in; later it
+    /// is refused. The sign-in completes even if the browser disconnects.
     async fn redeem(
         &self,
         state: &str,
@@ -220,7 +221,7 @@ impl LogtoClient {
         redeemed.await
     }
 
-    /// Runs a sign-in to its end, stores the session, and removes those that it replaces.
+    /// Completes a sign-in, stores the session, and removes those that it replaces.
     pub(super) async fn finish(
         &self,
         machine: CompleteSignIn,
@@ -271,7 +272,7 @@ impl LogtoClient {
             return;
         };
         let loaded = LoadedSession::new(previous.clone(), stored);
-        // The new session is there; an old one that cannot be removed ends by its age.
+        // The new session is stored. An old one that cannot be removed ends by its age.
         let _ = self.inner.refresher.end(loaded, Ending::Replacement).await;
     }
 }

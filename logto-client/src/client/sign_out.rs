@@ -1,4 +1,4 @@
-//! Signing out by handle: for a browser that may present several, and while the storage does not respond.
+//! Signing out by handle: for a browser that may present several, and even while the storage does not respond.
 
 use futures_util::future::join_all;
 use logto_core::{LogtoConfig, refresh::Ending, sign_out::SignOut};
@@ -12,21 +12,21 @@ use crate::{error::Error, refresh::LoadedSession, storage::Handle};
 #[non_exhaustive]
 #[must_use]
 pub struct SignedOut {
-    /// The URL that ends the user's session at Logto. `None` if the provider's metadata could never be
-    /// fetched, or contains no such endpoint.
+    /// The URL that ends the user's session at Logto. `None` if the provider's metadata could never be fetched,
+    /// or has no such endpoint.
     pub url: Option<Url>,
-    /// `Err` if the storage has not removed every session. None of them opens in this process any more, and
-    /// the removal is tried again for twenty minutes. Until it succeeds, another process that shares the
-    /// storage opens the session for anybody who has a copy of the cookie.
+    /// `Err` if the storage has not removed every session. None of them opens in this process any more, and the
+    /// removal is tried again for twenty minutes. Until that succeeds, another process that shares the storage
+    /// opens the session for any copy of the cookie.
     pub removed: Result<(), Error>,
 }
 
 impl LogtoClient {
-    /// Signs out of all sessions that these handles find, revokes their refresh tokens in the background,
-    /// and gives the address that ends the user's session at Logto.
+    /// Signs out of all sessions of these handles, revokes their refresh tokens in the background, and returns
+    /// the URL that ends the user's session at Logto.
     ///
-    /// Nothing that fails on the way keeps the user from signing out: take the handles from the browser
-    /// and send it on whatever comes of this.
+    /// The user is signed out even if something fails: delete the browser's cookies and redirect it, whatever
+    /// the result.
     pub async fn sign_out(&self, handles: &[Handle], sign_out: &SignOut) -> SignedOut {
         self.sign_out_at(self.config(), handles, sign_out).await
     }
@@ -46,11 +46,11 @@ impl LogtoClient {
         SignedOut { url, removed }
     }
 
-    /// Signs out of all sessions that these handles find, in this application only; see
+    /// Signs out of all sessions of these handles, in this application only; see
     /// [`WritableSession::sign_out_locally`](crate::WritableSession::sign_out_locally).
     ///
     /// # Errors
-    /// As [`SignedOut::removed`]. Take the handles from the browser all the same.
+    /// As [`SignedOut::removed`]. Delete the browser's cookies in that case too.
     pub async fn sign_out_locally(&self, handles: &[Handle]) -> Result<(), Error> {
         self.end(handles, Ending::LocalSignOut).await
     }

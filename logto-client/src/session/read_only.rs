@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{clock::Clock, error::Error, provider::WaitingBudget, refresh::LoadedSession};
 
-/// A session that can only be read, for code that can no longer store anything.
+/// A session that can only be read, for code that can no longer store a change.
 ///
 /// It has no method that spends a refresh token or sends a request:
 ///
@@ -40,9 +40,8 @@ pub enum Cached {
     /// The session has no token that can be used now. Fetch it where the session can be stored: see
     /// [`WritableSession::refresh_ahead`](crate::WritableSession::refresh_ahead).
     NeedsRefresh,
-    /// The session can never have such a token, wherever it is asked: the API resource or the scope was not
-    /// requested at the sign-in, or there is no refresh token. A
-    /// [`WritableSession`](crate::WritableSession) gives the same error.
+    /// The session can never have such a token: the API resource or the scope was not requested at the sign-in,
+    /// or there is no refresh token. A [`WritableSession`](crate::WritableSession) returns the same error.
     Refused(UsageError),
 }
 
@@ -78,7 +77,7 @@ impl ReadOnlySession {
     /// none.
     ///
     /// # Errors
-    /// [`UsageError::SessionDataUnreadable`] if it is no `T`: see
+    /// [`UsageError::SessionDataUnreadable`] if it is not a `T`: see
     /// [`WritableSession::data`](crate::WritableSession::data).
     pub fn data<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
         Ok(read_data(&self.inner.loaded.session)?)
@@ -89,7 +88,7 @@ impl ReadOnlySession {
         &self.inner.loaded.session
     }
 
-    /// Returns the access token for `target` from memory, without any request. It shows the state at the time
+    /// Returns the access token for `target` from memory, without a request. It reflects the state at the time
     /// of its fetch: see [`WritableSession::access_token`](crate::WritableSession::access_token).
     pub fn access_token(&self, target: &TokenTarget) -> Cached {
         let (session, now) = (&self.inner.loaded.session, self.inner.clock.now());

@@ -1,4 +1,4 @@
-//! What a session tells about its user beyond the ID token: userinfo, and the user's organizations.
+//! What a session knows about its user beyond the ID token: userinfo, and the user's organizations.
 
 use logto_core::{
     AccessToken, TokenTarget, claims::UserInfo, error::OAuthErrorCode, user_info::FetchUserInfo,
@@ -13,7 +13,7 @@ impl WritableSession {
     /// 5.3](https://openid.net/specs/openid-connect-core-1_0.html#UserInfo)). They are newer than those of
     /// the ID token, and include those that Logto excludes from it.
     ///
-    /// If the endpoint refuses the access token, which may have been revoked, a new one is fetched once.
+    /// If the endpoint refuses the access token, for example because it was revoked, a new one is fetched once.
     ///
     /// # Errors
     /// As [`access_token`](Self::access_token).
@@ -58,18 +58,18 @@ impl WritableSession {
     }
 
     /// Returns a token for an organization; short for [`TokenTarget::organization`]. A token from memory is
-    /// returned also when the user is no longer a member:
-    /// [`refresh_organization_token`](Self::refresh_organization_token) finds that out.
+    /// returned even if the user is no longer a member:
+    /// [`refresh_organization_token`](Self::refresh_organization_token) checks it.
     ///
     /// # Errors
-    /// As [`access_token`](Self::access_token). If the user is not a member, the code is `access_denied`,
-    /// and nothing else changes.
+    /// As [`access_token`](Self::access_token). If the user is not a member, the code is `access_denied`, and
+    /// the session is unchanged.
     pub async fn organization_token(&self, organization_id: &str) -> Result<AccessToken, Error> {
         self.access_token(&TokenTarget::organization(organization_id))
             .await
     }
 
-    /// Fetches a new token for an organization, which tells whether the user is a member now. When it is
+    /// Fetches a new token for an organization, and so checks whether the user is a member now. If it is
     /// refused, the one in memory is [forgotten](Self::forget).
     ///
     /// # Errors
@@ -92,8 +92,8 @@ impl WritableSession {
     /// Returns a token for each of the user's organizations, or the error instead of one. A token that is
     /// refused does not affect the others.
     ///
-    /// The organizations are those of the ID token, and tokens come from memory where they can: a membership
-    /// that was removed shows with the next refresh. Ask for what must be true now with
+    /// The organizations are those of the ID token, and tokens come from memory if possible: a removed
+    /// membership shows at the next refresh. For the current state, use
     /// [`refresh_organization_token`](Self::refresh_organization_token).
     ///
     /// # Errors

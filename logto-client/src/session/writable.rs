@@ -33,7 +33,7 @@ use crate::{
 ///
 /// Open one with [`LogtoClient::session`](crate::LogtoClient::session) wherever the storage can be written:
 /// anywhere with a storage on the server, but with cookie storage only while the response can still set
-/// cookies. In the end, give the browser the new handle if [it has changed](Self::changed_handle).
+/// cookies. At the end, send the new handle to the browser if [it has changed](Self::changed_handle).
 ///
 /// Clones are the same session. All methods take `&self`, so one request can ask for several tokens at the
 /// same time. Open a session for each request of the application: its calls share one
@@ -50,14 +50,15 @@ struct Inner {
     /// The handle that the browser has; `None` for a new session.
     presented: Option<Handle>,
     loaded: Mutex<LoadedSession>,
-    /// Which tokens were handed out, and when. The session that was read is shared, so this is noted in it only
+    /// Which tokens were handed out, and when. The loaded session is shared, so this is recorded in it only
     /// before it is written.
     uses: Mutex<Vec<(TokenTarget, UnixTime)>>,
     ended: Mutex<Option<Error>>,
-    /// Held alone while data is set: a refresh that began before would bring back the session without it.
+    /// Locked for writing while data is set: a refresh that began before that would restore the session without
+    /// it.
     changes: tokio::sync::RwLock<()>,
     budget: WaitingBudget,
-    /// Whether what changes can no longer reach the browser.
+    /// Whether a change can no longer reach the browser.
     response_has_begun: AtomicBool,
     /// Whether a refresh was asked for.
     was_asked: AtomicBool,
@@ -96,16 +97,16 @@ impl WritableSession {
     /// [`data`](Self::data), and no refresh changes it. Calling this again replaces the data.
     ///
     /// Call it in the [hook](crate::web::SignInHook) of the sign-in, or anywhere before the browser has the
-    /// [handle](Self::handle). After that the data cannot change: with sessions in cookies, the browser keeps the
-    /// cookie of the last response that arrives, and a response that only changes the data could replace a newer
-    /// refresh token by an older one. The next sign-in starts without data. What changes between two sign-ins
-    /// belongs in a database; keep its key here.
+    /// [handle](Self::handle). After that, the data cannot change: with sessions in cookies, the browser keeps
+    /// the cookie of the last response that arrives, and a response that only changes the data could replace a
+    /// newer refresh token with an older one. The next sign-in starts without data. Keep data that changes
+    /// between sign-ins in a database, and its key here.
     ///
     /// # Errors
     /// [`UsageError::SessionDataTooLarge`] beyond [`SessionData::MAX_LEN`], 1 KiB of JSON.
-    /// [`UsageError::SessionDataInvalid`] for what has no JSON. [`UsageError::SessionNotNew`] if the browser has the
-    /// session already. [`Error::Storage`] if the session cannot be stored; the storage may have it with the data
-    /// all the same, so complete no sign-in with it.
+    /// [`UsageError::SessionDataInvalid`] for a value without a JSON form. [`UsageError::SessionNotNew`] if the
+    /// browser already has the session. [`Error::Storage`] if the session cannot be stored; the storage may
+    /// have it with the data even so, so do not complete the sign-in with it.
     pub async fn set_data<T: Serialize + ?Sized>(&self, data: &T) -> Result<(), Error> {
         if self.inner.presented.is_some() {
             return Err(UsageError::SessionNotNew.into());
@@ -122,13 +123,13 @@ impl WritableSession {
     /// The data of the application that was [set](Self::set_data) at the sign-in; `None` if there is none.
     ///
     /// # Errors
-    /// [`UsageError::SessionDataUnreadable`] if the data is no `T`, for example because an earlier version of the
-    /// application has set it. Its advice is to sign in again. Members with `#[serde(default)]` avoid it.
+    /// [`UsageError::SessionDataUnreadable`] if the data is not a `T`, for example because an earlier version
+    /// of the application set it. Its advice is to sign in again. Members with `#[serde(default)]` avoid it.
     pub fn data<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
         Ok(read_data(&self.snapshot())?)
     }
 
-    /// The session as it is now, shared rather than copied.
+    /// The current state of the session, shared rather than copied.
     pub fn snapshot(&self) -> Arc<Session> {
         Arc::clone(&lock(&self.inner.loaded).session)
     }
@@ -143,7 +144,7 @@ impl WritableSession {
         lock(&self.inner.loaded).handle.clone()
     }
 
-    /// The current handle, if it is not the one that the browser has.
+    /// The current handle, if it differs from the one that the browser has.
     pub fn changed_handle(&self) -> Option<Handle> {
         let handle = self.handle();
         (self.inner.presented.as_ref() != Some(&handle)).then_some(handle)
@@ -159,9 +160,10 @@ impl WritableSession {
         lock(&self.inner.ended).clone().or_else(ended_elsewhere)
     }
 
-    /// Returns an access token for `target` that can be used now, from memory, or fetched and stored.
+    /// Returns an access token for `target` that can be used now. It comes from memory, or is fetched and
+    /// stored.
     ///
-    /// A token from memory shows the state at the time of its fetch, up to an hour ago: the user may have
+    /// A token from memory reflects the state at the time of its fetch, up to an hour ago: the user may have
     /// lost a role or a membership since. Where that is not acceptable, fetch a new one with
     /// [`refresh_access_token`](Self::refresh_access_token).
     ///
@@ -172,8 +174,8 @@ impl WritableSession {
     }
 
     /// Fetches a new access token for `target`, even if the current one can still be used: after a role or a
-    /// membership has changed, or when an API refuses the token. A recent refusal of this token is not taken as
-    /// the answer, a pause that the provider asked for (`Retry-After`) is.
+    /// membership has changed, or when an API refuses the token. A recent refusal of this token does not
+    /// prevent the request; a pause that the provider asked for (`Retry-After`) does.
     ///
     /// # Errors
     /// As [`access_token`](Self::access_token).
@@ -181,11 +183,11 @@ impl WritableSession {
         self.token(target, Demand::New).await
     }
 
-    /// Makes sure that there are tokens for `targets` that are good for `min_remaining`: fetches those that are
-    /// missing, and refreshes those that expire earlier, one after the other. Call it where cookies can still be
-    /// set, so that later, read-only parts of the request find the tokens that they need.
+    /// Makes sure that the session has tokens for `targets` that stay valid for `min_remaining`: fetches
+    /// missing ones, and refreshes those that expire earlier, one after the other. Call it while cookies can
+    /// still be set, so that later, read-only parts of the request find the tokens that they need.
     ///
-    /// Returns the outcome for each that had to be fetched; a failure leaves the session unchanged.
+    /// Returns the result for each token that had to be fetched. A failure leaves the session unchanged.
     pub async fn refresh_ahead(
         &self,
         targets: &[TokenTarget],
@@ -240,7 +242,7 @@ impl WritableSession {
         }
     }
 
-    /// The same session as it is now, to be looked at.
+    /// The current state of the session, read-only.
     pub fn read_only(&self) -> ReadOnlySession {
         let provider = &self.inner.provider;
         ReadOnlySession::new(
@@ -253,7 +255,7 @@ impl WritableSession {
     /// Forgets the token for `target`; the next call fetches a new one. Nothing is revoked.
     ///
     /// # Errors
-    /// When the storage cannot be written, or a refresh under way takes too long.
+    /// If the storage cannot be written, or a refresh under way takes too long.
     pub async fn forget(&self, target: &TokenTarget) -> Result<(), Error> {
         let _change = self.inner.changes.read().await;
         let mut loaded = self.loaded_to_write();
@@ -266,11 +268,11 @@ impl WritableSession {
     /// Signs the user out, revokes the refresh token in the background, and returns the URL that ends the
     /// user's session at Logto.
     ///
-    /// The local session ends first, whatever happens then. The URL is `None` only if the provider's
+    /// The local session ends first, whatever happens after that. The URL is `None` only if the provider's
     /// metadata could never be fetched.
     ///
     /// # Errors
-    /// When the storage cannot remove the session. This process refuses it nevertheless.
+    /// If the storage cannot remove the session. This process refuses it nevertheless.
     pub async fn sign_out(&self, sign_out: &SignOut) -> Result<Option<Url>, Error> {
         self.end_as_asked(Ending::SignOut).await?;
         let provider = &self.inner.provider;
@@ -280,9 +282,9 @@ impl WritableSession {
         Ok(Some(sign_out.url(&provider.config, &metadata)?))
     }
 
-    /// Signs the user out of this application only. The user's session at Logto continues, so the next
-    /// sign-in shows no form. That sign-in may get the same grant; for that reason, this waits until the
-    /// refresh token is revoked, or the revocation has failed.
+    /// Signs the user out of this application only. The user's session at Logto continues, so the next sign-in
+    /// shows no form. That sign-in may get the same grant, so this call waits until the refresh token is
+    /// revoked or the revocation has failed.
     ///
     /// # Errors
     /// As [`sign_out`](Self::sign_out).
@@ -303,7 +305,7 @@ impl WritableSession {
         )
     }
 
-    /// Ends a session that nobody was given.
+    /// Ends a session whose handle nobody received.
     pub(crate) async fn discard(&self) -> Result<(), Error> {
         let loaded = lock(&self.inner.loaded).clone();
         let refresher = &self.inner.refresher;
@@ -352,7 +354,7 @@ impl WritableSession {
         Some(token)
     }
 
-    /// The session as it is now, with when its tokens were handed out.
+    /// The current state of the session, with the times when its tokens were handed out.
     fn loaded_to_write(&self) -> LoadedSession {
         let mut loaded = lock(&self.inner.loaded);
         for (target, at) in lock(&self.inner.uses).drain(..) {
@@ -361,7 +363,7 @@ impl WritableSession {
         loaded.clone()
     }
 
-    /// Takes over the session from a refresh, unless another refresh has stored a newer one.
+    /// Adopts the session from a refresh, unless another refresh has stored a newer one.
     fn adopt(&self, newer: LoadedSession) {
         let age = |loaded: &LoadedSession| (loaded.version, loaded.session.changed_at());
         let mut loaded = lock(&self.inner.loaded);
@@ -370,12 +372,13 @@ impl WritableSession {
         }
     }
 
-    /// Spends the refresh token if it [would expire](crate::LogtoClientBuilder::refresh_token_lifetime) because
-    /// nobody spends it. [`LogtoWeb`](crate::web::LogtoWeb) does that for every session; an application without it
-    /// calls this where the storage can be written.
+    /// Spends the refresh token if it [would expire](crate::LogtoClientBuilder::refresh_token_lifetime) unused.
+    /// [`LogtoWeb`](crate::web::LogtoWeb) does this for every session; an application without it calls this
+    /// method where the storage can be written.
     ///
-    /// With sessions in cookies this waits for the new refresh token, and a store on the server is written in the
-    /// background. A failure changes nothing, and the next six hours nothing is tried.
+    /// With sessions in cookies, this waits for the new refresh token. A store on the server is written in the
+    /// background. A failure leaves the session unchanged, and the next attempt is made after six hours at the
+    /// earliest.
     pub async fn renew(&self) {
         self.renew_in_cookies().await;
         self.renew_on_server();
@@ -398,13 +401,13 @@ impl WritableSession {
         }
     }
 
-    /// Says that no cookie can be set any more. A session in cookies fetches nothing from then on that it would
-    /// have to store there.
+    /// Notes that cookies can no longer be set. From then on, a session in cookies fetches nothing that it
+    /// would have to store there.
     pub(crate) fn response_has_begun(&self) {
         self.inner.response_has_begun.store(true, Ordering::Release);
     }
 
-    /// Where a refreshed session can be kept now.
+    /// Where a refreshed session can be stored now.
     fn persist(&self) -> Result<Persist, Error> {
         let refresher = &self.inner.refresher;
         if !self.inner.response_has_begun.load(Ordering::Acquire) || refresher.stores_on_server() {
