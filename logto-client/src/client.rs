@@ -39,7 +39,7 @@ pub use self::{
     sign_out::SignedOut,
 };
 
-/// How often [`LogtoClient::ended`] checks whether a session has ended.
+/// How often [`LogtoClient::until_ended`] checks whether a session has ended.
 const END_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The client of one application at Logto.

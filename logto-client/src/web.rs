@@ -1,9 +1,10 @@
 //! The web layer: from the parts of a request to a response, for any framework that uses `http`.
 //!
-//! [`LogtoApp`] is what an adapter for a web framework is made of: all routes, and a [`RequestSession`] for each
-//! request, which is opened when it is needed and whose response is finished whatever the handler does.
+//! [`LogtoApp`] is the base of an adapter for a web framework. It has all routes and makes a [`RequestSession`]
+//! for each request, which opens the session when it is needed, and finishes the response whatever the handler
+//! does.
 //!
-//! [`LogtoWeb`], below it, has one method for each route, for what is put together by hand:
+//! [`LogtoWeb`], below it, has one method for each route, to be called by hand:
 //!
 //! | route | method |
 //! |---|---|

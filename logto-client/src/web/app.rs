@@ -1,9 +1,8 @@
-//! The web layer of an application as one value: its routes, the session of each request, and what a browser
-//! is shown when something fails.
+//! The web layer of an application as one value: its routes, the session of each request, and its error pages.
 //!
-//! A framework adapter does three things with it: it lets [`LogtoApp::answer`] answer the requests for which
-//! [`LogtoApp::route`] knows a route, it [begins](LogtoApp::begin) every other request with a
-//! [`RequestSession`] that the handlers use, and it [finishes](RequestSession::finish) their responses.
+//! A framework adapter does three things with it: it passes the requests for which [`LogtoApp::route`] finds a
+//! route to [`LogtoApp::answer`], it [begins](LogtoApp::begin) every other request with a [`RequestSession`]
+//! for the handlers, and it [finishes](RequestSession::finish) their responses.
 
 mod builder;
 mod error_page;
@@ -38,7 +37,7 @@ use crate::{
 
 /// An application that signs users in: all routes, and a session for each request.
 ///
-/// Make one with [`LogtoApp::builder`], or with `logto::from_env`, and give it to the adapter of the web
+/// Create one with [`LogtoApp::builder`], or with `logto::from_env`, and pass it to the adapter of the web
 /// framework. Clones are cheap and share everything.
 #[derive(Clone)]
 pub struct LogtoApp {
@@ -59,46 +58,46 @@ struct Inner {
 }
 
 impl LogtoApp {
-    /// The longest body that a route reads. Adapters stop reading there and pass an empty body.
+    /// The longest body that a route reads, in bytes. Adapters pass an empty body instead of a longer one.
     pub const MAX_BODY_LENGTH: usize = 65_536;
 
-    /// Starts with the defaults for `web`: every route that needs no setting, at the paths that [`Route`]
-    /// lists.
+    /// Starts building an application on `web`, with every route that needs no setting, at the paths that
+    /// [`Route`] lists.
     pub fn builder(web: LogtoWeb) -> LogtoAppBuilder {
         LogtoAppBuilder::new(web)
     }
 
-    /// The single routes, for what is not a page.
+    /// The routes as single methods.
     pub fn web(&self) -> &LogtoWeb {
         &self.inner.web
     }
 
-    /// The client behind it.
+    /// The client of the application.
     pub fn client(&self) -> &LogtoClient {
         self.inner.web.client()
     }
 
-    /// The paths that the application answers itself, each with the path of the base URL in front.
+    /// The paths of the routes, each prefixed with the path of the base URL.
     pub fn paths(&self) -> impl Iterator<Item = (Route, &str)> {
         let paths = self.inner.paths.iter();
         paths.map(|(route, path)| (*route, path.as_str()))
     }
 
-    /// Where a route is, with the path of the base URL in front; `None` if it is switched off.
+    /// The path of a route, prefixed with the path of the base URL. `None` if the route is switched off.
     pub fn path(&self, route: Route) -> Option<&str> {
         let mut paths = self.paths();
         paths.find_map(|(other, path)| (other == route).then_some(path))
     }
 
-    /// The route at this path, which may be given with or without the path of the base URL: a router below a
-    /// prefix sees its requests without it.
+    /// The route at this path, given with or without the path of the base URL: a router below a prefix receives
+    /// its requests without it.
     pub fn route(&self, path: &str) -> Option<Route> {
         let below = location::below(self.client().config().base_url(), path);
         self.paths()
             .find_map(|(route, known)| (known == below).then_some(route))
     }
 
-    /// Begins a request: the session is not opened before a handler asks for it.
+    /// Begins a request. The session is opened when a handler first asks for it.
     pub fn begin(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> RequestSession {
         RequestSession::new(self.clone(), method, uri, headers)
     }
@@ -154,13 +153,13 @@ impl LogtoApp {
             Route::BackChannelLogout => web.back_channel_logout(parts, body).await,
             Route::Webhook => match &inner.webhook_signing_key {
                 Some(key) => web.webhook(key, &parts.headers, body).await,
-                // The builder names a key and a path together; this application has named a path only.
+                // A webhook needs both a key and a path; this application has set only a path.
                 None => respond::private(http::StatusCode::NOT_FOUND),
             },
         }
     }
 
-    /// Starts a sign-in with what the link is allowed to say.
+    /// Starts a sign-in with the parameters that a link may set.
     async fn start(
         &self,
         request: &RequestSession,
@@ -193,8 +192,8 @@ impl LogtoApp {
     }
 }
 
-/// The response to a sign-out, with a page where a request of another site is refused. The observer has been
-/// told.
+/// The response to a sign-out, with an error page if a request of another site was refused. The observer
+/// already has the event.
 fn leave(request: &RequestSession, answer: SignOutAnswer) -> Response<Bytes> {
     let page = match &answer.outcome {
         Err(error @ Error::Request(_)) => request.page(error),
@@ -203,7 +202,7 @@ fn leave(request: &RequestSession, answer: SignOutAnswer) -> Response<Bytes> {
     page.unwrap_or_else(|| answer.into_response())
 }
 
-/// The response to a callback, with a page where the user is the one who reads it.
+/// The response to a callback, with an error page if a user reads it.
 fn arrive(request: &RequestSession, answer: CallbackAnswer) -> Response<Bytes> {
     let page = match &answer.outcome {
         Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) => request.page(error),

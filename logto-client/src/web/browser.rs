@@ -73,7 +73,7 @@ impl Browser {
         random(entropy).map(|id| Self::with_id(BrowserId(id)))
     }
 
-    /// A browser that presents this session cookie, whether or not that still opens.
+    /// A browser that presents this session cookie, whether or not the cookie still opens a session.
     ///
     /// Restored tabs start their sign-ins at the same time. With a random id for each, the browser would keep
     /// only the last one, and the sign-ins of the other tabs would belong to no browser. The id is therefore

@@ -1,19 +1,19 @@
 //! Cookies: from a `Cookie` header to a value and back to `Set-Cookie` headers, for any framework.
 //!
-//! A [`CookieCodec`] keeps two kinds of values in a browser and knows nothing of what is in them:
+//! A [`CookieCodec`] keeps two kinds of opaque values in a browser:
 //!
 //! | cookie | holds |
 //! |---|---|
 //! | `<name>` | the session's [`Handle`](crate::storage::Handle), when it fits into one cookie |
 //! | `<name>.0`, `<name>.1`, … | the same handle in pieces, when it does not |
-//! | `<name>.t0`, `<name>.t1`, … | a part of the handle each, which the session can do without: an access token, or when the session was last in use |
-//! | `<name>.browser` | what binds the sign-ins under way to this browser |
+//! | `<name>.t0`, `<name>.t1`, … | one optional part of the handle each: an access token, or when the session was last in use |
+//! | `<name>.browser` | the id that binds pending sign-ins to this browser |
 //!
-//! Browsers drop a cookie of more than 4,096 bytes without a word, so no `Set-Cookie` is longer, its
-//! attributes included. Every piece says how many there are and which write it comes from: a value is
-//! read whole or not at all, never mixed from two writes. All cookies together keep within a budget,
-//! because proxies refuse requests with long headers, and the cookies of one response within a limit,
-//! because they refuse those too.
+//! Browsers silently drop a cookie of more than 4,096 bytes, so no `Set-Cookie` is longer, including its
+//! attributes. Every piece contains the number of pieces and the write that it belongs to: a value is read
+//! whole or not at all, and never mixed from two writes. All cookies together keep within a budget, because
+//! proxies refuse requests with long headers, and the cookies of one response within a limit, because proxies
+//! refuse long responses too.
 //!
 //! ```
 //! use http::{HeaderMap, header};
@@ -47,7 +47,7 @@ pub use self::{
     session::SessionCookies,
 };
 
-/// Reads and writes the cookies of one application. Made by [`CookieOptions::build`].
+/// Reads and writes the cookies of one application. Created by [`CookieOptions::build`].
 #[derive(Clone, Debug)]
 pub struct CookieCodec {
     name: String,
@@ -60,18 +60,18 @@ pub struct CookieCodec {
 }
 
 impl CookieCodec {
-    /// The name of the session cookie, prefix included: what a sealed session is bound to.
+    /// The name of the session cookie, including its prefix. A sealed session is bound to it.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the `Cookie` headers of a request carry for this application. Cookies of other names are
-    /// not looked at; headers that cannot be read carry nothing.
+    /// Reads the cookies of this application from the `Cookie` headers of a request. Ignores cookies of other
+    /// names and malformed headers.
     pub fn read<'h>(&self, headers: &'h HeaderMap) -> RequestCookies<'h> {
         self.read_values(headers.get_all(COOKIE))
     }
 
-    /// The same, from the values of these headers.
+    /// As [`read`](Self::read), from the values of these headers.
     pub(super) fn read_values<'h>(
         &self,
         headers: impl IntoIterator<Item = &'h HeaderValue>,
@@ -89,13 +89,13 @@ impl CookieCodec {
         self.made_for_frames
     }
 
-    /// The name of the cookie that binds sign-ins to a browser: what its sealed value is bound to.
+    /// The name of the cookie that binds sign-ins to a browser. Its sealed value is bound to this name.
     pub(super) fn browser_name(&self) -> String {
         format!("{}{BROWSER_SUFFIX}", self.name)
     }
 
-    /// The `Set-Cookie` value that makes the browser carry `value` for an hour, as long as Logto waits for
-    /// the user.
+    /// The `Set-Cookie` value that keeps `value` in the browser for an hour, as long as Logto waits for the
+    /// user.
     pub(super) fn set_browser(&self, value: &str) -> Result<HeaderValue, CookieError> {
         let name = self.browser_name();
         let attributes = &self.browser_attributes;
@@ -103,8 +103,8 @@ impl CookieCodec {
             .ok_or(CookieError::InvalidValue)
     }
 
-    /// The `Set-Cookie` value that deletes it, if the request carries one. Sign-ins under way in other tabs
-    /// then have to be started again.
+    /// The `Set-Cookie` value that deletes the browser's cookie, if the request has one. Pending sign-ins in
+    /// other tabs then have to be started again.
     pub(super) fn clear_browser(
         &self,
         request_cookies: &RequestCookies<'_>,
@@ -134,27 +134,27 @@ impl CookieCodec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieError {
-    /// It takes more room than there is.
+    /// It is too large.
     #[error(
-        "the cookies would take {size} bytes and {limit} are allowed; keep sessions in a store on the server (`MemoryStorage` or `ExternalStorage`), or raise the budget if every proxy in between takes such headers"
+        "the cookies would take {size} bytes and {limit} are allowed; keep sessions in a store on the server (`MemoryStorage` or `ExternalStorage`), or raise the budget if every proxy in between accepts such headers"
     )]
     TooLarge {
-        /// Bytes that it would take.
+        /// The size of the cookies, in bytes.
         size: usize,
-        /// Bytes that are allowed.
+        /// The allowed size, in bytes.
         limit: usize,
     },
-    /// It is empty or has characters that cannot stand in a cookie. Storages make base64url.
-    #[error("the value cannot stand in a cookie; use base64url")]
+    /// It is empty or has characters that are not allowed in a cookie. Storages return base64url.
+    #[error("the value is empty or has characters that are not allowed in a cookie; use base64url")]
     InvalidValue,
 }
 
-/// What browsers keep of a cookie, name, value and attributes together.
+/// The largest cookie that browsers keep, in bytes, with name, value and attributes.
 const COOKIE_LIMIT: usize = 4_096;
 
 const BROWSER_SUFFIX: &str = ".browser";
 const BROWSER_MAX_AGE: &str = "; Max-Age=3600";
-/// The longest value of the browser's cookie: a sealed id, and what became of eight callbacks.
+/// The longest value of the browser's cookie, in bytes: a sealed id and the results of eight callbacks.
 const MAX_BROWSER_LEN: usize = 168;
 
 const DELETED: &str = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";

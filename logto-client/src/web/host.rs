@@ -1,10 +1,10 @@
-//! The host that a request names.
+//! The host of a request.
 
 use http::{HeaderMap, Uri, header, uri::Authority};
 
-/// The host, with its port unless that is the default one: from the `Host` header, or in HTTP/2, and where a client
-/// names the whole URL, from the URI. `None` if the request names none, or several that differ, so that nobody can
-/// show one host to a proxy and another one to the application.
+/// The host, with its port unless that is the default one: from the `Host` header, or in HTTP/2, and where a
+/// client names the whole URL, from the URI. `None` if the request names none, or several different ones, so
+/// that a request cannot show one host to a proxy and another to the application.
 pub(super) fn requested<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let in_headers = match (hosts.next(), hosts.next()) {

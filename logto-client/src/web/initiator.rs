@@ -14,8 +14,7 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// Destinations of a navigation that is not a whole window.
 const FRAMES: [&[u8]; 5] = [b"iframe", b"frame", b"embed", b"object", b"fencedframe"];
 
-/// Headers by which browsers of all ages mark a request that they make before the user has asked for the
-/// page.
+/// Headers with which old and new browsers mark a request for a page that the user has not asked for yet.
 const PURPOSES: [HeaderName; 4] = [
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
@@ -26,17 +25,18 @@ const PURPOSES: [HeaderName; 4] = [
 /// Words in these headers.
 const SPECULATIVE: [&[u8]; 3] = [b"prefetch", b"prerender", b"preview"];
 
-/// Refuses to change anything for a request that was not caused by the application itself or by its user.
+/// Refuses a request that was not caused by the application itself or by its user.
 ///
-/// `Sec-Fetch-Site` must be `same-origin`, or `none` for what the user typed or bookmarked. A sibling
-/// (`same-site`) is another application: subdomains may have different owners. Browsers that do not send it
-/// send `Origin` with every POST; without both, nothing shows that the request is harmless. `own_origin` is that of
-/// the host that the request was sent to: another host of the same application is a sibling like any other.
+/// `Sec-Fetch-Site` must be `same-origin`, or `none` for an address that the user typed or bookmarked. A
+/// sibling (`same-site`) is another application: subdomains may have different owners. Browsers that do not
+/// send it send `Origin` with every POST; without both, nothing shows that the request is harmless.
+/// `own_origin` is that of the host that the request was sent to: another host of the same application is a
+/// sibling like any other.
 pub(super) fn check_own(
     headers: &HeaderMap,
     own_origin: impl FnOnce() -> Option<String>,
 ) -> Result<(), Error> {
-    // A prefetch of a URL that the user is still typing is `none` as well.
+    // A prefetch of a URL that the user is still typing is `none` too.
     if is_own(headers, own_origin) == Some(true) && !is_speculative(headers) {
         Ok(())
     } else {
@@ -44,11 +44,11 @@ pub(super) fn check_own(
     }
 }
 
-/// Whether the browser says that another site has caused a request that may change something: a form, a request of a
-/// script, or a WebSocket, which begins with a GET.
+/// Whether the browser reports that another site caused a request that may change something: a form, a request
+/// of a script, or a WebSocket, which begins with a GET.
 ///
-/// Current browsers send one of the two headers with each such request. One with neither comes from another program,
-/// which no page can make send cookies.
+/// Current browsers send one of the two headers with each such request. A request with neither comes from
+/// another program, and no page can make that send cookies.
 pub(super) fn is_from_elsewhere(
     method: &Method,
     headers: &HeaderMap,
@@ -60,9 +60,9 @@ pub(super) fn is_from_elsewhere(
 
 /// Refuses to start a sign-in where no user could complete it.
 ///
-/// Each start would send the browser to Logto and back for nothing, and a page of another site could make
-/// it do so as often as it likes. An application that is `made_for_frames` is started by frames of others. What
-/// contradicts itself is of the worst kind that it may be.
+/// Each start would send the browser to Logto and back for nothing, and a page of another site could make it do
+/// so as often as it likes. An application that is `made_for_frames` also starts sign-ins in frames of other
+/// sites. Contradictory headers count as the worst case.
 pub(super) fn check_start(headers: &HeaderMap, made_for_frames: bool) -> Result<(), Error> {
     let mode = value(headers, SEC_FETCH_MODE);
     let is_navigation = mode.is_none_or(|mode| mode == b"navigate");
@@ -72,7 +72,7 @@ pub(super) fn check_start(headers: &HeaderMap, made_for_frames: bool) -> Result<
     };
     let is_for_a_page = match value(headers, SEC_FETCH_DEST) {
         None | Some(b"document") => true,
-        // A service worker that passes a navigation on says no more than its mode.
+        // For a navigation that a service worker forwards, only the mode is known.
         Some(b"empty") => mode.is_some(),
         Some(dest) => FRAMES.contains(&dest) && may_be_framed(),
     };
@@ -82,19 +82,20 @@ pub(super) fn check_start(headers: &HeaderMap, made_for_frames: bool) -> Result<
     Ok(())
 }
 
-/// Whether a GET that signs out may come from a link: a navigation, said so by the browser. Who caused it is for
-/// [`check_own`] to say. An image that a page embeds is no navigation.
+/// Whether a GET that signs out may come from a link: the browser reports a navigation. [`check_own`] checks
+/// who caused it. An image that a page embeds is not a navigation.
 pub(super) fn is_sign_out_link(headers: &HeaderMap) -> bool {
     value(headers, SEC_FETCH_MODE) == Some(b"navigate") && value(headers, SEC_FETCH_SITE).is_some()
 }
 
-/// Whether a person waits for a page, so that a redirect makes sense: a script that gets one sees the
+/// Whether the request is for a page, so that a redirect makes sense: a script that follows one receives the
 /// page behind it and no error.
 pub(super) fn is_navigation(method: &Method, headers: &HeaderMap, made_for_frames: bool) -> bool {
     method == Method::GET && expects_page(headers, made_for_frames)
 }
 
-/// Whether a person waits for a page, also after a form: a POST of Logto's page with the callback, for example.
+/// Whether the request is for a page, also after a form, for example the POST of Logto's page with the
+/// callback.
 pub(super) fn expects_page(headers: &HeaderMap, made_for_frames: bool) -> bool {
     let is_page = || {
         value(headers, SEC_FETCH_MODE).is_some()
@@ -105,7 +106,7 @@ pub(super) fn expects_page(headers: &HeaderMap, made_for_frames: bool) -> bool {
     check_start(headers, made_for_frames).is_ok() && is_page()
 }
 
-/// Whether the application itself, or its user, has caused the request. `None` if nothing says it.
+/// Whether the application itself, or its user, caused the request. `None` if no header tells.
 fn is_own(headers: &HeaderMap, own_origin: impl FnOnce() -> Option<String>) -> Option<bool> {
     match value(headers, SEC_FETCH_SITE) {
         Some(site) => Some(matches!(site, b"same-origin" | b"none")),
@@ -128,7 +129,7 @@ fn is_speculative(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The value of a header. Repeated headers count as none, because they contradict each other.
+/// The value of a header. A repeated header counts as missing, because it is ambiguous.
 fn value(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

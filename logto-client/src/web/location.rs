@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use http::Uri;
 use url::{Url, form_urlencoded};
 
-/// The longest `Location` of the sign-in page. Proxies replace a response whose headers exceed one page of
-/// memory by a 502.
+/// The longest `Location` of a redirect to the sign-in, in bytes. Proxies replace a response whose headers
+/// exceed one page of memory with a 502.
 const MAX_LENGTH: usize = 3_072;
 
-/// A path with the base path in front of it.
+/// A path prefixed with the base path.
 ///
 /// A router that is mounted below a prefix, or a proxy in front, may have removed the prefix from the path of
 /// the request. A path that already has it is unchanged, and so is a URL that is not a path.
@@ -25,18 +25,18 @@ pub(super) fn below<'p>(base_url: Option<&Url>, path: &'p str) -> Cow<'p, str> {
     }
 }
 
-/// The place that a request asks for.
+/// The path and query of a request.
 pub(super) fn of<'u>(base_url: Option<&Url>, uri: &'u Uri) -> Cow<'u, str> {
     let place = uri.path_and_query().map_or("/", |place| place.as_str());
     below(base_url, place)
 }
 
-/// The sign-in at `sign_in_path` that comes back to the place that a request asks for.
+/// The sign-in at `sign_in_path`, which leads back to the requested page.
 pub(super) fn sign_in(base_url: Option<&Url>, sign_in_path: &str, uri: &Uri) -> String {
     with_return_to(&below(base_url, sign_in_path), &of(base_url, uri))
 }
 
-/// `sign_in_path` with `return_to`, as far as it fits: its query is dropped first.
+/// `sign_in_path` with `return_to`, as far as it fits. The query of `return_to` is dropped first.
 fn with_return_to(sign_in_path: &str, return_to: &str) -> String {
     let separator = match sign_in_path.contains('?') {
         true => '&',

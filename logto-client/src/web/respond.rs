@@ -36,7 +36,7 @@ pub(super) fn see_other(location: &str) -> Response<Bytes> {
     response
 }
 
-/// Bytes of the headers of such a redirect, with one cookie.
+/// The size of the headers of such a redirect with one cookie, in bytes.
 pub(super) fn see_other_len(location: &str, set_cookie: &HeaderValue) -> usize {
     let empty = headers_len(see_other("").headers());
     let set_cookie = header_len(header::SET_COOKIE.as_str().len(), set_cookie.len());
@@ -45,7 +45,7 @@ pub(super) fn see_other_len(location: &str, set_cookie: &HeaderValue) -> usize {
         .saturating_add(set_cookie)
 }
 
-/// Bytes that these headers take in a response.
+/// The size of these headers in a response, in bytes.
 pub(super) fn headers_len(headers: &HeaderMap) -> usize {
     headers
         .iter()
@@ -68,7 +68,7 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response<Bytes> {
     response
 }
 
-/// The response to a failed request. The details of the error are not in it.
+/// The response to a failed request. It contains no details of the error.
 pub(super) fn refusal(error: &Error) -> Response<Bytes> {
     let body = json!({ "error": error.code(), "error_description": public_description(error) });
     let mut response = json(error.status(), &body);

@@ -38,15 +38,14 @@ pub struct LogtoWeb {
 #[derive(Debug)]
 #[must_use]
 pub enum Guarded {
-    /// A user is signed in.
+    /// The session of the signed-in user.
     Session(WritableSession),
     /// No user is signed in, or the storage failed: send this response instead.
     Answer(Response<Bytes>),
 }
 
 impl LogtoWeb {
-    /// The routes of `client`'s application. `cookies` carry session handles, `keys` seal pending
-    /// sign-ins.
+    /// The routes of `client`'s application. `cookies` writes session handles; `keys` seals pending sign-ins.
     pub fn new(client: LogtoClient, cookies: CookieCodec, keys: KeyRing) -> Self {
         Self {
             client,
@@ -70,10 +69,10 @@ impl LogtoWeb {
     }
 
     /// The session of a request, for handlers whose response can still set cookies, or with a storage on the
-    /// server; `None` if nobody is signed in. Call [`finish`](Self::finish) before the response is sent.
+    /// server. `None` if no user is signed in. Call [`finish`](Self::finish) before the response is sent.
     ///
     /// # Errors
-    /// When the storage cannot be asked.
+    /// If the storage cannot be read.
     pub async fn session(&self, headers: &HeaderMap) -> Result<Option<WritableSession>, Error> {
         self.session_of(&self.cookies.read(headers)).await
     }
@@ -90,7 +89,7 @@ impl LogtoWeb {
         Ok(session)
     }
 
-    /// The session of a request, for handlers that can no longer store anything.
+    /// The session of a request, for handlers that can no longer store a change.
     ///
     /// # Errors
     /// As [`session`](Self::session).
@@ -113,13 +112,12 @@ impl LogtoWeb {
         Ok(session)
     }
 
-    /// Completes a response with the result of its request's session: the new cookie if the session has
-    /// changed, its deletion if it has ended, here or elsewhere, once a day the mark that it is in use, and
-    /// headers that forbid shared caching. Call it also for requests without a session, and, with `None`, for
-    /// those that only read theirs.
+    /// Completes a response. Sets the new cookie if the session has changed, deletes it if the session has
+    /// ended, here or elsewhere, records once a day that the session is in use, and forbids shared caching.
+    /// Call it for requests without a session too, and with `None` for those that only read it.
     ///
     /// # Errors
-    /// The session has become too large for cookies.
+    /// If the session has become too large for cookies.
     pub fn finish(
         &self,
         request: &HeaderMap,
@@ -169,8 +167,8 @@ impl LogtoWeb {
     /// `sign_in_path` with `return_to`, and any other request gets 401, because a script cannot follow the
     /// redirect.
     ///
-    /// The path of the request and `sign_in_path` may be given with or without the path of the base URL:
-    /// a router below a prefix sees its requests without it.
+    /// The path of the request and `sign_in_path` may be given with or without the path of the base URL: a
+    /// router below a prefix receives its requests without it.
     pub async fn require(&self, parts: &Parts, sign_in_path: &str) -> Guarded {
         match self.session(&parts.headers).await {
             Ok(Some(session)) => Guarded::Session(session),
@@ -190,9 +188,9 @@ impl LogtoWeb {
         response
     }
 
-    /// Why the session of this request is over, if the last call for it found none because of that: to tell
-    /// the user, for instance, that after 180 days it is time to sign in again
-    /// ([`SessionEnd::LifetimeReached`]). `None` if nobody was signed in, or the reason is not known.
+    /// Why the session of this request has ended, if the last call found none because of that. Use it, for
+    /// example, to inform the user that a new sign-in is needed after 180 days
+    /// ([`SessionEnd::LifetimeReached`]). `None` if no user was signed in, or the reason is unknown.
     pub fn session_end(&self, headers: &HeaderMap) -> Option<SessionEnd> {
         self.session_end_of(&self.cookies.read(headers))
     }
@@ -210,8 +208,8 @@ impl LogtoWeb {
         }
     }
 
-    /// Deletes the cookies of a session that has ended, and otherwise marks that it is in use. Cookies that do
-    /// not open are kept: a newer version of the application may have written them.
+    /// Deletes the cookies of a session that has ended, and otherwise records that it is in use. Cookies that
+    /// do not open are kept: a newer version of the application may have written them.
     fn settle(&self, request_cookies: &RequestCookies<'_>, response: &mut HeaderMap) {
         let taken = respond::headers_len(response);
         let handles = request_cookies.presented();
@@ -224,16 +222,16 @@ impl LogtoWeb {
             let touched = self.client.touch(handle);
             let written =
                 touched.map(|touched| self.cookies.write(request_cookies, &touched, taken));
-            // Without the mark the session is as it was, and the next response sets it.
+            // The session works without the mark, and the next response sets it.
             if let Some(Ok(written)) = written {
                 append(response, written.set_cookies);
             }
         }
     }
 
-    /// Receives a back-channel logout from Logto: 200, 400 for a token that is refused, or 503 if it cannot
-    /// be verified now. Register its URL in the Console as the back-channel logout URI. It needs no cookie
-    /// and changes none; see [`LogtoClient::back_channel_logout`].
+    /// Receives a back-channel logout from Logto. Responds with 200, 400 for a token that is refused, or 503 if
+    /// it cannot be verified now. Register its URL in the Console as the back-channel logout URI. It uses no
+    /// cookie; see [`LogtoClient::back_channel_logout`].
     pub async fn back_channel_logout(&self, parts: &Parts, body: &Bytes) -> Response<Bytes> {
         let is_form = parts
             .headers
@@ -259,9 +257,9 @@ impl LogtoWeb {
         }
     }
 
-    /// Ends the sessions of users who were suspended or deleted or whose password changed: 200, also for
-    /// events that end nothing, 401 for a wrong signature, or 503 if the storage failed. Set up the webhook
-    /// in the Console with the events that [`webhook::account_change`] names.
+    /// Ends the sessions of users who were suspended or deleted or whose password changed. Responds with 200,
+    /// also for events that end no session, 401 for a wrong signature, or 503 if the storage failed. Set up the
+    /// webhook in the Console with the events that [`webhook::account_change`] names.
     pub async fn webhook(
         &self,
         signing_key: &Secret,
@@ -279,8 +277,9 @@ impl LogtoWeb {
         }
     }
 
-    /// Who is signed in, as JSON: `is_authenticated` and `claims`, and `ended` with an error code if the session
-    /// has [reached its longest lifetime](SessionEnd::LifetimeReached). No token reaches the browser.
+    /// Returns the signed-in user as JSON: `is_authenticated` and `claims`, and `ended` with an error code if
+    /// the session has [reached its longest lifetime](SessionEnd::LifetimeReached). The response contains no
+    /// token.
     ///
     /// # Errors
     /// As [`session`](Self::session).
@@ -297,7 +296,7 @@ impl LogtoWeb {
         let mut response = respond::json(StatusCode::OK, &body);
         let request_cookies = || self.cookies.read(headers);
         let set = self.set_session(request_cookies, session.as_ref(), response.headers_mut());
-        // Who is signed in is known all the same.
+        // The claims are known even so.
         if let Err(error) = set {
             self.tell_failed(&error);
         }
@@ -312,12 +311,12 @@ impl LogtoWeb {
         respond::refusal(error)
     }
 
-    /// Whether a person waits for a page that they can be led back to.
+    /// Whether the request is for a page that a redirect can lead back to.
     pub(super) fn is_navigation(&self, method: &Method, headers: &HeaderMap) -> bool {
         initiator::is_navigation(method, headers, self.cookies.allows_frames())
     }
 
-    /// Whether a person waits for a page, also after a form.
+    /// Whether the request is for a page, also after a form.
     pub(super) fn expects_page(&self, headers: &HeaderMap) -> bool {
         initiator::expects_page(headers, self.cookies.allows_frames())
     }

@@ -1,4 +1,4 @@
-//! The routes of a sign-in: to Logto and back.
+//! The routes of a sign-in: the start, and the callback.
 
 use async_trait::async_trait;
 use base64_simd::URL_SAFE_NO_PAD;
@@ -36,8 +36,8 @@ const MAX_URL_LENGTH: usize = 8_000;
 pub struct CallbackAnswer {
     /// How the sign-in ended, or why it failed.
     pub outcome: Result<CallbackOutcome, Error>,
-    /// The cookies of the response, also in case of an error. The browser then remembers that this callback
-    /// was completed, and has the new session.
+    /// The cookies of the response, also in case of an error. They contain the new session, and record that
+    /// this callback was completed.
     pub headers: HeaderMap,
 }
 
@@ -53,17 +53,18 @@ pub enum CallbackOutcome {
     SignedIn(CompletedSignIn),
     /// The same sign-in starts again at this URL of Logto, once, because it cannot be completed as it was
     /// started: its code may be spent although nobody is signed in, another tab took the browser's cookie at
-    /// the same moment, or the configuration of the application has changed. It requests the same as the
-    /// first one, without a one-time token. Because of the session at Logto, the user usually does not notice
+    /// the same moment, or the configuration of the application has changed. It requests the same as the first
+    /// sign-in, without the one-time token. Because of the session at Logto, the user usually does not notice
     /// it.
     StartsAgain(Url),
-    /// This callback was completed before, and the user is signed in: a reload, or a page of the history.
+    /// This callback was completed before, and the user is signed in: the page was reloaded, or opened from the
+    /// history.
     AlreadySignedIn {
         /// Where the user wanted to go: a path on the application's own origin.
         return_to: String,
     },
-    /// The user cancelled, or a rule at Logto denied access (`access_denied`). A user who was signed in still
-    /// is. Show a page that says so, with a link to continue.
+    /// The user cancelled, or a rule at Logto denied access (`access_denied`). A previous session remains
+    /// valid. Show a page that explains it, with a link to continue.
     Cancelled {
         /// Where the user wanted to go: a path on the application's own origin. A page that needs a session
         /// sends the user to Logto again.
@@ -73,8 +74,9 @@ pub enum CallbackOutcome {
     },
 }
 
-/// Takes part in every sign-in, after Logto and before the browser: to create or update the user in a
-/// database of the application, to keep small data of the application in the session, or to refuse the user.
+/// A hook that is called at every sign-in, before the browser receives the session: to create or update the
+/// user in a database of the application, to keep small data of the application in the session, or to refuse
+/// the user.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait SignInHook: MaybeSend + MaybeSync {
@@ -83,19 +85,19 @@ pub trait SignInHook: MaybeSend + MaybeSync {
     /// a welcome page. A user who clicks twice may call it twice for one session.
     ///
     /// # Errors
-    /// Any error ends the new session at once. [`SignInRefused`] refuses the user, who is shown the reason; `into()`
-    /// and `?` convert it. After any other error, for example while the storage is down, a reload starts the
-    /// sign-in again.
+    /// Any error ends the new session at once. [`SignInRefused`] refuses the user and shows the reason;
+    /// `into()` and `?` convert it. After any other error, for example while the storage is down, a reload
+    /// starts the sign-in again.
     async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), Error>;
 }
 
 impl LogtoWeb {
     /// Starts a sign-in: a redirect to Logto, with a cookie for the callback.
     ///
-    /// Logto sends the browser back to the [host](logto_core::LogtoConfig::for_host) that this request was sent to.
-    /// The sign-in is sealed into the `state` of the URL. What makes the response longer than
-    /// [`response_limit`](super::cookies::CookieOptions::response_limit) is left out: first the query of
-    /// `return_to`, then all of it.
+    /// Logto sends the browser back to the [host](logto_core::LogtoConfig::for_host) that this request was sent
+    /// to. The sign-in is sealed into the `state` of the URL. If the response would exceed
+    /// [`response_limit`](super::cookies::CookieOptions::response_limit), the query of `return_to` is left out,
+    /// and if that is not enough, all of it.
     ///
     /// # Errors
     /// As [`LogtoClient::sign_in`](crate::LogtoClient::sign_in). [`UsageError::InvalidParameter`]
@@ -115,7 +117,7 @@ impl LogtoWeb {
         };
         let is_over = self.session_is_over(&request_cookies).await;
         let clear = |taken| is_over.then(|| self.cookies.clear(&request_cookies, taken));
-        // What has to be deleted whatever the room.
+        // These cookies are deleted even if the response becomes too long.
         let mut deletions = HeaderMap::new();
         append(&mut deletions, clear(usize::MAX).into_iter().flatten());
         let taken = respond::headers_len(&deletions);
@@ -128,8 +130,8 @@ impl LogtoWeb {
         Ok(response)
     }
 
-    /// Deletes the cookies of a session that has ended elsewhere, with a response to a request that failed: a page
-    /// that asks for the session may never follow.
+    /// Deletes the cookies of a session that has ended elsewhere, in the response to a failed request: the
+    /// browser may never request a page that opens the session.
     pub(super) async fn delete_ended_session(&self, request: &HeaderMap, response: &mut HeaderMap) {
         let request_cookies = self.cookies.read(request);
         if !self.cookies.sets_session(response) && self.session_is_over(&request_cookies).await {
@@ -138,8 +140,9 @@ impl LogtoWeb {
         }
     }
 
-    /// Whether the cookies hold a session that has ended elsewhere. A browser that gives up this sign-in must not
-    /// be left with a cookie that a restarted process takes for a session. A store on the server has removed it.
+    /// Whether the cookies hold a session that has ended elsewhere. If the sign-in is given up, the browser
+    /// must not keep a cookie that a restarted process accepts as a session. A store on the server has removed
+    /// it.
     async fn session_is_over(&self, request_cookies: &RequestCookies<'_>) -> bool {
         let handles = request_cookies.presented();
         if handles.is_empty() || self.client.storage().is_authoritative() {
@@ -177,7 +180,7 @@ impl LogtoWeb {
         for return_to in [destination, path, ""] {
             start.sign_in = sign_in.clone().return_to(return_to);
             let state = self.seal_start(config, &start)?;
-            // With the one-time token, which is not kept.
+            // This `SignIn` has the one-time token, which is not kept.
             let sign_in = start.sign_in.clone().state(state);
             let (url, _) = self
                 .client
@@ -200,12 +203,12 @@ impl LogtoWeb {
         .into())
     }
 
-    /// Completes a sign-in, from the query of a GET or the form of a POST; other methods are answered with
+    /// Completes a sign-in, from the query of a GET or the form of a POST. The response to other methods is
     /// 405.
     ///
-    /// The redirect URI is that of the [host](logto_core::LogtoConfig::for_host) that the request was sent to. A
-    /// sign-in that was started at another host cannot be completed here: it is started again, or, in a browser
-    /// that has started none here, refused with [`CallbackError::NoPendingSignIn`].
+    /// The redirect URI is that of the [host](logto_core::LogtoConfig::for_host) that the request was sent to.
+    /// A sign-in that was started at another host cannot be completed here: it starts again, or is refused with
+    /// [`CallbackError::NoPendingSignIn`] in a browser that started none here.
     pub async fn callback(&self, parts: &Parts, body: &Bytes) -> CallbackAnswer {
         self.callback_with(parts, body, None).await
     }
@@ -315,8 +318,8 @@ impl LogtoWeb {
         }
     }
 
-    /// Asks the application about a user who has signed in at Logto. The session of a user who is not admitted
-    /// ends before the browser has it; the one that the browser had before is replaced already.
+    /// Calls the application's hook for a user who has signed in at Logto. The session of a user who is refused
+    /// ends before the browser has it; the previous session is already replaced.
     async fn admit(
         &self,
         hook: Option<&dyn SignInHook>,
@@ -348,8 +351,8 @@ impl LogtoWeb {
         admitted
     }
 
-    /// What follows a sign-in that this callback did not complete. The browser remembers how it ended, unless
-    /// the same callback may still complete it.
+    /// What follows a sign-in that this callback did not complete. The browser's cookie records how it ended,
+    /// unless the same callback may still complete it.
     async fn give_up(
         &self,
         config: &LogtoConfig,
@@ -366,7 +369,7 @@ impl LogtoWeb {
             NextStep::None => End::Refused,
         };
         browser.end(state, end);
-        // While the storage does not work, a new sign-in would fail again at once: a reload starts it.
+        // While the storage fails, a new sign-in would fail at once too: a reload starts it.
         if let (NextStep::StartAgain(again), false) = (&next, matches!(error, Error::Storage(_))) {
             // If that fails, a reload starts again.
             if let Ok(outcome) = self
@@ -385,7 +388,7 @@ impl LogtoWeb {
         }
     }
 
-    /// A reload of a callback that said that the user cancelled.
+    /// A reload of a callback that reported that the user cancelled.
     fn cancelled_before(&self, callback: &Callback, start: &Start) -> CallbackOutcome {
         let error = callback.error().cloned();
         let error = error.map_or(CallbackError::NoPendingSignIn, CallbackError::Server);
@@ -409,7 +412,7 @@ impl LogtoWeb {
             self.cookies.write(request_cookies, &handle, taken)
         };
         let mut written = write(&completed.return_to)?;
-        // The front page is better than an error.
+        // A redirect to the front page is better than an error.
         let base = self.client.config().base_url().map_or("/", Url::path);
         let path = completed.return_to.split('?').next().unwrap_or_default();
         for place in [path.to_owned(), base.to_owned()] {
@@ -462,7 +465,7 @@ impl LogtoWeb {
         destination.as_str().to_owned()
     }
 
-    /// The browsers that the cookies name: one, unless a parent domain sets another.
+    /// The browsers in the cookies: one, unless a parent domain sets another.
     fn browsers(&self, request_cookies: &RequestCookies<'_>) -> Vec<Browser> {
         let name = self.cookies.browser_name();
         let open = |value: &&str| {
@@ -522,9 +525,9 @@ fn read_callback(parts: &Parts, body: &Bytes, answer: &mut HeaderMap) -> Result<
 }
 
 impl CallbackAnswer {
-    /// The whole response: a redirect to where the user wanted to go, or the error. A cancelled sign-in is
-    /// answered as an error with the code `access_denied`; look at [`outcome`](Self::outcome) first to show a page
-    /// instead.
+    /// The whole response: a redirect to where the user wanted to go, or the error. For a cancelled sign-in,
+    /// that is an error with the code `access_denied`; to show a page instead, check [`outcome`](Self::outcome)
+    /// first.
     pub fn into_response(self) -> Response<Bytes> {
         let mut response = match &self.outcome {
             Ok(CallbackOutcome::SignedIn(completed)) => respond::see_other(&completed.return_to),
@@ -537,7 +540,7 @@ impl CallbackAnswer {
         response
     }
 
-    /// Whether a silent sign-in failed because the user must interact: this is not an error, and no reason to
+    /// Whether a silent sign-in failed because the user must interact. This is not an error, and no reason to
     /// end a session.
     pub fn needs_interaction(&self) -> bool {
         use logto_core::error::OAuthErrorCode as Code;

@@ -16,20 +16,20 @@ use crate::error::Error;
 #[derive(Debug)]
 #[must_use]
 pub struct SignOutAnswer {
-    /// `Err` with [`Error::Request`] when the request was refused and nothing was done; with
-    /// [`Error::Storage`] when the browser is signed out and the storage may still hold a session: see
+    /// [`Error::Request`] if the request was refused and nothing was done. [`Error::Storage`] if the browser is
+    /// signed out, but the storage may still hold a session: see
     /// [`SignedOut::removed`](crate::SignedOut::removed).
     pub outcome: Result<(), Error>,
-    /// Where to send the browser: the URL that ends the user's session at Logto, or the base URL.
+    /// The target of the redirect: the URL that ends the user's session at Logto, or the base URL.
     pub location: String,
     /// The cookies of the response, which delete the browser's sessions.
     pub headers: HeaderMap,
 }
 
 impl LogtoWeb {
-    /// Refuses a request that something other than the application's own pages or its user may have
-    /// caused. Every route of the application that changes something, and is reached with the session
-    /// cookie alone, starts with this.
+    /// Refuses a request that something other than the application's own pages or its user may have caused.
+    /// Call it first in every route of the application that changes something and relies on the session cookie
+    /// alone.
     ///
     /// `Sec-Fetch-Site` must be `same-origin` or `none`. Without that header, `Origin` must be the origin of
     /// the base URL, with the [host](logto_core::LogtoConfig::for_host) that the request was sent to. With neither,
@@ -51,8 +51,9 @@ impl LogtoWeb {
         Some(base_url.origin().ascii_serialization())
     }
 
-    /// Signs out: all sessions that the browser presents end here first, their refresh tokens are revoked in
-    /// the background, and the browser is redirected to Logto, which ends its own session and redirects back.
+    /// Signs out. All sessions that the browser presents end here first, and their refresh tokens are revoked
+    /// in the background. The response redirects the browser to Logto, which ends its own session and redirects
+    /// back.
     ///
     /// The browser is signed out even if the storage fails. A request that another site may have caused is
     /// refused; see [`check_own_request`](Self::check_own_request).
@@ -115,8 +116,8 @@ fn home(config: &LogtoConfig) -> String {
 }
 
 impl SignOutAnswer {
-    /// The whole response: a redirect, or 403. When the storage may still hold a session, the redirect has
-    /// a body that says so, as [`LogtoWeb::error_response`] would; browsers do not show it, scripts can read it.
+    /// The whole response: a redirect, or 403. If the storage may still hold a session, the redirect has the
+    /// body of [`LogtoWeb::error_response`]: browsers do not show it, scripts can read it.
     pub fn into_response(self) -> Response<Bytes> {
         let mut response = match self.outcome {
             Ok(()) => respond::see_other(&self.location),

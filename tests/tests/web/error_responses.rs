@@ -102,12 +102,12 @@ async fn visitors_get_a_fixed_sentence_and_the_observer_the_details() {
             true => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "storage_misconfigured",
-                "The application is not set up correctly. Its operator has to correct that.",
+                "The application is not configured correctly. Please inform its operator.",
             ),
             false => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "storage_unavailable",
-                "Sessions cannot be read or stored now. Try again later.",
+                "Sessions are temporarily unavailable. Try again later.",
             ),
         };
         for response in responses {

@@ -1,4 +1,4 @@
-//! Settings of an application's web layer.
+//! The settings of an application's web layer.
 
 use std::{fmt, sync::Arc};
 
@@ -37,7 +37,7 @@ impl LogtoAppBuilder {
             .path(Route::BackChannelLogout, "/back-channel-logout")
     }
 
-    /// Puts a route at another path, below the path of the base URL. The callback belongs to the
+    /// Changes the path of a route, below the path of the base URL. The path of the callback is part of the
     /// configuration: [`callback_path`](logto_core::config::LogtoConfigBuilder::callback_path).
     pub fn path(mut self, route: Route, path: &str) -> Self {
         self = self.without(route);
@@ -47,66 +47,65 @@ impl LogtoAppBuilder {
         self
     }
 
-    /// Leaves a route out: the application has one of its own, or none.
+    /// Switches a route off, because the application has its own or needs none.
     pub fn without(mut self, route: Route) -> Self {
         self.inner.paths.retain(|(other, _)| *other != route);
         self
     }
 
-    /// What every sign-in asks for: `first_screen`, `max_age`, languages and so on.
+    /// Sets the parameters of every sign-in: `first_screen`, `max_age`, languages and so on.
     pub fn sign_in(mut self, sign_in: SignIn) -> Self {
         self.inner.sign_in = sign_in;
         self
     }
 
-    /// Lets links to the sign-in set these parameters too, besides `return_to` and `first_screen`.
+    /// Lets links to the sign-in set these parameters, in addition to `return_to` and `first_screen`.
     pub fn link_parameters(mut self, parameters: impl IntoIterator<Item = LinkParameter>) -> Self {
         self.inner.link_parameters = parameters.into_iter().collect();
         self
     }
 
-    /// How users sign out: where Logto sends them, for example.
+    /// Sets how users sign out, for example where Logto redirects them.
     pub fn sign_out(mut self, sign_out: SignOut) -> Self {
         self.inner.sign_out = sign_out;
         self
     }
 
-    /// Signs out by GET as well, for a plain link. Only pages of the application, and a user who types the
-    /// address, can follow it; images, prefetches and browsers that do not say who caused a request cannot.
+    /// Allows sign-out by GET, for a plain link. It works from pages of the application and when a user types
+    /// the address, but not for images, prefetches, and browsers that do not report who caused a request.
     pub fn sign_out_links(mut self) -> Self {
         self.inner.allows_sign_out_links = true;
         self
     }
 
-    /// Opens the user's session for forms and scripts of other sites too: for an API that the pages of another
-    /// origin call, with cookies that their browsers send there. What such a request may do is then for the
-    /// application to check. By default it gets [`RequestError::CrossSite`](crate::error::RequestError::CrossSite).
+    /// Opens the user's session for forms and scripts of other sites too: for an API that pages of another
+    /// origin call with cookies. The application then has to check what such a request may do. By default, it
+    /// fails with [`RequestError::CrossSite`](crate::error::RequestError::CrossSite).
     pub fn cross_site_forms(mut self) -> Self {
         self.inner.allows_cross_site_forms = true;
         self
     }
 
-    /// Receives Logto's webhooks at this path: users who are suspended or deleted, or whose password changes,
-    /// are signed out. The signing key is that of the webhook in the Console.
+    /// Receives Logto's webhooks at this path, and signs users out who are suspended or deleted, or whose
+    /// password changes. `signing_key` is that of the webhook in the Console.
     pub fn webhook(mut self, path: &str, signing_key: impl Into<Secret>) -> Self {
         self.inner.webhook_signing_key = Some(signing_key.into());
         self.path(Route::Webhook, path)
     }
 
-    /// Takes part in every sign-in.
+    /// Sets the hook that is called at every sign-in.
     pub fn on_sign_in(mut self, hook: impl SignInHook + 'static) -> Self {
         self.inner.sign_in_hook = Some(Arc::new(hook));
         self
     }
 
-    /// Shows errors in the application's own look. The default is a small page for a browser and JSON for a
-    /// script.
+    /// Sets the error page. Default: a small page for a browser, JSON for a script.
     pub fn error_page(mut self, page: impl ErrorPage + 'static) -> Self {
         self.inner.error_page = Some(Arc::new(page));
         self
     }
 
-    /// The application.
+    /// Builds the application.
     pub fn build(self) -> LogtoApp {
         LogtoApp {
             inner: Arc::new(self.inner),

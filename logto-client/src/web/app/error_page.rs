@@ -1,4 +1,4 @@
-//! What a visitor is shown when a request fails.
+//! The pages for requests that fail.
 
 use std::borrow::Cow;
 
@@ -19,26 +19,27 @@ pub struct ErrorContext<'a> {
     /// The error. Its text is for operators; visitors are shown
     /// [`public_description`](crate::web::public_description).
     pub error: &'a Error,
-    /// Whether a person waits for a page; otherwise a script, or another server, waits for JSON.
+    /// Whether the client is a browser that shows a page. Otherwise it is a script or another server, which
+    /// expects JSON.
     pub wants_page: bool,
-    /// Whether the browser and the application are on one machine: in development. The default page then shows
-    /// the [`hint`](Self::hint).
+    /// Whether the browser and the application are on the same machine, as in development. The default page
+    /// then shows the [`hint`](Self::hint).
     pub is_local: bool,
-    /// Where a link should lead from here: to the sign-in, to the same page again, or to the start page.
+    /// The target of a link on the page: the sign-in, the same page, or the start page.
     pub next: &'a str,
 }
 
 impl ErrorContext<'_> {
-    /// What a developer has to change, for a visitor on the same machine only. It shows no value of the
-    /// configuration.
+    /// What a developer has to change. `None` unless the visitor is on the same machine. It contains no value
+    /// of the configuration.
     pub fn hint(&self) -> Option<&'static str> {
         self.is_local.then(|| hint(self.error)).flatten()
     }
 }
 
-/// Shows errors in the application's own look.
+/// Shows errors in the application's own design.
 ///
-/// Every function of this form is one:
+/// A function with this signature implements it:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -54,7 +55,7 @@ impl ErrorContext<'_> {
 /// # is_one(error_page);
 /// ```
 pub trait ErrorPage: MaybeSend + MaybeSync {
-    /// The response, or `None` for the default. The status of the error and the headers that forbid caching
+    /// Returns the response, or `None` for the default. The status of the error and headers that forbid caching
     /// are added to it.
     fn show(&self, context: &ErrorContext<'_>) -> Option<Response<Bytes>>;
 }
@@ -68,7 +69,7 @@ where
     }
 }
 
-/// The default page: one sentence and a way on.
+/// The default page: one sentence and one link.
 pub(super) fn default_page(context: &ErrorContext<'_>) -> Response<Bytes> {
     let label = match context.error.advice() {
         Advice::SignInAgain => "Sign in",
@@ -76,7 +77,7 @@ pub(super) fn default_page(context: &ErrorContext<'_>) -> Response<Bytes> {
         Advice::Refused | Advice::FixConfiguration => "Continue",
     };
     let sentence = match context.error {
-        // The application wrote it for this user.
+        // The application wrote this text for the user.
         Error::SignInRefused(refused) => escape(&refused.reason),
         error => public_description(error).into(),
     };
@@ -106,14 +107,16 @@ pub(super) fn default_page(context: &ErrorContext<'_>) -> Response<Bytes> {
     response
 }
 
-/// What a developer has to change. It never shows a value of the configuration.
+/// What a developer has to change. It never contains a value of the configuration.
 fn hint(error: &Error) -> Option<&'static str> {
     match error {
         Error::Transport { .. } => {
-            return Some("Logto cannot be reached. Is LOGTO_ENDPOINT right, and does it run?");
+            return Some(
+                "Logto cannot be reached. Check LOGTO_ENDPOINT, and that Logto is running.",
+            );
         }
         Error::Storage(_) => {
-            return Some("The storage of the sessions does not work. The log says why.");
+            return Some("The session storage failed. The log contains the reason.");
         }
         _ => {}
     }
@@ -127,15 +130,15 @@ fn hint(error: &Error) -> Option<&'static str> {
         "invalid_target" | "resource_not_requested" => Some(
             "Register the API resource in the Console, and name its indicator in LOGTO_RESOURCES.",
         ),
-        "invalid_scope" => Some(
-            "Logto does not know a scope of LOGTO_SCOPES, or the user's roles do not grant it.",
-        ),
-        _ if error.advice() == Advice::FixConfiguration => Some("The log says what to change."),
+        "invalid_scope" => {
+            Some("A scope in LOGTO_SCOPES is unknown to Logto, or not granted by the user's roles.")
+        }
+        _ if error.advice() == Advice::FixConfiguration => Some("The log contains what to change."),
         _ => None,
     }
 }
 
-/// Gives a page the status and the headers that every answer to this error has.
+/// Adds the status and the headers that every response to this error has.
 pub(super) fn complete(error: &Error, page: Response<Bytes>) -> Response<Bytes> {
     let (page, body) = page.into_parts();
     let mut response = respond::refusal(error).map(|_| body);

@@ -29,7 +29,7 @@ use crate::{
     web::{cookies::RequestCookies, host, initiator, location, respond},
 };
 
-/// What a response says of its body and of its place.
+/// Headers that describe the body of a response or its location.
 const OF_THE_BODY: [HeaderName; 13] = [
     header::ACCEPT_RANGES,
     header::CONTENT_DISPOSITION,
@@ -46,17 +46,17 @@ const OF_THE_BODY: [HeaderName; 13] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// The session of one request: opened when a handler first asks for it, at most once, and shared by all that
-/// take part in the request.
+/// The session of one request. It is opened once, when a handler first asks for it, and shared by all handlers
+/// of the request.
 ///
-/// [`LogtoApp::begin`] makes one. Clones are the same. A request that never asks for its session costs no
-/// decryption and no call of a storage, and its response is left alone.
+/// Created by [`LogtoApp::begin`]. Clones share the session. A request that never asks for its session costs no
+/// decryption and no call to a storage, and its response is not changed.
 ///
-/// Another site can make a browser send a form, a request of a script or a WebSocket to the application, with the
-/// user's cookies. Such a request cannot act for the user: its session is not opened, and whoever asks for it gets
-/// [`RequestError::CrossSite`], unless [`cross_site_forms`](super::LogtoAppBuilder::cross_site_forms) allows it.
-/// `Sec-Fetch-Site` tells, or without it `Origin`: another host below the same domain is another site too. GET, HEAD,
-/// OPTIONS and TRACE are not checked, except for a WebSocket.
+/// Another site can make a browser send a form, a request of a script or a WebSocket to the application, with
+/// the user's cookies. The session is not opened for such a request: the methods fail with
+/// [`RequestError::CrossSite`], unless [`cross_site_forms`](super::LogtoAppBuilder::cross_site_forms) allows
+/// it. It is recognized by `Sec-Fetch-Site`, or without that header by `Origin`; another host below the same
+/// domain counts as another site. GET, HEAD, OPTIONS and TRACE are not checked, except for a WebSocket.
 #[derive(Clone)]
 pub struct RequestSession {
     inner: Arc<Inner>,
@@ -68,20 +68,20 @@ struct Inner {
     cookies: Option<HeaderValue>,
     /// HTTP/2 may send one header for each cookie.
     more_cookies: Vec<HeaderValue>,
-    /// Whether another site has caused this request, which may change something.
+    /// Whether another site caused this request, and the request may change something.
     is_from_elsewhere: bool,
     wants_page: bool,
-    /// Whether a redirect can lead the visitor back here, which it cannot to a form.
+    /// Whether a redirect can lead the visitor back to this request. It cannot repeat a form.
     can_come_back: bool,
-    /// The address that was asked, if that is this machine, and so is the base URL.
+    /// The requested address, if both it and the base URL are on this machine.
     local_address: Option<Url>,
     opened: OnceCell<Result<Option<WritableSession>, Error>>,
     answer: OnceLock<Box<Response<Bytes>>>,
     response_has_begun: AtomicBool,
 }
 
-/// The error of a handler, in the extensions of its response: [`RequestSession::finish`] replaces the
-/// response by the answer to it. Adapters put it there, for `?` in handlers.
+/// The error of a handler, in the extensions of its response. [`RequestSession::finish`] replaces the response
+/// with the one for this error. Adapters insert it to support `?` in handlers.
 #[derive(Clone, Debug)]
 pub struct Failure(pub Error);
 
@@ -115,17 +115,18 @@ impl RequestSession {
         &self.inner.app
     }
 
-    /// Whether a person waits for a page, also after a form. Otherwise a script, or another server, waits for JSON.
+    /// Whether the client is a browser that shows a page, also after a form. Otherwise it is a script or
+    /// another server, which expects JSON.
     pub fn wants_page(&self) -> bool {
         self.inner.wants_page
     }
 
-    /// The session, to refresh and store; `None` if nobody is signed in.
+    /// The session, to refresh and store. `None` if no user is signed in.
     ///
     /// # Errors
-    /// When the storage cannot be asked. [`RequestError::CrossSite`] if another site has caused a request that may
-    /// change something. [`Error::ResponseBegun`] when the session is first asked for after the
-    /// response has begun, and lives in cookies: use [`read_only`](Self::read_only) there.
+    /// If the storage cannot be read. [`RequestError::CrossSite`] if another site caused a request that may
+    /// change something. [`Error::ResponseBegun`] for a session in cookies that is first asked for after the
+    /// response has begun: use [`read_only`](Self::read_only) there.
     pub async fn session(&self) -> Result<Option<WritableSession>, Error> {
         if self.inner.opened.get().is_none() && self.has_begun() && !self.is_stored_on_server() {
             return Err(Error::ResponseBegun);
@@ -133,10 +134,10 @@ impl RequestSession {
         self.open().await
     }
 
-    /// The session, to look at: for pages that are already streaming. `None` if nobody is signed in.
+    /// The session, read-only, for pages that are already streaming. `None` if no user is signed in.
     ///
     /// # Errors
-    /// When the storage cannot be asked. [`RequestError::CrossSite`], as [`session`](Self::session).
+    /// If the storage cannot be read. [`RequestError::CrossSite`], as [`session`](Self::session).
     pub async fn read_only(&self) -> Result<Option<ReadOnlySession>, Error> {
         if self.inner.opened.get().is_none() && self.has_begun() {
             let cookies = self.cookies_to_open()?;
@@ -147,7 +148,7 @@ impl RequestSession {
         Ok(session.map(|session| session.read_only()))
     }
 
-    /// The claims of the user's ID token; `None` if nobody is signed in.
+    /// The claims of the user's ID token. `None` if no user is signed in.
     ///
     /// # Errors
     /// As [`read_only`](Self::read_only).
@@ -160,7 +161,7 @@ impl RequestSession {
         Ok(session.map(|session| session.claims()))
     }
 
-    /// As [`session`](Self::session), for users who are more than signed in.
+    /// As [`session`](Self::session), for users who meet a requirement.
     ///
     /// # Errors
     /// As [`session`](Self::session). [`RequestError::Forbidden`] for other users.
@@ -177,8 +178,8 @@ impl RequestSession {
         }
     }
 
-    /// The session of a request that requires a user, or the response to send instead: for a page a redirect
-    /// to the sign-in, which comes back here, and for a script 401.
+    /// The session of a request that requires a user, or the response to send instead: for a page, a redirect
+    /// to the sign-in, which leads back here; for a script, 401.
     ///
     /// # Errors
     /// The response, boxed because it is large.
@@ -186,7 +187,7 @@ impl RequestSession {
         self.require_as(&Requirement::user()).await
     }
 
-    /// As [`require`](Self::require), for users who are more than signed in. Others get 403.
+    /// As [`require`](Self::require), for users who meet a requirement. The response for others is 403.
     ///
     /// # Errors
     /// As [`require`](Self::require).
@@ -201,7 +202,7 @@ impl RequestSession {
         }
     }
 
-    /// The response for a visitor who has to sign in first.
+    /// The response for a visitor who is not signed in.
     pub fn ask_to_sign_in(&self) -> Response<Bytes> {
         match self.inner.can_come_back {
             true => respond::see_other(&self.sign_in_link()),
@@ -209,11 +210,11 @@ impl RequestSession {
         }
     }
 
-    /// Makes sure that the session has tokens for `targets` that are good for `min_remaining`, so that what
-    /// comes after the beginning of the response finds them: missing ones are fetched, and those that expire
-    /// are refreshed. Does nothing if nobody is signed in.
+    /// Makes sure that the session has tokens for `targets` that stay valid for `min_remaining`: fetches
+    /// missing ones, and refreshes those that expire earlier. Code that runs after the response has begun then
+    /// finds them. Does nothing if no user is signed in.
     ///
-    /// Returns the outcome for each that had to be fetched. A failure leaves the session unchanged.
+    /// Returns the result for each token that had to be fetched. A failure leaves the session unchanged.
     ///
     /// # Errors
     /// As [`session`](Self::session).
@@ -235,19 +236,19 @@ impl RequestSession {
         self.page(error).unwrap_or_else(|| respond::refusal(error))
     }
 
-    /// Answers this request with the response that `make` makes, whatever the handler responds: for frameworks in
-    /// which a part of a page cannot return the response. The first answer counts. Once the response has begun,
-    /// this does nothing.
+    /// Answers this request with the response of `make`, whatever the handler responds: for frameworks in which
+    /// a part of a page cannot return the response. The first call counts. Does nothing once the response has
+    /// begun.
     pub fn answer_with(&self, make: impl FnOnce(&Self) -> Response<Bytes>) {
         self.inner.answer.get_or_init(|| Box::new(make(self)));
     }
 
-    /// Completes the response, whatever the handler did: the new cookie if the session has changed, its deletion
-    /// if it has ended, and headers that forbid shared caching. If there is [another answer](Self::answer_with),
-    /// the handler [failed](Failure), or the session no longer fits into cookies, the response is replaced, and the
-    /// body to send instead is returned.
+    /// Completes the response, whatever the handler did. Sets the new cookie if the session has changed,
+    /// deletes it if the session has ended, and forbids shared caching. If [`answer_with`](Self::answer_with)
+    /// was called, the handler [failed](Failure), or the session no longer fits into cookies, the response is
+    /// replaced, and the body to send instead is returned.
     ///
-    /// From now on nothing is stored in cookies any more: sessions in cookies are read-only.
+    /// After this call, sessions in cookies are read-only.
     pub fn finish(&self, response: &mut response::Parts) -> Option<Bytes> {
         let failure = response.extensions.remove::<Failure>();
         let refusal = || failure.map(|Failure(error)| self.refusal(&error));
@@ -259,7 +260,7 @@ impl RequestSession {
             return body;
         };
         if let Err(Error::Request(RequestError::CrossSite)) = opened {
-            // Another site does not keep a session in use either.
+            // A request of another site does not count as use of the session.
             respond::keep_private(&mut response.headers);
             return body;
         }
@@ -274,7 +275,7 @@ impl RequestSession {
         body
     }
 
-    /// The page for an error, unless a script waits for the response.
+    /// The error page, unless the client is a script.
     pub(super) fn page(&self, error: &Error) -> Option<Response<Bytes>> {
         let next = self.next(error);
         let context = ErrorContext {
@@ -294,13 +295,13 @@ impl RequestSession {
         Some(error_page::complete(error, page))
     }
 
-    /// The same place at the base URL, for a developer who visits 127.0.0.1 where the base URL says localhost, or
-    /// the other way round: the cookies of the sign-in belong to one of them.
+    /// The same page below the base URL, for a developer who visits 127.0.0.1 while the base URL contains
+    /// localhost, or the reverse: the cookies of the sign-in belong to one of the two hosts.
     pub(super) fn at_base_url(&self, parts: &Parts) -> Option<Response<Bytes>> {
         let config = self.inner.app.web().config_for(&parts.uri, &parts.headers);
         let base_url = config.base_url()?;
         let asked = self.inner.local_address.as_ref()?;
-        // Another port belongs to a proxy: nginx asks for 127.0.0.1 whatever the browser has asked for.
+        // Another port means a proxy: nginx sends 127.0.0.1 whatever host the browser requested.
         if asked.port() != base_url.port() || asked.host() == base_url.host() {
             return None;
         }
@@ -318,7 +319,7 @@ impl RequestSession {
         }
     }
 
-    /// The sign-in, coming back here unless this is a form, or a step of the sign-in itself.
+    /// The path of the sign-in, which leads back here unless this is a form or a step of the sign-in itself.
     fn sign_in_link(&self) -> String {
         let app = &self.inner.app;
         let sign_in = app.path(Route::SignIn).unwrap_or("/sign-in");
@@ -332,7 +333,7 @@ impl RequestSession {
         location::of(self.base_url(), &self.inner.uri)
     }
 
-    /// The base URL of the configuration. Its path is that of every host.
+    /// The base URL of the configuration. All hosts have the same path.
     fn base_url(&self) -> Option<&Url> {
         self.inner.app.client().config().base_url()
     }
@@ -345,7 +346,7 @@ impl RequestSession {
         self.inner.opened.get_or_init(open).await.clone()
     }
 
-    /// The cookies, unless another site makes the browser act as its user with them.
+    /// The cookies, unless another site caused the request.
     fn cookies_to_open(&self) -> Result<RequestCookies<'_>, Error> {
         let cookies = self.cookies();
         match self.inner.is_from_elsewhere && cookies.has_session() {
@@ -381,8 +382,8 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(is_loopback)
 }
 
-/// Replaces the status and the headers that belong to the body. The others stay, such as those for CORS and for
-/// security, which something around the handler has set; the extensions are the framework's.
+/// Replaces the status and the headers that belong to the body. Other headers stay, such as those for CORS and
+/// security, which a middleware has set. The extensions belong to the framework.
 fn replace(response: &mut response::Parts, by: Response<Bytes>) -> Bytes {
     let (by, body) = by.into_parts();
     response.status = by.status;

@@ -1,14 +1,14 @@
-//! What a signed-in user has to be, for guards.
+//! Requirements for signed-in users, for guards.
 
 use logto_core::claims::{IdTokenClaims, UserClaims};
 
 use crate::{error::Error, session::WritableSession};
 
-/// What a signed-in user has to be to be let in. All that is named has to hold.
+/// The roles and memberships that a user needs for access. All of them must hold.
 ///
-/// The claims come from the ID token, and are as old as that: a role or a membership that was taken away shows
-/// with the next ID token, after a refresh that brings one or a new sign-in. Let the API check the scopes of its
-/// access token where that is too late. Roles need the scope `roles`, organizations the scope
+/// The claims come from the ID token and are as old as it: a removed role or membership shows with the next ID
+/// token, after a refresh that returns one, or after a new sign-in. Where that is too late, let the API check
+/// the scopes of its access token. Roles need the scope `roles`, organizations the scope
 /// `urn:logto:scope:organizations` and their roles `urn:logto:scope:organization_roles`.
 ///
 /// ```
@@ -26,24 +26,24 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// Any user who is signed in.
+    /// Requires only a signed-in user.
     pub fn user() -> Self {
         Self::default()
     }
 
-    /// A user with this global role, by its name.
+    /// Requires this global role, by its name.
     pub fn role(mut self, name: impl Into<String>) -> Self {
         self.roles.push(name.into());
         self
     }
 
-    /// A member of this organization.
+    /// Requires a member of this organization.
     pub fn organization(mut self, organization_id: impl Into<String>) -> Self {
         self.organizations.push(organization_id.into());
         self
     }
 
-    /// A member of this organization with this role in it, by its name.
+    /// Requires a member of this organization with this role in it, by its name.
     pub fn organization_role(
         mut self,
         organization_id: impl Into<String>,
@@ -54,13 +54,13 @@ impl Requirement {
         self
     }
 
-    /// Whether the user of these claims is one of them. A claim that is missing proves nothing.
+    /// Whether the user of these claims meets the requirement. A missing claim counts as not met.
     pub fn is_met_by(&self, claims: &IdTokenClaims) -> bool {
         self.is_met(&claims.user)
     }
 
-    /// As [`is_met_by`](Self::is_met_by), with the organizations from userinfo if the ID token does not name
-    /// them: a session that is too large for cookies has forgotten them.
+    /// As [`is_met_by`](Self::is_met_by), with the organizations from userinfo if the ID token does not contain
+    /// them: a session that was too large for cookies was stored without them.
     pub(super) async fn is_met_in(&self, session: &WritableSession) -> Result<bool, Error> {
         let claims = session.claims();
         let user = &claims.user;

@@ -1,11 +1,11 @@
-//! The routes of an application, and what a link to the sign-in may say.
+//! The routes of an application, and the parameters of a link to the sign-in.
 
 use http::Method;
 use logto_core::{SignIn, vocabulary::Prompt};
 
 /// A route that [`LogtoApp`](super::LogtoApp) answers.
 ///
-/// | route | path unless changed | methods |
+/// | route | default path | methods |
 /// |---|---|---|
 /// | `SignIn` | `/sign-in` | GET |
 /// | `SignUp` | `/sign-up` | GET |
@@ -20,19 +20,19 @@ use logto_core::{SignIn, vocabulary::Prompt};
 pub enum Route {
     /// Sends the browser to Logto. `return_to` and `first_screen` come from the query.
     SignIn,
-    /// As `SignIn`, beginning with the registration.
+    /// As `SignIn`, but starts with the registration.
     SignUp,
-    /// Where Logto sends the browser back.
+    /// Logto redirects the browser here.
     Callback,
     /// Ends the session here and at Logto.
     SignOut,
-    /// Ends the session here only: the next sign-in shows no form.
+    /// Ends the session here only. The next sign-in shows no form.
     SignOutLocally,
-    /// Who is signed in, as JSON.
+    /// Returns the signed-in user as JSON.
     User,
-    /// Where Logto reports that a user has signed out elsewhere.
+    /// Logto reports here that a user has signed out elsewhere.
     BackChannelLogout,
-    /// Where Logto reports that a user was suspended or deleted.
+    /// Logto reports here that a user was suspended or deleted, or that a password changed.
     Webhook,
 }
 
@@ -52,14 +52,14 @@ impl Route {
 /// A parameter of a sign-in that a link may set, if the application
 /// [allows it](super::LogtoAppBuilder::link_parameters).
 ///
-/// None is allowed unless it is named: anybody can make such a link. With a foreign one-time token it would
-/// sign its victim in as somebody else.
+/// Anyone can make such a link, so no parameter is allowed by default. With an attacker's one-time token, a
+/// link signs its victim in as another user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkParameter {
-    /// `login_hint`: what the form is filled in with.
+    /// `login_hint`: the identifier that the form is filled in with.
     LoginHint,
-    /// `prompt`: words that are not known are ignored.
+    /// `prompt`. Unknown values are ignored.
     Prompt,
     /// `one_time_token`, for [magic links](https://docs.logto.io/end-user-flows/one-time-token). It also takes
     /// effect only together with a `login_hint`.

@@ -1,4 +1,4 @@
-//! How the cookies are set: defaults that are right, and changes that are checked.
+//! The attributes and limits of the cookies: safe defaults, and checked changes.
 
 use std::time::Duration;
 
@@ -8,17 +8,16 @@ use url::{Host, Url};
 
 use super::CookieCodec;
 
-/// Bytes that all cookies of the application may take in a `Cookie` header, unless
-/// [`CookieOptions::budget`] says otherwise. Common proxies refuse a header line of 8 KiB or more, and
-/// there are other cookies.
+/// Default of [`CookieOptions::budget`]: bytes that all cookies of the application may take in a `Cookie`
+/// header. Common proxies refuse a header line of 8 KiB or more, and there are other cookies.
 pub const DEFAULT_BUDGET: usize = 7_168;
 
-/// Bytes that the headers of one response may take when the cookies are written, unless
-/// [`CookieOptions::response_limit`] says otherwise. nginx takes 4 KiB with its defaults, and servers and
-/// proxies add headers of their own.
+/// Default of [`CookieOptions::response_limit`]: bytes that the headers of one response may take when the
+/// cookies are written. nginx accepts 4 KiB by default, and servers and proxies add headers of their own.
 pub const DEFAULT_RESPONSE_LIMIT: usize = 3_584;
 
-/// Somewhat longer than a session, so that a user whose session has reached its longest lifetime can be told.
+/// Longer than the longest session, so that a user whose session has reached its longest lifetime still
+/// presents it and can be informed.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(194 * 24 * 60 * 60);
 /// Browsers keep no cookie longer.
 const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
@@ -28,10 +27,10 @@ const MIN_RESPONSE_LIMIT: usize = 2_048;
 
 /// Options for a [`CookieCodec`].
 ///
-/// What is not changed is as the
-/// [best practice for browser-based applications](https://datatracker.ietf.org/doc/html/draft-ietf-oauth-browser-based-apps#section-6.1.3.2)
-/// wants it: `Secure`, `HttpOnly`, `Path=/`, no `Domain`, and the prefix `__Host-`, with which the
-/// browser itself keeps other hosts from setting the cookie.
+/// The defaults follow the [best practice for browser-based
+/// applications](https://datatracker.ietf.org/doc/html/draft-ietf-oauth-browser-based-apps#section-6.1.3.2):
+/// `Secure`, `HttpOnly`, `Path=/`, no `Domain`, and the prefix `__Host-`, with which the browser keeps other
+/// hosts from setting the cookie.
 #[derive(Clone, Debug)]
 pub struct CookieOptions {
     base_url: Url,
@@ -49,13 +48,13 @@ pub struct CookieOptions {
 impl CookieOptions {
     /// The defaults for an application that browsers reach at `base_url`.
     ///
-    /// An `https` URL makes the cookies secure. An `http` URL is for development: on a loopback host
-    /// the cookies are neither `Secure` nor prefixed, on any other host [`build`](Self::build) refuses.
-    /// Behind a proxy that ends TLS, give the URL that the browser sees.
+    /// An `https` URL makes the cookies secure. An `http` URL is for development: on a loopback host the
+    /// cookies are neither `Secure` nor prefixed, on any other host [`build`](Self::build) refuses. Behind a
+    /// proxy that terminates TLS, pass the URL that the browser sees.
     ///
     /// The name is `logto_` and the application's id, and on a loopback host the port: cookies are not
-    /// separated by port, and two checkouts of one application would sign each other out. A base URL with
-    /// a path adds six characters that stand for it. So applications on one host do not meet.
+    /// separated by port, and two checkouts of one application would sign each other out. A base URL with a
+    /// path adds six characters derived from the path, so that applications on one host do not share a name.
     pub fn new(base_url: &Url, app_id: &str) -> Self {
         Self {
             base_url: base_url.clone(),
@@ -79,17 +78,16 @@ impl CookieOptions {
         self
     }
 
-    /// Another name, without prefix: up to 64 letters, digits, `-` and `_`. It is used as it is, without
-    /// port and path.
+    /// Sets the name, without prefix: up to 64 letters, digits, `-` and `_`. Port and path are not added to it.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Another `SameSite` for the session. With [`SameSite::None`] the cookie that binds sign-ins to the
-    /// browser has it too, so that a sign-in within a frame finds its way back. With `Strict` that cookie
-    /// stays `Lax`, because the callback is a navigation from another site.
+    /// Sets `SameSite` for the session. With [`SameSite::None`], the cookie that binds sign-ins to the browser
+    /// has it too, so that a sign-in within a frame can be completed. With `Strict`, that cookie stays `Lax`,
+    /// because the callback is a navigation from another site.
     #[must_use]
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
@@ -98,17 +96,17 @@ impl CookieOptions {
 
     /// Keeps the cookies of a frame apart for each site that embeds the application (`Partitioned`,
     /// [CHIPS](https://developer.mozilla.org/en-US/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies)):
-    /// browsers that block the cookies of other sites take these all the same. It goes with
-    /// [`SameSite::None`]. A user then signs in once below each site; the sign-in has to take place in
-    /// the frame, as a window of its own has other cookies.
+    /// browsers that block third-party cookies accept these. It requires [`SameSite::None`]. A user then signs
+    /// in once for each site. The sign-in has to take place in the frame, because a separate window has other
+    /// cookies.
     #[must_use]
     pub fn partitioned(mut self) -> Self {
         self.partitioned = true;
         self
     }
 
-    /// Lets sign-ins come back with a cross-site POST, as `response_mode=form_post` needs: the cookie that
-    /// binds them to the browser gets `SameSite=None`.
+    /// Supports callbacks by cross-site POST, for `response_mode=form_post`: the cookie that binds sign-ins to
+    /// the browser gets `SameSite=None`.
     #[must_use]
     pub fn cross_site_callback(mut self) -> Self {
         self.cross_site_callback = true;
@@ -125,24 +123,24 @@ impl CookieOptions {
     }
 
     /// How long the browser keeps the session cookie after it was set: at the sign-in, and with sessions in
-    /// cookies at each refresh. Use alone does not prolong it, because to set an unchanged cookie again could
-    /// replace a newer one. Default: 194 days, longer than any session lives unless the storage's lifetimes are
-    /// changed. Browsers keep no cookie for more than 400 days.
+    /// cookies at each refresh. Use alone does not prolong it, because setting an unchanged cookie again could
+    /// replace a newer one. Default: 194 days, which exceeds the default lifetimes of a session. Browsers keep
+    /// no cookie for more than 400 days.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
     }
 
-    /// Makes the browser forget the session cookie when it is closed.
+    /// Makes the session cookie last until the browser is closed.
     #[must_use]
     pub fn until_browser_closes(mut self) -> Self {
         self.max_age = None;
         self
     }
 
-    /// How many bytes all cookies of the application may take in a `Cookie` header: 4,096 to 65,536,
-    /// [`DEFAULT_BUDGET`] unless it is changed.
+    /// How many bytes all cookies of the application may take in a `Cookie` header: 4,096 to 65,536. Default:
+    /// [`DEFAULT_BUDGET`].
     #[must_use]
     pub fn budget(mut self, bytes: usize) -> Self {
         self.budget = bytes;
@@ -150,8 +148,8 @@ impl CookieOptions {
     }
 
     /// How many bytes the headers of one response may take, as far as they are known when the cookies are
-    /// written: 2,048 to 65,536, [`DEFAULT_RESPONSE_LIMIT`] unless it is changed. Raise it only together
-    /// with the buffers of every proxy in front, such as nginx's `proxy_buffer_size`.
+    /// written: 2,048 to 65,536. Default: [`DEFAULT_RESPONSE_LIMIT`]. Raise it only together with the buffers
+    /// of every proxy in front, such as nginx's `proxy_buffer_size`.
     #[must_use]
     pub fn response_limit(mut self, bytes: usize) -> Self {
         self.response_limit = bytes;
@@ -161,7 +159,7 @@ impl CookieOptions {
     /// Checks the options.
     ///
     /// # Errors
-    /// [`CookieConfigError`] for cookies that browsers would refuse or that would not be safe.
+    /// [`CookieConfigError`] for cookies that browsers would refuse or that would be unsafe.
     pub fn build(self) -> Result<CookieCodec, CookieConfigError> {
         let secure = self.is_secure()?;
         self.check_name()?;
@@ -288,16 +286,17 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// From where the browser sends the session cookie along
-/// ([RFC 6265bis](https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.6.7)).
+/// The requests with which the browser sends the session cookie ([RFC
+/// 6265bis](https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-5.6.7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SameSite {
-    /// Only from the application's own pages: who follows a link to it arrives signed out.
+    /// Only requests from the application's own pages. A user who follows a link from another site arrives
+    /// signed out.
     Strict,
-    /// Also when somebody follows a link to it.
+    /// Also navigations from other sites, such as links.
     #[default]
     Lax,
-    /// From everywhere, for an application in a frame of another site. It then has to protect itself
+    /// All requests, for an application in a frame of another site. The application then has to protect itself
     /// against cross-site request forgery.
     None,
 }
@@ -312,7 +311,7 @@ impl SameSite {
     }
 }
 
-/// Options that would make cookies that are not safe or that browsers refuse.
+/// Why cookie options are refused: the cookies would be unsafe, or browsers would drop them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieConfigError {
@@ -326,7 +325,7 @@ pub enum CookieConfigError {
         "{0:?} cannot be the name of the session cookie; use up to 64 letters, digits, - and _"
     )]
     InvalidName(String),
-    /// The domain is not that of every host of the application, nor above it, or is a top-level domain.
+    /// The domain is a top-level domain, or neither equal to nor above every host of the application.
     #[error("cookies for the domain {0:?} cannot be set by every host of the application")]
     ForeignDomain(String),
     /// `SameSite=None` on an `http` base URL.

@@ -1,4 +1,4 @@
-//! What a request carries: parsing that no header can confuse.
+//! Parsing the cookies of a request, whatever its headers contain.
 
 use std::{
     borrow::Cow,
@@ -13,27 +13,27 @@ use smallvec::SmallVec;
 
 use crate::storage::Handle;
 
-/// The most parts that a browser carries. It keeps some 180 cookies for a host, whoever sets them.
+/// The largest number of parts in a browser. It keeps some 180 cookies for a host, whoever sets them.
 pub(super) const MAX_SLOTS: usize = 32;
 
-/// How long the mark is that tells which write a piece comes from.
+/// The length of the mark that identifies the write of a piece.
 pub(super) const GENERATION_LEN: usize = 8;
 
-/// How many values a request is granted to be tried: each may cost a look into a store.
+/// How many values of a request are tried: each may cost a read of a store.
 const MAX_CANDIDATES: usize = 4;
 
 /// The cookies of one application in one request.
 ///
-/// They come from a browser: nothing in them is trusted, and reading them takes time proportional to
-/// their length whatever they say. `Debug` shows no values.
+/// They come from a browser: nothing in them is trusted, and reading them takes time proportional to their
+/// length, whatever they contain. `Debug` shows no values.
 #[derive(Clone, Default)]
 pub struct RequestCookies<'h> {
     single: SmallVec<[&'h [u8]; 1]>,
     chunks: Vec<(usize, &'h str)>,
     browsers: SmallVec<[&'h str; 1]>,
-    /// Parts of the handle, in the order of their slots. A slot that comes twice with different values is empty:
-    /// nobody knows which of them a response would replace. They are bytes here, as the handle that is put together
-    /// from them becomes text as a whole.
+    /// Parts of the handle, in the order of their slots. A slot that occurs twice with different values is
+    /// empty: it is unknown which of them a response would replace. The parts are bytes here, because the
+    /// assembled handle becomes text as a whole.
     slots: SmallVec<[(usize, &'h [u8]); 8]>,
 }
 
@@ -54,7 +54,7 @@ impl<'h> RequestCookies<'h> {
             let Ok(suffix) = std::str::from_utf8(suffix) else {
                 continue;
             };
-            // A value that cannot be ours is no value, but its name is there to be deleted.
+            // A value that this codec never writes is ignored, but its name is kept for deletion.
             let value = match is_cookie_value(value) {
                 true => value,
                 false => &[],
@@ -88,15 +88,15 @@ impl<'h> RequestCookies<'h> {
         }
     }
 
-    /// The values that the request may mean, each complete: the caller takes the one that opens, and
-    /// the newest of those if there are several. More than one is rare: a cookie of the same name from
-    /// a parent domain, or two responses that crossed. Four are given at most.
+    /// The complete values in the request. The caller uses the one that opens, and the newest if several do.
+    /// More than one is rare: a cookie of the same name from a parent domain, or two responses that crossed. At
+    /// most four are returned.
     pub(crate) fn candidates(&self) -> SmallVec<[Cow<'h, [u8]>; 1]> {
         let mut candidates = SmallVec::new();
         let single = self.single.iter().map(|value| Cow::Borrowed(*value));
         let chunked = self.whole_chunked().into_iter().map(String::into_bytes);
         let values = single.chain(chunked.map(Cow::Owned));
-        // What comes behind a dot would be taken for a part.
+        // Text after a dot would be read as a part.
         for value in values.filter(|value| !value.is_empty() && memchr(b'.', value).is_none()) {
             if candidates.len() < MAX_CANDIDATES && !candidates.contains(&value) {
                 candidates.push(value);
@@ -105,13 +105,13 @@ impl<'h> RequestCookies<'h> {
         candidates
     }
 
-    /// The handles that the request may mean: the candidates, each with all parts that there are. Which
-    /// parts belong to it, its storage finds out.
+    /// The handles in the request: the candidates, each with all parts. The storage finds out which parts
+    /// belong to which handle.
     pub fn handles(&self) -> Vec<Handle> {
         self.presented().into_vec()
     }
 
-    /// The same, without a list on the heap where there is one handle.
+    /// As [`handles`](Self::handles), without a list on the heap if there is one handle.
     pub(crate) fn presented(&self) -> SmallVec<[Handle; 1]> {
         let parts = self.slots.iter().map(|(_, part)| *part);
         let parts = parts.filter(|part| !part.is_empty()).take(MAX_SLOTS);
@@ -121,13 +121,12 @@ impl<'h> RequestCookies<'h> {
             .collect()
     }
 
-    /// Whether there is any session cookie, readable or not: something to delete.
+    /// Whether there is any session cookie to delete, readable or not.
     pub fn has_session(&self) -> bool {
         self.has_single() || !self.chunks.is_empty() || !self.slots.is_empty()
     }
 
-    /// The values that may say which browser this is; the caller takes those that open. Four are given at
-    /// most.
+    /// The possible values of the browser's cookie. The caller uses those that open. At most four are returned.
     pub(crate) fn browsers(&self) -> Vec<&'h str> {
         let mut seen = BTreeSet::new();
         let values = self.browsers.iter().copied();
@@ -225,7 +224,7 @@ fn text(value: &[u8]) -> &str {
     std::str::from_utf8(value).unwrap_or_default()
 }
 
-/// What stands between separators; most of it is long.
+/// The text between separators; most of it is long.
 fn split(bytes: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {
@@ -238,7 +237,7 @@ fn split(bytes: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A number below 100 in the one way to write it.
+/// A number below 100 in its canonical form.
 fn small_number(digits: &str) -> Option<usize> {
     let canonical = match digits.as_bytes() {
         [digit] => digit.is_ascii_digit(),
@@ -248,10 +247,10 @@ fn small_number(digits: &str) -> Option<usize> {
     canonical.then(|| digits.parse().ok()).flatten()
 }
 
-/// Whether these bytes can be a value of ours: base64url, and the dots between the parts of a piece.
+/// Whether these bytes can be a value of this codec: base64url, and the dots between the fields of a piece.
 pub(super) fn is_cookie_value(value: &[u8]) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'_' | b'.');
-    // Without a way out of the loop the compiler looks at many bytes at once.
+    // Without an early exit, the compiler vectorizes the loop.
     !value.is_empty()
         && (URL_SAFE_NO_PAD.check(value).is_ok()
             || value.iter().fold(true, |all, byte| all & allowed(*byte)))

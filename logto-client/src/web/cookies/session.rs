@@ -1,8 +1,9 @@
-//! The cookies of a session: the handle, whole and first, then each of its parts in a cookie of its own, as
-//! there is room.
+//! The cookies of a session: the whole handle first, then each of its parts in a cookie of its own, as far as
+//! they fit.
 //!
-//! Room is short in both directions. What a browser sends is bounded by the budget, what one response sets
-//! by the response limit; a proxy that gets more answers with an error, and again whatever the user does.
+//! Space is limited in both directions: by the budget for what a browser sends, and by the response limit for
+//! what one response sets. A proxy answers longer headers with an error, and does so again whatever the user
+//! does.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +18,8 @@ use super::{
 };
 use crate::storage::Handle;
 
-/// Bytes of a response's headers that are left to others than the session: the status line, the cookie of
-/// the browser, what forbids caching.
+/// Bytes of a response's headers that are reserved for others than the session: the status line, the cookie of
+/// the browser, and the headers that forbid caching.
 const OTHER_HEADERS: usize = 512;
 
 const SET_COOKIE_LEN: usize = "set-cookie: \r\n".len();
@@ -28,20 +29,20 @@ const MARKS_LEN: usize = ".00".len() + GENERATION_LEN + ".00.".len();
 
 const SLOT_LEN: usize = ".t00".len();
 
-/// What [`CookieCodec::write`] makes of a session.
+/// The result of [`CookieCodec::write`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SessionCookies {
     /// The `Set-Cookie` values: append them all to the response.
     pub set_cookies: Vec<HeaderValue>,
-    /// Bytes of the response's headers with them.
+    /// The size of the response's headers with these cookies, in bytes.
     pub size: usize,
-    /// How many parts of the handle the browser does not get, for want of room in this response or in later
+    /// How many parts of the handle are left out, because they do not fit into this response or into later
     /// requests.
     pub left_out: usize,
 }
 
-/// A response that is being written.
+/// The headers of a response that is being written.
 struct Response {
     set_cookies: Vec<HeaderValue>,
     size: usize,
@@ -54,7 +55,7 @@ impl Response {
         self.set_cookies.push(set_cookie);
     }
 
-    /// Takes a cookie if there is room, and says whether there was.
+    /// Adds a cookie if it fits, and returns whether it did.
     fn push_if_it_fits(&mut self, set_cookie: HeaderValue) -> bool {
         let fits = self.size.saturating_add(line_len(&set_cookie)) <= self.limit;
         if fits {
@@ -70,7 +71,7 @@ impl CookieCodec {
         self.capacity_for(self.session_budget())
     }
 
-    /// The longest handle, in bytes and without its parts, that leaves room for a part of this length.
+    /// The longest handle, in bytes and without its parts, that leaves space for a part of this length.
     pub fn capacity_beside(&self, part_len: usize) -> usize {
         let part = self.carried_part_len(part_len);
         self.capacity_for(self.session_budget().saturating_sub(part))
@@ -80,8 +81,7 @@ impl CookieCodec {
         longest(limit, |len| self.carried_len(len) <= limit)
     }
 
-    /// The longest handle, in bytes and without its parts, that has room in one response beside other
-    /// headers.
+    /// The longest handle, in bytes and without its parts, that fits into one response beside other headers.
     pub fn response_capacity(&self) -> usize {
         let limit = self.response_limit.saturating_sub(OTHER_HEADERS);
         let around = sum([
@@ -97,7 +97,7 @@ impl CookieCodec {
         .min(self.capacity())
     }
 
-    /// How many parts of these lengths, from the first on, requests can carry beside a handle of this
+    /// How many of the parts of these lengths, from the first on, fit into a request beside a handle of this
     /// length.
     pub fn fitting_parts(
         &self,
@@ -115,17 +115,17 @@ impl CookieCodec {
             .count()
     }
 
-    /// The cookies that make the browser carry `handle` and no older one.
+    /// The cookies that replace the browser's handle with `handle`.
     ///
-    /// The handle itself comes first and always, unless the request carries it; then nothing of it is set or
-    /// deleted. What is left of a longer one, or of the other form, is deleted. Then come its parts in their
-    /// order, as far as they fit into a response whose other headers take `taken` bytes, and into later requests. A
-    /// part that the browser has is not set again; the cookie of one that the handle no longer has is given to
-    /// another, or deleted.
+    /// The handle itself always comes first, unless the request has it already; then nothing of it is set or
+    /// deleted. The remains of a longer handle, or of the other form, are deleted. Then come its parts in their
+    /// order, as far as they fit into a response whose other headers take `taken` bytes, and into later
+    /// requests. A part that the browser has is not set again. The cookie of a part that the handle no longer
+    /// has is reused for another part, or deleted.
     ///
     /// # Errors
-    /// [`CookieError`] when the handle is too long or cannot stand in a cookie. The browser then keeps what
-    /// it has.
+    /// [`CookieError`] if the handle is too long or has characters that are not allowed in a cookie. The
+    /// browser then keeps its cookies.
     pub fn write(
         &self,
         request_cookies: &RequestCookies<'_>,
@@ -160,8 +160,8 @@ impl CookieCodec {
         value: &str,
         response: &mut Response,
     ) -> Result<(), CookieError> {
-        // A response that crosses with this one may bring a newer value, which must not be replaced by the one
-        // that the browser had before.
+        // A response that crosses with this one may contain a newer value, which must not be replaced with the
+        // one that the browser had before.
         let mut candidates = request_cookies.candidates().into_iter();
         if candidates.any(|candidate| *candidate == *value.as_bytes()) {
             return Ok(());
@@ -186,7 +186,7 @@ impl CookieCodec {
         Ok(())
     }
 
-    /// Writes the parts that the browser does not have, and says how many it does not get.
+    /// Writes the parts that the browser does not have, and returns how many are left out.
     fn write_parts(
         &self,
         request_cookies: &RequestCookies<'_>,
@@ -215,7 +215,8 @@ impl CookieCodec {
             .map(|value| self.carried_part_len(value.len()))
             .fold(self.carried_len(handle_len), usize::saturating_add);
 
-        // A request that is too long reaches nobody who could shorten it, so this goes before the parts.
+        // A request that is too long never reaches the application, which could shorten it. So deletions come
+        // before the parts.
         while carried > self.session_budget() {
             let Some((slot, value)) = stale.pop_last() else {
                 break;
@@ -228,7 +229,7 @@ impl CookieCodec {
         let has = |part: &&str| slots.values().any(|value| value == part);
         let missing = fitting.iter().filter(|part| !has(part));
         let unused = (0..MAX_SLOTS).filter(|slot| !slots.contains_key(slot));
-        // Those that hold something stale first: that is gone then without a deletion.
+        // Slots with stale values first: setting them saves a deletion.
         let mut unused: Vec<usize> = unused.collect();
         unused.sort_by_key(|slot| !stale.contains_key(slot));
         let mut unused = unused.into_iter().peekable();
@@ -259,9 +260,9 @@ impl CookieCodec {
         Ok(left_out)
     }
 
-    /// The `Set-Cookie` values that delete every trace of a session that the request carries, as far as they
-    /// fit into a response whose other headers take `taken` bytes. What is always deleted is the handle, or the
-    /// first piece of it, without which the rest is worth nothing.
+    /// The `Set-Cookie` values that delete every session cookie of the request, as far as they fit into a
+    /// response whose other headers take `taken` bytes. The handle, or its first piece, is always deleted; the
+    /// rest is useless without it.
     pub fn clear(&self, request_cookies: &RequestCookies<'_>, taken: usize) -> Vec<HeaderValue> {
         let mut response = Response {
             set_cookies: Vec::new(),
@@ -290,8 +291,8 @@ impl CookieCodec {
         })
     }
 
-    /// Deletes these pieces: the first one always, because no value is whole without it, and the others as
-    /// they fit.
+    /// Deletes these pieces: always the first one, because no value is whole without it, and the others as far
+    /// as they fit.
     fn delete_chunks(&self, indices: impl Iterator<Item = usize>, response: &mut Response) {
         for index in indices {
             match (index, self.delete(&self.chunk_name(index))) {
@@ -299,7 +300,7 @@ impl CookieCodec {
                 (_, Ok(deletion)) => {
                     response.push_if_it_fits(deletion);
                 }
-                // Names of cookies can stand in a header.
+                // Names of cookies are valid in a header.
                 (_, Err(_)) => {}
             }
         }
@@ -313,7 +314,7 @@ impl CookieCodec {
         format!("{}.t{slot}", self.name)
     }
 
-    /// Bytes of the budget that a session may take, so that a sign-in always has room beside it.
+    /// Bytes of the budget that a session may take, so that a sign-in always fits beside it.
     fn session_budget(&self) -> usize {
         let browser = sum([self.name.len(), BROWSER_SUFFIX.len(), "=; ".len()]);
         self.budget
@@ -342,12 +343,12 @@ impl CookieCodec {
         }
     }
 
-    /// How much of a handle goes into one of several cookies.
+    /// How many bytes of a handle fit into one of several cookies.
     fn piece_room(&self) -> usize {
         self.room(MARKS_LEN).max(1)
     }
 
-    /// How much goes into one cookie together with marks of this length.
+    /// How many bytes fit into one cookie together with marks of this length.
     fn room(&self, marks: usize) -> usize {
         let around = sum([
             self.name.len(),
@@ -360,8 +361,7 @@ impl CookieCodec {
     }
 }
 
-/// The largest length up to `limit` that fits, where whatever is longer than what does not fit does not
-/// fit either.
+/// The largest length up to `limit` that fits. If a length does not fit, no larger one may fit.
 fn longest(limit: usize, fits: impl Fn(usize) -> bool) -> usize {
     let (mut longest, mut beyond) = (0, limit.saturating_add(1));
     while beyond.saturating_sub(longest) > 1 {
@@ -379,8 +379,8 @@ fn line_len(set_cookie: &HeaderValue) -> usize {
     set_cookie.len().saturating_add(SET_COOKIE_LEN)
 }
 
-/// Tells the write that a piece comes from. Values are sealed with a random nonce or random
-/// themselves, so that no two writes share it.
+/// Identifies the write of a piece. Values are random, or sealed with a random nonce, so no two writes share
+/// it.
 fn generation(value: &str) -> String {
     let digest = Sha256::digest(value);
     URL_SAFE_NO_PAD.encode_to_string(digest.get(..6).unwrap_or_default())
