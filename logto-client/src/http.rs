@@ -1,6 +1,6 @@
 //! Sending HTTP requests: one method, and the contract that every implementation keeps.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -79,6 +79,12 @@ pub enum TransportError {
     /// The response cannot be read: it is too long or garbled.
     #[error("the response cannot be read: {0}")]
     Unusable(String),
+}
+
+impl TransportError {
+    pub(crate) fn late(after: Duration) -> Self {
+        Self::Lost(format!("no answer within {} seconds", after.as_secs_f32()))
+    }
 }
 
 impl From<&TransportError> for NoResponse {

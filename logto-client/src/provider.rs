@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) use self::{
     cache::ProviderCache,
-    sending::{Patience, Permit},
+    sending::{Outgoing, Patience, Permit},
     waiting::WaitingBudget,
 };
 use crate::{
@@ -54,7 +54,7 @@ pub(crate) struct Provider {
     credentials: Credentials,
     permits: Semaphore,
     listeners: Semaphore,
-    cache: Arc<ProviderCache>,
+    pub(crate) cache: Arc<ProviderCache>,
 }
 
 impl Provider {
@@ -103,10 +103,7 @@ impl Provider {
         patience: Patience,
         exchange: E,
     ) -> Result<E::Output, Error> {
-        let request = exchange.request();
-        let response = self
-            .send(patience, E::ENDPOINT, request, E::IS_REPEATABLE)
-            .await?;
+        let response = self.send(Outgoing::of(&exchange, patience)).await?;
         Ok(exchange.accept(response, self.now())?)
     }
 
@@ -120,13 +117,21 @@ impl Provider {
         loop {
             match machine.poll(self.now()) {
                 Step::Wait(pause) => self.runtime.sleep(pause).await,
-                Step::Send { endpoint, request } => {
-                    let is_repeatable = endpoint.only_reads();
-                    let patience = match is_repeatable {
-                        true => Patience::Request,
-                        false => Patience::Listen,
+                Step::Send {
+                    endpoint,
+                    request,
+                    is_repeatable,
+                } => {
+                    let outgoing = Outgoing {
+                        endpoint,
+                        request,
+                        is_repeatable,
+                        patience: match is_repeatable {
+                            true => Patience::Request,
+                            false => Patience::Listen,
+                        },
                     };
-                    match self.send(patience, endpoint, request, is_repeatable).await {
+                    match self.send(outgoing).await {
                         Ok(response) => machine.handle(response, self.now()),
                         Err(Error::Transport { endpoint, source }) => {
                             machine.handle_failure(NoResponse::from(&source), self.now());

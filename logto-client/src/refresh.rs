@@ -12,10 +12,10 @@ mod renewal;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{Either, join, select};
+use futures_util::future::join;
 use logto_core::{
-    AccessToken, Secret, Session, TokenTarget, UnixTime,
-    error::Endpoint,
+    AccessToken, Exchange, Secret, Session, TokenTarget, UnixTime,
+    grants::RefreshTokens,
     refresh::{
         Amend, Demand, EndSession, Ending, Persist, Refresh, RefreshError, RefreshJob,
         SUPERSEDED_FOR,
@@ -161,18 +161,14 @@ impl Refresher {
         persist: Persist,
         budget: &WaitingBudget,
     ) -> Refreshed {
+        let caller_timeout = self.provider.limits.caller_timeout;
         let waiting = async {
             let refresh = self.start(&loaded, &target, demand, persist);
-            let caller_timeout = self.provider.limits.caller_timeout;
-            let timeout = self.provider.runtime.sleep(caller_timeout);
-            match select(refresh, timeout).await {
-                Either::Left((refreshed, _)) => Ok(refreshed),
-                Either::Right(_) => Err(late(caller_timeout)),
-            }
+            self.provider.within(caller_timeout, refresh).await
         };
         let waited = self.provider.wait(budget, waiting).await;
         waited
-            .and_then(std::convert::identity)
+            .and_then(|refreshed| refreshed.ok_or_else(|| late(caller_timeout)))
             .unwrap_or_else(|error| self.still_refreshing(loaded, &target, demand, error))
     }
 
@@ -229,7 +225,7 @@ impl Refresher {
         demand: Demand,
         persist: Persist,
     ) -> Refreshed {
-        let _turn = self.memory.sessions.lock(loaded.session.id().clone()).await;
+        let _lock = self.memory.sessions.lock(loaded.session.id().clone()).await;
         let driver = Driver::new(self, &loaded);
         let job = RefreshJob {
             config: self.provider.config.clone(),
@@ -290,8 +286,8 @@ impl Refresher {
         job: Amend<Error>,
         budget: &WaitingBudget,
     ) -> Result<(), Error> {
-        let turn = self.memory.sessions.lock(loaded.session.id().clone());
-        let _turn = self.provider.wait(budget, turn).await?;
+        let lock = self.memory.sessions.lock(loaded.session.id().clone());
+        let _lock = self.provider.wait(budget, lock).await?;
         let driver = Driver::new(self, loaded);
         let session = driver.drive(job).await.map_err(Error::from)?;
         *loaded = driver.into_loaded(session, false);
@@ -334,11 +330,11 @@ impl Refresher {
     async fn end_now(self: &Arc<Self>, loaded: LoadedSession, ending: Ending) -> Result<(), Error> {
         let id = loaded.session.id();
         self.memory.ends.mark(&loaded.session, self.provider.now());
-        let turn = self.memory.sessions.lock(id.clone()).boxed_future();
-        let turn = select(turn, self.provider.runtime.sleep(ENDING_WAIT)).await;
+        let lock = self.memory.sessions.lock(id.clone());
+        let lock = self.provider.within(ENDING_WAIT, lock).await;
         // What a refresh brings that is overtaken is revoked, and the session that replaces this one may have
         // the same grant.
-        if let (Either::Right(_), true) = (&turn, ending != Ending::Replacement) {
+        if lock.is_none() && ending != Ending::Replacement {
             let now = self.provider.now();
             self.memory.ends.overtake(&loaded.session, now);
         }
@@ -348,7 +344,7 @@ impl Refresher {
         let end = Ended::Session(id.clone());
         let told = self.tell_of_end(&end, self.provider.now());
         let (ended, told) = join(job, told).await;
-        drop(turn);
+        drop(lock);
         if let (Err(Error::Storage(error)), true) = (&ended, ending != Ending::Replacement) {
             self.remove_later(loaded.handle, error);
         }
@@ -390,10 +386,9 @@ impl Refresher {
 }
 
 fn late(timeout: Duration) -> Error {
-    let seconds = timeout.as_secs_f32();
     Error::Transport {
-        endpoint: Endpoint::Token,
-        source: TransportError::Lost(format!("no answer within {seconds} seconds")),
+        endpoint: RefreshTokens::ENDPOINT,
+        source: TransportError::late(timeout),
     }
 }
 

@@ -155,7 +155,7 @@ impl Endpoint {
 
     /// Whether a request to this endpoint changes nothing at the provider, so that it can be sent again if
     /// its response was lost.
-    pub const fn only_reads(self) -> bool {
+    pub(crate) const fn only_reads(self) -> bool {
         matches!(
             self,
             Self::Discovery | Self::Keys | Self::UserInfo | Self::Introspection

@@ -78,7 +78,8 @@ pub trait Exchange {
 /// }
 /// ```
 ///
-/// The machine decides which requests are sent again; its caller repeats none.
+/// The machine decides which requests are sent again. Its caller repeats none, except repeatable ones that have
+/// no response.
 pub trait Machine {
     /// The result of the job.
     type Output;
@@ -106,6 +107,8 @@ pub enum Step<T> {
         endpoint: Endpoint,
         /// The request.
         request: Request<Bytes>,
+        /// Whether it may be sent again if there is no response; see [`Exchange::IS_REPEATABLE`].
+        is_repeatable: bool,
     },
     /// Wait this long, then poll again.
     Wait(Duration),
@@ -118,6 +121,7 @@ impl<T> Step<T> {
         Self::Send {
             endpoint: E::ENDPOINT,
             request: exchange.request(),
+            is_repeatable: E::IS_REPEATABLE,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The provider's metadata and keys: fetched when they are needed, by one request for all callers, and kept
 //! for a while.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::HeaderValue;
 use logto_core::{
@@ -11,6 +11,7 @@ use logto_core::{
     freshness::FreshnessPolicy,
     jwt::KeySet,
     metadata::ProviderMetadata,
+    refresh::RetryBudget,
     sign_in::ProviderKeys,
 };
 
@@ -23,11 +24,13 @@ use crate::{
     runtime::{BoxFuture, BoxedFuture},
 };
 
-/// What was fetched from a provider.
+/// What all clients of one provider share.
 #[derive(Debug)]
 pub(crate) struct ProviderCache {
     metadata: Cache<Arc<ProviderMetadata>>,
     keys: Cache<CachedKeys>,
+    /// For requests that are sent again. The replay of a refresh is not among them.
+    pub(crate) retries: Mutex<RetryBudget>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +44,7 @@ impl Default for ProviderCache {
         Self {
             metadata: Cache::new(FreshnessPolicy::METADATA),
             keys: Cache::new(FreshnessPolicy::KEYS),
+            retries: Mutex::default(),
         }
     }
 }

@@ -1,24 +1,23 @@
 //! Sending requests: how many at the same time, authenticated how, and how long each may take.
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http::{Request, Response};
-use logto_core::{client_authentication, error::Endpoint};
+use logto_core::{Exchange, client_authentication, error::Endpoint};
 use tokio::sync::SemaphorePermit;
 
 use super::Provider;
 use crate::{
     error::Error,
     http::{FreshConnection, TransportError},
-    runtime::BoxedFuture,
     single_flight::lock,
 };
 
-/// A permit to send one request at a time, until it is dropped or given back.
-#[derive(Debug)]
-pub(crate) struct Permit<'a>(Mutex<Option<SemaphorePermit<'a>>>);
+/// The permit of a job to send one request at a time. The job has none before its first request, and after a
+/// request that it only listens for.
+pub(crate) type Permit<'a> = Option<SemaphorePermit<'a>>;
 
 /// How long to wait for a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,127 +28,135 @@ pub(crate) enum Patience {
     Listen,
 }
 
-impl Permit<'_> {
-    fn give_back(&self) {
-        lock(&self.0).take();
+/// A request to send.
+#[derive(Clone)]
+pub(crate) struct Outgoing {
+    pub(super) endpoint: Endpoint,
+    pub(super) request: Request<Bytes>,
+    pub(super) is_repeatable: bool,
+    pub(super) patience: Patience,
+}
+
+impl Outgoing {
+    pub(crate) fn of<E: Exchange>(exchange: &E, patience: Patience) -> Self {
+        Self {
+            endpoint: E::ENDPOINT,
+            request: exchange.request(),
+            is_repeatable: E::IS_REPEATABLE,
+            patience,
+        }
+    }
+
+    fn failed(&self, source: TransportError) -> Error {
+        let endpoint = self.endpoint;
+        Error::Transport { endpoint, source }
     }
 }
 
 impl Provider {
-    /// Waits for a permit to send a request, at most for the request timeout. Without a permit, nothing has
-    /// been sent.
-    pub(crate) async fn permit(&self, endpoint: Endpoint) -> Result<Permit<'_>, Error> {
-        let permit = self.permits.acquire().boxed_future();
-        match select(permit, self.runtime.sleep(self.limits.request_timeout)).await {
-            // The semaphore is never closed.
-            Either::Left((permit, _)) => Ok(Permit(Mutex::new(permit.ok()))),
-            Either::Right(_) => Err(Error::Transport {
-                endpoint,
-                source: TransportError::NotSent("too many requests are running".to_owned()),
-            }),
+    /// Waits for `work`, at most this long; `None` if it takes longer.
+    pub(crate) async fn within<T>(
+        &self,
+        duration: Duration,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        match select(std::pin::pin!(work), self.runtime.sleep(duration)).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(_) => None,
         }
     }
 
-    /// Sends a request: a repeatable one once more when the connection fails, any other one over a
-    /// connection that was not idle, because idle connections are how responses are usually lost.
+    /// Sends a request: a repeatable one once more when the connection fails and the retry budget allows it,
+    /// any other one over a connection that was not idle, because idle connections are how responses are
+    /// usually lost.
     ///
     /// A provider that does not answer in time is not asked again, as that would double the wait.
-    pub(super) async fn send(
-        &self,
-        patience: Patience,
-        endpoint: Endpoint,
-        mut request: Request<Bytes>,
-        is_repeatable: bool,
-    ) -> Result<Response<Bytes>, Error> {
-        if !is_repeatable {
-            request.extensions_mut().insert(FreshConnection);
-            return self.send_once(patience, endpoint, request).await;
+    pub(super) async fn send(&self, mut outgoing: Outgoing) -> Result<Response<Bytes>, Error> {
+        let retries = &self.cache.retries;
+        lock(retries).deposit();
+        if !outgoing.is_repeatable {
+            outgoing.request.extensions_mut().insert(FreshConnection);
+            return self.send_with(&mut None, outgoing).await;
         }
         let began = self.clock.monotonic();
-        let first = self.send_once(patience, endpoint, request.clone()).await;
+        let first = self.send_with(&mut None, outgoing.clone()).await;
         let took = self.clock.monotonic().saturating_sub(began);
         match first {
             Err(Error::Transport {
                 source: TransportError::NotSent(_) | TransportError::Lost(_),
                 ..
-            }) if took < self.limits.request_timeout => {
-                self.send_once(patience, endpoint, request).await
+            }) if took < self.limits.request_timeout && lock(retries).withdraw() => {
+                self.send_with(&mut None, outgoing).await
             }
             response => response,
         }
     }
 
-    /// Sends a request with a permit of its own.
-    async fn send_once(
-        &self,
-        patience: Patience,
-        endpoint: Endpoint,
-        request: Request<Bytes>,
-    ) -> Result<Response<Bytes>, Error> {
-        let permit = self.permit(endpoint).await?;
-        self.send_from(&permit, patience, endpoint, request).await
-    }
-
     /// Sends a request, with client authentication where it needs that. If the authentication is refused,
     /// the request is sent again with the next one: the provider has not processed it.
-    pub(crate) async fn send_from(
-        &self,
-        permit: &Permit<'_>,
-        patience: Patience,
-        endpoint: Endpoint,
-        request: Request<Bytes>,
+    pub(crate) async fn send_with<'a>(
+        &'a self,
+        permit: &mut Permit<'a>,
+        outgoing: Outgoing,
     ) -> Result<Response<Bytes>, Error> {
         let mut which = self.credentials.current();
         for _ in 1..self.credentials.len() {
-            let request = self.authenticate(which, request.clone())?;
-            let response = self
-                .send_authenticated(permit, patience, endpoint, request)
-                .await?;
+            let response = self.send_as(which, permit, outgoing.clone()).await?;
             if !client_authentication::is_refused(&response) {
                 return Ok(response);
             }
             which = self.credentials.after(which);
         }
-        let request = self.authenticate(which, request)?;
-        self.send_authenticated(permit, patience, endpoint, request)
-            .await
+        self.send_as(which, permit, outgoing).await
     }
 
-    fn authenticate(&self, which: usize, request: Request<Bytes>) -> Result<Request<Bytes>, Error> {
-        self.credentials
-            .authenticate(which, request, &*self.entropy, self.now())
-    }
-
-    async fn send_authenticated(
-        &self,
-        permit: &Permit<'_>,
-        patience: Patience,
-        endpoint: Endpoint,
-        request: Request<Bytes>,
+    async fn send_as<'a>(
+        &'a self,
+        which: usize,
+        permit: &mut Permit<'a>,
+        mut outgoing: Outgoing,
     ) -> Result<Response<Bytes>, Error> {
+        self.obtain_permit(permit, outgoing.endpoint).await?;
+        let request = std::mem::take(&mut outgoing.request);
+        let request = self
+            .credentials
+            .authenticate(which, request, &*self.entropy, self.now())?;
+        let mut response = self.http.send(request);
         let limits = self.limits;
-        let failed = |source| Error::Transport { endpoint, source };
-        let late = |after: Duration| {
-            let seconds = after.as_secs_f32();
-            failed(TransportError::Lost(format!(
-                "no answer within {seconds} seconds"
-            )))
-        };
-        let response = self.http.send(request);
-        let timeout = self.runtime.sleep(limits.request_timeout);
-        let response = match select(response, timeout).await {
-            Either::Left((response, _)) => return response.map_err(failed),
-            Either::Right((_, response)) => response,
-        };
-        let Some(_listener) = self.listener(patience) else {
-            return Err(late(limits.request_timeout));
-        };
-        // From here on it only listens, so that another request may be sent meanwhile.
-        permit.give_back();
-        let rest = limits.listen_timeout.saturating_sub(limits.request_timeout);
-        match select(response, self.runtime.sleep(rest)).await {
-            Either::Left((response, _)) => response.map_err(failed),
-            Either::Right(_) => Err(late(limits.listen_timeout)),
+        let mut waited = limits.request_timeout;
+        let mut answer = self.within(waited, &mut response).await;
+        if answer.is_none() {
+            if let Some(_listener) = self.listener(outgoing.patience) {
+                // From here on it only listens, so that another request may be sent meanwhile.
+                *permit = None;
+                let rest = limits.listen_timeout.saturating_sub(waited);
+                answer = self.within(rest, response).await;
+                waited = limits.listen_timeout;
+            }
+        }
+        answer
+            .unwrap_or_else(|| Err(TransportError::late(waited)))
+            .map_err(|source| outgoing.failed(source))
+    }
+
+    /// Waits for a permit to send a request, at most for the request timeout, unless there is one. Without a
+    /// permit, nothing has been sent.
+    pub(crate) async fn obtain_permit<'a>(
+        &'a self,
+        permit: &mut Permit<'a>,
+        endpoint: Endpoint,
+    ) -> Result<(), Error> {
+        if permit.is_none() {
+            let acquired = self.within(self.limits.request_timeout, self.permits.acquire());
+            // The semaphore is never closed.
+            *permit = acquired.await.and_then(Result::ok);
+        }
+        match permit {
+            Some(_) => Ok(()),
+            None => Err(Error::Transport {
+                endpoint,
+                source: TransportError::NotSent("too many requests are running".to_owned()),
+            }),
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use futures_util::future::{Either, select};
-
 use super::Provider;
 use crate::{clock::Clock, error::Error, single_flight::lock};
 
@@ -39,10 +37,7 @@ impl Provider {
         let Some((_wait, left)) = budget.begin(&*self.clock, total) else {
             return Err(spent);
         };
-        match select(std::pin::pin!(work), self.runtime.sleep(left)).await {
-            Either::Left((output, _)) => Ok(output),
-            Either::Right(_) => Err(spent),
-        }
+        self.within(left, work).await.ok_or(spent)
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) struct Driver<'a> {
     /// When the lease was asked for, by the monotonic clock.
     asked_at: Mutex<Duration>,
     /// Kept from the first attempt to the last, so that a replay does not have to wait for another.
-    permit: tokio::sync::Mutex<Option<Permit<'a>>>,
+    permit: tokio::sync::Mutex<Permit<'a>>,
     judged_with: Mutex<Option<Arc<KeySet>>>,
 }
 

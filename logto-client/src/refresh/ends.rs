@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{Either, select};
 use logto_core::{
     Session, UnixTime,
     refresh::{ConfirmSession, Confirmation, SessionEnd},
@@ -145,12 +144,12 @@ impl Refresher {
             let (refresher, loaded) = (Arc::clone(self), loaded.clone());
             async move { refresher.confirm_with_provider(&loaded).await }.boxed_future()
         });
-        match select(confirmation, runtime.sleep(CONFIRMATION_WAIT)).await {
-            Either::Left((Confirmation::Ended(end), _)) => Ok(Some(end)),
-            Either::Left((Confirmation::Superseded, _)) => Err(Error::Superseded),
+        let confirmation = self.provider.within(CONFIRMATION_WAIT, confirmation);
+        match confirmation.await {
+            Some(Confirmation::Ended(end)) => Ok(Some(end)),
+            Some(Confirmation::Superseded) => Err(Error::Superseded),
             // Nobody is signed out without an answer.
-            Either::Left((Confirmation::Alive | Confirmation::Unknown(_), _))
-            | Either::Right(_) => Ok(None),
+            Some(Confirmation::Alive | Confirmation::Unknown(_)) | None => Ok(None),
         }
     }
 

@@ -2,11 +2,11 @@
 
 mod ends;
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use logto_core::{
     TokenTarget, UnixTime,
-    refresh::{Confirmation, LeaseRun, Moment, RetryBudget, SessionEnd, TokenStatus},
+    refresh::{Confirmation, LeaseRun, Moment, SessionEnd, TokenStatus},
     session::SessionId,
 };
 
@@ -49,7 +49,6 @@ pub(crate) struct Memory {
     pub(super) cooldown: SharedCooldown,
     /// Of the introspection endpoint.
     pub(super) introspection_cooldown: SharedCooldown,
-    pub(super) retries: Mutex<RetryBudget>,
     /// What is known about refresh tokens that other processes may spend.
     pub(super) statuses: TtlMap<Fingerprint, TokenStatus>,
     /// What the provider refused lately.
@@ -80,7 +79,6 @@ impl Memory {
             ledger: Ledger::new(limits),
             cooldown: SharedCooldown::default(),
             introspection_cooldown: SharedCooldown::default(),
-            retries: Mutex::default(),
             statuses: TtlMap::new(MAX_TOKEN_STATUSES),
             refusals: TtlMap::new(MAX_REFUSALS),
             kept_leases: TtlMap::new(MAX_KEPT_LEASES),

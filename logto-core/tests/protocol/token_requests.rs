@@ -287,8 +287,16 @@ fn c36_every_recorded_code_exchange_is_rebuilt_and_its_answer_understood() {
         machine.handle(recording.response, NOW);
         match (machine.poll(NOW), expected) {
             // Redeemed: the next step is the key set.
-            (Step::Send { endpoint, request }, None) => {
+            (
+                Step::Send {
+                    endpoint,
+                    request,
+                    is_repeatable,
+                },
+                None,
+            ) => {
                 assert_eq!(endpoint, Endpoint::Keys);
+                assert!(is_repeatable);
                 assert_eq!(request.uri().path(), "/oidc/jwks");
             }
             (Step::Done(Err(incomplete)), Some(code)) => {

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use logto_client::{
     AccessToken, Error, LogtoClient, TokenTarget, WritableSession,
+    core::config::ClientAuthentication,
     event::Event,
     storage::{Handle, SessionStorage},
 };
@@ -13,7 +14,7 @@ use logto_tests::{
     mortal::MortalProcess,
     shared::MapStore,
     stage::{cookie_storage, key_ring},
-    world::{Mishap, PassingTime, World, refresh_token_of},
+    world::{APP_SECRET, Mishap, PassingTime, World, refresh_token_of},
 };
 use tokio::{
     task::JoinHandle,
@@ -145,6 +146,76 @@ async fn f17_a_refresh_that_listens_lets_others_send() {
     sleep(secs(21)).await;
     assert_eq!((client.stats().refreshes, world.token_calls()), (0, 2));
     assert!(is_newest(&world, &client, &alice.handle(), &first).await);
+}
+
+/// A replay of a request that gave its permit back while it listened needs another one.
+#[tokio::test(start_paused = true)]
+async fn f17_a_replay_keeps_to_the_cap_after_its_first_request_listened() {
+    let ms = Duration::from_millis;
+    let (world, _time) = public_world();
+    let context = world.context().max_concurrent_requests(1);
+    let client = LogtoClient::builder(world.config().clone(), context, MemoryStorage::new());
+    let client = client.request_timeout(secs(1)).build().unwrap();
+    let alice = world.sign_in(&client, "alice").await.session;
+    let bob = world.sign_in(&client, "bob").await.session;
+    let first = refresh_token_of(alice.snapshot());
+    world.logto.reset_counts();
+    world.network.next(TOKEN, Mishap::SlowlyLost(ms(1500)));
+    world.network.next(TOKEN, Mishap::Slow(ms(900)));
+
+    let listening = refresh(&alice);
+    sleep(ms(100)).await;
+    // He sends when hers has listened for a moment.
+    let other = refresh(&bob);
+    sleep(ms(1600)).await;
+    assert_eq!(
+        world.token_calls(),
+        2,
+        "her answer is lost, and his request has the permit"
+    );
+    sleep(ms(300)).await;
+    assert_eq!(world.token_calls(), 3);
+    listening.await.unwrap().unwrap();
+    other.await.unwrap().unwrap();
+    assert!(is_newest(&world, &client, &alice.handle(), &first).await);
+    assert_eq!(world.logto.late_replays(), 0);
+}
+
+/// The same is true of a second credential.
+#[tokio::test(start_paused = true)]
+async fn f17_a_second_credential_keeps_to_the_cap_after_the_first_was_refused_late() {
+    let world = World::new();
+    let _time = world.let_time_pass();
+    let context = world
+        .context()
+        .max_concurrent_requests(1)
+        .fallback_authentication(ClientAuthentication::Basic(APP_SECRET.into()));
+    let client = LogtoClient::builder(world.config().clone(), context, MemoryStorage::new());
+    let client = client.build().unwrap();
+    let alice = world.sign_in(&client, "alice").await.session;
+    let bob = world.sign_in(&client, "bob").await.session;
+    world.logto.reset_counts();
+    let refused = r#"{"error":"invalid_client"}"#;
+    let mishap = Mishap::SlowlyAnswered(secs(12), 401, "application/json", refused);
+    world.network.next(TOKEN, mishap);
+    world.network.next(TOKEN, Mishap::Slow(secs(4)));
+
+    let listening = refresh(&alice);
+    sleep(secs(9)).await;
+    let other = refresh(&bob);
+    sleep(secs(4)).await;
+    assert_eq!(
+        world.token_calls(),
+        1,
+        "hers is refused, and his request has the permit"
+    );
+    other.await.unwrap().unwrap();
+    sleep(secs(1)).await;
+    assert_eq!(world.token_calls(), 2);
+    // Her own caller waited for ten seconds.
+    listening.await.unwrap().unwrap_err();
+    alice.access_token(&shopping()).await.unwrap();
+    assert_eq!(world.token_calls(), 2);
 }
 
 /// One may listen. The others end at the request timeout, and say that they may have lost a refresh token.

@@ -198,6 +198,31 @@ async fn f11_f17_forty_sessions_that_lose_an_answer_at_once_are_all_replayed() {
     }
 }
 
+/// Requests that only read share the budget of all that is sent again, which does not concern a replay.
+#[tokio::test(start_paused = true)]
+async fn f17_the_retry_budget_covers_requests_that_only_read_and_no_replay() {
+    const CALLS: usize = 200;
+    let alice = Alice::new(World::public(|app| app, |tenant| tenant)).await;
+    let (logto, network) = (&alice.world.logto, &alice.world.network);
+    alice.session.user_info().await.unwrap();
+    logto.reset_counts();
+    for _ in 0..CALLS {
+        for _ in 0..2 {
+            network.next("/me", Mishap::AnswerLost);
+        }
+        let error = alice.session.user_info().await.unwrap_err();
+        assert!(error.advice().is_retry(), "{error}");
+        network.mend();
+    }
+    let sent_again = logto.count(Endpoint::UserInfo) - CALLS;
+    assert!((58..=61).contains(&sent_again), "{sent_again}");
+
+    network.next(TOKEN, Mishap::AnswerLost);
+    alice.token().await.unwrap();
+    assert_eq!(alice.world.token_calls(), 2);
+    assert!(alice.is_alive().await);
+}
+
 /// As a custom claims script refuses, and a resource that the user lost: Logto has replaced the refresh token
 /// by then, and the refusal does not say by what.
 #[tokio::test(start_paused = true)]

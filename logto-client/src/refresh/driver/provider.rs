@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use logto_core::{
     Exchange, Secret,
-    error::{Endpoint, TokenError},
+    error::TokenError,
     grants::RefreshTokens,
     refresh::{Attempt, Event, IdTokenCheck},
 };
 
 use super::Driver;
 use crate::{
-    cooldown::Admitted, error::Error, http::TransportError, provider::Patience, single_flight::lock,
+    cooldown::Admitted,
+    error::Error,
+    http::TransportError,
+    provider::{Outgoing, Patience},
+    single_flight::lock,
 };
 
 impl Driver<'_> {
@@ -67,22 +71,16 @@ impl Driver<'_> {
         };
         let sent = async {
             let mut permit = self.permit.lock().await;
-            let permit = match &mut *permit {
-                Some(permit) => permit,
-                none => match provider.permit(Endpoint::Token).await {
-                    Ok(permit) => none.insert(permit),
-                    Err(error) => return Event::NotSent(error),
-                },
-            };
+            let outgoing = Outgoing::of(&exchange, Patience::Listen);
+            let permitted = provider.obtain_permit(&mut permit, RefreshTokens::ENDPOINT);
+            if let Err(error) = permitted.await {
+                return Event::NotSent(error);
+            }
             let sent_at = provider.clock.monotonic();
             if start_by.is_some_and(|start_by| sent_at >= start_by) {
                 return Event::TooLate;
             }
-            let request = exchange.request();
-            let response = provider
-                .send_from(permit, Patience::Listen, Endpoint::Token, request)
-                .await;
-            match response {
+            match provider.send_with(&mut permit, outgoing).await {
                 Ok(response) => Event::Response {
                     answer: exchange.accept(response, provider.now()),
                     sent_at,
@@ -119,14 +117,15 @@ impl Driver<'_> {
 
     /// Whether this attempt may be made now.
     fn admit(&self, attempt: Attempt) -> Result<Option<Admitted<'_>>, Option<Error>> {
-        let memory = &self.refresher.memory;
+        let provider = &self.refresher.provider;
+        let retries = &provider.cache.retries;
         match attempt {
             Attempt::First => {
-                lock(&memory.retries).deposit();
-                let now = self.refresher.provider.now();
-                memory.cooldown.admit(now).map(Some).map_err(Some)
+                lock(retries).deposit();
+                let cooldown = &self.refresher.memory.cooldown;
+                cooldown.admit(provider.now()).map(Some).map_err(Some)
             }
-            Attempt::Reconnect => match lock(&memory.retries).withdraw() {
+            Attempt::Reconnect => match lock(retries).withdraw() {
                 true => Ok(None),
                 false => Err(None),
             },
