@@ -91,7 +91,7 @@ impl<T: Clone + MaybeSend + MaybeSync + 'static> Cache<T> {
             let fetched = fetch();
             async move {
                 let outcome = fetched.await;
-                lock(&state).settle(&outcome, clock.now());
+                lock(&state).record(&outcome, clock.now());
                 outcome
             }
             .boxed_future()
@@ -127,7 +127,7 @@ impl<T: Clone + MaybeSend + MaybeSync + 'static> Cache<T> {
 
     /// Keeps a value that was fetched elsewhere.
     pub(crate) fn put(&self, value: T, now: UnixTime) {
-        lock(&self.state).settle(&Ok(value), now);
+        lock(&self.state).record(&Ok(value), now);
     }
 
     /// The value, whatever its age.
@@ -137,7 +137,7 @@ impl<T: Clone + MaybeSend + MaybeSync + 'static> Cache<T> {
 }
 
 impl<T: Clone> State<T> {
-    fn settle(&mut self, outcome: &Result<T, Error>, now: UnixTime) {
+    fn record(&mut self, outcome: &Result<T, Error>, now: UnixTime) {
         match outcome {
             Ok(value) => {
                 self.value = Some(value.clone());

@@ -17,7 +17,7 @@ use logto_core::{
     refresh::{Demand, Persist, SessionEnd},
 };
 
-use self::{coordinator::Common, newest::open_newest};
+use self::{coordinator::SharedState, newest::open_newest};
 use crate::{
     clock::Clock,
     context::Context,
@@ -48,14 +48,14 @@ const END_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// that keeps sessions alive. It has no type parameters and holds no state of a request.
 #[derive(Clone)]
 pub struct LogtoClient {
-    inner: Arc<Inner>,
+    inner: Arc<ClientState>,
 }
 
-struct Inner {
+struct ClientState {
     provider: Arc<Provider>,
     storage: Arc<dyn SessionStorage>,
     refresher: Arc<Refresher>,
-    common: Arc<Common>,
+    shared: Arc<SharedState>,
 }
 
 impl LogtoClient {
@@ -106,7 +106,7 @@ impl LogtoClient {
         let storage = Arc::clone(&self.inner.storage);
         LogtoReader::new(self.config().clone(), storage)
             .shared_clock(Arc::clone(self.clock()))
-            .with_common(&self.inner.common)
+            .with_shared(&self.inner.shared)
             .with_refresher(&self.inner.refresher)
     }
 
@@ -262,11 +262,11 @@ impl LogtoClient {
     /// longer wait. Call it before the program ends: a response on its way may hold the only copy of a refresh
     /// token.
     pub async fn drain(&self) {
-        let common = &self.inner.common;
-        common.sign_ins.drain().await;
-        common.device_polls.drain().await;
-        common.memory.refreshes.drain().await;
-        common.memory.endings.drain().await;
+        let shared = &self.inner.shared;
+        shared.sign_ins.drain().await;
+        shared.device_polls.drain().await;
+        shared.memory.refreshes.drain().await;
+        shared.memory.endings.drain().await;
     }
 
     /// What the client holds in memory for refreshes.

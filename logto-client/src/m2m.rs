@@ -51,10 +51,10 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Clone)]
 pub struct M2mClient {
-    inner: Arc<Inner>,
+    inner: Arc<M2mState>,
 }
 
-struct Inner {
+struct M2mState {
     provider: Arc<Provider>,
     tokens: TtlMap<TokenTarget, AccessToken>,
     fetches: SingleFlight<TokenTarget, Result<AccessToken, Error>>,
@@ -71,7 +71,7 @@ impl M2mClient {
     pub fn new(config: LogtoConfig, context: impl Into<Context>) -> Result<Self, BuildError> {
         let provider = Arc::new(Provider::new(config, context.into(), Arc::default())?);
         Ok(Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(M2mState {
                 provider,
                 tokens: TtlMap::new(MAX_TARGETS),
                 fetches: SingleFlight::default(),
@@ -184,7 +184,7 @@ impl M2mClient {
     }
 }
 
-impl Inner {
+impl M2mState {
     /// Fails with the error of the last fetch while it is too early for another.
     fn may_fetch(&self, target: &TokenTarget) -> Result<(), Error> {
         let now = self.provider.now();

@@ -66,10 +66,10 @@ const INACTIVE_LIFETIME: Duration = Duration::from_secs(5);
 /// its keys. Both are [events](crate::event::Event).
 #[derive(Clone)]
 pub struct ResourceServer {
-    inner: Arc<Inner>,
+    inner: Arc<TrustedIssuers>,
 }
 
-struct Inner {
+struct TrustedIssuers {
     issuer: String,
     issuers: HashMap<String, TrustedIssuer>,
 }
@@ -169,7 +169,7 @@ impl ResourceServer {
         };
         let issuers = providers.into_iter().map(trusted).collect();
         Self {
-            inner: Arc::new(Inner { issuer, issuers }),
+            inner: Arc::new(TrustedIssuers { issuer, issuers }),
         }
     }
 

@@ -55,11 +55,11 @@ use crate::entropy::{Entropy, EntropyError, random};
 /// How many bytes sealed data is longer than the plaintext.
 pub const OVERHEAD: usize = match aes_gcm_siv::IS_THERE {
     true => HEADER_LEN + aes_gcm_siv::NONCE_LEN + TAG_LEN,
-    false => LONGEST_OVERHEAD,
+    false => MAX_OVERHEAD,
 };
 
-/// The same for data that an older release may have sealed.
-pub const LONGEST_OVERHEAD: usize = HEADER_LEN + XCHACHA_NONCE_LEN + TAG_LEN;
+/// The largest overhead, in bytes: that of data that an older release may have sealed.
+pub const MAX_OVERHEAD: usize = HEADER_LEN + XCHACHA_NONCE_LEN + TAG_LEN;
 
 /// The first byte: the cipher.
 const XCHACHA20_POLY1305: u8 = 1;

@@ -13,12 +13,12 @@ use crate::{
 /// The metadata of a provider. Its issuer has been checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProviderMetadata {
-    known: Known,
+    fields: MetadataFields,
     document: Map<String, Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-struct Known {
+struct MetadataFields {
     issuer: String,
     authorization_endpoint: Url,
     token_endpoint: Url,
@@ -43,17 +43,17 @@ impl ProviderMetadata {
         document: Map<String, Value>,
     ) -> Result<Self, String> {
         check_urls(&document)?;
-        let known: Known = serde_json::from_value(Value::Object(document.clone()))
+        let fields: MetadataFields = serde_json::from_value(Value::Object(document.clone()))
             .map_err(|error| sanitized(&format!("not a discovery document: {error}"), 256))?;
-        if known.issuer != config.issuer() {
+        if fields.issuer != config.issuer() {
             return Err(format!(
                 "it belongs to issuer `{}`, configured is `{}`; check the endpoint, its path and a \
                  custom domain",
-                sanitized(&known.issuer, 256),
+                sanitized(&fields.issuer, 256),
                 config.issuer()
             ));
         }
-        let metadata = Self { known, document };
+        let metadata = Self { fields, document };
         metadata.check_endpoints(config)?;
         Ok(metadata)
     }
@@ -85,30 +85,30 @@ impl ProviderMetadata {
         [
             (
                 Endpoint::Authorization,
-                Some(&self.known.authorization_endpoint),
+                Some(&self.fields.authorization_endpoint),
             ),
-            (Endpoint::Token, Some(&self.known.token_endpoint)),
-            (Endpoint::Keys, Some(&self.known.jwks_uri)),
-            (Endpoint::UserInfo, self.known.userinfo_endpoint.as_ref()),
+            (Endpoint::Token, Some(&self.fields.token_endpoint)),
+            (Endpoint::Keys, Some(&self.fields.jwks_uri)),
+            (Endpoint::UserInfo, self.fields.userinfo_endpoint.as_ref()),
             (
                 Endpoint::Revocation,
-                self.known.revocation_endpoint.as_ref(),
+                self.fields.revocation_endpoint.as_ref(),
             ),
             (
                 Endpoint::Introspection,
-                self.known.introspection_endpoint.as_ref(),
+                self.fields.introspection_endpoint.as_ref(),
             ),
             (
                 Endpoint::EndSession,
-                self.known.end_session_endpoint.as_ref(),
+                self.fields.end_session_endpoint.as_ref(),
             ),
             (
                 Endpoint::DeviceAuthorization,
-                self.known.device_authorization_endpoint.as_ref(),
+                self.fields.device_authorization_endpoint.as_ref(),
             ),
             (
                 Endpoint::PushedAuthorization,
-                self.known.pushed_authorization_request_endpoint.as_ref(),
+                self.fields.pushed_authorization_request_endpoint.as_ref(),
             ),
         ]
         .into_iter()
@@ -117,7 +117,7 @@ impl ProviderMetadata {
 
     /// The issuer, byte for byte as in tokens.
     pub fn issuer(&self) -> &str {
-        &self.known.issuer
+        &self.fields.issuer
     }
 
     /// The URL of an endpoint.
@@ -126,28 +126,28 @@ impl ProviderMetadata {
     /// [`UsageError::EndpointNotAdvertised`] if the provider has none.
     pub fn endpoint(&self, endpoint: Endpoint) -> Result<&Url, UsageError> {
         self.endpoints()
-            .find_map(|(known, url)| (known == endpoint).then_some(url))
+            .find_map(|(of, url)| (of == endpoint).then_some(url))
             .ok_or(UsageError::EndpointNotAdvertised(endpoint))
     }
 
     /// The authorization endpoint, for browsers.
     pub fn authorization_endpoint(&self) -> &Url {
-        &self.known.authorization_endpoint
+        &self.fields.authorization_endpoint
     }
 
     /// The token endpoint.
     pub fn token_endpoint(&self) -> &Url {
-        &self.known.token_endpoint
+        &self.fields.token_endpoint
     }
 
     /// The URL of the signing keys.
     pub fn jwks_uri(&self) -> &Url {
-        &self.known.jwks_uri
+        &self.fields.jwks_uri
     }
 
     /// Whether callbacks contain `iss` ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)). Logto's do.
     pub fn sends_issuer_in_callback(&self) -> bool {
-        self.known
+        self.fields
             .authorization_response_iss_parameter_supported
             .unwrap_or_default()
     }

@@ -7,19 +7,19 @@ use http::{HeaderMap, header};
 use crate::time::UnixTime;
 
 /// The longest wait that a server can impose.
-const LONGEST: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How long to wait from `now`, given in seconds or as a date; `None` if the value is invalid.
 pub(crate) fn parse(headers: &HeaderMap, now: UnixTime) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        value.parse().map_or(LONGEST, Duration::from_secs)
+        value.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs)
     } else {
         let date = httpdate::parse_http_date(value).ok()?;
         let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs();
         UnixTime::from_secs(i64::try_from(seconds).ok()?).since(now)
     };
-    Some(wait.min(LONGEST))
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]

@@ -2,17 +2,17 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use logto_storage::{Lifetimes, MemoryStorage, conformance::{self, Place, Promises}};
+//! use logto_storage::{Lifetimes, MemoryStorage, conformance::{self, StorageKind, Promises}};
 //!
 //! # async fn test() {
-//! let promises = Promises { place: Place::Process, lifetimes: Lifetimes::default() };
+//! let promises = Promises { kind: StorageKind::Process, lifetimes: Lifetimes::default() };
 //! conformance::run(promises, async || Arc::new(MemoryStorage::new()) as _).await.unwrap();
 //! # }
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test());
 //! ```
 //!
 //! It needs no runtime of its own and moves the time of sessions itself. Leases end by the storage's own
-//! clock, so for [`Place::Shared`] it waits about half a second. Sessions for other tests of a storage
+//! clock, so for [`StorageKind::Shared`] it waits about half a second. Sessions for other tests of a storage
 //! come from [`Sample`].
 
 mod ending;
@@ -35,14 +35,14 @@ const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promises {
     /// Where it keeps sessions.
-    pub place: Place,
+    pub kind: StorageKind,
     /// How long it keeps them.
     pub lifetimes: Lifetimes,
 }
 
 /// Where a storage keeps sessions, which decides what can be asked of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum StorageKind {
     /// In the browser. Nobody can take a session back, and each write has a new handle.
     Browser,
     /// In one process.
@@ -62,7 +62,7 @@ pub struct Violation {
 }
 
 /// Checks all rules on the storage that `make` answers, which may hold sessions already. For
-/// [`Place::Shared`] it is asked twice and opens the same place as two processes would.
+/// [`StorageKind::Shared`] it is asked twice and opens the same place as two processes would.
 ///
 /// # Errors
 /// The first rule that is not kept.
@@ -71,9 +71,9 @@ where
     F: Future<Output = Arc<dyn SessionStorage>>,
 {
     let one = make().await;
-    let other = match promises.place {
-        Place::Shared => make().await,
-        Place::Browser | Place::Process => one.clone(),
+    let other = match promises.kind {
+        StorageKind::Shared => make().await,
+        StorageKind::Browser | StorageKind::Process => one.clone(),
     };
     let suite = Suite {
         promises,

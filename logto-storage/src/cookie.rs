@@ -555,7 +555,7 @@ impl<'a> Unsealing<'a> {
     }
 
     fn open_mark(&mut self, name: &str, sealed: &str, now: UnixTime) -> Option<LastUse> {
-        if sealed.len() > last_use::LONGEST_SEALED_LEN {
+        if sealed.len() > last_use::MAX_SEALED_LEN {
             return None;
         }
         let mark = self.open(Purpose::LastUse, name, sealed)?;

@@ -107,12 +107,12 @@ const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
 /// }
 ///
 /// # use logto_client::{LogtoConfig, seal::{KeyRing, SealKey}};
-/// # use logto_storage::{ExternalStorage, Lifetimes, conformance::{self, Place, Promises}};
+/// # use logto_storage::{ExternalStorage, Lifetimes, conformance::{self, StorageKind, Promises}};
 /// # async fn test() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = LogtoConfig::builder("https://tenant.logto.app", "app-id").build()?;
 /// let keys = KeyRing::new(SealKey::new(&[7; 32]));
 /// let store = MapStore::default();
-/// let promises = Promises { place: Place::Shared, lifetimes: Lifetimes::default() };
+/// let promises = Promises { kind: StorageKind::Shared, lifetimes: Lifetimes::default() };
 /// let make = async || Arc::new(ExternalStorage::new(store.clone(), keys.clone(), &config)) as _;
 /// conformance::run(promises, make).await?;
 /// # Ok(()) }

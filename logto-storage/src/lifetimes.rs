@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use logto_core::{Session, UnixTime};
 
+/// How long the record of a session that has reached its longest lifetime is kept, so that its user can be
+/// informed.
+const LIFETIME_REACHED_RETENTION: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
 /// How long a storage keeps a session, whatever the browser sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
@@ -22,9 +26,6 @@ impl Default for Lifetimes {
         }
     }
 }
-
-/// How long it is known that a session has reached its longest lifetime, so that its user can be told.
-const KNOWN_FOR: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// When a session ends if nothing happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,7 @@ impl Expiry {
 
     /// Until when a record is kept of the session, which may be over by then.
     pub(crate) fn known_until(self) -> UnixTime {
-        self.idle.min(self.absolute.plus(KNOWN_FOR))
+        self.idle
+            .min(self.absolute.plus(LIFETIME_REACHED_RETENTION))
     }
 }

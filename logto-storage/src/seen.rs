@@ -25,7 +25,7 @@ use lru::LruCache;
 pub(crate) const DEFAULT_LIMIT: usize = 16 << 20;
 
 /// How long a session is kept after it was opened.
-const KEPT_FOR: Duration = Duration::from_secs(60);
+const ENTRY_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Format, id of the key and a nonce of 96 bits, in bytes or base64url.
 const KEY_LEN: usize = 20;
@@ -148,8 +148,9 @@ impl<S, T> Kept<S, T> {
 
     /// Drops what is older than a minute, or newer than the clock says, which then was set back.
     fn remove_old(&mut self, now: UnixTime) {
-        let is_old =
-            |entry: &Entry<S, T>| now < entry.opened_at || now.since(entry.opened_at) >= KEPT_FOR;
+        let is_old = |entry: &Entry<S, T>| {
+            now < entry.opened_at || now.since(entry.opened_at) >= ENTRY_LIFETIME
+        };
         while self
             .entries
             .peek_lru()

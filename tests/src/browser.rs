@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use http::{Method, header};
 use url::{Origin, Url, form_urlencoded};
 
-const MOST_HOPS: usize = 20;
+const MAX_REDIRECTS: usize = 20;
 
 /// One user's browser at one provider. It keeps the provider's cookies, so that a second sign-in finds
 /// the session of the first.
@@ -18,7 +18,7 @@ pub struct Browser {
 
 /// Where a visit ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Landing {
+pub enum VisitOutcome {
     /// The provider redirected to another origin, which was not visited.
     Redirect(Url),
     /// The provider's page posts this form to another origin; it was not sent.
@@ -34,7 +34,7 @@ pub enum Landing {
     },
 }
 
-impl Landing {
+impl VisitOutcome {
     /// A query parameter of the URL that the browser was redirected to.
     pub fn redirect_parameter(&self, name: &str) -> Option<String> {
         let Self::Redirect(url) = self else {
@@ -79,14 +79,14 @@ impl Browser {
 
     /// Opens `url` and goes wherever the provider leads, through redirects and forms without a field to
     /// fill in, until it leads away or a human would have to act.
-    pub async fn open(&self, url: Url) -> Landing {
+    pub async fn open(&self, url: Url) -> VisitOutcome {
         let mut next = (Method::GET, url, Vec::new());
-        for _ in 0..MOST_HOPS {
+        for _ in 0..MAX_REDIRECTS {
             let (method, url, fields) = next;
             let response = self.send(method, url.clone(), &fields).await;
             if let Some(location) = location(&response, &url) {
                 if location.origin() != self.provider {
-                    return Landing::Redirect(location);
+                    return VisitOutcome::Redirect(location);
                 }
                 next = (Method::GET, location, Vec::new());
                 continue;
@@ -95,13 +95,13 @@ impl Browser {
             let body = response.text().await.expect("the provider's page is text");
             match Form::find(&body, &url) {
                 Some(form) if form.action.origin() != self.provider => {
-                    return Landing::FormPost(form);
+                    return VisitOutcome::FormPost(form);
                 }
                 Some(form) => next = (Method::POST, form.action, form.fields),
-                None => return Landing::Page { url, status, body },
+                None => return VisitOutcome::Page { url, status, body },
             }
         }
-        panic!("more than {MOST_HOPS} redirects");
+        panic!("more than {MAX_REDIRECTS} redirects");
     }
 
     async fn send(

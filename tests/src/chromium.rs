@@ -17,8 +17,8 @@ use tokio::{
 };
 use url::Url;
 
-/// How long something may take to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a page may take to show what is expected.
+pub(crate) const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait before another look.
 pub(crate) const GLANCE: Duration = Duration::from_millis(20);
 
@@ -123,7 +123,7 @@ impl Chromium {
                 sleep(GLANCE).await;
             }
         };
-        if timeout(PATIENCE, appears).await.is_err() {
+        if timeout(PAGE_TIMEOUT, appears).await.is_err() {
             let (url, page) = (self.current_url().await, self.source().await);
             panic!("{heading:?} does not appear at {url:?}: {page:?}");
         }
@@ -144,7 +144,7 @@ impl Chromium {
                 sleep(GLANCE).await;
             }
         };
-        if timeout(PATIENCE, appears).await.is_err() {
+        if timeout(PAGE_TIMEOUT, appears).await.is_err() {
             panic!("{text:?} does not appear: {:?}", self.source().await);
         }
     }
@@ -160,7 +160,7 @@ impl Chromium {
                 sleep(GLANCE).await;
             }
         };
-        if timeout(PATIENCE, arrives).await.is_err() {
+        if timeout(PAGE_TIMEOUT, arrives).await.is_err() {
             panic!("the tab is at {:?}, not at {url}", self.current_url().await);
         }
     }

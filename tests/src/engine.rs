@@ -10,7 +10,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::browser::{Browser, Landing};
+use crate::browser::{Browser, VisitOutcome};
 
 /// A confidential client, like Logto's traditional web application.
 pub const TRADITIONAL: &str = "traditional";
@@ -165,8 +165,8 @@ impl Engine {
     /// When the engine does not redirect to the application.
     pub async fn sign_in(&self, authorization_url: Url) -> Url {
         match self.browser().open(authorization_url).await {
-            Landing::Redirect(callback) => callback,
-            landing => panic!("sign-in did not end in a redirect: {landing:?}"),
+            VisitOutcome::Redirect(callback) => callback,
+            outcome => panic!("sign-in did not end in a redirect: {outcome:?}"),
         }
     }
 

@@ -16,7 +16,7 @@ use logto_testkit::{App, KeyType, Logto, Resource, Role, Server, TestClock, User
 use url::Url;
 
 use crate::{
-    browser::{Browser, Landing},
+    browser::{Browser, VisitOutcome},
     engine::{
         self, DEVICE, Engine, EngineOptions, LONG_SECRET, Lifetimes, M2M, PRIVATE_KEY_JWT,
         SECRET_JWT, SECRET_POST, SHOPPING, SPA, TRADITIONAL,
@@ -197,7 +197,7 @@ impl Provider {
                     .open(page.expect("the engine gives one"))
                     .await;
                 assert!(
-                    matches!(page, Landing::Page { status: 200, .. }),
+                    matches!(page, VisitOutcome::Page { status: 200, .. }),
                     "{page:?}"
                 );
             }
@@ -216,7 +216,7 @@ impl Provider {
     /// Opens a URL in a browser that was never here: where does it lead?
     pub async fn open(&self, url: &Url) -> Option<Url> {
         match Browser::new(&self.issuer()).open(url.clone()).await {
-            Landing::Redirect(url) => Some(url),
+            VisitOutcome::Redirect(url) => Some(url),
             _ => None,
         }
     }

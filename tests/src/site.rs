@@ -19,7 +19,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::chromium::{GLANCE, PATIENCE};
+use crate::chromium::{GLANCE, PAGE_TIMEOUT};
 
 /// A free port, and the URL that an application on it is going to have.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Site {
                 sleep(GLANCE).await;
             }
         };
-        let asked = timeout(PATIENCE, asked).await;
+        let asked = timeout(PAGE_TIMEOUT, asked).await;
         asked.unwrap_or_else(|_| panic!("no browser asked for {path}"));
     }
 

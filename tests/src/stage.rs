@@ -81,7 +81,7 @@ impl Kind {
 
 /// Where sessions are, and how many processes serve them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Deployment {
     /// In cookies, served by one process.
     Cookies,
     /// In cookies, served by two processes that share nothing.
@@ -94,7 +94,7 @@ pub enum Place {
     Store,
 }
 
-impl Place {
+impl Deployment {
     /// All places.
     pub const ALL: [Self; 5] = [
         Self::Cookies,
@@ -123,7 +123,7 @@ pub struct Stage {
 
 impl Stage {
     /// The application runs and time passes; nobody has signed in.
-    pub async fn empty(kind: Kind, place: Place) -> Self {
+    pub async fn empty(kind: Kind, deployment: Deployment) -> Self {
         let world = kind.world();
         let time = world.let_time_pass();
         world.network.set_latency(Duration::from_millis(40));
@@ -133,15 +133,15 @@ impl Stage {
             LogtoWeb::new(client, codec(), key_ring())
         };
         let cookies = || world.client_builder(cookie_storage(&world));
-        let processes = match place {
-            Place::Cookies => vec![web(cookies())],
-            Place::CookiesApart => vec![web(cookies()), web(cookies())],
-            Place::CookiesTogether => {
+        let processes = match deployment {
+            Deployment::Cookies => vec![web(cookies())],
+            Deployment::CookiesApart => vec![web(cookies()), web(cookies())],
+            Deployment::CookiesTogether => {
                 let shared = || cookies().shared_ledger(ledger.clone(), key_ring());
                 vec![web(shared()), web(shared())]
             }
-            Place::Memory => vec![web(world.client_builder(MemoryStorage::new()))],
-            Place::Store => {
+            Deployment::Memory => vec![web(world.client_builder(MemoryStorage::new()))],
+            Deployment::Store => {
                 let stored = || world.client_builder(store.clone());
                 vec![web(stored()), web(stored())]
             }
@@ -159,8 +159,8 @@ impl Stage {
     }
 
     /// As [`empty`](Self::empty), and alice has just signed in.
-    pub async fn signed_in(kind: Kind, place: Place) -> Self {
-        let mut stage = Self::empty(kind, place).await;
+    pub async fn signed_in(kind: Kind, deployment: Deployment) -> Self {
+        let mut stage = Self::empty(kind, deployment).await;
         let response = stage.alice.sign_in(stage.web(0), "alice").await;
         assert_eq!(
             response.status(),

@@ -20,7 +20,7 @@ use url::Url;
 use crate::world::BASE_URL;
 
 /// Browsers ignore a cookie whose name and value are longer than this, and keep the one before.
-const LONGEST_COOKIE: usize = 4_096;
+const MAX_COOKIE_LEN: usize = 4_096;
 
 /// A person with a browser. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -398,7 +398,7 @@ impl Jar {
         let (name, value) = pair
             .split_once('=')
             .expect("a cookie has a name and a value");
-        if name.len() + value.len() > LONGEST_COOKIE {
+        if name.len() + value.len() > MAX_COOKIE_LEN {
             self.ignored += 1;
         } else if attributes.contains("Max-Age=0") {
             self.cookies.remove(name);

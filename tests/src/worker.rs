@@ -3,15 +3,15 @@
 //! One JSON document in a line each: first a [`Setup`], then any number of [`Order`]s, each of which is
 //! answered by an [`Answer`] before the next is read.
 
-mod place;
 mod process;
+mod storage;
 
 use std::time::Duration;
 
 use logto_client::{LogtoConfig, TokenTarget};
 use serde::{Deserialize, Serialize};
 
-pub use self::{place::Place, process::Worker};
+pub use self::{process::Worker, storage::WorkerStorage};
 
 /// What a worker is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,9 +23,9 @@ pub struct Setup {
     /// The application's secret; a public application has none.
     pub app_secret: Option<String>,
     /// Where sessions live.
-    pub storage: Place,
+    pub storage: WorkerStorage,
     /// Where the worker tells others what became of refresh tokens.
-    pub shared_ledger: Option<Place>,
+    pub shared_ledger: Option<WorkerStorage>,
     /// Timeout for one request to the provider.
     pub request_timeout: Duration,
     /// Where the process ends, the first time it gets there.
@@ -91,7 +91,7 @@ pub enum Answer {
     /// Whether the session was there.
     Opened(bool),
     /// The tokens, and the session as it is now.
-    Tokens(Vec<Outcome>, Standing),
+    Tokens(Vec<Outcome>, WorkerSession),
     /// The token, if there was a usable one.
     Cached(Option<String>),
     /// Whether that went well.
@@ -113,7 +113,7 @@ pub enum Outcome {
 
 /// A session as a worker holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct WorkerSession {
     /// Who is signed in.
     pub subject: String,
     /// What the browser is given.

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use logto_tests::{
-    stage::{Kind, Place, Stage},
+    stage::{Deployment, Kind, Stage},
     visitor::Visitor,
 };
 
@@ -18,7 +18,7 @@ fn resident() -> Option<u64> {
 #[tokio::test(start_paused = true)]
 async fn w5_c19_a_flood_of_sign_ins_takes_no_memory() {
     const FLOOD: usize = 10_000;
-    let stage = Stage::empty(Kind::Young, Place::Memory).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Memory).await;
     let web = stage.web(0);
     let nobody = Visitor::new(&stage.world.logto);
     for _ in 0..FLOOD / 10 {

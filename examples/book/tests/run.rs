@@ -452,13 +452,13 @@ async fn every_other_setting_starts() -> Outcome {
 
 #[tokio::test]
 async fn the_map_is_a_storage() -> Outcome {
-    use logto_storage::conformance::{self, Place, Promises};
+    use logto_storage::conformance::{self, Promises, StorageKind};
 
     let config = LogtoConfig::builder("https://tenant.logto.app", "app-id").build()?;
     let keys = KeyRing::new(SealKey::from_secret(KEY)?);
     let store = storage::MapStore::default();
     let promises = Promises {
-        place: Place::Shared,
+        kind: StorageKind::Shared,
         lifetimes: Lifetimes::default(),
     };
     let make = async || Arc::new(ExternalStorage::new(store.clone(), keys.clone(), &config)) as _;

@@ -40,7 +40,7 @@ mod tests {
         let (config, keys) = (config.unwrap(), KeyRing::new(SealKey::new(&[7; 32])));
         let store = Arc::new(super::store::Store::default());
         let promises = conformance::Promises {
-            place: conformance::Place::Shared,
+            kind: conformance::StorageKind::Shared,
             lifetimes: Lifetimes::default(),
         };
         let make = async || {

@@ -46,9 +46,9 @@ pub async fn run(storage: Option<StorageKind>) -> Result<Report, Failed> {
     let mut report = Report::default();
     for storage in storages {
         println!("with {storage} storage");
-        let place = Place::start(storage).await?;
-        scenario::play(&place, &mut report).await?;
-        programs::play(&place, &mut report).await?;
+        let fixture = Fixture::start(storage).await?;
+        scenario::play(&fixture, &mut report).await?;
+        programs::play(&fixture, &mut report).await?;
     }
     println!(
         "{} capabilities work, {} do not",
@@ -103,14 +103,14 @@ impl Report {
 
 /// An application and its Logto on free ports, with a clock that the check moves for both.
 #[derive(Debug)]
-struct Place {
+struct Fixture {
     base: Url,
     logto: Server,
     clock: TestClock,
     serving: JoinHandle<()>,
 }
 
-impl Place {
+impl Fixture {
     async fn start(storage: StorageKind) -> Result<Self, Failed> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let base = format!("http://{}", listener.local_addr()?);
@@ -141,7 +141,7 @@ impl Place {
         })
     }
 
-    /// What a client needs to live in this place's time.
+    /// What a client needs to live in the fixture's time.
     fn context(&self) -> Result<Context, Failed> {
         context(&self.clock)
     }
@@ -151,7 +151,7 @@ fn context(clock: &TestClock) -> Result<Context, Failed> {
     Ok(Context::new(ReqwestClient::new()?).clock(MovedClock(clock.clone())))
 }
 
-impl Drop for Place {
+impl Drop for Fixture {
     fn drop(&mut self) {
         self.serving.abort();
     }

@@ -12,22 +12,22 @@ use logto::{
 };
 use logto_testkit::{Endpoint, demo};
 
-use super::{Failed, Place, Report, same};
+use super::{Failed, Fixture, Report, same};
 use crate::tenant;
 
 const SCOPES: [&str; 2] = ["read:products", "write:products"];
 
 /// Plays everything and notes what came of it.
-pub(super) async fn play(place: &Place, report: &mut Report) -> Result<(), Failed> {
-    let config = tenant::embedded_config(place.logto.logto(), place.base.as_str()).build()?;
-    let machine = tenant::embedded_machine(place.logto.logto())?;
+pub(super) async fn play(fixture: &Fixture, report: &mut Report) -> Result<(), Failed> {
+    let config = tenant::embedded_config(fixture.logto.logto(), fixture.base.as_str()).build()?;
+    let machine = tenant::embedded_machine(fixture.logto.logto())?;
     let programs = Programs {
-        place,
-        web: LogtoClient::builder(config.clone(), place.context()?, MemoryStorage::new())
+        fixture,
+        web: LogtoClient::builder(config.clone(), fixture.context()?, MemoryStorage::new())
             .build()?,
-        own_name: M2mClient::new(config.clone(), place.context()?)?,
-        machine: M2mClient::new(machine, place.context()?)?,
-        api: ResourceServer::new(config, place.context()?)?,
+        own_name: M2mClient::new(config.clone(), fixture.context()?)?,
+        machine: M2mClient::new(machine, fixture.context()?)?,
+        api: ResourceServer::new(config, fixture.context()?)?,
     };
     report.note("machine-to-machine token, kept", programs.machine().await);
     report.note(
@@ -48,7 +48,7 @@ pub(super) async fn play(place: &Place, report: &mut Report) -> Result<(), Faile
 }
 
 struct Programs<'a> {
-    place: &'a Place,
+    fixture: &'a Fixture,
     web: LogtoClient,
     /// The web application in its own name.
     own_name: M2mClient,
@@ -62,14 +62,17 @@ impl Programs<'_> {
         let target = TokenTarget::resource(demo::SHOPPING_API).with_scopes(SCOPES);
         let token = self.machine.token(&target).await?;
         same(&token.scopes, &SCOPES.map(str::to_owned).into())?;
-        let requests = self.place.logto.logto().count(Endpoint::Token);
+        let requests = self.fixture.logto.logto().count(Endpoint::Token);
         let again = self.machine.token(&target).await?;
         same(&(again.token == token.token), &true)?;
-        same(&self.place.logto.logto().count(Endpoint::Token), &requests)
+        same(
+            &self.fixture.logto.logto().count(Endpoint::Token),
+            &requests,
+        )
     }
 
     async fn token_exchange(&self) -> Result<(), Failed> {
-        let logto = self.place.logto.logto();
+        let logto = self.fixture.logto.logto();
         let subject = logto
             .create_personal_access_token("alice")
             .map(TypedToken::personal_access_token)
@@ -128,7 +131,7 @@ impl Programs<'_> {
             &url.query_pairs().any(|(name, _)| name == "redirect_uri"),
             &false,
         )?;
-        let callback = self.place.logto.logto().sign_in(&url, "alice")?;
+        let callback = self.fixture.logto.logto().sign_in(&url, "alice")?;
         let callback = Callback::from_url(&callback)?;
         let signed_in = self
             .web
@@ -154,7 +157,7 @@ impl Programs<'_> {
         let session = self.pushed_sign_in().await?;
         let snapshot = session.snapshot();
         let refresh_token = snapshot.refresh_token().ok_or("no refresh token")?;
-        let logto = self.place.logto.logto();
+        let logto = self.fixture.logto.logto();
         same(&logto.grant_is_alive(refresh_token.expose()), &true)?;
         self.own_name.revoke(refresh_token.clone()).await?;
         same(&logto.grant_is_alive(refresh_token.expose()), &false)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    Failed, HOSTILE_NAME, MALLORY, Place, Report,
+    Failed, Fixture, HOSTILE_NAME, MALLORY, Report,
     client::{Answer, Browser},
     same,
 };
@@ -23,11 +23,11 @@ const MAX_DEVICE_POLLS: usize = 500;
 const PAST_REPLAY: Duration = Duration::from_secs(5);
 
 /// Plays everything and notes what came of it.
-pub(super) async fn play(place: &Place, report: &mut Report) -> Result<(), Failed> {
+pub(super) async fn play(fixture: &Fixture, report: &mut Report) -> Result<(), Failed> {
     let visit = Visit {
-        place,
-        app: Browser::new(&place.base)?,
-        logto: place.logto.logto().browser(),
+        fixture,
+        app: Browser::new(&fixture.base)?,
+        logto: fixture.logto.logto().browser(),
     };
     report.note("nobody is signed in", visit.nobody().await);
     report.note(
@@ -97,7 +97,7 @@ fn targets() -> [(&'static str, String, &'static [&'static str]); 3] {
 
 /// One user's browser.
 struct Visit<'a> {
-    place: &'a Place,
+    fixture: &'a Fixture,
     /// Towards the application, over sockets.
     app: Browser,
     /// Towards Logto: the user's side of the sign-in.
@@ -125,13 +125,13 @@ impl Visit<'_> {
     }
 
     async fn forged_callback(&self) -> Result<(), Failed> {
-        let before = self.place.logto.logto().count(Endpoint::Token);
+        let before = self.fixture.logto.logto().count(Endpoint::Token);
         let answer = self.app.get("/callback?code=forged&state=forged").await?;
         answer.refusal(StatusCode::BAD_REQUEST, "sign_in_session_not_found")?;
         let page = self.app.page("/callback?code=forged&state=forged").await?;
         same(&page.status, &StatusCode::BAD_REQUEST)?;
         same(&page.text.contains("That did not work"), &true)?;
-        same(&self.place.logto.logto().count(Endpoint::Token), &before)?;
+        same(&self.fixture.logto.logto().count(Endpoint::Token), &before)?;
         self.nobody().await
     }
 
@@ -139,12 +139,15 @@ impl Visit<'_> {
         let authorization_url = self.app.get("/sign-in?return_to=/user").await?.redirect()?;
         let callback = self.logto.sign_in(&authorization_url, "alice")?;
         let destination = self.app.get(callback.as_str()).await?.redirect()?;
-        same(&destination, &self.place.base.join("/user")?)?;
+        same(&destination, &self.fixture.base.join("/user")?)?;
         // The callback is good for once; opened again, it leads on and redeems nothing.
-        let redeemed = self.place.logto.logto().count(Endpoint::Token);
+        let redeemed = self.fixture.logto.logto().count(Endpoint::Token);
         let again = self.app.get(callback.as_str()).await?.redirect()?;
         same(&again, &destination)?;
-        same(&self.place.logto.logto().count(Endpoint::Token), &redeemed)?;
+        same(
+            &self.fixture.logto.logto().count(Endpoint::Token),
+            &redeemed,
+        )?;
         self.is_signed_in(true).await
     }
 
@@ -154,10 +157,10 @@ impl Visit<'_> {
 
     /// Mallory, signed in with a browser of her own.
     async fn mallory(&self) -> Result<Browser, Failed> {
-        let browser = Browser::new(&self.place.base)?;
+        let browser = Browser::new(&self.fixture.base)?;
         let authorization_url = browser.get("/sign-in").await?.redirect()?;
         let callback = self
-            .place
+            .fixture
             .logto
             .logto()
             .sign_in(&authorization_url, MALLORY)?;
@@ -234,13 +237,13 @@ impl Visit<'_> {
     }
 
     async fn unknown_resource(&self) -> Result<(), Failed> {
-        let before = self.place.logto.logto().count(Endpoint::Token);
+        let before = self.fixture.logto.logto().count(Endpoint::Token);
         let answer = self
             .app
             .get("/token?resource=https://unknown.example.com")
             .await?;
         answer.refusal(StatusCode::BAD_REQUEST, "resource_not_requested")?;
-        same(&self.place.logto.logto().count(Endpoint::Token), &before)
+        same(&self.fixture.logto.logto().count(Endpoint::Token), &before)
     }
 
     async fn refresh(&self) -> Result<(), Failed> {
@@ -271,16 +274,16 @@ impl Visit<'_> {
     /// new one got lost, the refresh after that would end the session.
     async fn rotation(&self) -> Result<(), Failed> {
         let query = format!("resource={}", demo::SHOPPING_API);
-        self.place.clock.advance(PAST_ROTATION);
+        self.fixture.clock.advance(PAST_ROTATION);
         let read_only = self.app.get(&format!("/token/read-only?{query}")).await?;
         read_only.refusal(StatusCode::CONFLICT, "needs_refresh")?;
         same(&self.token(&query).await?["refreshed"], &json!(true))?;
-        self.place.clock.advance(PAST_REPLAY);
+        self.fixture.clock.advance(PAST_REPLAY);
         self.app
             .post(&format!("/token?{query}"))
             .await?
             .json(StatusCode::OK)?;
-        same(&self.place.logto.logto().late_replays(), &0)
+        same(&self.fixture.logto.logto().late_replays(), &0)
     }
 
     async fn machine(&self) -> Result<(), Failed> {
@@ -293,7 +296,7 @@ impl Visit<'_> {
         // Whoever had it would act as the application.
         same(&token["access_token"], &Value::Null)?;
         self.app.get("/").await?.shows("Machine to machine")?;
-        let stranger = Browser::new(&self.place.base)?.get(&path).await?;
+        let stranger = Browser::new(&self.fixture.base)?.get(&path).await?;
         stranger.refusal(StatusCode::UNAUTHORIZED, "not_authenticated")
     }
 
@@ -313,7 +316,7 @@ impl Visit<'_> {
             .post("/device/approve")
             .await?
             .json(StatusCode::OK)?;
-        self.place.clock.advance(NEXT_POLL);
+        self.fixture.clock.advance(NEXT_POLL);
         for _ in 0..MAX_DEVICE_POLLS {
             let progress = self.app.get("/device").await?.json(StatusCode::OK)?;
             if progress["state"] != json!("waiting") {
@@ -330,7 +333,7 @@ impl Visit<'_> {
     /// Somebody ends alice's sessions at Logto, and Logto tells the application.
     async fn back_channel_logout(&self) -> Result<(), Failed> {
         self.is_signed_in(true).await?;
-        let logto = self.place.logto.logto();
+        let logto = self.fixture.logto.logto();
         drop(logto.take_logout_tokens());
         logto.end_sessions("alice")?;
         let tokens = logto.take_logout_tokens();
@@ -359,7 +362,7 @@ impl Visit<'_> {
         let end_session_url = self.app.post("/sign-out").await?.redirect()?;
         self.is_signed_in(false).await?;
         let home = self.logto.sign_out(&end_session_url)?;
-        same(&home, &self.place.base)?;
+        same(&home, &self.fixture.base)?;
         same(&self.logto.visit(&self.authorization_url().await?)?, &None)
     }
 

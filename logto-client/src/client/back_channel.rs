@@ -65,7 +65,7 @@ impl LogtoClient {
             )
             .await??;
         let (now, until) = (provider.now(), verified.remember_until);
-        let used = &self.inner.common.logout_tokens;
+        let used = &self.inner.shared.logout_tokens;
         if used.get(&verified.jti, now).is_some() {
             return Err(TokenError::AlreadyUsed.into());
         }

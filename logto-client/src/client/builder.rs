@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use logto_core::{LogtoConfig, refresh::REFRESH_TOKEN_LIFETIME};
 
-use super::{Coordinator, Inner, LogtoClient};
+use super::{ClientState, Coordinator, LogtoClient};
 use crate::{
     clock::Clock,
     context::{BuildError, Context},
@@ -149,25 +149,25 @@ impl LogtoClientBuilder {
         if self.refresh_token_lifetime.is_zero() {
             return Err(BuildError::Zero("refresh_token_lifetime"));
         }
-        let common = self.coordinator.common(&self.config)?;
-        let limits = common.memory.ledger.limits();
+        let shared = self.coordinator.shared(&self.config)?;
+        let limits = shared.memory.ledger.limits();
         let entropy = &self.context.entropy;
         let shared_ledger = self.shared_ledger.map(|(store, keys)| {
             SharedLedger::new(store, keys, &self.config, limits, Arc::clone(entropy))
         });
-        let cache = Arc::clone(&common.provider_cache);
+        let cache = Arc::clone(&shared.provider_cache);
         let provider = Arc::new(Provider::new(self.config, self.context, cache)?);
         let refresher = Arc::new(Refresher::new(
             Arc::clone(&provider),
             Arc::clone(&self.storage),
-            Arc::clone(&common.memory),
+            Arc::clone(&shared.memory),
             shared_ledger,
             self.ends_known_within,
             self.single_process,
             self.refresh_token_lifetime,
         ));
-        let inner = Inner {
-            common,
+        let inner = ClientState {
+            shared,
             provider,
             storage: self.storage,
             refresher,

@@ -50,9 +50,9 @@ const MAX_REMEMBERED: usize = 100_000;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Coordinator(Arc<Common>);
+pub struct Coordinator(Arc<SharedState>);
 
-pub(super) struct Common {
+pub(super) struct SharedState {
     /// Issuer and id of the application.
     application: OnceLock<(String, String)>,
     pub(super) provider_cache: Arc<ProviderCache>,
@@ -77,7 +77,7 @@ impl Coordinator {
 
     /// A coordinator with a ledger of the given size.
     pub fn with_ledger(limits: LedgerLimits) -> Self {
-        Self(Arc::new(Common {
+        Self(Arc::new(SharedState {
             application: OnceLock::new(),
             provider_cache: Arc::default(),
             memory: Arc::new(Memory::new(limits)),
@@ -91,7 +91,7 @@ impl Coordinator {
 
     /// The shared state, for a client of the application of `config`. The first client decides which
     /// application that is.
-    pub(super) fn common(&self, config: &LogtoConfig) -> Result<Arc<Common>, BuildError> {
+    pub(super) fn shared(&self, config: &LogtoConfig) -> Result<Arc<SharedState>, BuildError> {
         let own = (config.issuer().to_owned(), config.app_id().to_owned());
         if *self.0.application.get_or_init(|| own.clone()) != own {
             return Err(BuildError::OtherApplication);
@@ -114,8 +114,8 @@ impl fmt::Debug for Coordinator {
     }
 }
 
-impl fmt::Debug for Common {
+impl fmt::Debug for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Common").finish_non_exhaustive()
+        f.debug_struct("SharedState").finish_non_exhaustive()
     }
 }

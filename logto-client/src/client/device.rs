@@ -66,7 +66,7 @@ impl LogtoClient {
         let code = Sha256::digest(device.device_code().expose()).into();
         loop {
             // A poll under way is joined at once, without the pause between two polls.
-            if !self.inner.common.device_polls.is_in_flight(&code) && self.approved(&code).is_none()
+            if !self.inner.shared.device_polls.is_in_flight(&code) && self.approved(&code).is_none()
             {
                 let pause = device.next_poll().since(provider.now());
                 provider.runtime.sleep(pause).await;
@@ -92,9 +92,9 @@ impl LogtoClient {
 
     /// Polls once, shared by all callers for this device.
     async fn poll(&self, device: &DeviceAuthorization, code: [u8; 32]) -> Result<Polled, Error> {
-        let common = &self.inner.common;
+        let shared = &self.inner.shared;
         let runtime = &*self.inner.provider.runtime;
-        let polled = common.device_polls.join(runtime, code, || {
+        let polled = shared.device_polls.join(runtime, code, || {
             let (client, device) = (self.clone(), device.clone());
             async move { client.poll_once(device, code).await }.boxed_future()
         });
@@ -137,14 +137,14 @@ impl LogtoClient {
     /// The result of a sign-in whose code is spent.
     fn approved(&self, code: &[u8; 32]) -> Option<Polled> {
         let now = self.inner.provider.now();
-        let completed = self.inner.common.approved_devices.get(code, now)?;
+        let completed = self.inner.shared.approved_devices.get(code, now)?;
         Some(completed.map_or(Polled::Ended(DeviceEnd::Spent), Polled::Approved))
     }
 
     /// Remembers that a device code is spent, with the result that no caller has received yet.
     fn remember_approved(&self, code: [u8; 32], completed: Option<Completed>) {
         let now = self.inner.provider.now();
-        let approved = &self.inner.common.approved_devices;
+        let approved = &self.inner.shared.approved_devices;
         approved.insert(code, completed, now.plus(MAX_APPROVAL_AGE), now);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use logto_core::LogtoConfig;
 
 use super::{
-    coordinator::{Common, Coordinator},
+    coordinator::{Coordinator, SharedState},
     newest::{load_newest, open_newest},
 };
 use crate::{
@@ -34,7 +34,7 @@ pub struct LogtoReader {
     config: LogtoConfig,
     storage: Arc<dyn SessionReader>,
     clock: Arc<dyn Clock>,
-    common: Option<Arc<Common>>,
+    shared: Option<Arc<SharedState>>,
     /// The refresher of the client that made this reader.
     refresher: Option<Arc<Refresher>>,
 }
@@ -46,7 +46,7 @@ impl LogtoReader {
             config,
             storage: Arc::new(storage),
             clock: Arc::new(SystemClock::default()),
-            common: None,
+            shared: None,
             refresher: None,
         }
     }
@@ -62,8 +62,8 @@ impl LogtoReader {
     /// # Errors
     /// [`BuildError::OtherApplication`] if they are clients of another application.
     pub fn coordinator(self, coordinator: &Coordinator) -> Result<Self, BuildError> {
-        let common = coordinator.common(&self.config)?;
-        Ok(self.with_common(&common))
+        let shared = coordinator.shared(&self.config)?;
+        Ok(self.with_shared(&shared))
     }
 
     pub(super) fn shared_clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -71,8 +71,8 @@ impl LogtoReader {
         self
     }
 
-    pub(super) fn with_common(mut self, common: &Arc<Common>) -> Self {
-        self.common = Some(Arc::clone(common));
+    pub(super) fn with_shared(mut self, shared: &Arc<SharedState>) -> Self {
+        self.shared = Some(Arc::clone(shared));
         self
     }
 
@@ -111,7 +111,7 @@ impl LogtoReader {
     /// Without a client, only the knowledge of this process tells whether a session has ended.
     async fn load_newest(&self, handles: &[Handle]) -> Result<Option<LoadedSession>, Error> {
         let now = self.clock.now();
-        let memory = self.common.as_ref().map(|common| &common.memory);
+        let memory = self.shared.as_ref().map(|shared| &shared.memory);
         let found = load_newest(&*self.storage, handles, now, |handle, session| {
             memory.is_some_and(|memory| memory.ends.include(handle, session, now))
         });

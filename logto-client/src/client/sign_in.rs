@@ -196,12 +196,12 @@ impl LogtoClient {
         previous: Vec<Handle>,
     ) -> Result<CompletedSignIn, Interrupted> {
         let state: [u8; 32] = Sha256::digest(state).into();
-        let (client, common) = (self.clone(), &self.inner.common);
+        let (client, shared) = (self.clone(), &self.inner.shared);
         let provider = &self.inner.provider;
-        let redeemed = common.sign_ins.join(&*provider.runtime, state, || {
+        let redeemed = shared.sign_ins.join(&*provider.runtime, state, || {
             let now = provider.now();
             let until = now.plus(PendingSignIn::LIFETIME);
-            let is_first = common.redeemed.insert(state, (), until, now);
+            let is_first = shared.redeemed.insert(state, (), until, now);
             async move {
                 if !is_first {
                     return Err(Interrupted {
@@ -212,7 +212,7 @@ impl LogtoClient {
                 let completed = client.finish(machine, &previous).await;
                 let remedy = completed.as_ref().err().map(|failed| failed.remedy);
                 if remedy == Some(Remedy::SameCallback) {
-                    client.inner.common.redeemed.remove(&state);
+                    client.inner.shared.redeemed.remove(&state);
                 }
                 completed
             }

@@ -21,10 +21,10 @@ use crate::{clock::Clock, error::Error, provider::WaitingBudget, refresh::Loaded
 /// ```
 #[derive(Clone)]
 pub struct ReadOnlySession {
-    inner: Arc<Inner>,
+    inner: Arc<ReadOnlyState>,
 }
 
-struct Inner {
+struct ReadOnlyState {
     loaded: LoadedSession,
     config: LogtoConfig,
     clock: Arc<dyn Clock>,
@@ -57,7 +57,7 @@ impl Cached {
 
 impl ReadOnlySession {
     pub(crate) fn new(loaded: LoadedSession, config: LogtoConfig, clock: Arc<dyn Clock>) -> Self {
-        let inner = Inner {
+        let inner = ReadOnlyState {
             loaded,
             config,
             clock,

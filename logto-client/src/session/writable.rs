@@ -41,10 +41,10 @@ use crate::{
 /// tokens in turn when Logto hangs.
 #[derive(Clone)]
 pub struct WritableSession {
-    inner: Arc<Inner>,
+    inner: Arc<WritableState>,
 }
 
-struct Inner {
+struct WritableState {
     refresher: Arc<Refresher>,
     provider: Arc<Provider>,
     /// The handle that the browser has; `None` for a new session.
@@ -71,7 +71,7 @@ impl WritableSession {
         presented: Option<Handle>,
         loaded: LoadedSession,
     ) -> Self {
-        let inner = Inner {
+        let inner = WritableState {
             refresher,
             provider,
             presented,

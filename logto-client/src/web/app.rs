@@ -41,10 +41,10 @@ use crate::{
 /// framework. Clones are cheap and share everything.
 #[derive(Clone)]
 pub struct LogtoApp {
-    inner: Arc<Inner>,
+    inner: Arc<AppState>,
 }
 
-struct Inner {
+struct AppState {
     web: LogtoWeb,
     paths: Vec<(Route, String)>,
     sign_in: SignIn,

@@ -47,6 +47,16 @@ pub use self::{
     session::SessionCookies,
 };
 
+/// The largest cookie that browsers keep, in bytes, with name, value and attributes.
+const MAX_COOKIE_LEN: usize = 4_096;
+
+const BROWSER_SUFFIX: &str = ".browser";
+const BROWSER_MAX_AGE: &str = "; Max-Age=3600";
+/// The longest value of the browser's cookie, in bytes: a sealed id and the results of eight callbacks.
+const MAX_BROWSER_LEN: usize = 168;
+
+const DELETED: &str = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+
 /// Reads and writes the cookies of one application. Created by [`CookieOptions::build`].
 #[derive(Clone, Debug)]
 pub struct CookieCodec {
@@ -148,16 +158,6 @@ pub enum CookieError {
     #[error("the value is empty or has characters that are not allowed in a cookie; use base64url")]
     InvalidValue,
 }
-
-/// The largest cookie that browsers keep, in bytes, with name, value and attributes.
-const COOKIE_LIMIT: usize = 4_096;
-
-const BROWSER_SUFFIX: &str = ".browser";
-const BROWSER_MAX_AGE: &str = "; Max-Age=3600";
-/// The longest value of the browser's cookie, in bytes: a sealed id and the results of eight callbacks.
-const MAX_BROWSER_LEN: usize = 168;
-
-const DELETED: &str = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
 
 fn header(cookie: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(cookie).ok()?;

@@ -146,7 +146,7 @@ impl LogtoWeb {
         response: &mut HeaderMap,
     ) -> Result<(), Error> {
         match session {
-            None => self.settle(&request_cookies(), response),
+            None => self.update_cookies(&request_cookies(), response),
             Some(session) if session.ended().is_some() => {
                 let taken = respond::headers_len(response);
                 append(response, self.cookies.clear(&request_cookies(), taken));
@@ -184,7 +184,7 @@ impl LogtoWeb {
         } else {
             respond::refusal(&self.not_signed_in(&self.cookies.read(&parts.headers)))
         };
-        self.settle(&self.cookies.read(&parts.headers), response.headers_mut());
+        self.update_cookies(&self.cookies.read(&parts.headers), response.headers_mut());
         response
     }
 
@@ -210,7 +210,7 @@ impl LogtoWeb {
 
     /// Deletes the cookies of a session that has ended, and otherwise records that it is in use. Cookies that
     /// do not open are kept: a newer version of the application may have written them.
-    fn settle(&self, request_cookies: &RequestCookies<'_>, response: &mut HeaderMap) {
+    fn update_cookies(&self, request_cookies: &RequestCookies<'_>, response: &mut HeaderMap) {
         let taken = respond::headers_len(response);
         let handles = request_cookies.presented();
         if handles

@@ -5,7 +5,7 @@ use std::time::Duration;
 use logto_client::storage::{Logout, Replaced};
 use logto_core::UnixTime;
 
-use super::{NOW, OrViolated, Place, Rule, Sample, Suite, Violation};
+use super::{NOW, OrViolated, Rule, Sample, StorageKind, Suite, Violation};
 use crate::Lifetimes;
 
 impl Suite {
@@ -16,7 +16,7 @@ impl Suite {
         let version = self.loaded(rule, &handle).await?.version;
         self.one.remove(&handle).await.or_violated(rule)?;
         self.one.remove(&handle).await.or_violated(rule)?;
-        if self.promises.place == Place::Browser {
+        if self.promises.kind == StorageKind::Browser {
             return Ok(());
         }
         let late_write = self.replace(rule, &handle, version, &session).await?;
@@ -113,7 +113,7 @@ impl Suite {
         ];
         for (logout, count, there) in steps {
             let removed = self.other.remove_all(&logout).await.or_violated(rule)?;
-            if self.promises.place == Place::Browser {
+            if self.promises.kind == StorageKind::Browser {
                 rule.ensure(removed.is_none(), "a browser's sessions were counted")?;
                 continue;
             }
@@ -134,7 +134,7 @@ impl Suite {
 
     pub(super) async fn names_are_used_once(&self) -> Result<(), Violation> {
         let rule = "a name is used for the first time once, in all processes";
-        if self.promises.place != Place::Shared {
+        if self.promises.kind != StorageKind::Shared {
             return Ok(());
         }
         let handle = self

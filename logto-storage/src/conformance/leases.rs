@@ -7,7 +7,7 @@ use logto_client::{
     storage::{Handle, Lease, SessionStorage},
 };
 
-use super::{OrViolated, Place, Rule, Sample, Suite, Violation};
+use super::{OrViolated, Rule, Sample, StorageKind, Suite, Violation};
 
 /// Nothing here takes so long.
 const LONG: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ impl Suite {
         let handle = self.session(rule).await?;
         let another = self.session(rule).await?;
         let first = granted(rule, &self.one, &handle, LONG).await?;
-        if self.promises.place == Place::Shared {
+        if self.promises.kind == StorageKind::Shared {
             refused(rule, &self.other, &handle).await?;
             refused(rule, &self.one, &handle).await?;
             granted(rule, &self.other, &another, LONG).await?;
@@ -51,7 +51,7 @@ impl Suite {
     pub(super) async fn leases_end_and_are_taken_over(&self) -> Result<(), Violation> {
         let rule =
             "a lease that nobody renews ends, and the next holder knows that it was not given back";
-        if self.promises.place != Place::Shared {
+        if self.promises.kind != StorageKind::Shared {
             return Ok(());
         }
         let handle = self.session(rule).await?;
@@ -93,7 +93,7 @@ impl Suite {
 
     pub(super) async fn renewed_leases_stay(&self) -> Result<(), Violation> {
         let rule = "a lease that its holder renews keeps the others out";
-        if self.promises.place != Place::Shared {
+        if self.promises.kind != StorageKind::Shared {
             return Ok(());
         }
         let handle = self.session(rule).await?;
@@ -122,7 +122,7 @@ impl Suite {
 
     pub(super) async fn leases_end_with_their_sessions(&self) -> Result<(), Violation> {
         let rule = "removing a session drops its lease, whoever holds it";
-        if self.promises.place != Place::Shared {
+        if self.promises.kind != StorageKind::Shared {
             return Ok(());
         }
         let handle = self.session(rule).await?;

@@ -7,7 +7,7 @@ use logto_client::storage::{Handle, Replaced, Version};
 use logto_core::TokenTarget;
 use serde_json::json;
 
-use super::{NOW, OrViolated, Place, Rule, Sample, Suite, Violation};
+use super::{NOW, OrViolated, Rule, Sample, StorageKind, Suite, Violation};
 
 impl Suite {
     pub(super) async fn what_is_stored_is_loaded(&self) -> Result<(), Violation> {
@@ -160,7 +160,7 @@ impl Suite {
             return Err(rule.violated("the current version was refused"));
         };
         rule.ensure(version > before.version, "versions do not grow")?;
-        let moved = self.promises.place == Place::Browser;
+        let moved = self.promises.kind == StorageKind::Browser;
         rule.ensure(
             (new != handle) == moved,
             "the handle changed, or should have",
@@ -193,7 +193,7 @@ impl Suite {
 
     pub(super) async fn of_concurrent_writers_one_wins(&self) -> Result<(), Violation> {
         let rule = "of concurrent writers exactly one wins";
-        if self.promises.place == Place::Browser {
+        if self.promises.kind == StorageKind::Browser {
             return Ok(());
         }
         let session = Sample::default().build().or_violated(rule)?;

@@ -6,16 +6,16 @@
 
 use std::time::Duration;
 
-use logto_client::seal::{LONGEST_OVERHEAD, OVERHEAD};
+use logto_client::seal::{MAX_OVERHEAD, OVERHEAD};
 use logto_core::UnixTime;
 
-const BYTES: usize = size_of::<i64>();
+const LAST_USE_LEN: usize = size_of::<i64>();
 
 /// Characters of a mark as a part of the handle.
-pub(super) const SEALED_LEN: usize = ((OVERHEAD + BYTES) * 4).div_ceil(3);
+pub(super) const SEALED_LEN: usize = ((OVERHEAD + LAST_USE_LEN) * 4).div_ceil(3);
 
-/// The same for one that an older release has sealed.
-pub(super) const LONGEST_SEALED_LEN: usize = ((LONGEST_OVERHEAD + BYTES) * 4).div_ceil(3);
+/// Characters of a mark that an older release has sealed, which is the longest.
+pub(super) const MAX_SEALED_LEN: usize = ((MAX_OVERHEAD + LAST_USE_LEN) * 4).div_ceil(3);
 
 /// When a session was last in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ impl LastUse {
         Self(now)
     }
 
-    pub(super) fn to_bytes(self) -> [u8; BYTES] {
+    pub(super) fn to_bytes(self) -> [u8; LAST_USE_LEN] {
         self.0.as_secs().to_be_bytes()
     }
 

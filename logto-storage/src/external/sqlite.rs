@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use super::sql::{self, Database, Row, Statement, Texts};
 
 /// How long to wait while another process has the file locked.
-const PAUSE: Duration = Duration::from_millis(20);
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A [`KeyValueStore`] in a table `logto_sessions` of an SQLite file, for the processes of one machine.
 ///
@@ -57,7 +57,9 @@ impl SqliteStore {
         let pool = async {
             loop {
                 match options.clone().connect_with(file.clone()).await {
-                    Err(error) if is_locked(&error) => tokio::time::sleep(PAUSE).await,
+                    Err(error) if is_locked(&error) => {
+                        tokio::time::sleep(LOCK_RETRY_INTERVAL).await
+                    }
                     outcome => return outcome,
                 }
             }

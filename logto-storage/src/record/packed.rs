@@ -18,6 +18,8 @@ const COMPRESS_FROM: usize = 1_024;
 /// No part is compressed that would be longer when it is read again.
 const COMPRESS_UP_TO: usize = 1 << 20;
 const COMPRESSION_LEVEL: u8 = 6;
+/// The usual ratio of unpacked to compressed length. Text of claims rarely compresses better.
+const USUAL_COMPRESSION_RATIO: usize = 32;
 
 /// A packed token that is not unpacked: how long it is at most, unless it is compressed better than usual.
 pub(super) struct Skimmed(pub(super) usize);
@@ -76,14 +78,11 @@ enum Part<'a> {
     Compressed(#[serde(borrow)] &'a Bytes),
 }
 
-/// Text of claims is rarely compressed better than this.
-const USUAL_COMPRESSION: usize = 32;
-
 impl Part<'_> {
     /// How long it is in a token, more or less.
     fn usual_len(&self) -> usize {
         match self {
-            Self::Compressed(bytes) => bytes.len().saturating_mul(USUAL_COMPRESSION),
+            Self::Compressed(bytes) => bytes.len().saturating_mul(USUAL_COMPRESSION_RATIO),
             Self::Text(_) | Self::Binary(_) => self.unpacked_len(),
         }
     }

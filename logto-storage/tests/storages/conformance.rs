@@ -12,7 +12,7 @@ use logto_core::{
 };
 use logto_storage::{
     Lifetimes, MemoryStorage,
-    conformance::{self, Place, Promises},
+    conformance::{self, Promises, StorageKind},
     faulty::FaultyStorage,
 };
 
@@ -23,9 +23,9 @@ const LIFETIMES: Lifetimes = Lifetimes {
     absolute: Duration::from_secs(36_000),
 };
 
-fn promises(place: Place) -> Promises {
+fn promises(kind: StorageKind) -> Promises {
     Promises {
-        place,
+        kind,
         lifetimes: LIFETIMES,
     }
 }
@@ -37,7 +37,7 @@ fn memory() -> MemoryStorage {
 #[tokio::test]
 async fn b5_b7_b10_memory_storage_conforms() {
     let storage: Arc<dyn SessionStorage> = Arc::new(memory());
-    conformance::run(promises(Place::Shared), async || storage.clone())
+    conformance::run(promises(StorageKind::Shared), async || storage.clone())
         .await
         .unwrap();
 }
@@ -45,20 +45,20 @@ async fn b5_b7_b10_memory_storage_conforms() {
 #[tokio::test]
 async fn b5_b7_b10_cookie_storage_conforms() {
     let make = async || Arc::new(common::cookie_storage().lifetimes(LIFETIMES)) as _;
-    conformance::run(promises(Place::Browser), make)
+    conformance::run(promises(StorageKind::Browser), make)
         .await
         .unwrap();
 }
 
 #[tokio::test]
 async fn the_default_lifetimes_are_kept() {
-    for place in [Place::Process, Place::Browser] {
-        let storage: Arc<dyn SessionStorage> = match place {
-            Place::Browser => Arc::new(common::cookie_storage()),
+    for kind in [StorageKind::Process, StorageKind::Browser] {
+        let storage: Arc<dyn SessionStorage> = match kind {
+            StorageKind::Browser => Arc::new(common::cookie_storage()),
             _ => Arc::new(MemoryStorage::new()),
         };
         let promises = Promises {
-            place,
+            kind,
             lifetimes: Lifetimes::default(),
         };
         conformance::run(promises, async || storage.clone())
@@ -70,7 +70,7 @@ async fn the_default_lifetimes_are_kept() {
 #[tokio::test]
 async fn a_faulty_storage_without_faults_conforms() {
     let storage: Arc<dyn SessionStorage> = Arc::new(FaultyStorage::new(memory()));
-    conformance::run(promises(Place::Process), async || storage.clone())
+    conformance::run(promises(StorageKind::Process), async || storage.clone())
         .await
         .unwrap();
 }
@@ -258,7 +258,8 @@ async fn the_suite_notices_every_broken_rule() {
             memory: memory(),
             fault,
         });
-        let result = conformance::run(promises(Place::Process), async || storage.clone()).await;
+        let result =
+            conformance::run(promises(StorageKind::Process), async || storage.clone()).await;
         let violation = result.expect_err(&format!("{fault:?} was not noticed"));
         assert!(violation.rule.starts_with(rule), "{fault:?}: {violation}");
     }
@@ -424,7 +425,8 @@ async fn the_suite_notices_every_fault_of_leases() {
             memory: memory(),
             fault,
         });
-        let result = conformance::run(promises(Place::Shared), async || storage.clone()).await;
+        let result =
+            conformance::run(promises(StorageKind::Shared), async || storage.clone()).await;
         let violation = result.expect_err(&format!("{fault:?} was not noticed"));
         assert!(violation.rule.starts_with(rule), "{fault:?}: {violation}");
     }
@@ -432,7 +434,7 @@ async fn the_suite_notices_every_fault_of_leases() {
         memory: memory(),
         fault: LeaseFault::None,
     });
-    conformance::run(promises(Place::Shared), async || storage.clone())
+    conformance::run(promises(StorageKind::Shared), async || storage.clone())
         .await
         .unwrap();
 }
@@ -445,14 +447,14 @@ async fn the_suite_notices_separate_places_and_leases_for_everybody() {
         fault: Fault::GrantsEveryLease,
     };
     let storage: Arc<dyn SessionStorage> = Arc::new(memory_of_one);
-    let result = conformance::run(promises(Place::Shared), async || storage.clone()).await;
+    let result = conformance::run(promises(StorageKind::Shared), async || storage.clone()).await;
     assert_eq!(
         result.unwrap_err().rule,
         "one process at a time may refresh a session"
     );
 
     let separate = async || Arc::new(memory()) as _;
-    let result = conformance::run(promises(Place::Shared), separate).await;
+    let result = conformance::run(promises(StorageKind::Shared), separate).await;
     assert_eq!(
         result.unwrap_err().rule,
         "of concurrent writers exactly one wins"

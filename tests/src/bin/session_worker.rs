@@ -35,7 +35,7 @@ use logto_client::{
 };
 use logto_testkit::TestClock;
 use logto_tests::{
-    worker::{Answer, Command, Order, Outcome, Setup, Standing, Step},
+    worker::{Answer, Command, Order, Outcome, Setup, Step, WorkerSession},
     world::WorldClock,
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
@@ -95,8 +95,8 @@ impl Worker {
         let mut builder = LogtoClient::builder(config, http, storage)
             .clock(WorldClock(clock.clone()))
             .request_timeout(setup.request_timeout);
-        if let Some(place) = &setup.shared_ledger {
-            let store = place.store().await.expect("the store is there");
+        if let Some(storage) = &setup.shared_ledger {
+            let store = storage.store().await.expect("the store is there");
             let store = store.expect("it is not in a browser");
             builder = builder.shared_ledger(store, KeyRing::new(SealKey::new(&[7; 32])));
         }
@@ -143,14 +143,14 @@ impl Worker {
             outcomes.push(wish.await.expect("no call panics"));
         }
         let snapshot = session.snapshot();
-        let standing = Standing {
+        let worker_session = WorkerSession {
             subject: snapshot.claims().sub.clone(),
             handle: session.handle().expose().to_owned(),
             refresh_token: snapshot
                 .refresh_token()
                 .map(|token| token.expose().to_owned()),
         };
-        Answer::Tokens(outcomes, standing)
+        Answer::Tokens(outcomes, worker_session)
     }
 
     fn opened(&self) -> &WritableSession {

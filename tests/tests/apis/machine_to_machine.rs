@@ -56,7 +56,7 @@ fn shopping() -> TokenTarget {
     TokenTarget::resource(SHOPPING_API).with_scopes(["read:products"])
 }
 
-async fn settle() {
+async fn until_idle() {
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
 
@@ -144,7 +144,7 @@ async fn in_the_last_fifth_a_new_token_is_fetched_while_nobody_waits() {
     let first = machine.token(&shopping()).await.unwrap();
     world.clock.advance(Duration::from_secs(3600 * 4 / 5 - 1));
     assert_eq!(machine.token(&shopping()).await.unwrap(), first);
-    settle().await;
+    until_idle().await;
     assert_eq!(world.token_calls(), 1);
     world.network.set_latency(Duration::from_secs(5));
     world.clock.advance(Duration::from_secs(2));
@@ -153,7 +153,7 @@ async fn in_the_last_fifth_a_new_token_is_fetched_while_nobody_waits() {
         assert_eq!(machine.token(&shopping()).await.unwrap(), first);
     }
     assert_eq!(before.elapsed(), Duration::ZERO);
-    settle().await;
+    until_idle().await;
     assert_ne!(machine.token(&shopping()).await.unwrap(), first);
     assert_eq!(world.token_calls(), 2);
 }
@@ -172,7 +172,7 @@ async fn f17_through_an_outage_the_token_serves_until_its_end_and_the_provider_i
             assert_eq!(machine.token(&shopping()).await.unwrap(), token);
             tokio::task::yield_now().await;
         }
-        settle().await;
+        until_idle().await;
         world.clock.advance(Duration::from_secs(10));
     }
     assert!(

@@ -15,7 +15,7 @@ use logto_tests::{
 use quickstart::args::StorageKind;
 use serde_json::json;
 
-use crate::place::{HELLO, NOBODY, Place, SIGN_IN};
+use crate::fixture::{Fixture, HELLO, NOBODY, SIGN_IN};
 
 /// API resources of the engine, with [`SHOPPING`] too many for one cookie.
 const APIS: [&str; 6] = [
@@ -30,78 +30,87 @@ const LIMIT: usize = 4_096;
 
 #[tokio::test]
 async fn s8_b6_b8_v58_chromium_keeps_a_session_that_grows_beyond_a_cookie_and_shrinks_again() {
-    let place = Place::with(StorageKind::Cookie, |config| {
+    let fixture = Fixture::with(StorageKind::Cookie, |config| {
         config.scope("read:bills").resources(APIS)
     })
     .await;
-    place.sign_in().await;
+    fixture.sign_in().await;
 
     // The page has fetched a token for each API. They get through as responses have room.
     for _ in 0..4 {
-        place.open("/").await;
-        place.browser.shows(HELLO).await;
-        assert_all_kept(&place.site.last("/"), &place.cookies().await);
+        fixture.open("/").await;
+        fixture.browser.shows(HELLO).await;
+        assert_all_kept(&fixture.site.last("/"), &fixture.cookies().await);
     }
-    let grown = place.cookies().await;
-    assert_eq!(grown[0].name, place.name());
+    let grown = fixture.cookies().await;
+    assert_eq!(grown[0].name, fixture.name());
     assert!(
         grown[1..]
             .iter()
-            .all(|cookie| cookie.name.starts_with(&format!("{}.t", place.name())))
+            .all(|cookie| cookie.name.starts_with(&format!("{}.t", fixture.name())))
     );
     assert!(kept(&grown).concat().len() > LIMIT);
 
     // The next request brings it back whole, so that nothing is fetched twice.
-    place.engine.forget_requests().await;
-    place.open("/").await;
-    place.browser.shows(HELLO).await;
-    let mut carried = place.site.last("/").cookies;
+    fixture.engine.forget_requests().await;
+    fixture.open("/").await;
+    fixture.browser.shows(HELLO).await;
+    let mut carried = fixture.site.last("/").cookies;
     carried.retain(|cookie| !cookie.contains(".browser="));
     carried.sort();
     let mut expected = kept(&grown);
     expected.sort();
     assert_eq!(carried, expected);
-    assert_eq!(place.engine.requests().await.to("token"), 0);
+    assert_eq!(fixture.engine.requests().await.to("token"), 0);
 
     // The page allows no scripts, the JSON of `/user` does.
-    place.open("/user").await;
+    fixture.open("/user").await;
     for api in APIS {
         let forget = format!(
             "fetch('/token?resource={api}', {{ method: 'DELETE' }}).then(answer => done(answer.status))"
         );
-        assert_eq!(place.browser.run(&forget).await, json!(200));
+        assert_eq!(fixture.browser.run(&forget).await, json!(200));
     }
-    let shrunk = place.cookies().await;
+    let shrunk = fixture.cookies().await;
     assert!(shrunk.len() + 4 <= grown.len(), "{:?}", names(&shrunk));
 
-    place.open(&format!("/token?resource={SHOPPING}")).await;
+    fixture.open(&format!("/token?resource={SHOPPING}")).await;
     assert_eq!(
-        place.engine.requests().await.to("token"),
+        fixture.engine.requests().await.to("token"),
         0,
         "what was not forgotten is there"
     );
-    place.open("/").await;
-    assert!(place.cookies().await.len() > shrunk.len(), "it grows again");
-    place.browser.click("form[action='/sign-out'] button").await;
-    place.browser.shows(NOBODY).await;
-    assert_eq!(place.cookies().await, []);
+    fixture.open("/").await;
+    assert!(
+        fixture.cookies().await.len() > shrunk.len(),
+        "it grows again"
+    );
+    fixture
+        .browser
+        .click("form[action='/sign-out'] button")
+        .await;
+    fixture.browser.shows(NOBODY).await;
+    assert_eq!(fixture.cookies().await, []);
 }
 
 #[tokio::test]
 async fn b1_cookies_are_http_only_lax_and_of_this_host_alone() {
     for storage in [StorageKind::Memory, StorageKind::Cookie] {
-        let place = Place::new(storage).await;
-        place.open("/sign-in").await;
-        place.browser.shows(SIGN_IN).await;
-        let pending = place.all_cookies().await;
-        place.confirm().await;
-        place.browser.shows(HELLO).await;
-        let session = place.sessions().await;
-        assert_eq!(place.browser.run("done(document.cookie)").await, json!(""));
+        let fixture = Fixture::new(storage).await;
+        fixture.open("/sign-in").await;
+        fixture.browser.shows(SIGN_IN).await;
+        let pending = fixture.all_cookies().await;
+        fixture.confirm().await;
+        fixture.browser.shows(HELLO).await;
+        let session = fixture.sessions().await;
+        assert_eq!(
+            fixture.browser.run("done(document.cookie)").await,
+            json!("")
+        );
 
         assert_eq!((pending.len(), session.len()), (1, 1));
-        assert_eq!(pending[0].name, format!("{}.browser", place.name()));
-        assert_eq!(session[0].name, place.name());
+        assert_eq!(pending[0].name, format!("{}.browser", fixture.name()));
+        assert_eq!(session[0].name, fixture.name());
         for cookie in [&pending[0], &session[0]] {
             assert!(cookie.http_only);
             assert_eq!(cookie.same_site.as_deref(), Some("Lax"));

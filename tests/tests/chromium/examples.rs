@@ -8,7 +8,7 @@ use logto_tests::{
 };
 use url::Url;
 
-use crate::place::{HELLO, NOBODY, SIGN_IN};
+use crate::fixture::{HELLO, NOBODY, SIGN_IN};
 
 const AXUM: &str = "logto-example-axum";
 const LEPTOS: &str = "logto-example-leptos";

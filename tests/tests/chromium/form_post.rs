@@ -17,7 +17,7 @@ use logto_tests::{
 use serde_json::Value;
 use url::Url;
 
-use crate::place::{SIGN_IN, engine, logto};
+use crate::fixture::{SIGN_IN, engine, logto};
 
 #[tokio::test]
 async fn t37_a_form_of_the_same_site_needs_no_more_than_a_lax_cookie() {

@@ -16,27 +16,27 @@ use logto_tests::{
 };
 use thirtyfour::By;
 
-use crate::place::{SIGN_IN, engine, logto};
+use crate::fixture::{SIGN_IN, engine, logto};
 
 #[tokio::test]
 async fn b1_an_application_that_is_not_made_for_frames_starts_no_sign_in_there() {
-    let place = Embedded::new(|options| options, Cookies::Allowed).await;
-    place.open().await;
-    place.site.hears_of("/sign-in", 1).await;
-    let start = place.site.last("/sign-in");
+    let fixture = Embedded::new(|options| options, Cookies::Allowed).await;
+    fixture.open().await;
+    fixture.site.hears_of("/sign-in", 1).await;
+    let start = fixture.site.last("/sign-in");
     assert_eq!(start.status, StatusCode::FORBIDDEN);
     assert!(start.set_cookies.is_empty());
 }
 
 #[tokio::test]
 async fn b1_a_sign_in_in_a_frame_returns_where_the_cookies_are_made_for_it() {
-    let place = Embedded::new(
+    let fixture = Embedded::new(
         |options| options.same_site(SameSite::None),
         Cookies::Allowed,
     )
     .await;
-    place.sign_in().await;
-    assert_eq!(place.user().await, "alice");
+    fixture.sign_in().await;
+    assert_eq!(fixture.user().await, "alice");
 }
 
 #[tokio::test]
@@ -52,9 +52,9 @@ async fn b1_partitioned_cookies_work_where_those_of_other_sites_are_blocked() {
     assert!(callback.status.is_client_error());
 
     let partitioned = |options: CookieOptions| options.same_site(SameSite::None).partitioned();
-    let place = Embedded::new(partitioned, Cookies::Blocked).await;
-    place.sign_in().await;
-    assert_eq!(place.user().await, "alice");
+    let fixture = Embedded::new(partitioned, Cookies::Blocked).await;
+    fixture.sign_in().await;
+    assert_eq!(fixture.user().await, "alice");
 }
 
 /// Somebody in front of a page that embeds the application.

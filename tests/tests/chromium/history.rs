@@ -2,66 +2,66 @@
 
 use quickstart::args::StorageKind;
 
-use crate::place::{HELLO, NOBODY, PROBLEM, Place, SIGN_IN};
+use crate::fixture::{Fixture, HELLO, NOBODY, PROBLEM, SIGN_IN};
 
 const STORAGES: [StorageKind; 2] = [StorageKind::Memory, StorageKind::Cookie];
 
 #[tokio::test]
 async fn s9_going_back_from_the_sign_in_page_ends_nothing() {
     for storage in STORAGES {
-        let place = Place::new(storage).await;
-        place.sign_in().await;
-        let before = place.cookies().await;
-        place.open("/sign-in?prompt=login").await;
-        place.browser.shows(SIGN_IN).await;
-        place.browser.back().await.unwrap();
-        place.browser.shows(HELLO).await;
-        place.browser.refresh().await.unwrap();
-        place.browser.shows(HELLO).await;
-        assert_eq!(place.cookies().await, before);
-        assert_eq!(place.engine.grants().await.len(), 1);
+        let fixture = Fixture::new(storage).await;
+        fixture.sign_in().await;
+        let before = fixture.cookies().await;
+        fixture.open("/sign-in?prompt=login").await;
+        fixture.browser.shows(SIGN_IN).await;
+        fixture.browser.back().await.unwrap();
+        fixture.browser.shows(HELLO).await;
+        fixture.browser.refresh().await.unwrap();
+        fixture.browser.shows(HELLO).await;
+        assert_eq!(fixture.cookies().await, before);
+        assert_eq!(fixture.engine.grants().await.len(), 1);
     }
 }
 
 #[tokio::test]
 async fn s9_cancelling_at_the_sign_in_page_ends_nothing() {
     for storage in STORAGES {
-        let place = Place::new(storage).await;
-        place.sign_in().await;
-        let before = place.cookies().await;
-        place.open("/sign-in?prompt=login").await;
-        place.browser.shows(SIGN_IN).await;
-        place.browser.click("button[name=cancel]").await;
-        place.browser.shows(PROBLEM).await;
+        let fixture = Fixture::new(storage).await;
+        fixture.sign_in().await;
+        let before = fixture.cookies().await;
+        fixture.open("/sign-in?prompt=login").await;
+        fixture.browser.shows(SIGN_IN).await;
+        fixture.browser.click("button[name=cancel]").await;
+        fixture.browser.shows(PROBLEM).await;
         assert_eq!(
-            place.cookies().await,
+            fixture.cookies().await,
             before,
             "also without a pending sign-in"
         );
-        place.browser.click("a[href='/']").await;
-        place.browser.shows(HELLO).await;
-        assert_eq!(place.engine.grants().await.len(), 1);
+        fixture.browser.click("a[href='/']").await;
+        fixture.browser.shows(HELLO).await;
+        assert_eq!(fixture.engine.grants().await.len(), 1);
     }
 }
 
 #[tokio::test]
 async fn c15_going_back_after_the_callback_leads_to_no_callback() {
     for storage in STORAGES {
-        let place = Place::new(storage).await;
-        place.sign_in().await;
-        let before = place.cookies().await;
-        place.browser.back().await.unwrap();
-        let url = place.browser.current_url().await.unwrap();
+        let fixture = Fixture::new(storage).await;
+        fixture.sign_in().await;
+        let before = fixture.cookies().await;
+        fixture.browser.back().await.unwrap();
+        let url = fixture.browser.current_url().await.unwrap();
         assert_eq!(
             url.origin(),
-            place.engine.issuer().origin(),
+            fixture.engine.issuer().origin(),
             "not the callback"
         );
-        place.browser.forward().await.unwrap();
-        place.browser.shows(HELLO).await;
-        assert_eq!(place.cookies().await, before);
+        fixture.browser.forward().await.unwrap();
+        fixture.browser.shows(HELLO).await;
+        assert_eq!(fixture.cookies().await, before);
         assert_eq!(
-            place.engine.requests().await.grants("authorization_code"),
+            fixture.engine.requests().await.grants("authorization_code"),
             1
         );
     }
@@ -72,10 +72,10 @@ async fn c15_going_back_after_the_callback_leads_to_no_callback() {
 #[tokio::test]
 async fn b12_going_back_after_the_sign_out_shows_nothing_of_the_user() {
     for path in ["/sign-out", "/sign-out/local"] {
-        let place = Place::new(StorageKind::Memory).await;
-        let browser = &place.browser;
-        place.sign_in().await;
-        place.open("/user").await;
+        let fixture = Fixture::new(StorageKind::Memory).await;
+        let browser = &fixture.browser;
+        fixture.sign_in().await;
+        fixture.open("/user").await;
         browser.back().await.unwrap();
         browser.shows(HELLO).await;
 

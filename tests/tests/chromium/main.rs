@@ -3,11 +3,11 @@
 
 mod cookies;
 mod examples;
+mod fixture;
 mod form_post;
 mod frames;
 mod history;
 mod organizations;
-mod place;
 mod sign_in;
 mod sites;
 mod tabs;

@@ -9,7 +9,7 @@ use logto_tests::{
 };
 use quickstart::{app, args::StorageKind};
 
-use crate::place::{NOBODY, SIGN_IN};
+use crate::fixture::{NOBODY, SIGN_IN};
 
 /// With thirty, no sign-in of the JavaScript SDK leaves a session.
 const ORGANIZATIONS: usize = 60;

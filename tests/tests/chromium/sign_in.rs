@@ -3,7 +3,7 @@
 use logto_tests::chromium::Chromium;
 use quickstart::args::StorageKind;
 
-use crate::place::{HELLO, NOBODY, PROBLEM, Place, SIGN_IN};
+use crate::fixture::{Fixture, HELLO, NOBODY, PROBLEM, SIGN_IN};
 
 /// The badge that says where the writable path has the shopping API's token from.
 const SHOPPING_TOKEN: &str = "td a[href^='/token?resource=https%3A%2F%2Fshopping.']";
@@ -19,9 +19,9 @@ async fn somebody_signs_in_uses_tokens_and_signs_out_with_a_session_in_cookies()
 }
 
 async fn sign_in_and_out(storage: StorageKind) {
-    let place = Place::new(storage).await;
-    let (browser, engine) = (&place.browser, &place.engine);
-    place.sign_in().await;
+    let fixture = Fixture::new(storage).await;
+    let (browser, engine) = (&fixture.browser, &fixture.engine);
+    fixture.sign_in().await;
 
     let text = async |selector| browser.text(selector).await.unwrap();
     let claims = text("[aria-labelledby=claims]").await;
@@ -33,12 +33,12 @@ async fn sign_in_and_out(storage: StorageKind) {
     assert_eq!(text(SHOPPING_TOKEN).await, "from the session");
     assert_eq!(engine.requests().await.grants("authorization_code"), 1);
     assert_eq!(engine.requests().await.grants("refresh_token"), 1);
-    let cookies = place.sessions().await;
+    let cookies = fixture.sessions().await;
     assert_eq!(cookies.len(), 1, "{cookies:?}");
 
     browser.click("form[action='/sign-out'] button").await;
     browser.shows(NOBODY).await;
-    assert_eq!(place.cookies().await, []);
+    assert_eq!(fixture.cookies().await, []);
     assert!(engine.grants().await.is_empty());
 
     let mut complaints = browser.complaints().await;
@@ -51,9 +51,9 @@ async fn sign_in_and_out(storage: StorageKind) {
 
 #[tokio::test]
 async fn c5_v30_a_callback_in_another_browser_is_refused() {
-    let place = Place::new(StorageKind::Memory).await;
-    place.open("/sign-in").await;
-    let lure = place.site.last("/sign-in").location.unwrap();
+    let fixture = Fixture::new(StorageKind::Memory).await;
+    fixture.open("/sign-in").await;
+    let lure = fixture.site.last("/sign-in").location.unwrap();
 
     let victim = Chromium::start().await;
     victim.open(&lure).await;
@@ -64,32 +64,32 @@ async fn c5_v30_a_callback_in_another_browser_is_refused() {
         victim.text("code").await.unwrap(),
         "sign_in_session_not_found"
     );
-    assert_eq!(victim.cookies(place.site.host()).await, []);
-    assert_eq!(place.engine.requests().await.to("token"), 0);
+    assert_eq!(victim.cookies(fixture.site.host()).await, []);
+    assert_eq!(fixture.engine.requests().await.to("token"), 0);
 
     // The browser in which it began still can.
-    place.confirm().await;
-    place.browser.shows(HELLO).await;
+    fixture.confirm().await;
+    fixture.browser.shows(HELLO).await;
 }
 
 #[tokio::test]
 async fn c8_a_callback_that_is_opened_again_leads_on_and_ends_nothing() {
     for storage in [StorageKind::Memory, StorageKind::Cookie] {
-        let place = Place::new(storage).await;
-        place.sign_in().await;
-        let callback = place.site.last("/callback").path;
-        let before = place.cookies().await;
+        let fixture = Fixture::new(storage).await;
+        fixture.sign_in().await;
+        let callback = fixture.site.last("/callback").path;
+        let before = fixture.cookies().await;
 
         for _ in 0..2 {
-            place.open(&callback).await;
-            place.browser.shows(HELLO).await;
+            fixture.open(&callback).await;
+            fixture.browser.shows(HELLO).await;
         }
-        assert_eq!(place.cookies().await, before);
+        assert_eq!(fixture.cookies().await, before);
         assert_eq!(
-            place.engine.requests().await.grants("authorization_code"),
+            fixture.engine.requests().await.grants("authorization_code"),
             1
         );
 
-        assert_eq!(place.engine.grants().await.len(), 1, "the grant is alive");
+        assert_eq!(fixture.engine.grants().await.len(), 1, "the grant is alive");
     }
 }

@@ -3,17 +3,17 @@
 use http::{Method, StatusCode};
 use quickstart::args::StorageKind;
 
-use crate::place::{HELLO, Place};
+use crate::fixture::{Fixture, HELLO};
 
 #[tokio::test]
 async fn b14_another_site_cannot_sign_a_user_out() {
-    let place = Place::new(StorageKind::Memory).await;
-    place.sign_in().await;
-    let before = place.cookies().await;
+    let fixture = Fixture::new(StorageKind::Memory).await;
+    fixture.sign_in().await;
+    let before = fixture.cookies().await;
     for method in [Method::POST, Method::GET] {
-        place.elsewhere().await;
-        place.lead_to("/sign-out", &method).await;
-        let refused = place.site.last("/sign-out");
+        fixture.elsewhere().await;
+        fixture.lead_to("/sign-out", &method).await;
+        let refused = fixture.site.last("/sign-out");
         assert_eq!(
             (refused.method, refused.status),
             (method.clone(), StatusCode::FORBIDDEN)
@@ -23,20 +23,20 @@ async fn b14_another_site_cannot_sign_a_user_out() {
             method == Method::POST,
             "SameSite=Lax"
         );
-        assert_eq!(place.cookies().await, before);
+        assert_eq!(fixture.cookies().await, before);
     }
 }
 
 #[tokio::test]
 async fn b1_a_link_of_another_site_arrives_signed_in() {
-    let place = Place::new(StorageKind::Cookie).await;
-    place.sign_in().await;
-    place.elsewhere().await;
-    place.lead_to("/", &Method::GET).await;
-    place.browser.shows(HELLO).await;
+    let fixture = Fixture::new(StorageKind::Cookie).await;
+    fixture.sign_in().await;
+    fixture.elsewhere().await;
+    fixture.lead_to("/", &Method::GET).await;
+    fixture.browser.shows(HELLO).await;
 }
 
-impl Place {
+impl Fixture {
     /// Goes to a page of another site.
     async fn elsewhere(&self) {
         let page = self.engine.endpoint().join("/nowhere").unwrap();

@@ -4,7 +4,7 @@ use http::StatusCode;
 use logto_tests::engine::SHOPPING;
 use quickstart::args::StorageKind;
 
-use crate::place::{HELLO, NOBODY, Place, SIGN_IN};
+use crate::fixture::{Fixture, HELLO, NOBODY, SIGN_IN};
 
 #[tokio::test]
 async fn s7_c19_two_tabs_sign_in_at_once_and_both_land_with_a_session_in_memory() {
@@ -18,30 +18,30 @@ async fn s7_c19_two_tabs_sign_in_at_once_and_both_land_with_a_session_in_cookies
 
 async fn two_tabs(storage: StorageKind) {
     for a_first in [true, false] {
-        let place = Place::new(storage).await;
-        let a = place.browser.window().await.unwrap();
-        place.open("/sign-in?return_to=/user%3Ftab=a").await;
-        place.browser.shows(SIGN_IN).await;
-        let b = place.browser.new_tab().await;
-        place.open("/sign-in?return_to=/user%3Ftab=b").await;
-        place.browser.shows(SIGN_IN).await;
-        assert_eq!(place.all_cookies().await.len(), 1, "one for all sign-ins");
+        let fixture = Fixture::new(storage).await;
+        let a = fixture.browser.window().await.unwrap();
+        fixture.open("/sign-in?return_to=/user%3Ftab=a").await;
+        fixture.browser.shows(SIGN_IN).await;
+        let b = fixture.browser.new_tab().await;
+        fixture.open("/sign-in?return_to=/user%3Ftab=b").await;
+        fixture.browser.shows(SIGN_IN).await;
+        assert_eq!(fixture.all_cookies().await.len(), 1, "one for all sign-ins");
 
         let mut tabs = [(a, "/user?tab=a"), (b, "/user?tab=b")];
         if !a_first {
             tabs.reverse();
         }
         for (tab, path) in &tabs {
-            place.browser.go_to_tab(tab).await;
-            place.confirm().await;
-            place.browser.arrives_at(&place.site.url(path)).await;
+            fixture.browser.go_to_tab(tab).await;
+            fixture.confirm().await;
+            fixture.browser.arrives_at(&fixture.site.url(path)).await;
         }
-        let cookies = place.sessions().await;
+        let cookies = fixture.sessions().await;
         assert_eq!(cookies.len(), 1, "{cookies:?}");
         for (tab, _) in &tabs {
-            place.browser.go_to_tab(tab).await;
-            place.open("/").await;
-            place.browser.shows(HELLO).await;
+            fixture.browser.go_to_tab(tab).await;
+            fixture.open("/").await;
+            fixture.browser.shows(HELLO).await;
         }
     }
 }
@@ -57,12 +57,12 @@ async fn a_page_left_open_in_another_tab_is_signed_out_with_a_session_in_cookies
 }
 
 async fn left_open(storage: StorageKind) {
-    let place = Place::new(storage).await;
-    let browser = &place.browser;
-    place.sign_in().await;
+    let fixture = Fixture::new(storage).await;
+    let browser = &fixture.browser;
+    fixture.sign_in().await;
     let first = browser.window().await.unwrap();
     let second = browser.new_tab().await;
-    place.open("/").await;
+    fixture.open("/").await;
     browser.shows(HELLO).await;
 
     browser.go_to_tab(&first).await;
@@ -71,8 +71,8 @@ async fn left_open(storage: StorageKind) {
 
     browser.go_to_tab(&second).await;
     browser.shows(HELLO).await;
-    place.open(&format!("/token?resource={SHOPPING}")).await;
-    let mut token = place.site.last("/token");
+    fixture.open(&format!("/token?resource={SHOPPING}")).await;
+    let mut token = fixture.site.last("/token");
     token.cookies.retain(|cookie| !cookie.contains(".browser="));
     assert_eq!(
         (token.status, token.cookies),
@@ -80,5 +80,5 @@ async fn left_open(storage: StorageKind) {
     );
     browser.back().await.unwrap();
     browser.shows(NOBODY).await;
-    assert_eq!(place.cookies().await, []);
+    assert_eq!(fixture.cookies().await, []);
 }

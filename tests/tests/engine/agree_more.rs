@@ -248,7 +248,7 @@ async fn t42_the_engine_tells_the_back_channel_and_the_session_ends() {
     );
     let browser = engine.browser();
     let (url, pending) = client.sign_in(&SignIn::new()).await.unwrap();
-    let logto_tests::browser::Landing::Redirect(callback) = browser.open(url).await else {
+    let logto_tests::browser::VisitOutcome::Redirect(callback) = browser.open(url).await else {
         panic!("the engine redirects");
     };
     let completed = client

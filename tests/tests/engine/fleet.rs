@@ -18,10 +18,10 @@ use logto_client::{
 };
 use logto_storage::{CookieStorage, ExternalStorage, MemoryStorage, SqliteStore};
 use logto_tests::{
-    browser::{Browser, Landing},
+    browser::{Browser, VisitOutcome},
     engine::{Engine, EngineOptions, Lifetimes, Resource, SECRET, SHOPPING, SPA, TRADITIONAL},
     shared::MapStore,
-    stage::{BILLING, Kind, Outcome, PROBE, Place, SHORT, codec, key_ring},
+    stage::{BILLING, Deployment, Kind, Outcome, PROBE, SHORT, codec, key_ring},
     visitor::{Visitor, location},
     world::BASE_URL,
 };
@@ -61,29 +61,29 @@ impl Engines {
     /// not come out as expected is then played again.
     pub(crate) async fn play(
         &self,
-        places: &[Place],
+        places: &[Deployment],
         scenario: impl AsyncFn(&Fleet) -> usize,
-        expected: impl Fn(Kind, Place) -> Outcome,
+        expected: impl Fn(Kind, Deployment) -> Outcome,
     ) {
         let all = self.engines.iter().flat_map(|(kind, engine)| {
-            let in_place = move |place: &Place| (*kind, *place, engine);
+            let in_place = move |deployment: &Deployment| (*kind, *deployment, engine);
             places.iter().map(in_place)
         });
-        let outcomes = all.map(async |(kind, place, engine)| {
-            let expected = expected(kind, place);
+        let outcomes = all.map(async |(kind, deployment, engine)| {
+            let expected = expected(kind, deployment);
             let mut replays = 2;
             loop {
-                let run = self.play_once(engine, kind, place, &scenario);
+                let run = self.play_once(engine, kind, deployment, &scenario);
                 let (outcome, stall) = with_longest_stall(run).await;
                 if outcome == expected || stall < STALLED || replays == 0 {
                     break (
                         outcome,
                         expected,
-                        format!("{kind:?} {place:?}, stalled for {stall:?}"),
+                        format!("{kind:?} {deployment:?}, stalled for {stall:?}"),
                     );
                 }
                 println!(
-                    "again, as the machine stalled for {stall:?}: {kind:?} {place:?} {outcome:?}"
+                    "again, as the machine stalled for {stall:?}: {kind:?} {deployment:?} {outcome:?}"
                 );
                 replays -= 1;
             }
@@ -97,11 +97,11 @@ impl Engines {
         &self,
         engine: &Engine,
         kind: Kind,
-        place: Place,
+        deployment: Deployment,
         scenario: &impl AsyncFn(&Fleet) -> usize,
     ) -> Outcome {
         let turn = self.starts.acquire().await;
-        let fleet = Fleet::signed_in(engine, kind, place).await;
+        let fleet = Fleet::signed_in(engine, kind, deployment).await;
         drop(turn);
         let failed = scenario(&fleet).await;
         fleet.outcome(failed).await
@@ -169,12 +169,12 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// Alice has just signed in.
-    async fn signed_in(engine: &Engine, kind: Kind, place: Place) -> Self {
+    async fn signed_in(engine: &Engine, kind: Kind, deployment: Deployment) -> Self {
         let token_calls = Arc::default();
         let config = config(engine, kind);
         let mut fleet = Self {
             alice: Visitor::of_another_provider(),
-            processes: processes(&config, place, &token_calls).await,
+            processes: processes(&config, deployment, &token_calls).await,
             kind,
             at_engine: engine.browser(),
             token_calls,
@@ -199,9 +199,9 @@ impl Fleet {
 
     /// Signs in at the engine, and comes back to the `n`th process: where that leads.
     pub(crate) async fn come_back(&self, n: usize, authorization_url: &Url) -> Url {
-        let landing = self.at_engine.open(authorization_url.clone()).await;
-        let Landing::Redirect(callback) = landing else {
-            panic!("the engine redirects: {landing:?}");
+        let outcome = self.at_engine.open(authorization_url.clone()).await;
+        let VisitOutcome::Redirect(callback) = outcome else {
+            panic!("the engine redirects: {outcome:?}");
         };
         location(&self.alice.come_back(self.web(n), &callback).await)
     }
@@ -283,18 +283,22 @@ fn config(engine: &Engine, kind: Kind) -> LogtoConfig {
 }
 
 /// The processes of the application in a place; a store is one file of SQLite.
-async fn processes(config: &LogtoConfig, place: Place, calls: &Arc<AtomicUsize>) -> Vec<LogtoWeb> {
+async fn processes(
+    config: &LogtoConfig,
+    deployment: Deployment,
+    calls: &Arc<AtomicUsize>,
+) -> Vec<LogtoWeb> {
     let ledger = MapStore::default();
     let cookies = || {
         let storage = CookieStorage::new(key_ring(), config, &codec());
         LogtoClient::builder(config.clone(), counting(calls), storage)
     };
     let shared = || cookies().shared_ledger(ledger.clone(), key_ring());
-    let clients = match place {
-        Place::Cookies => vec![cookies()],
-        Place::CookiesApart => vec![cookies(), cookies()],
-        Place::CookiesTogether => vec![shared(), shared()],
-        Place::Memory => {
+    let clients = match deployment {
+        Deployment::Cookies => vec![cookies()],
+        Deployment::CookiesApart => vec![cookies(), cookies()],
+        Deployment::CookiesTogether => vec![shared(), shared()],
+        Deployment::Memory => {
             let memory = MemoryStorage::new();
             vec![LogtoClient::builder(
                 config.clone(),
@@ -302,7 +306,7 @@ async fn processes(config: &LogtoConfig, place: Place, calls: &Arc<AtomicUsize>)
                 memory,
             )]
         }
-        Place::Store => {
+        Deployment::Store => {
             let file = new_file();
             vec![
                 stored(config, calls, &file).await,

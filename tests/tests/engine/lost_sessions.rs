@@ -6,7 +6,7 @@ use std::time::Duration;
 use logto_client::{AccessToken, Cached, Error, SignIn, TokenTarget};
 use logto_tests::{
     engine::SHOPPING,
-    stage::{BILLING, Kind, Outcome, PROBE, Place, codec, failed, short, well},
+    stage::{BILLING, Deployment, Kind, Outcome, PROBE, codec, failed, short, well},
     visitor::Visitor,
     world::BASE_URL,
 };
@@ -40,8 +40,12 @@ async fn pause(seconds: f64) {
 }
 
 /// Processes with nothing in common refresh at the same moment, one call each.
-fn one_call_more_apart(_: Kind, place: Place) -> Outcome {
-    well(if place == Place::CookiesApart { 3 } else { 2 })
+fn one_call_more_apart(_: Kind, deployment: Deployment) -> Outcome {
+    well(if deployment == Deployment::CookiesApart {
+        3
+    } else {
+        2
+    })
 }
 
 #[tokio::test]
@@ -58,7 +62,9 @@ async fn s1_one_request_after_the_other_over_two_rotations() {
         failed(&tokens)
     };
     let engines = Engines::start(&KINDS).await;
-    engines.play(&Place::ALL, scenario, |_, _| well(4)).await;
+    engines
+        .play(&Deployment::ALL, scenario, |_, _| well(4))
+        .await;
 }
 
 #[tokio::test]
@@ -71,7 +77,7 @@ async fn s2_six_at_once_for_one_token() {
     };
     let engines = Engines::start(&KINDS).await;
     engines
-        .play(&Place::ALL, scenario, one_call_more_apart)
+        .play(&Deployment::ALL, scenario, one_call_more_apart)
         .await;
 }
 
@@ -102,11 +108,13 @@ async fn s3_six_at_once_for_six_tokens_in_six_requests_and_in_one() {
     join!(
         // Both processes rotate, the browser keeps one cookie of the two, and the process whose cookie
         // that is not has to fetch its three tokens once more.
-        engines.play(&Place::ALL, requests, |kind, place| match (kind, place) {
-            (Kind::Confidential | Kind::Public, Place::CookiesApart) => well(9),
-            _ => well(6),
+        engines.play(&Deployment::ALL, requests, |kind, deployment| {
+            match (kind, deployment) {
+                (Kind::Confidential | Kind::Public, Deployment::CookiesApart) => well(9),
+                _ => well(6),
+            }
         }),
-        engines.play(&Place::ALL, one_request, |_, _| well(6)),
+        engines.play(&Deployment::ALL, one_request, |_, _| well(6)),
     );
 }
 
@@ -130,14 +138,14 @@ async fn s4_old_cookies_within_the_grace_after_it_and_both() {
         old_cookies(&[0.0, 4.0]),
     );
     join!(
-        engines.play(&Place::ALL, every_second, one_call_more_apart),
-        engines.play(&Place::ALL, around, one_call_more_apart),
-        engines.play(&Place::ALL, quick_and_slow, |kind, place| {
-            match (kind, place) {
-                (Kind::Young, Place::CookiesApart) => well(3),
+        engines.play(&Deployment::ALL, every_second, one_call_more_apart),
+        engines.play(&Deployment::ALL, around, one_call_more_apart),
+        engines.play(&Deployment::ALL, quick_and_slow, |kind, deployment| {
+            match (kind, deployment) {
+                (Kind::Young, Deployment::CookiesApart) => well(3),
                 // The process hears from the engine that its refresh token was replaced, and does not
                 // use it: that would end the session.
-                (_, Place::CookiesApart) => Outcome {
+                (_, Deployment::CookiesApart) => Outcome {
                     failed: 1,
                     ..well(2)
                 },
@@ -214,9 +222,13 @@ async fn s5_one_page_without_cookies_loses_nothing() {
         assert_eq!(fleet.token_calls(), 0);
         None
     };
-    let shared = [Place::CookiesTogether, Place::Memory, Place::Store];
-    let nothing_shared = [Place::Cookies, Place::CookiesApart];
-    let all = &Place::ALL;
+    let shared = [
+        Deployment::CookiesTogether,
+        Deployment::Memory,
+        Deployment::Store,
+    ];
+    let nothing_shared = [Deployment::Cookies, Deployment::CookiesApart];
+    let all = &Deployment::ALL;
     join!(
         engines.play(&shared, then_writable(5.0, fetched), |_, _| well(1)),
         engines.play(&nothing_shared, then_writable(5.0, refused), |_, _| well(1)),
@@ -271,7 +283,7 @@ async fn s6_many_pages_without_cookies_lose_nothing() {
         missing
     };
     let engines = Engines::start(&LONG).await;
-    let all = &Place::ALL;
+    let all = &Deployment::ALL;
     join!(
         engines.play(all, looking(3, 1.5), |_, _| well(0)),
         engines.play(all, looking(1, 4.0), |_, _| well(0)),
@@ -308,8 +320,8 @@ async fn s7_of_two_tabs_both_sign_in_and_land_where_they_wanted() {
     };
     let engines = Engines::start(&KINDS).await;
     join!(
-        engines.play(&Place::ALL, tabs(true), |_, _| well(2)),
-        engines.play(&Place::ALL, tabs(false), |_, _| well(2)),
+        engines.play(&Deployment::ALL, tabs(true), |_, _| well(2)),
+        engines.play(&Deployment::ALL, tabs(false), |_, _| well(2)),
     );
 }
 
@@ -345,11 +357,11 @@ async fn s8_a_session_in_several_cookies_is_kept_over_a_rotation() {
         }
     };
     let engines = Engines::start(&KINDS).await;
-    let place = &[Place::Cookies];
+    let deployment = &[Deployment::Cookies];
     join!(
-        engines.play(place, growing(2..3), |_, _| well(5)),
-        engines.play(place, growing(0..1), |_, _| well(5)),
-        engines.play(place, growing(0..4), |_, _| well(5)),
+        engines.play(deployment, growing(2..3), |_, _| well(5)),
+        engines.play(deployment, growing(0..1), |_, _| well(5)),
+        engines.play(deployment, growing(0..4), |_, _| well(5)),
     );
 }
 
@@ -368,8 +380,8 @@ async fn s9_a_sign_in_that_is_given_up_or_cancelled_ends_nothing() {
     };
     let engines = Engines::start(&KINDS).await;
     join!(
-        engines.play(&Place::ALL, given_up(false), |_, _| well(1)),
-        engines.play(&Place::ALL, given_up(true), |_, _| well(1)),
+        engines.play(&Deployment::ALL, given_up(false), |_, _| well(1)),
+        engines.play(&Deployment::ALL, given_up(true), |_, _| well(1)),
     );
 }
 
@@ -438,14 +450,14 @@ async fn s11_two_processes_on_one_store_send_one_request_for_each_token() {
         }
     };
     let engines = Engines::start(&KINDS).await;
-    let place = &[Place::Store];
+    let deployment = &[Deployment::Store];
     join!(
-        engines.play(place, at_once, |_, _| well(1)),
-        engines.play(place, different, |_, _| well(6)),
-        engines.play(place, around, |_, _| well(1)),
-        engines.play(place, opened_before, |_, _| well(1)),
-        engines.play(place, without_cookies(1), |_, _| well(2)),
-        engines.play(place, without_cookies(4), |_, _| well(3)),
+        engines.play(deployment, at_once, |_, _| well(1)),
+        engines.play(deployment, different, |_, _| well(6)),
+        engines.play(deployment, around, |_, _| well(1)),
+        engines.play(deployment, opened_before, |_, _| well(1)),
+        engines.play(deployment, without_cookies(1), |_, _| well(2)),
+        engines.play(deployment, without_cookies(4), |_, _| well(3)),
     );
 }
 
@@ -512,7 +524,7 @@ async fn s13_a_planted_session_is_worth_nothing_and_a_sign_out_is_final() {
         failed(&[token])
     };
     let engines = Engines::start(&KINDS).await;
-    let all = &Place::ALL;
+    let all = &Deployment::ALL;
     join!(
         engines.play(all, planted(false), |_, _| well(1)),
         engines.play(all, planted(true), |_, _| well(1)),

@@ -4,7 +4,7 @@
 use http::{StatusCode, header};
 use logto_recordings::Recording;
 use logto_tests::{
-    browser::Landing,
+    browser::VisitOutcome,
     engine::{
         DEVICE, Engine, EngineOptions, POST_LOGOUT_REDIRECT_URI, REDIRECT_URI, SPA, TRADITIONAL,
     },
@@ -80,14 +80,14 @@ async fn a_sign_in_gives_opaque_tokens_and_a_bare_id_token() {
         ("prompt", "consent"),
         ("login_hint", "bob"),
     ]);
-    let landing = engine.browser().open(url).await;
-    assert_eq!(landing.redirect_parameter("state").as_deref(), Some("s"));
+    let outcome = engine.browser().open(url).await;
+    assert_eq!(outcome.redirect_parameter("state").as_deref(), Some("s"));
     assert_eq!(
-        landing.redirect_parameter("iss").as_deref(),
+        outcome.redirect_parameter("iss").as_deref(),
         Some(engine.issuer().as_str())
     );
     let tokens = client
-        .redeem(&landing.redirect_parameter("code").unwrap(), CODE_VERIFIER)
+        .redeem(&outcome.redirect_parameter("code").unwrap(), CODE_VERIFIER)
         .await;
     assert_eq!(tokens.status, StatusCode::OK);
     assert_eq!(tokens.headers[header::CACHE_CONTROL], "no-store");
@@ -121,9 +121,9 @@ async fn without_consent_there_is_no_refresh_token() {
     let engine = engine().await;
     let client = RawClient::new(&engine, TRADITIONAL);
     let url = client.authorization_url(&[("scope", "openid offline_access")]);
-    let landing = engine.browser().open(url).await;
+    let outcome = engine.browser().open(url).await;
     let tokens = client
-        .redeem(&landing.redirect_parameter("code").unwrap(), CODE_VERIFIER)
+        .redeem(&outcome.redirect_parameter("code").unwrap(), CODE_VERIFIER)
         .await;
     assert_eq!(tokens.text("scope"), "openid");
     assert_eq!(tokens.json.get("refresh_token"), None);
@@ -136,7 +136,7 @@ async fn a_wrong_verifier_spares_the_code_and_a_replay_kills_the_grant() {
     let url =
         client.authorization_url(&[("scope", "openid offline_access"), ("prompt", "consent")]);
     let callback = engine.sign_in(url).await;
-    let code = Landing::Redirect(callback)
+    let code = VisitOutcome::Redirect(callback)
         .redirect_parameter("code")
         .unwrap();
     client
@@ -171,13 +171,13 @@ async fn authorization_errors_come_back_with_the_issuer() {
             "invalid_request",
         ),
     ] {
-        let landing = engine
+        let outcome = engine
             .browser()
             .open(client.authorization_url(&parameters))
             .await;
-        assert_eq!(landing.redirect_parameter("error").as_deref(), Some(error));
+        assert_eq!(outcome.redirect_parameter("error").as_deref(), Some(error));
         assert_eq!(
-            landing.redirect_parameter("iss").as_deref(),
+            outcome.redirect_parameter("iss").as_deref(),
             Some(engine.issuer().as_str())
         );
     }
@@ -188,7 +188,7 @@ async fn form_post_brings_the_callback_as_a_form() {
     let engine = engine().await;
     let client = RawClient::new(&engine, SPA);
     let url = client.authorization_url(&[("scope", "openid"), ("response_mode", "form_post")]);
-    let Landing::FormPost(form) = engine.browser().open(url).await else {
+    let VisitOutcome::FormPost(form) = engine.browser().open(url).await else {
         panic!("no form")
     };
     assert_eq!(form.action.as_str(), REDIRECT_URI);
@@ -206,7 +206,7 @@ async fn the_sign_in_page_waits_for_a_human() {
     let engine = Engine::start(options).await;
     let client = RawClient::new(&engine, SPA);
     let url = client.authorization_url(&[("scope", "openid")]);
-    let Landing::Page { status, body, .. } = engine.browser().open(url).await else {
+    let VisitOutcome::Page { status, body, .. } = engine.browser().open(url).await else {
         panic!("nobody was asked")
     };
     assert_eq!(status, 200);
@@ -227,9 +227,9 @@ async fn a_pushed_request_signs_in() {
         .clear()
         .append_pair("client_id", TRADITIONAL)
         .append_pair("request_uri", pushed.text("request_uri"));
-    let landing = engine.browser().open(url).await;
+    let outcome = engine.browser().open(url).await;
     let tokens = client
-        .redeem(&landing.redirect_parameter("code").unwrap(), CODE_VERIFIER)
+        .redeem(&outcome.redirect_parameter("code").unwrap(), CODE_VERIFIER)
         .await;
     assert_eq!(tokens.text("scope"), "openid profile");
 }
@@ -255,7 +255,7 @@ async fn a_device_waits_until_the_user_approves() {
         .open(device.text("verification_uri_complete").parse().unwrap())
         .await;
     assert!(
-        matches!(page, Landing::Page { status: 200, .. }),
+        matches!(page, VisitOutcome::Page { status: 200, .. }),
         "{page:?}"
     );
     let tokens = poll().await;
@@ -275,8 +275,8 @@ async fn signing_out_ends_the_session_and_not_the_offline_grant() {
     let browser = engine.browser();
     let tokens = client.sign_in_with(&browser, &[]).await;
     let silent = client.authorization_url(&[("scope", "openid profile"), ("prompt", "none")]);
-    let landing = browser.open(silent.clone()).await;
-    assert!(landing.redirect_parameter("code").is_some(), "{landing:?}");
+    let outcome = browser.open(silent.clone()).await;
+    assert!(outcome.redirect_parameter("code").is_some(), "{outcome:?}");
     let mut url = client.authorization_url(&[]);
     url.set_path("/oidc/session/end");
     url.query_pairs_mut()
@@ -288,10 +288,10 @@ async fn signing_out_ends_the_session_and_not_the_offline_grant() {
     let home = format!("{POST_LOGOUT_REDIRECT_URI}?state=bye")
         .parse()
         .unwrap();
-    assert_eq!(signed_out, Landing::Redirect(home));
-    let landing = browser.open(silent).await;
+    assert_eq!(signed_out, VisitOutcome::Redirect(home));
+    let outcome = browser.open(silent).await;
     assert_eq!(
-        landing.redirect_parameter("error").as_deref(),
+        outcome.redirect_parameter("error").as_deref(),
         Some("login_required")
     );
     let refreshed = client.refresh(tokens.text("refresh_token"), &[]).await;

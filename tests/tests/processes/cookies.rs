@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logto_client::TokenTarget;
-use logto_tests::worker::{Outcome, Place, Step};
+use logto_tests::worker::{Outcome, Step, WorkerStorage};
 
 use crate::{
     crash::{DEATHS, Death, Left, crash},
@@ -16,7 +16,7 @@ async fn f36_cookies_without_a_shared_ledger_cost_one_request_for_each_process_w
  {
     for processes in [2, 5, 8] {
         for (kind, age) in SCENES {
-            let tenant = Tenant::new(kind, Place::Cookie, None).await;
+            let tenant = Tenant::new(kind, WorkerStorage::Cookie, None).await;
             let tally = race(&tenant, age, processes, &[shopping()]).await;
             let each_its_own = Tally {
                 token_calls: processes,
@@ -34,7 +34,7 @@ async fn f36_cookies_with_a_shared_ledger_cost_one_request() {
     let ledger = File::new("ledger-race");
     for processes in [2, 5, 8] {
         for (kind, age) in SCENES {
-            let tenant = Tenant::new(kind, Place::Cookie, Some(ledger.place())).await;
+            let tenant = Tenant::new(kind, WorkerStorage::Cookie, Some(ledger.storage())).await;
             let tally = race(&tenant, age, processes, &[shopping()]).await;
             let once = Tally {
                 token_calls: 1,
@@ -53,7 +53,7 @@ async fn late_requests(tenant: &Tenant) -> Vec<Outcome> {
     let old = tenant.sign_in(&[shopping()]).await;
     tenant.clock.advance(DAYS);
     let mut one = tenant.opened(&old).await.unwrap();
-    let (outcomes, standing) = tenant.tokens(&mut one, &[shopping()]).await;
+    let (outcomes, worker_session) = tenant.tokens(&mut one, &[shopping()]).await;
     assert!(all_served(&outcomes), "{outcomes:?}");
     let mut late = Vec::new();
     for later in [LATE, HOURS] {
@@ -65,7 +65,7 @@ async fn late_requests(tenant: &Tenant) -> Vec<Outcome> {
         late.extend(tenant.tokens(&mut other, &[shopping()]).await.0);
     }
     assert!(
-        tenant.survives(&standing.handle).await,
+        tenant.survives(&worker_session.handle).await,
         "the browser's newest cookie"
     );
     assert_eq!(tenant.logto.late_replays(), 0);
@@ -75,7 +75,12 @@ async fn late_requests(tenant: &Tenant) -> Vec<Outcome> {
 #[tokio::test]
 async fn f36_a_late_request_with_an_old_cookie_is_served_by_another_process_with_a_shared_ledger() {
     let ledger = File::new("ledger-late");
-    let tenant = Tenant::new(Kind::Confidential, Place::Cookie, Some(ledger.place())).await;
+    let tenant = Tenant::new(
+        Kind::Confidential,
+        WorkerStorage::Cookie,
+        Some(ledger.storage()),
+    )
+    .await;
     assert!(all_served(&late_requests(&tenant).await));
     assert_eq!(tenant.token_calls(), 3, "one for each time, and the last");
 }
@@ -83,7 +88,7 @@ async fn f36_a_late_request_with_an_old_cookie_is_served_by_another_process_with
 #[tokio::test]
 async fn f36_without_a_shared_ledger_a_late_request_with_an_old_cookie_ends_nothing() {
     for kind in [Kind::Confidential, Kind::Public] {
-        let tenant = Tenant::new(kind, Place::Cookie, None).await;
+        let tenant = Tenant::new(kind, WorkerStorage::Cookie, None).await;
         let late = late_requests(&tenant).await;
         assert!(
             matches!(late[..], [Outcome::Transient(_), Outcome::Transient(_)]),
@@ -95,7 +100,7 @@ async fn f36_without_a_shared_ledger_a_late_request_with_an_old_cookie_ends_noth
 
 #[tokio::test]
 async fn f36_while_its_access_token_lives_an_old_cookie_replays_nothing() {
-    let tenant = Tenant::new(Kind::Public, Place::Cookie, None).await;
+    let tenant = Tenant::new(Kind::Public, WorkerStorage::Cookie, None).await;
     let old = tenant.sign_in(&[shopping()]).await;
     let mut one = tenant.opened(&old).await.unwrap();
     let another = [TokenTarget::organization(logto_testkit::demo::ACME)];
@@ -111,12 +116,17 @@ async fn f36_while_its_access_token_lives_an_old_cookie_replays_nothing() {
 
 /// A crash after which the browser asks again with the cookie it has.
 async fn what_a_crash_leaves(
-    shared_ledger: Option<Place>,
+    shared_ledger: Option<WorkerStorage>,
     pause: Duration,
     expected: impl Fn(Death) -> Left,
 ) {
     for death in DEATHS {
-        let tenant = Tenant::new(Kind::Confidential, Place::Cookie, shared_ledger.clone()).await;
+        let tenant = Tenant::new(
+            Kind::Confidential,
+            WorkerStorage::Cookie,
+            shared_ledger.clone(),
+        )
+        .await;
         let left = crash(&tenant, DAYS, death, pause).await;
         assert_eq!(left, expected(death), "{death:?}");
     }
@@ -143,7 +153,7 @@ async fn f39_cookies_later_end_cleanly_where_the_new_one_never_left() {
 #[tokio::test]
 async fn f39_a_shared_ledger_keeps_cookies_from_the_answer_on() {
     let ledger = File::new("ledger-crash");
-    what_a_crash_leaves(Some(ledger.place()), LATE, |death| match death {
+    what_a_crash_leaves(Some(ledger.storage()), LATE, |death| match death {
         Death::At(Step::BeforeSend | Step::BeforeWrite | Step::AfterWrite) => Left::Usable(1),
         _ => Left::Ended,
     })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use logto_client::storage::Stored;
 use logto_testkit::{Endpoint, Fault};
-use logto_tests::worker::{Command, Outcome, Place, Setup, Step};
+use logto_tests::worker::{Command, Outcome, Setup, Step, WorkerStorage};
 use tokio::task::JoinSet;
 
 use crate::tenant::{DAYS, File, HOURS, Kind, LATE, Tenant, shopping};
@@ -46,12 +46,12 @@ pub(crate) async fn crash(tenant: &Tenant, age: Duration, death: Death, pause: D
 
     tenant.clock.advance(pause);
     let mut heir = tenant.opened(&handle).await.expect("the record is whole");
-    let (outcomes, standing) = tenant.patient_tokens(&mut heir).await;
+    let (outcomes, worker_session) = tenant.patient_tokens(&mut heir).await;
     let token_calls = tenant.token_calls();
     match &outcomes[..] {
         [Outcome::Token(_)] => {
-            assert_eq!(standing.subject, first.session.claims().sub);
-            assert!(tenant.survives(&standing.handle).await);
+            assert_eq!(worker_session.subject, first.session.claims().sub);
+            assert!(tenant.survives(&worker_session.handle).await);
             assert_eq!(tenant.logto.late_replays(), 0);
             Left::Usable(token_calls)
         }
@@ -59,7 +59,7 @@ pub(crate) async fn crash(tenant: &Tenant, age: Duration, death: Death, pause: D
             // Whoever takes the lease over asks about the refresh token and does not use it.
             assert_eq!(token_calls, 1);
             assert_eq!(tenant.logto.late_replays(), 0);
-            if tenant.setup.storage != Place::Cookie {
+            if tenant.setup.storage != WorkerStorage::Cookie {
                 assert!(tenant.opened(&handle).await.is_none());
             }
             Left::Ended
@@ -119,13 +119,13 @@ async fn assert_whole(tenant: &Tenant, handle: &str, first: &Stored) {
 
 /// All ways to die at once, as each takes as long as the right to refresh outlives its holder: longer
 /// than Logto's three seconds.
-async fn a_crash_loses_only_what_nobody_stored(place: Place) {
+async fn a_crash_loses_only_what_nobody_stored(storage: WorkerStorage) {
     let mut cases = JoinSet::new();
     for age in [HOURS, DAYS] {
         for death in DEATHS {
-            let place = place.clone();
+            let storage = storage.clone();
             cases.spawn(async move {
-                let tenant = Tenant::new(Kind::Confidential, place, None).await;
+                let tenant = Tenant::new(Kind::Confidential, storage, None).await;
                 (age, death, crash(&tenant, age, death, LATE).await)
             });
         }
@@ -143,19 +143,19 @@ async fn a_crash_loses_only_what_nobody_stored(place: Place) {
 
 #[tokio::test]
 async fn f39_a_crash_on_sqlite_loses_only_what_nobody_stored() {
-    a_crash_loses_only_what_nobody_stored(File::new("crash").place()).await;
+    a_crash_loses_only_what_nobody_stored(File::new("crash").storage()).await;
 }
 
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn f39_a_crash_on_redis_loses_only_what_nobody_stored() {
     let url = crate::tenant::server("LOGTO_TEST_REDIS_URL");
-    a_crash_loses_only_what_nobody_stored(Place::Redis(url)).await;
+    a_crash_loses_only_what_nobody_stored(WorkerStorage::Redis(url)).await;
 }
 
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn f39_a_crash_on_postgres_loses_only_what_nobody_stored() {
     let url = crate::tenant::server("LOGTO_TEST_POSTGRES_URL");
-    a_crash_loses_only_what_nobody_stored(Place::Postgres(url)).await;
+    a_crash_loses_only_what_nobody_stored(WorkerStorage::Postgres(url)).await;
 }

@@ -45,7 +45,7 @@ impl Tally {
 
 async fn load(sessions: usize, rounds: usize) -> Tally {
     let file = File::new(&format!("load-{sessions}"));
-    let tenant = Tenant::new(Kind::Confidential, file.place(), None).await;
+    let tenant = Tenant::new(Kind::Confidential, file.storage(), None).await;
     let mut handles = Vec::new();
     for _ in 0..sessions {
         handles.push(tenant.sign_in(&three_targets()).await);

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use logto_client::TokenTarget;
-use logto_tests::worker::{Answer, Command, Outcome, Place};
+use logto_tests::worker::{Answer, Command, Outcome, WorkerStorage};
 
 use crate::tenant::{
     DAYS, File, HOURS, Kind, Tenant, all_served, heard_tokens, shopping, three_targets,
@@ -41,10 +41,10 @@ pub(crate) async fn race(
     }
     let (mut failed, mut tokens, mut handles) = (0, HashSet::new(), HashSet::new());
     for worker in &mut workers {
-        let (outcomes, standing) = heard_tokens(worker).await;
+        let (outcomes, worker_session) = heard_tokens(worker).await;
         failed += usize::from(!all_served(&outcomes));
         tokens.extend(outcomes);
-        handles.insert(standing.handle);
+        handles.insert(worker_session.handle);
     }
     let token_calls = tenant.token_calls();
     let mut lost = 0;
@@ -68,11 +68,11 @@ pub(crate) const SCENES: [(Kind, Duration); 3] = [
     (Kind::Public, HOURS),
 ];
 
-async fn processes_share_each_refresh(place: Place) {
+async fn processes_share_each_refresh(storage: WorkerStorage) {
     for processes in [2, 5, 8] {
         for (kind, age) in SCENES {
             for targets in [&three_targets()[..1], &three_targets()] {
-                let tenant = Tenant::new(kind, place.clone(), None).await;
+                let tenant = Tenant::new(kind, storage.clone(), None).await;
                 let tally = race(&tenant, age, processes, targets).await;
                 let each_once = Tally {
                     token_calls: targets.len(),
@@ -89,26 +89,29 @@ async fn processes_share_each_refresh(place: Place) {
 
 #[tokio::test]
 async fn f36_s11_processes_on_one_sqlite_file_send_one_request_for_each_token() {
-    processes_share_each_refresh(File::new("race").place()).await;
+    processes_share_each_refresh(File::new("race").storage()).await;
 }
 
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn f36_s11_processes_on_one_redis_send_one_request_for_each_token() {
-    processes_share_each_refresh(Place::Redis(crate::tenant::server("LOGTO_TEST_REDIS_URL"))).await;
+    processes_share_each_refresh(WorkerStorage::Redis(crate::tenant::server(
+        "LOGTO_TEST_REDIS_URL",
+    )))
+    .await;
 }
 
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn f36_s11_processes_on_one_postgres_send_one_request_for_each_token() {
     let url = crate::tenant::server("LOGTO_TEST_POSTGRES_URL");
-    processes_share_each_refresh(Place::Postgres(url)).await;
+    processes_share_each_refresh(WorkerStorage::Postgres(url)).await;
 }
 
 /// What one process fetched, another one that can only read finds; what one signed out, no other brings
 /// back.
-async fn processes_see_what_others_did(place: Place) {
-    let tenant = Tenant::new(Kind::Public, place, None).await;
+async fn processes_see_what_others_did(storage: WorkerStorage) {
+    let tenant = Tenant::new(Kind::Public, storage, None).await;
     let handle = tenant.sign_in(&[shopping()]).await;
     tenant.clock.advance(HOURS);
     let mut one = tenant.opened(&handle).await.unwrap();
@@ -119,7 +122,7 @@ async fn processes_see_what_others_did(place: Place) {
         reader.ask(tenant.now(), read.clone()).await,
         Some(Answer::Cached(None))
     );
-    let (outcomes, standing) = tenant.tokens(&mut one, &[shopping()]).await;
+    let (outcomes, worker_session) = tenant.tokens(&mut one, &[shopping()]).await;
     let Outcome::Token(token) = &outcomes[0] else {
         panic!("{outcomes:?}")
     };
@@ -138,7 +141,7 @@ async fn processes_see_what_others_did(place: Place) {
     );
     assert!(tenant.opened(&handle).await.is_none());
     assert_eq!(tenant.token_calls(), 1);
-    let refresh_token = standing.refresh_token.unwrap();
+    let refresh_token = worker_session.refresh_token.unwrap();
     for _ in 0..100 {
         if !tenant.logto.refresh_token_is_usable(&refresh_token) {
             break;
@@ -153,19 +156,21 @@ async fn processes_see_what_others_did(place: Place) {
 
 #[tokio::test]
 async fn f42_s11_a_sign_out_on_one_sqlite_file_holds_in_all_processes() {
-    processes_see_what_others_did(File::new("sign-out").place()).await;
+    processes_see_what_others_did(File::new("sign-out").storage()).await;
 }
 
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn f42_s11_a_sign_out_on_one_redis_holds_in_all_processes() {
-    processes_see_what_others_did(Place::Redis(crate::tenant::server("LOGTO_TEST_REDIS_URL")))
-        .await;
+    processes_see_what_others_did(WorkerStorage::Redis(crate::tenant::server(
+        "LOGTO_TEST_REDIS_URL",
+    )))
+    .await;
 }
 
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn f42_s11_a_sign_out_on_one_postgres_holds_in_all_processes() {
     let url = crate::tenant::server("LOGTO_TEST_POSTGRES_URL");
-    processes_see_what_others_did(Place::Postgres(url)).await;
+    processes_see_what_others_did(WorkerStorage::Postgres(url)).await;
 }

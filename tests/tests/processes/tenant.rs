@@ -9,7 +9,7 @@ use logto_client::{
 };
 use logto_testkit::{App, Endpoint, Logto, Server, TestClock, demo};
 use logto_tests::{
-    worker::{Answer, Command, Outcome, Place, Setup, Standing, Worker},
+    worker::{Answer, Command, Outcome, Setup, Worker, WorkerSession, WorkerStorage},
     world::{APP_ID, APP_SECRET, BASE_URL, WorldClock, callback_of},
 };
 
@@ -48,7 +48,11 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    pub(crate) async fn new(kind: Kind, storage: Place, shared_ledger: Option<Place>) -> Self {
+    pub(crate) async fn new(
+        kind: Kind,
+        storage: WorkerStorage,
+        shared_ledger: Option<WorkerStorage>,
+    ) -> Self {
         let clock = TestClock::new();
         let (app, app_secret) = match kind {
             Kind::Confidential => (
@@ -158,11 +162,14 @@ impl Tenant {
 
     /// Asks until the answer is final: a process that died keeps the right to refresh for a while, and that an
     /// old cookie is the last one counts after a minute by a clock that nobody advances.
-    pub(crate) async fn patient_tokens(&self, worker: &mut Worker) -> (Vec<Outcome>, Standing) {
+    pub(crate) async fn patient_tokens(
+        &self,
+        worker: &mut Worker,
+    ) -> (Vec<Outcome>, WorkerSession) {
         for _ in 0..90 {
-            let (outcomes, standing) = self.tokens(worker, &[shopping()]).await;
+            let (outcomes, worker_session) = self.tokens(worker, &[shopping()]).await;
             if !matches!(outcomes[..], [Outcome::Transient(_)]) {
-                return (outcomes, standing);
+                return (outcomes, worker_session);
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
             self.clock.advance(LATE);
@@ -174,7 +181,7 @@ impl Tenant {
         &self,
         worker: &mut Worker,
         targets: &[TokenTarget],
-    ) -> (Vec<Outcome>, Standing) {
+    ) -> (Vec<Outcome>, WorkerSession) {
         worker
             .tell(self.now(), Command::Tokens(targets.to_vec()))
             .await;
@@ -182,9 +189,9 @@ impl Tenant {
     }
 }
 
-pub(crate) async fn heard_tokens(worker: &mut Worker) -> (Vec<Outcome>, Standing) {
+pub(crate) async fn heard_tokens(worker: &mut Worker) -> (Vec<Outcome>, WorkerSession) {
     match worker.hear().await {
-        Some(Answer::Tokens(outcomes, standing)) => (outcomes, standing),
+        Some(Answer::Tokens(outcomes, worker_session)) => (outcomes, worker_session),
         other => panic!("not an answer about tokens: {other:?}"),
     }
 }
@@ -214,8 +221,8 @@ impl File {
         Self(directory)
     }
 
-    pub(crate) fn place(&self) -> Place {
-        Place::Sqlite(self.0.join("sessions.db"))
+    pub(crate) fn storage(&self) -> WorkerStorage {
+        WorkerStorage::Sqlite(self.0.join("sessions.db"))
     }
 }
 

@@ -153,7 +153,7 @@ pub(crate) fn challenge(response: &Response<bytes::Bytes>) -> &str {
         .unwrap()
 }
 
-/// Lets what runs in the background come to its end.
-pub(crate) async fn settle() {
+/// Waits until all background tasks have completed.
+pub(crate) async fn until_idle() {
     tokio::time::sleep(Duration::from_secs(60)).await;
 }

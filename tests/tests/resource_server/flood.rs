@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::api::{Api, settle};
+use crate::api::{Api, until_idle};
 
 const TOKENS: u32 = 100_000;
 /// How often a good token comes among them.
@@ -10,7 +10,7 @@ const GOOD: u32 = 1000;
 /// How much time the flood takes, in seconds.
 const SECONDS: u32 = 100;
 /// Four at once, one more in 30 seconds, and one because the keys are needed at all.
-const MOST_FETCHES: usize = 4 + 100 / 30 + 1;
+const MAX_FETCHES: usize = 4 + 100 / 30 + 1;
 
 /// The good token under another `kid`.
 struct MadeUp {
@@ -57,7 +57,7 @@ async fn r24_a_flood_of_unknown_keys_is_not_passed_on() {
     let api = Api::new();
     // As long as the keys may not be fetched again, nobody can say whether the issuer has such a key.
     flood(&api, &[401, 503]).await;
-    assert!(api.key_fetches() <= MOST_FETCHES, "{}", api.key_fetches());
+    assert!(api.key_fetches() <= MAX_FETCHES, "{}", api.key_fetches());
 
     // And a rotation after it is noticed as soon as the allowance has one more.
     api.advance(30);
@@ -74,11 +74,11 @@ async fn r24_f4_a_flood_while_the_provider_is_down_spares_it_and_the_good_tokens
     assert_eq!(api.status(&api.token()).await, 200);
     api.break_down();
     flood(&api, &[503]).await;
-    assert!(api.key_fetches() <= MOST_FETCHES, "{}", api.key_fetches());
+    assert!(api.key_fetches() <= MAX_FETCHES, "{}", api.key_fetches());
     api.recover();
     api.advance(601);
     assert_eq!(api.status(&api.token()).await, 200);
-    settle().await;
+    until_idle().await;
     let made_up = MadeUp::of(&api.token()).token(0);
     assert_eq!(
         api.status(&made_up).await,

@@ -15,7 +15,7 @@ use logto_testkit::{Endpoint, Fault, KeyType};
 use logto_tests::world::WorldClock;
 use tokio::time::Instant;
 
-use crate::api::{Api, settle, status};
+use crate::api::{Api, status, until_idle};
 
 #[tokio::test(start_paused = true)]
 async fn r23_many_who_miss_at_once_are_one_fetch() {
@@ -68,7 +68,7 @@ async fn r23_a_waiter_that_leaves_takes_nobody_along() {
     let only = tokio::spawn(async move { status(server.verify(&token, &demands).await) });
     tokio::time::sleep(Duration::from_millis(500)).await;
     only.abort();
-    settle().await;
+    until_idle().await;
     let before = Instant::now();
     assert_eq!(alone.status(&alone.token()).await, 200);
     assert_eq!(before.elapsed(), Duration::ZERO);
@@ -103,7 +103,7 @@ async fn r31_t18_t19_f6_a_rotation_is_noticed_by_the_first_token_also_twice_in_a
 
     // Twice before anybody looks.
     api.advance(600);
-    settle().await;
+    until_idle().await;
     api.world.logto.rotate_keys(KeyType::Ec).unwrap();
     api.world.logto.rotate_keys(KeyType::Ec).unwrap();
     assert_eq!(api.status(&api.token()).await, 200);
@@ -189,7 +189,7 @@ async fn r21_r41_a_key_that_is_withdrawn_is_forgotten_with_all_that_it_verified(
     assert_eq!(api.status(&old).await, 200, "nobody has looked yet");
     api.advance(601);
     assert_eq!(api.status(&new).await, 200);
-    settle().await;
+    until_idle().await;
     assert_eq!(
         api.status(&old).await,
         401,
@@ -211,7 +211,7 @@ async fn r32_an_old_set_is_renewed_while_nobody_waits() {
             assert_eq!(api.status(&token).await, 200);
         }
         assert_eq!(before.elapsed(), Duration::ZERO);
-        settle().await;
+        until_idle().await;
         assert_eq!(api.key_fetches(), round);
     }
 }
@@ -235,7 +235,7 @@ async fn r33_no_cache_is_no_fetch_per_request_and_the_entity_tag_is_sent_back() 
     assert_eq!(api.key_fetches(), 1);
     api.advance(601);
     assert_eq!(api.status(&api.token()).await, 200);
-    settle().await;
+    until_idle().await;
     let fetches: Vec<_> = api
         .world
         .logto
@@ -251,7 +251,7 @@ async fn r33_no_cache_is_no_fetch_per_request_and_the_entity_tag_is_sent_back() 
         200,
         "the set is kept, and young again"
     );
-    settle().await;
+    until_idle().await;
     assert_eq!(api.key_fetches(), 2);
 }
 
@@ -348,7 +348,7 @@ async fn f7_an_empty_set_withdraws_the_keys_until_the_next_one() {
     api.world.logto.remove_previous_key();
     api.advance(601);
     assert_eq!(api.status(&new).await, 200);
-    settle().await;
+    until_idle().await;
     assert_eq!(
         api.status(&new).await,
         200,
@@ -391,11 +391,11 @@ async fn f3_keys_that_move_are_found_at_their_new_place_within_the_hour() {
     for _ in 0..5 {
         api.advance(601);
         assert_eq!(check(&old).await, 200, "with the keys that are known");
-        settle().await;
+        until_idle().await;
         assert_eq!(check(&api.token()).await, 503, "nobody can say");
     }
     api.advance(601);
     assert_eq!(check(&old).await, 200);
-    settle().await;
+    until_idle().await;
     assert_eq!(check(&api.token()).await, 200);
 }

@@ -8,7 +8,7 @@ use logto_testkit::{Endpoint, Fault, KeyType};
 use logto_tests::world::Mishap;
 use tokio::time::Instant;
 
-use crate::api::{Api, bearer, refused, settle, status};
+use crate::api::{Api, bearer, refused, status, until_idle};
 
 const JSON: &str = "application/json";
 
@@ -112,7 +112,7 @@ async fn r25_f4_the_last_keys_serve_for_a_day_and_no_longer() {
             Duration::ZERO,
             "nobody waits for the provider"
         );
-        settle().await;
+        until_idle().await;
     }
     assert!(
         api.key_fetches() <= 144,

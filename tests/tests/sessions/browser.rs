@@ -9,7 +9,7 @@ use logto_testkit::{
     demo::{ACME, SHOPPING_API},
 };
 use logto_tests::{
-    stage::{Kind, PROBE, Place, Stage, codec, cookie_storage, failed, key_ring, short, well},
+    stage::{Deployment, Kind, PROBE, Stage, codec, cookie_storage, failed, key_ring, short, well},
     visitor::{Visitor, location},
     world::{BASE_URL, World, refresh_token_of},
 };
@@ -27,9 +27,9 @@ async fn pause(seconds: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn s7_two_tabs_both_complete_and_land_where_they_wanted() {
-    for place in Place::ALL {
+    for deployment in Deployment::ALL {
         for a_first in [true, false] {
-            let stage = Stage::empty(Kind::Public, place).await;
+            let stage = Stage::empty(Kind::Public, deployment).await;
             let alice = &stage.alice;
             let to = |path: &'static str| SignIn::new().return_to(path);
             let a = alice.start_sign_in_with(stage.web(0), &to("/a")).await;
@@ -44,13 +44,13 @@ async fn s7_two_tabs_both_complete_and_land_where_they_wanted() {
                 assert_eq!(
                     location(&response).as_str(),
                     format!("{BASE_URL}{path}"),
-                    "{place:?}"
+                    "{deployment:?}"
                 );
                 assert!(alice.is_signed_in(stage.web(n)).await);
             }
             // The second sign-in shares its grant at Logto with the first, whose session it replaced.
             let outcome = stage.outcome(0).await;
-            assert_eq!(outcome, well(2), "{place:?}");
+            assert_eq!(outcome, well(2), "{deployment:?}");
             assert_eq!(stage.world.logto.count(Endpoint::Revocation), 0);
             let mut cookies = alice.cookies();
             cookies.retain(|name, _| !name.contains('.'));
@@ -68,7 +68,7 @@ async fn s8_every_cookie_fits_and_nothing_is_fetched_twice() {
         TokenTarget::resource(SHOPPING_API).in_organization(ACME),
     ];
     for (last, calls) in [(&view[2..3], 5), (&view[..1], 5), (&view[..], 5)] {
-        let stage = Stage::signed_in(Kind::Confidential, Place::Cookies).await;
+        let stage = Stage::signed_in(Kind::Confidential, Deployment::Cookies).await;
         let mut tokens = Vec::new();
         for round in [3, 6] {
             stage.until(Duration::from_secs(round)).await;
@@ -147,9 +147,9 @@ async fn s8_b6_the_member_of_a_thousand_organizations_signs_in_with_cookies() {
 #[tokio::test(start_paused = true)]
 async fn s9_a_sign_in_that_is_not_finished_ends_nothing() {
     for kind in KINDS {
-        for place in Place::ALL {
+        for deployment in Deployment::ALL {
             for denied in [false, true] {
-                let stage = Stage::signed_in(kind, place).await;
+                let stage = Stage::signed_in(kind, deployment).await;
                 let (alice, web) = (&stage.alice, stage.web(0));
                 let first = alice.token(web, &short()).await;
                 let url = alice.start_sign_in(web).await;
@@ -158,12 +158,12 @@ async fn s9_a_sign_in_that_is_not_finished_ends_nothing() {
                     let response = alice.come_back(web, &callback).await;
                     assert_ne!(response.status(), StatusCode::SEE_OTHER);
                 }
-                assert!(alice.is_signed_in(web).await, "{kind:?} {place:?}");
+                assert!(alice.is_signed_in(web).await, "{kind:?} {deployment:?}");
                 let again = alice.token(web, &short()).await;
                 assert_eq!(
                     stage.outcome(failed(&[first, again])).await,
                     well(1),
-                    "{kind:?} {place:?}"
+                    "{kind:?} {deployment:?}"
                 );
             }
         }
@@ -173,9 +173,9 @@ async fn s9_a_sign_in_that_is_not_finished_ends_nothing() {
 #[tokio::test(start_paused = true)]
 async fn s9_b16_signing_in_again_replaces_the_session_and_leaves_nothing_of_it() {
     for kind in KINDS {
-        for place in Place::ALL {
+        for deployment in Deployment::ALL {
             for user in ["alice", "bob"] {
-                let stage = Stage::signed_in(kind, place).await;
+                let stage = Stage::signed_in(kind, deployment).await;
                 let (alice, web) = (&stage.alice, stage.web(0));
                 let before = alice.token(web, &short()).await.unwrap();
                 let copy = alice.copied();
@@ -199,7 +199,11 @@ async fn s9_b16_signing_in_again_replaces_the_session_and_leaves_nothing_of_it()
                     copy.token(web, &short()).await.is_err(),
                     "the old session is over"
                 );
-                assert_eq!(stage.outcome(0).await, well(3), "{kind:?} {place:?} {user}");
+                assert_eq!(
+                    stage.outcome(0).await,
+                    well(3),
+                    "{kind:?} {deployment:?} {user}"
+                );
             }
         }
     }
@@ -208,8 +212,8 @@ async fn s9_b16_signing_in_again_replaces_the_session_and_leaves_nothing_of_it()
 #[tokio::test(start_paused = true)]
 async fn s13_b10_a_planted_handle_is_worth_nothing_after_the_sign_in() {
     let name = codec().name().to_owned();
-    for place in Place::ALL {
-        let stage = Stage::empty(Kind::Confidential, place).await;
+    for deployment in Deployment::ALL {
+        let stage = Stage::empty(Kind::Confidential, deployment).await;
         let mallory = Visitor::new(&stage.world.logto);
         mallory.sign_in(stage.web(0), "bob").await;
         let own = mallory.cookies().remove(&name).unwrap();
@@ -220,7 +224,7 @@ async fn s13_b10_a_planted_handle_is_worth_nothing_after_the_sign_in() {
             assert_ne!(stage.alice.cookies()[&name], planted);
             let thief = Visitor::new(&stage.world.logto);
             thief.plant(&name, &planted);
-            assert!(!thief.is_signed_in(stage.web(0)).await, "{place:?}");
+            assert!(!thief.is_signed_in(stage.web(0)).await, "{deployment:?}");
             assert!(stage.alice.token(stage.web(0), &probe()).await.is_ok());
             stage.alice.sign_out(stage.web(0)).await;
         }
@@ -230,8 +234,8 @@ async fn s13_b10_a_planted_handle_is_worth_nothing_after_the_sign_in() {
 #[tokio::test(start_paused = true)]
 async fn s13_signing_out_leaves_no_record_no_cookie_and_no_token() {
     for kind in KINDS {
-        for place in Place::ALL {
-            let stage = Stage::signed_in(kind, place).await;
+        for deployment in Deployment::ALL {
+            let stage = Stage::signed_in(kind, deployment).await;
             let (alice, web) = (&stage.alice, stage.web(0));
             alice.token(web, &short()).await.unwrap();
             let copy = alice.copied();
@@ -244,10 +248,13 @@ async fn s13_signing_out_leaves_no_record_no_cookie_and_no_token() {
             pause(1).await;
             assert!(
                 !stage.world.logto.grant_is_alive(&refresh_token),
-                "{kind:?} {place:?}"
+                "{kind:?} {deployment:?}"
             );
 
-            assert!(!copy.is_signed_in(web).await, "a copied cookie, {place:?}");
+            assert!(
+                !copy.is_signed_in(web).await,
+                "a copied cookie, {deployment:?}"
+            );
             assert!(
                 copy.token(web, &short()).await.is_err(),
                 "not even a cached token"
@@ -261,16 +268,20 @@ async fn s13_signing_out_leaves_no_record_no_cookie_and_no_token() {
 /// cookie holds, and nothing more.
 #[tokio::test(start_paused = true)]
 async fn s13_a_copied_cookie_at_another_process_gets_no_new_token() {
-    for place in [Place::CookiesApart, Place::CookiesTogether, Place::Store] {
-        let stage = Stage::signed_in(Kind::Confidential, place).await;
+    for deployment in [
+        Deployment::CookiesApart,
+        Deployment::CookiesTogether,
+        Deployment::Store,
+    ] {
+        let stage = Stage::signed_in(Kind::Confidential, deployment).await;
         stage.alice.token(stage.web(0), &short()).await.unwrap();
         let copy = stage.alice.copied();
         stage.alice.sign_out(stage.web(0)).await;
         pause(1).await;
         assert_eq!(
             copy.is_signed_in(stage.web(1)).await,
-            place == Place::CookiesApart,
-            "{place:?}"
+            deployment == Deployment::CookiesApart,
+            "{deployment:?}"
         );
         assert!(copy.token(stage.web(1), &probe()).await.is_err());
         // A process that is alone with a cookie first takes it for an old one.
@@ -286,10 +297,10 @@ async fn s13_a_copied_cookie_at_another_process_gets_no_new_token() {
 #[tokio::test(start_paused = true)]
 async fn s13_a_page_that_ends_after_the_sign_out_brings_nothing_back() {
     for kind in KINDS {
-        for place in Place::ALL {
+        for deployment in Deployment::ALL {
             // The page has its token before the sign-out, or waits for it meanwhile.
             for slow_answer in [false, true] {
-                let stage = Stage::signed_in(kind, place).await;
+                let stage = Stage::signed_in(kind, deployment).await;
                 stage.turning_point().await;
                 let (alice, web) = (&stage.alice, stage.web(0));
                 if slow_answer {
@@ -310,7 +321,7 @@ async fn s13_a_page_that_ends_after_the_sign_out_brings_nothing_back() {
                 page.await.unwrap().unwrap();
                 assert!(
                     !alice.is_signed_in(web).await,
-                    "{kind:?} {place:?} {slow_answer}"
+                    "{kind:?} {deployment:?} {slow_answer}"
                 );
                 assert!(alice.token(web, &probe()).await.is_err());
                 assert!(stage.store.is_empty());

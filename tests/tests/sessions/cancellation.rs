@@ -23,7 +23,7 @@ use logto_tests::{
 use tokio::time::sleep;
 
 /// More than any of these takes.
-const MOST_POLLS: usize = 60;
+const MAX_POLLS: usize = 60;
 
 fn world() -> World {
     let world = World::public(|app| app, |tenant| tenant);
@@ -47,7 +47,7 @@ async fn poll_and_drop(polls: usize, task: impl Future) -> bool {
 #[tokio::test(start_paused = true)]
 async fn f38_a_sign_out_that_has_begun_is_finished() {
     let mut dropped = 0;
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let world = world();
         let store = SharedStore::default();
         let client = world.client(store.clone());
@@ -75,7 +75,7 @@ async fn f38_a_sign_out_that_has_begun_is_finished() {
 #[tokio::test(start_paused = true)]
 async fn f38_a_callback_leaves_a_whole_session_or_an_unspent_code() {
     let (mut whole, mut unspent) = (0, 0);
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let world = world();
         let store = SharedStore::default();
         let client = world.client(store.clone());
@@ -129,7 +129,7 @@ impl Runtime for NothingGoesOn {
 #[tokio::test(start_paused = true)]
 async fn f38_without_a_runtime_the_next_caller_finishes_the_refresh() {
     let mut dropped_in_flight = 0;
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let world = world();
         let storage = Arc::new(MemoryStorage::new());
         let context = Context::new(world.network.client())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use logto_client::{Cached, Error, TokenTarget};
 use logto_testkit::{Endpoint, demo::SHOPPING_API};
 use logto_tests::{
-    stage::{Kind, Outcome, Place, Stage, cookie_storage, failed, short, well},
+    stage::{Deployment, Kind, Outcome, Stage, cookie_storage, failed, short, well},
     world::World,
 };
 use tokio::time::sleep;
@@ -16,11 +16,15 @@ const KINDS: [Kind; 3] = [Kind::Confidential300, Kind::Public, Kind::Young];
 /// Plays a scenario with every kind of application in every place. All of it is served by one process.
 async fn play(scenario: impl AsyncFn(&Stage) -> usize, expected: Outcome) {
     for kind in KINDS {
-        for place in Place::ALL {
-            let stage = Stage::signed_in(kind, place).await;
+        for deployment in Deployment::ALL {
+            let stage = Stage::signed_in(kind, deployment).await;
             stage.turning_point().await;
             let failed = scenario(&stage).await;
-            assert_eq!(stage.outcome(failed).await, expected, "{kind:?} {place:?}");
+            assert_eq!(
+                stage.outcome(failed).await,
+                expected,
+                "{kind:?} {deployment:?}"
+            );
         }
     }
 }
@@ -106,8 +110,11 @@ async fn s5_a_page_whose_cookies_never_arrive_loses_nothing() {
 /// says: only the process that fetched it can go on. The others end nothing.
 #[tokio::test(start_paused = true)]
 async fn s5_a_token_fetched_without_storing_is_known_to_its_process_only() {
-    for (place, known) in [(Place::CookiesApart, false), (Place::CookiesTogether, true)] {
-        let stage = Stage::signed_in(Kind::Confidential, place).await;
+    for (deployment, known) in [
+        (Deployment::CookiesApart, false),
+        (Deployment::CookiesTogether, true),
+    ] {
+        let stage = Stage::signed_in(Kind::Confidential, deployment).await;
         stage.turning_point().await;
         let visit = stage.alice.get("/page");
         let first = visit.token_without_storing(stage.web(0), &short()).await;
@@ -121,10 +128,10 @@ async fn s5_a_token_fetched_without_storing_is_known_to_its_process_only() {
         assert_eq!(
             stage.outcome(failed(&[first, here])).await,
             well(1),
-            "{place:?}"
+            "{deployment:?}"
         );
         assert_eq!(stage.world.logto.late_replays(), 0);
-        assert_eq!(stage.world.events.ended_sessions(), 0, "{place:?}");
+        assert_eq!(stage.world.events.ended_sessions(), 0, "{deployment:?}");
     }
 }
 
@@ -143,7 +150,7 @@ async fn fetch(stage: &Stage, n: usize) -> Result<Cached, Error> {
 #[tokio::test(start_paused = true)]
 async fn s5_with_a_store_a_fetch_without_cookies_stores() {
     for kind in [Kind::Confidential, Kind::Public, Kind::Young] {
-        let stage = Stage::signed_in(kind, Place::Store).await;
+        let stage = Stage::signed_in(kind, Deployment::Store).await;
         stage.turning_point().await;
         let first = fetch(&stage, 0).await.unwrap().token().unwrap();
         pause(5).await;
@@ -164,8 +171,8 @@ async fn s5_with_a_store_a_fetch_without_cookies_stores() {
 #[tokio::test(start_paused = true)]
 async fn s5_where_nothing_is_shared_a_fetch_without_cookies_sends_nothing() {
     // A process alone in cookies does not know that it is.
-    for place in [Place::CookiesApart, Place::Cookies] {
-        let stage = Stage::signed_in(Kind::Confidential, place).await;
+    for deployment in [Deployment::CookiesApart, Deployment::Cookies] {
+        let stage = Stage::signed_in(Kind::Confidential, deployment).await;
         let held = stage.alice.token(stage.web(0), &short()).await.unwrap();
         let calls = stage.token_calls();
         assert_eq!(fetch(&stage, 1).await.unwrap(), Cached::Valid(held));
@@ -178,7 +185,7 @@ async fn s5_where_nothing_is_shared_a_fetch_without_cookies_sends_nothing() {
         assert_eq!(
             stage.outcome(failed(&[token])).await,
             well(calls + 1),
-            "{place:?}"
+            "{deployment:?}"
         );
     }
 }
@@ -186,7 +193,7 @@ async fn s5_where_nothing_is_shared_a_fetch_without_cookies_sends_nothing() {
 #[tokio::test(start_paused = true)]
 async fn s5_with_a_shared_ledger_a_fetch_without_cookies_fetches() {
     for kind in KINDS {
-        let stage = Stage::signed_in(kind, Place::CookiesTogether).await;
+        let stage = Stage::signed_in(kind, Deployment::CookiesTogether).await;
         stage.turning_point().await;
         let first = fetch(&stage, 0).await.unwrap().token().unwrap();
         pause(5).await;
@@ -220,13 +227,13 @@ async fn s5_in_a_single_process_a_fetch_without_cookies_fetches() {
 #[tokio::test(start_paused = true)]
 async fn s5_the_fetch_that_may_lose_the_session_never_refuses() {
     for kind in KINDS {
-        for place in Place::ALL {
-            let stage = Stage::signed_in(kind, place).await;
+        for deployment in Deployment::ALL {
+            let stage = Stage::signed_in(kind, deployment).await;
             stage.turning_point().await;
             let visit = stage.alice.get("/page");
             let token = visit.token_without_storing(stage.web(0), &short()).await;
             token.unwrap();
-            assert_eq!(stage.token_calls(), 1, "{kind:?} {place:?}");
+            assert_eq!(stage.token_calls(), 1, "{kind:?} {deployment:?}");
         }
     }
 }

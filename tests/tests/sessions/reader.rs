@@ -8,7 +8,7 @@ use logto_storage::{
     faulty::{Fault, FaultyStorage},
 };
 use logto_tests::{
-    stage::{Kind, Place, SHORT, Stage, codec, cookie_storage},
+    stage::{Deployment, Kind, SHORT, Stage, codec, cookie_storage},
     world::{World, WorldClock},
 };
 
@@ -74,7 +74,7 @@ async fn a_reader_of_the_client_refuses_what_was_signed_out_while_the_storage_wa
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_of_the_client_has_the_tokens_that_the_browser_has_not_heard_of() {
-    let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
+    let stage = Stage::signed_in(Kind::Young, Deployment::Cookies).await;
     let before = stage.alice.cookies();
     let target = logto_client::TokenTarget::resource(SHORT);
     let visit = stage.alice.get("/page");

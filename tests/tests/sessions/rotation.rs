@@ -4,19 +4,26 @@
 use std::time::Duration;
 
 use logto_client::{AccessToken, Error, TokenTarget};
-use logto_tests::stage::{Kind, Outcome, Place, Stage, failed, short, six, well};
+use logto_tests::stage::{Deployment, Kind, Outcome, Stage, failed, short, six, well};
 use tokio::{task::JoinSet, time::sleep};
 
 const KINDS: [Kind; 3] = [Kind::Confidential, Kind::Public, Kind::Young];
 
 /// Plays a scenario with every kind of application in every place.
-async fn play(scenario: impl AsyncFn(&Stage) -> usize, expected: impl Fn(Kind, Place) -> Outcome) {
+async fn play(
+    scenario: impl AsyncFn(&Stage) -> usize,
+    expected: impl Fn(Kind, Deployment) -> Outcome,
+) {
     for kind in KINDS {
-        for place in Place::ALL {
-            let stage = Stage::signed_in(kind, place).await;
+        for deployment in Deployment::ALL {
+            let stage = Stage::signed_in(kind, deployment).await;
             let failed = scenario(&stage).await;
             let outcome = stage.outcome(failed).await;
-            assert_eq!(outcome, expected(kind, place), "{kind:?} {place:?}");
+            assert_eq!(
+                outcome,
+                expected(kind, deployment),
+                "{kind:?} {deployment:?}"
+            );
         }
     }
 }
@@ -64,7 +71,13 @@ async fn s2_six_at_once_for_one_token() {
             failed(&tokens)
         },
         // Processes with nothing in common refresh at the same moment, one call each.
-        |_, place| well(if place == Place::CookiesApart { 3 } else { 2 }),
+        |_, deployment| {
+            well(if deployment == Deployment::CookiesApart {
+                3
+            } else {
+                2
+            })
+        },
     )
     .await;
 }
@@ -88,8 +101,8 @@ async fn s3_six_at_once_for_six_tokens() {
         },
         // Both processes rotate, the browser keeps one cookie of the two, and the process whose cookie
         // that is not has to fetch its three tokens once more.
-        |kind, place| match (kind, place) {
-            (Kind::Confidential | Kind::Public, Place::CookiesApart) => well(9),
+        |kind, deployment| match (kind, deployment) {
+            (Kind::Confidential | Kind::Public, Deployment::CookiesApart) => well(9),
             _ => well(6),
         },
     )
@@ -112,7 +125,7 @@ async fn s3_one_request_that_needs_six_tokens() {
 }
 
 /// S4: visits with one old cookie ask at these times.
-async fn old_cookies(delays: &[f64], expected: impl Fn(Kind, Place) -> Outcome) {
+async fn old_cookies(delays: &[f64], expected: impl Fn(Kind, Deployment) -> Outcome) {
     play(
         async |stage| {
             let mut tokens = vec![stage.alice.token(stage.web(0), &short()).await];
@@ -127,27 +140,35 @@ async fn old_cookies(delays: &[f64], expected: impl Fn(Kind, Place) -> Outcome) 
 
 #[tokio::test(start_paused = true)]
 async fn s4_a_old_cookies_every_second() {
-    old_cookies(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], |_, place| {
-        well(if place == Place::CookiesApart { 3 } else { 2 })
+    old_cookies(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], |_, deployment| {
+        well(if deployment == Deployment::CookiesApart {
+            3
+        } else {
+            2
+        })
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn s4_b_old_cookies_before_and_after_the_grace() {
-    old_cookies(&[0.0, 0.2, 0.4, 4.0, 4.5, 5.0], |_, place| {
-        well(if place == Place::CookiesApart { 3 } else { 2 })
+    old_cookies(&[0.0, 0.2, 0.4, 4.0, 4.5, 5.0], |_, deployment| {
+        well(if deployment == Deployment::CookiesApart {
+            3
+        } else {
+            2
+        })
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn s4_c_a_quick_page_and_a_slow_one() {
-    old_cookies(&[0.0, 4.0], |kind, place| match (kind, place) {
-        (Kind::Young, Place::CookiesApart) => well(3),
+    old_cookies(&[0.0, 4.0], |kind, deployment| match (kind, deployment) {
+        (Kind::Young, Deployment::CookiesApart) => well(3),
         // A process that never heard of the rotation hears of it from Logto. It cannot know the new
         // token, and does not use the old one: that would end the session.
-        (_, Place::CookiesApart) => Outcome {
+        (_, Deployment::CookiesApart) => Outcome {
             failed: 1,
             token_calls: 2,
             alive: true,

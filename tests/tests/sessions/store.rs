@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logto_client::{AccessToken, Error, TokenTarget};
-use logto_tests::stage::{Kind, Place, Stage, failed, short, six, well};
+use logto_tests::stage::{Deployment, Kind, Stage, failed, short, six, well};
 use tokio::{task::JoinSet, time::sleep};
 
 const KINDS: [Kind; 3] = [Kind::Confidential, Kind::Public, Kind::Young];
@@ -14,7 +14,7 @@ async fn pause(seconds: f64) {
 
 /// Signed in, in a store, and the token for [`short`] has expired.
 async fn stage(kind: Kind) -> Stage {
-    let stage = Stage::signed_in(kind, Place::Store).await;
+    let stage = Stage::signed_in(kind, Deployment::Store).await;
     stage.turning_point().await;
     stage
 }

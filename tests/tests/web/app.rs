@@ -20,7 +20,7 @@ use logto_client::{
 };
 use logto_testkit::demo::ACME;
 use logto_tests::{
-    stage::{Kind, Place, Stage, short},
+    stage::{Deployment, Kind, Stage, short},
     visitor::{Visit, Visitor, location},
 };
 
@@ -32,10 +32,10 @@ pub(crate) struct Mounted {
 
 impl Mounted {
     pub(crate) async fn new(
-        place: Place,
+        deployment: Deployment,
         set: impl FnOnce(LogtoAppBuilder) -> LogtoAppBuilder,
     ) -> Self {
-        let stage = Stage::empty(Kind::Young, place).await;
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let app = set(LogtoApp::builder(stage.web(0).clone())).build();
         Self { stage, app }
     }
@@ -122,8 +122,8 @@ fn script(visitor: &Visitor, method: Method, path: &str) -> Parts {
 
 #[tokio::test(start_paused = true)]
 async fn the_routes_of_an_application_sign_a_user_in_and_out() {
-    for place in [Place::Cookies, Place::Memory, Place::Store] {
-        let mounted = Mounted::new(place, plain).await;
+    for deployment in [Deployment::Cookies, Deployment::Memory, Deployment::Store] {
+        let mounted = Mounted::new(deployment, plain).await;
         let response = mounted.sign_in("/sign-in?return_to=/orders%3Fpage=2").await;
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
         assert_eq!(response.headers()[header::LOCATION], "/orders?page=2");
@@ -145,7 +145,7 @@ async fn the_routes_of_an_application_sign_a_user_in_and_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_route_takes_its_methods_only_and_says_which() {
-    let mounted = Mounted::new(Place::Memory, plain).await;
+    let mounted = Mounted::new(Deployment::Memory, plain).await;
     for (method, path, allowed) in [
         (Method::POST, "/sign-in", "GET"),
         (Method::HEAD, "/sign-up", "GET"),
@@ -161,7 +161,7 @@ async fn a_route_takes_its_methods_only_and_says_which() {
     assert_eq!(mounted.app.route("/sign-in/"), None);
     assert_eq!(mounted.app.path(Route::Webhook), None);
 
-    let mounted = Mounted::new(Place::Cookies, |builder| {
+    let mounted = Mounted::new(Deployment::Cookies, |builder| {
         let builder = builder.path(Route::SignOutLocally, "/sign-out/local");
         builder.webhook("/webhook", "key")
     });
@@ -201,9 +201,9 @@ async fn a_link_sets_only_what_the_application_allows() {
         });
         names.map(|(name, _)| name).collect::<Vec<_>>()
     };
-    let mounted = Mounted::new(Place::Memory, plain).await;
+    let mounted = Mounted::new(Deployment::Memory, plain).await;
     assert_eq!(asked(&mounted).await, ["first_screen"]);
-    let open = Mounted::new(Place::Memory, |builder| {
+    let open = Mounted::new(Deployment::Memory, |builder| {
         builder.link_parameters([
             LinkParameter::LoginHint,
             LinkParameter::Prompt,
@@ -220,7 +220,7 @@ async fn a_link_sets_only_what_the_application_allows() {
 
 #[tokio::test(start_paused = true)]
 async fn b14_a_link_signs_out_where_allowed_and_only_as_a_navigation_of_the_application() {
-    let mounted = Mounted::new(Place::Cookies, LogtoAppBuilder::sign_out_links).await;
+    let mounted = Mounted::new(Deployment::Cookies, LogtoAppBuilder::sign_out_links).await;
     for (pairs, signs_out) in [
         (
             &[
@@ -295,10 +295,16 @@ fn failures(mounted: &Mounted) -> usize {
 #[tokio::test(start_paused = true)]
 async fn b14_a_local_sign_out_has_the_path_that_the_application_names() {
     const PATH: &str = "/sign-out/local";
-    for place in [Place::Cookies, Place::Memory, Place::Store] {
-        assert!(Mounted::new(place, plain).await.app.route(PATH).is_none());
+    for deployment in [Deployment::Cookies, Deployment::Memory, Deployment::Store] {
+        assert!(
+            Mounted::new(deployment, plain)
+                .await
+                .app
+                .route(PATH)
+                .is_none()
+        );
         let set = |routes: LogtoAppBuilder| routes.path(Route::SignOutLocally, PATH);
-        let mounted = Mounted::new(place, set).await;
+        let mounted = Mounted::new(deployment, set).await;
         mounted.sign_in("/sign-in").await;
         let is_signed_in = async || mounted.alice().is_signed_in(mounted.stage.web(0)).await;
 
@@ -321,7 +327,7 @@ async fn b14_a_local_sign_out_has_the_path_that_the_application_names() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_asks_for_no_session_is_left_alone() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     mounted.sign_in("/sign-in").await;
     let response = mounted.page("/style.css", no_session_asked_for).await;
     assert!(response.headers().is_empty());
@@ -329,8 +335,8 @@ async fn a_request_that_asks_for_no_session_is_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn the_response_is_finished_whatever_the_handler_does() {
-    for place in [Place::Cookies, Place::Memory, Place::Store] {
-        let mounted = Mounted::new(place, plain).await;
+    for deployment in [Deployment::Cookies, Deployment::Memory, Deployment::Store] {
+        let mounted = Mounted::new(deployment, plain).await;
         mounted.sign_in("/sign-in").await;
         let before = mounted.alice().cookies();
         let response = mounted
@@ -344,7 +350,7 @@ async fn the_response_is_finished_whatever_the_handler_does() {
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         assert!(text(&response).contains("href=\"/orders\""), "try again");
         let is_kept_there = before != mounted.alice().cookies();
-        assert_eq!(is_kept_there, matches!(place, Place::Cookies));
+        assert_eq!(is_kept_there, matches!(deployment, Deployment::Cookies));
 
         // The token was stored: it is at hand now.
         let calls = mounted.stage.token_calls();
@@ -360,7 +366,7 @@ async fn the_response_is_finished_whatever_the_handler_does() {
 
 #[tokio::test(start_paused = true)]
 async fn all_that_take_part_in_a_request_share_one_session() {
-    let mounted = Mounted::new(Place::Store, plain).await;
+    let mounted = Mounted::new(Deployment::Store, plain).await;
     mounted.sign_in("/sign-in").await;
     let response = mounted.page("/", async |request| {
         let first = request.session().await?.expect("signed in");
@@ -380,8 +386,8 @@ async fn all_that_take_part_in_a_request_share_one_session() {
 
 #[tokio::test(start_paused = true)]
 async fn once_the_response_has_begun_a_session_in_cookies_fetches_nothing_that_would_be_lost() {
-    for place in [Place::Cookies, Place::Memory, Place::Store] {
-        let mounted = Mounted::new(place, plain).await;
+    for deployment in [Deployment::Cookies, Deployment::Memory, Deployment::Store] {
+        let mounted = Mounted::new(deployment, plain).await;
         mounted.sign_in("/sign-in").await;
         let visit = mounted.alice().get("/stream");
 
@@ -392,7 +398,7 @@ async fn once_the_response_has_begun_a_session_in_cookies_fetches_nothing_that_w
         assert!(request.finish(&mut head).is_none());
         let calls = mounted.stage.token_calls();
         let token = session.access_token(&short()).await;
-        let in_cookies = matches!(place, Place::Cookies);
+        let in_cookies = matches!(deployment, Deployment::Cookies);
         assert_eq!(
             matches!(token, Err(Error::ResponseBegun)),
             in_cookies,
@@ -411,7 +417,7 @@ async fn once_the_response_has_begun_a_session_in_cookies_fetches_nothing_that_w
 
 #[tokio::test(start_paused = true)]
 async fn s6_what_was_refreshed_ahead_is_at_hand_right_after_the_sign_in() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     mounted.sign_in("/sign-in").await;
     let visit = mounted.alice().get("/stream");
     let request = mounted.begin(visit.parts());
@@ -428,7 +434,7 @@ async fn s6_what_was_refreshed_ahead_is_at_hand_right_after_the_sign_in() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_asks_to_sign_in_and_a_script_gets_401() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     let guarded = async |request: RequestSession| match request.require().await {
         Ok(_) => ok(),
         Err(response) => Ok(*response),
@@ -452,7 +458,7 @@ async fn a_page_asks_to_sign_in_and_a_script_gets_401() {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_of_a_page_answers_the_whole_request() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     let part = async |request: RequestSession| {
         if request.claims().await?.is_none() {
             request.answer_with(RequestSession::ask_to_sign_in);
@@ -477,8 +483,8 @@ async fn a_part_of_a_page_answers_the_whole_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_guard_admits_members_and_refuses_others_without_signing_them_out() {
-    for place in [Place::Cookies, Place::Memory] {
-        let mounted = Mounted::new(place, plain).await;
+    for deployment in [Deployment::Cookies, Deployment::Memory] {
+        let mounted = Mounted::new(deployment, plain).await;
         mounted.sign_in("/sign-in").await;
         for (requirement, status) in [
             (Requirement::user(), StatusCode::OK),
@@ -539,9 +545,9 @@ async fn is_refused(request: &RequestSession) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn b14_a_form_of_another_site_cannot_act_for_the_user() {
-    for place in [Place::Cookies, Place::Memory] {
-        let mounted = Mounted::new(place, plain).await;
-        let open = Mounted::new(place, LogtoAppBuilder::cross_site_forms).await;
+    for deployment in [Deployment::Cookies, Deployment::Memory] {
+        let mounted = Mounted::new(deployment, plain).await;
+        let open = Mounted::new(deployment, LogtoAppBuilder::cross_site_forms).await;
         for (mounted, protects) in [(&mounted, true), (&open, false)] {
             mounted.sign_in("/sign-in").await;
             for (method, upgrade, site, from_elsewhere) in [
@@ -590,7 +596,7 @@ async fn b14_a_form_of_another_site_cannot_act_for_the_user() {
 
 #[tokio::test(start_paused = true)]
 async fn b14_another_site_does_not_keep_a_session_in_use() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     mounted.sign_in("/sign-in").await;
     let two_days = Duration::from_secs(2 * 24 * 60 * 60);
     mounted.stage.world.clock.advance(two_days);
@@ -635,18 +641,18 @@ impl SignInHook for Doorman {
 
 #[tokio::test(start_paused = true)]
 async fn a_hook_takes_part_in_the_sign_in_and_may_refuse_the_user() {
-    for place in [Place::Cookies, Place::Memory, Place::Store] {
+    for deployment in [Deployment::Cookies, Deployment::Memory, Deployment::Store] {
         for refuses in [false, true] {
             let seen = Arc::default();
             let doorman = Doorman {
                 refuses,
                 seen: Arc::clone(&seen),
             };
-            let mounted = Mounted::new(place, |builder| builder.on_sign_in(doorman)).await;
+            let mounted = Mounted::new(deployment, |builder| builder.on_sign_in(doorman)).await;
             let response = mounted.sign_in("/sign-in").await;
             assert_eq!(seen.lock().unwrap().len(), 1);
             let is_in = mounted.alice().is_signed_in(mounted.stage.web(0)).await;
-            assert_eq!(is_in, !refuses, "{place:?}");
+            assert_eq!(is_in, !refuses, "{deployment:?}");
             let events = mounted.stage.world.events.all();
             let count = |is: fn(&Event) -> bool| events.iter().filter(|event| is(event)).count();
             let signed_in = count(|event| matches!(event, Event::SignedIn { .. }));
@@ -681,7 +687,7 @@ async fn a_hook_takes_part_in_the_sign_in_and_may_refuse_the_user() {
 
 #[tokio::test(start_paused = true)]
 async fn an_application_shows_errors_in_its_own_look() {
-    let mounted = Mounted::new(Place::Memory, |builder| {
+    let mounted = Mounted::new(Deployment::Memory, |builder| {
         builder.error_page(|context: &logto_client::web::ErrorContext<'_>| {
             let page = format!("<h1>Ours</h1><a href=\"{}\">on</a>", context.next);
             context.wants_page.then(|| Response::new(page.into()))
@@ -706,7 +712,7 @@ async fn an_application_shows_errors_in_its_own_look() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_sign_in_is_a_page_with_a_way_on() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     let response = mounted
         .send(&mounted.alice().get("/sign-in?return_to=/orders"))
         .await;
@@ -731,8 +737,8 @@ async fn a_cancelled_sign_in_is_a_page_with_a_way_on() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_the_end_of_a_session_hears_of_it() {
-    for place in [Place::Cookies, Place::Memory, Place::Store] {
-        let mounted = Mounted::new(place, plain).await;
+    for deployment in [Deployment::Cookies, Deployment::Memory, Deployment::Store] {
+        let mounted = Mounted::new(deployment, plain).await;
         mounted.sign_in("/sign-in").await;
         let request = mounted.begin(mounted.alice().get("/socket").parts());
         let session = request.session().await.unwrap().expect("signed in");
@@ -743,13 +749,13 @@ async fn who_waits_for_the_end_of_a_session_hears_of_it() {
         let out = mounted.alice().visit(Method::POST, "/sign-out");
         mounted.send(&out).await;
         tokio::time::sleep(Duration::from_secs(6)).await;
-        assert!(waiting.is_finished(), "{place:?}");
+        assert!(waiting.is_finished(), "{deployment:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn cookies_in_several_headers_are_one_session() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     mounted.sign_in("/sign-in").await;
     let mut headers = HeaderMap::new();
     for (name, value) in mounted.alice().cookies() {
@@ -764,7 +770,7 @@ async fn cookies_in_several_headers_are_one_session() {
 
 #[tokio::test(start_paused = true)]
 async fn a_visit_of_127_0_0_1_is_led_to_the_base_url_before_it_signs_in() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     for (host, leads_to) in [
         (
             "127.0.0.1:3000",
@@ -808,7 +814,7 @@ async fn a_visit_of_127_0_0_1_is_led_to_the_base_url_before_it_signs_in() {
 
 #[tokio::test(start_paused = true)]
 async fn a_developer_is_told_what_to_change_and_a_visitor_is_not() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     for (host, is_told) in [("localhost:3000", true), ("shop.example.com", false)] {
         let mut parts = mounted
             .alice()
@@ -829,7 +835,7 @@ async fn a_developer_is_told_what_to_change_and_a_visitor_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn who_sends_a_form_is_shown_a_page_too() {
-    let mounted = Mounted::new(Place::Cookies, plain).await;
+    let mounted = Mounted::new(Deployment::Cookies, plain).await;
     // Logto's page sends the callback as a form, with `response_mode=form_post`.
     let mut parts = mounted
         .alice()

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{StatusCode, header};
 use logto_client::seal::{Purpose, SealContext};
 use logto_tests::{
-    stage::{Kind, Place, Stage, codec, key_ring},
+    stage::{Deployment, Kind, Stage, codec, key_ring},
     world::{APP_ID, BASE_URL},
 };
 use url::Url;
@@ -33,12 +33,12 @@ async fn is_refused(stage: &Stage, back: &Url, why: &str) {
     assert!(stage.store.is_empty(), "{why}");
 }
 
-const PLACES: [Place; 3] = [Place::Cookies, Place::Memory, Place::Store];
+const PLACES: [Deployment; 3] = [Deployment::Cookies, Deployment::Memory, Deployment::Store];
 
 #[tokio::test(start_paused = true)]
 async fn v31_without_the_pending_sign_in_nothing_is_skipped() {
-    for place in PLACES {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in PLACES {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let (back, name, _) = on_the_way_back(&stage).await;
         stage.alice.lose(&name);
         is_refused(&stage, &back, "the cookie is missing").await;
@@ -47,7 +47,7 @@ async fn v31_without_the_pending_sign_in_nothing_is_skipped() {
 
 #[tokio::test(start_paused = true)]
 async fn v31_b2_a_pending_sign_in_with_any_character_changed_is_none() {
-    let stage = Stage::empty(Kind::Young, Place::Memory).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Memory).await;
     let (back, name, value) = on_the_way_back(&stage).await;
     for at in 0..value.len() {
         let mut changed = value.clone().into_bytes();
@@ -76,7 +76,7 @@ async fn v31_b2_a_pending_sign_in_with_any_character_changed_is_none() {
 
 #[tokio::test(start_paused = true)]
 async fn v31_a_callback_that_lacks_or_changes_a_parameter_is_refused() {
-    for place in PLACES {
+    for deployment in PLACES {
         for parameter in ["state", "code", "iss"] {
             for value in [
                 None,
@@ -86,7 +86,7 @@ async fn v31_a_callback_that_lacks_or_changes_a_parameter_is_refused() {
                 if (parameter, value.is_some_and(|value| !value.is_empty())) == ("code", true) {
                     continue; // Whether a code is right only the provider knows.
                 }
-                let stage = Stage::empty(Kind::Young, place).await;
+                let stage = Stage::empty(Kind::Young, deployment).await;
                 let (back, ..) = on_the_way_back(&stage).await;
                 let mut changed = back.clone();
                 changed.query_pairs_mut().clear().extend_pairs(
@@ -97,7 +97,7 @@ async fn v31_a_callback_that_lacks_or_changes_a_parameter_is_refused() {
                 is_refused(
                     &stage,
                     &changed,
-                    &format!("{place:?} {parameter} is {value:?}"),
+                    &format!("{deployment:?} {parameter} is {value:?}"),
                 )
                 .await;
             }
@@ -107,7 +107,7 @@ async fn v31_a_callback_that_lacks_or_changes_a_parameter_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn v31_b2_a_session_cookie_is_no_pending_sign_in() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     stage.alice.sign_in(stage.web(0), "alice").await;
     let session = stage.alice.cookies().remove(codec().name()).unwrap();
     stage.alice.lose(codec().name());
@@ -121,7 +121,7 @@ async fn v31_b2_a_session_cookie_is_no_pending_sign_in() {
 /// A key for each purpose: what is sealed for one never opens as another, under the same name too.
 #[tokio::test(start_paused = true)]
 async fn v31_b2_a_sign_in_is_sealed_as_a_sign_in() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let url = stage.alice.start_sign_in(stage.web(0)).await;
     let state = url
         .query_pairs()
@@ -152,7 +152,7 @@ async fn v31_b2_a_sign_in_is_sealed_as_a_sign_in() {
 async fn c7_a_callback_is_good_for_an_hour_in_its_browser_and_starts_again_as_long_in_another() {
     for is_own_browser in [true, false] {
         for is_late in [false, true] {
-            let stage = Stage::empty(Kind::Young, Place::Memory).await;
+            let stage = Stage::empty(Kind::Young, Deployment::Memory).await;
             let (back, name, value) = on_the_way_back(&stage).await;
             if is_late {
                 stage.world.clock.advance(Duration::from_secs(3_600));

@@ -32,13 +32,13 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// Where sessions are. The stores with a server of their own run through the same days in the conformance suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Deployment {
     Cookies,
     Memory,
     Store,
 }
 
-const PLACES: [Place; 3] = [Place::Cookies, Place::Memory, Place::Store];
+const PLACES: [Deployment; 3] = [Deployment::Cookies, Deployment::Memory, Deployment::Store];
 
 /// How a page looks at the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,19 +88,19 @@ impl Page {
     }
 }
 
-fn client_builder(world: &World, place: Place) -> LogtoClientBuilder {
-    match place {
-        Place::Cookies => world.client_builder(cookie_storage(world)),
-        Place::Memory => world.client_builder(MemoryStorage::new()),
-        Place::Store => {
+fn client_builder(world: &World, deployment: Deployment) -> LogtoClientBuilder {
+    match deployment {
+        Deployment::Cookies => world.client_builder(cookie_storage(world)),
+        Deployment::Memory => world.client_builder(MemoryStorage::new()),
+        Deployment::Store => {
             let store = MapStore::default();
             world.client_builder(ExternalStorage::new(store, key_ring(), world.config()))
         }
     }
 }
 
-fn process(world: &World, place: Place) -> LogtoWeb {
-    let client = client_builder(world, place).build().unwrap();
+fn process(world: &World, deployment: Deployment) -> LogtoWeb {
+    let client = client_builder(world, deployment).build().unwrap();
     LogtoWeb::new(client, codec(), key_ring())
 }
 
@@ -124,33 +124,37 @@ fn set_cookies(response: &HeaderMap) -> Vec<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn c_a_daily_visitor_who_only_looks_is_signed_in_through_day_179_and_told_on_day_180() {
-    for place in PLACES {
+    for deployment in PLACES {
         for page in PAGES {
             let world = World::new();
-            let web = process(&world, place);
+            let web = process(&world, deployment);
             let alice = signed_in(&world, &web).await;
             for day in 1..180 {
                 world.clock.advance(DAY);
                 let visit = alice.get("/page");
                 let (is_signed_in, response) = page.serve(&visit, &web).await;
-                assert!(is_signed_in, "{place:?} {page:?}: day {day}");
+                assert!(is_signed_in, "{deployment:?} {page:?}: day {day}");
                 alice.receive(&response);
                 // The second page of the day has nothing to set.
                 let (_, again) = page.serve(&alice.get("/page"), &web).await;
                 assert_eq!(
                     set_cookies(&again),
                     [""; 0],
-                    "{place:?} {page:?}: day {day}"
+                    "{deployment:?} {page:?}: day {day}"
                 );
             }
-            assert_eq!(world.events.ended_sessions(), 0, "{place:?} {page:?}");
+            assert_eq!(world.events.ended_sessions(), 0, "{deployment:?} {page:?}");
 
             world.clock.advance(DAY);
             let visit = alice.get("/page");
             let (is_signed_in, response) = page.serve(&visit, &web).await;
-            assert!(!is_signed_in, "{place:?} {page:?}");
+            assert!(!is_signed_in, "{deployment:?} {page:?}");
             let end = Some(SessionEnd::LifetimeReached);
-            assert_eq!(web.session_end(visit.headers()), end, "{place:?} {page:?}");
+            assert_eq!(
+                web.session_end(visit.headers()),
+                end,
+                "{deployment:?} {page:?}"
+            );
             alice.receive(&response);
             assert_eq!(alice.cookies().len(), 1, "only that of the browser");
             assert!(look(page, &alice, &web).await || alice.cookies().len() == 1);
@@ -158,7 +162,7 @@ async fn c_a_daily_visitor_who_only_looks_is_signed_in_through_day_179_and_told_
                 let reason = SessionEnd::LifetimeReached;
                 matches!(event, Event::SessionEnded { reason: told, .. } if *told == reason)
             });
-            assert_eq!(told, 1, "{place:?} {page:?}");
+            assert_eq!(told, 1, "{deployment:?} {page:?}");
             assert_eq!(web.session_end(alice.get("/page").headers()), None);
         }
     }
@@ -166,9 +170,9 @@ async fn c_a_daily_visitor_who_only_looks_is_signed_in_through_day_179_and_told_
 
 #[tokio::test(start_paused = true)]
 async fn c_a_script_is_told_that_the_session_has_reached_its_longest_lifetime() {
-    for place in PLACES {
+    for deployment in PLACES {
         let world = World::new();
-        let web = process(&world, place);
+        let web = process(&world, deployment);
         let alice = signed_in(&world, &web).await;
         for _ in 1..180 {
             world.clock.advance(DAY);
@@ -180,26 +184,26 @@ async fn c_a_script_is_told_that_the_session_has_reached_its_longest_lifetime() 
         visit.headers.remove("sec-fetch-dest");
         visit.method = Method::POST;
         let Guarded::Answer(answer) = web.require(&visit, "/sign-in").await else {
-            panic!("{place:?}: the session is over");
+            panic!("{deployment:?}: the session is over");
         };
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
         let body: Value = serde_json::from_slice(answer.body()).unwrap();
-        assert_eq!(body["error"], "session_lifetime_reached", "{place:?}");
+        assert_eq!(body["error"], "session_lifetime_reached", "{deployment:?}");
         let user = web.user(&visit.headers).await.unwrap();
         let body: Value = serde_json::from_slice(user.body()).unwrap();
-        assert_eq!(body["ended"], "session_lifetime_reached", "{place:?}");
+        assert_eq!(body["ended"], "session_lifetime_reached", "{deployment:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn c_who_does_not_come_for_fourteen_days_is_signed_out() {
-    for place in PLACES {
+    for deployment in PLACES {
         for page in PAGES {
             for (away, is_signed_in) in
                 [(DAY * 14 - Duration::from_secs(1), true), (DAY * 14, false)]
             {
                 let world = World::new();
-                let web = process(&world, place);
+                let web = process(&world, deployment);
                 let alice = signed_in(&world, &web).await;
                 for _ in 0..5 {
                     world.clock.advance(DAY);
@@ -207,8 +211,8 @@ async fn c_who_does_not_come_for_fourteen_days_is_signed_out() {
                 }
                 world.clock.advance(away);
                 let found = look(page, &alice, &web).await;
-                assert_eq!(found, is_signed_in, "{place:?} {page:?} {away:?}");
-                assert_eq!(world.events.ended_sessions(), 0, "{place:?} {page:?}");
+                assert_eq!(found, is_signed_in, "{deployment:?} {page:?} {away:?}");
+                assert_eq!(world.events.ended_sessions(), 0, "{deployment:?} {page:?}");
             }
         }
     }
@@ -220,7 +224,7 @@ async fn c_who_does_not_come_for_fourteen_days_is_signed_out() {
 async fn c_a_page_that_only_looks_never_puts_an_old_session_over_a_new_one() {
     for page in PAGES {
         let world = World::public(|app| app, |tenant| tenant);
-        let web = [(); 2].map(|()| process(&world, Place::Cookies));
+        let web = [(); 2].map(|()| process(&world, Deployment::Cookies));
         let alice = signed_in(&world, &web[0]).await;
         world.clock.advance(DAY * 2);
 
@@ -247,7 +251,7 @@ async fn c_a_page_that_only_looks_never_puts_an_old_session_over_a_new_one() {
 #[tokio::test(start_paused = true)]
 async fn c_the_mark_of_a_session_in_use_is_small_and_goes_with_the_session() {
     let world = World::new();
-    let web = process(&world, Place::Cookies);
+    let web = process(&world, Deployment::Cookies);
     let alice = signed_in(&world, &web).await;
     let value = alice.cookies()[codec().name()].clone();
     for _ in 0..3 {
@@ -280,7 +284,7 @@ async fn c_no_mark_prolongs_what_it_was_not_made_for() {
     };
     for case in ["foreign", "earlier", "tampered", "future", "none"] {
         let world = World::new();
-        let web = process(&world, Place::Cookies);
+        let web = process(&world, Deployment::Cookies);
         let bob = Visitor::new(&world.logto);
         bob.sign_in(&web, "bob").await;
         let alice = signed_in(&world, &web).await;
@@ -353,19 +357,22 @@ impl Clock for Unsteady {
 #[tokio::test(start_paused = true)]
 async fn c_a_clock_that_is_wrong_for_a_while_signs_no_daily_visitor_out() {
     const HOUR: i64 = 3_600;
-    for place in PLACES {
+    for deployment in PLACES {
         for page in PAGES {
             for hours in [-24 * 300, -24 * 13, -25, -1, 1, 25, 24 * 5, 24 * 12] {
                 let world = World::new();
                 let wrong_by = Arc::new(AtomicI64::new(0));
                 let clock = Unsteady(WorldClock(world.clock.clone()), Arc::clone(&wrong_by));
-                let client = client_builder(&world, place).clock(clock).build().unwrap();
+                let client = client_builder(&world, deployment)
+                    .clock(clock)
+                    .build()
+                    .unwrap();
                 let web = LogtoWeb::new(client, codec(), key_ring());
                 let alice = signed_in(&world, &web).await;
                 for day in 0..30 {
                     let is_wrong = day % 12 == 11;
                     wrong_by.store(if is_wrong { hours * HOUR } else { 0 }, Ordering::Relaxed);
-                    let told = format!("{place:?} {page:?} {hours} {day}");
+                    let told = format!("{deployment:?} {page:?} {hours} {day}");
                     for _ in 0..2 {
                         assert!(look(page, &alice, &web).await, "{told}");
                         web.client().drain().await;
@@ -380,19 +387,20 @@ async fn c_a_clock_that_is_wrong_for_a_while_signs_no_daily_visitor_out() {
 /// The sign-in gives a refresh token of 14 days. Pages never ask for a token.
 #[tokio::test(start_paused = true)]
 async fn c_a_refresh_token_that_nobody_spends_is_spent_past_70_percent_of_its_life() {
-    for place in PLACES {
+    for deployment in PLACES {
         for page in PAGES {
             let world = World::new();
-            let web = process(&world, place);
+            let web = process(&world, deployment);
             let alice = signed_in(&world, &web).await;
             let first = refresh_token(&alice, &web).await;
             for (day, replaced) in [(9, false), (1, true)] {
                 world.clock.advance(DAY * day);
                 assert!(look(page, &alice, &web).await);
                 web.client().drain().await;
-                let replaced = replaced && (page != Page::ReadOnly || place != Place::Cookies);
+                let replaced =
+                    replaced && (page != Page::ReadOnly || deployment != Deployment::Cookies);
                 let now = refresh_token(&alice, &web).await;
-                assert_eq!(now != first, replaced, "{place:?} {page:?} {day}");
+                assert_eq!(now != first, replaced, "{deployment:?} {page:?} {day}");
             }
         }
     }
@@ -425,10 +433,10 @@ async fn c_what_the_lifetime_of_refresh_tokens_is_can_be_said() {
 /// As long as it is due, each page would try; what has failed is not tried again for hours.
 #[tokio::test(start_paused = true)]
 async fn c_a_renewal_that_fails_neither_fails_a_page_nor_signs_out() {
-    for place in PLACES {
+    for deployment in PLACES {
         for trouble in ["503", "not sent", "revoked"] {
             let world = World::new();
-            let web = process(&world, place);
+            let web = process(&world, deployment);
             let alice = signed_in(&world, &web).await;
             let first = refresh_token(&alice, &web).await;
             world.clock.advance(DAY * 10);
@@ -448,21 +456,21 @@ async fn c_a_renewal_that_fails_neither_fails_a_page_nor_signs_out() {
                 for page in PAGES {
                     assert!(
                         look(page, &alice, &web).await,
-                        "{place:?} {trouble} {page:?}"
+                        "{deployment:?} {trouble} {page:?}"
                     );
                     web.client().drain().await;
                 }
             }
             let calls = world.token_calls() - before;
-            assert!(calls <= 3, "{place:?} {trouble}: {calls}");
-            assert_eq!(world.events.ended_sessions(), 0, "{place:?} {trouble}");
+            assert!(calls <= 3, "{deployment:?} {trouble}: {calls}");
+            assert_eq!(world.events.ended_sessions(), 0, "{deployment:?} {trouble}");
             // Logto is back, and hours have passed.
             world.logto.recover(Endpoint::Token);
             world.clock.advance(DAY / 4);
             assert!(look(Page::Session, &alice, &web).await);
             web.client().drain().await;
             let renewed = refresh_token(&alice, &web).await != first;
-            assert_eq!(renewed, trouble != "revoked", "{place:?} {trouble}");
+            assert_eq!(renewed, trouble != "revoked", "{deployment:?} {trouble}");
         }
     }
 }
@@ -478,7 +486,7 @@ async fn c_renewals_in_two_processes_that_share_nothing_lose_nothing() {
     ] {
         for last in [0, 1] {
             let world = World::new();
-            let web = [(); 2].map(|()| process(&world, Place::Cookies));
+            let web = [(); 2].map(|()| process(&world, Deployment::Cookies));
             let alice = signed_in(&world, &web[0]).await;
             world.clock.advance(DAY * 10);
             let visits = [alice.get("/page"), alice.get("/page")];

@@ -15,7 +15,7 @@ use logto_storage::{
     faulty::{Fault, FaultyStorage, Operation},
 };
 use logto_tests::{
-    stage::{Kind, Place, Stage, codec, key_ring, short, well},
+    stage::{Deployment, Kind, Stage, codec, key_ring, short, well},
     visitor::{Visitor, location},
     world::{BASE_URL, Mishap, World},
 };
@@ -124,14 +124,14 @@ fn is_no_metadata(path: &str, mishap: &Mishap) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn f8_a_sign_in_survives_every_single_failure_on_the_way_back() {
-    for place in Place::ALL {
-        let more = match place {
-            Place::CookiesApart => more_trouble(),
+    for deployment in Deployment::ALL {
+        let more = match deployment {
+            Deployment::CookiesApart => more_trouble(),
             _ => Vec::new(),
         };
         for (path, mishap, goes_again) in trouble().into_iter().chain(more) {
-            let why = format!("{place:?} {path} {mishap:?}");
-            let stage = Stage::empty(Kind::Young, place).await;
+            let why = format!("{deployment:?} {path} {mishap:?}");
+            let stage = Stage::empty(Kind::Young, deployment).await;
             let callback = on_the_way_back(&stage, &orders()).await;
             stage.world.network.next(path, mishap);
             // Another process, where there is one, which has never reached Logto.
@@ -158,7 +158,7 @@ async fn f8_a_sign_in_survives_every_single_failure_on_the_way_back() {
 async fn f8_trouble_that_spends_no_code_leaves_the_callback_good_for_a_reload() {
     let all = trouble().into_iter().chain(more_trouble());
     for (path, mishap, _) in all.filter(|(.., goes_again)| !goes_again) {
-        let stage = Stage::empty(Kind::Young, Place::CookiesApart).await;
+        let stage = Stage::empty(Kind::Young, Deployment::CookiesApart).await;
         let callback = on_the_way_back(&stage, &orders()).await;
         for _ in 0..100 {
             stage.world.network.next(path, mishap.clone());
@@ -179,7 +179,7 @@ async fn f8_trouble_that_spends_no_code_leaves_the_callback_good_for_a_reload() 
 
 #[tokio::test(start_paused = true)]
 async fn f8_a_sign_in_starts_again_by_itself_once() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     let callback = on_the_way_back(&stage, &orders()).await;
     stage.world.network.next(TOKEN, Mishap::AnswerLost);
@@ -214,7 +214,7 @@ async fn f8_the_new_sign_in_asks_for_the_same_and_repeats_nothing_that_is_good_o
         SignIn::silent().return_to("/orders"),
     ];
     for sign_in in asked {
-        let stage = Stage::empty(Kind::Young, Place::CookiesApart).await;
+        let stage = Stage::empty(Kind::Young, Deployment::CookiesApart).await;
         let alice = &stage.alice;
         // A silent sign-in needs a session at Logto.
         alice.sign_in(stage.web(0), "alice").await;
@@ -246,14 +246,18 @@ async fn f8_the_new_sign_in_asks_for_the_same_and_repeats_nothing_that_is_good_o
 
 #[tokio::test(start_paused = true)]
 async fn f8_the_same_callback_at_two_processes_ends_signed_in() {
-    for place in [Place::CookiesApart, Place::CookiesTogether, Place::Store] {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in [
+        Deployment::CookiesApart,
+        Deployment::CookiesTogether,
+        Deployment::Store,
+    ] {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let callback = on_the_way_back(&stage, &orders()).await;
         let (alice, impatient) = (&stage.alice, stage.alice.copied());
         let first = impatient.come_back(stage.web(0), &callback).await;
         assert_eq!(arrived(&first), "/orders", "and the browser never sees it");
         let second = alice.come_back(stage.web(1), &callback).await;
-        assert!(is_at_logto(&stage, &second), "{place:?}");
+        assert!(is_at_logto(&stage, &second), "{deployment:?}");
         let callback = alice.consent(&location(&second), "alice");
         let response = alice.come_back(stage.web(1), &callback).await;
         assert_eq!(arrived(&response), "/orders");
@@ -265,7 +269,7 @@ async fn f8_the_same_callback_at_two_processes_ends_signed_in() {
 
 #[tokio::test(start_paused = true)]
 async fn f8_a_reload_after_the_response_was_lost_starts_again() {
-    let stage = Stage::empty(Kind::Young, Place::Memory).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Memory).await;
     let callback = on_the_way_back(&stage, &orders()).await;
     let lost = stage.alice.copied();
     assert_eq!(
@@ -295,8 +299,8 @@ async fn f8_a_storage_that_fails_costs_a_reload() {
 
 #[tokio::test(start_paused = true)]
 async fn c8_a_callback_that_is_opened_again_leads_a_signed_in_user_on() {
-    for place in Place::ALL {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in Deployment::ALL {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let alice = &stage.alice;
         let callback = on_the_way_back(&stage, &orders()).await;
         alice.come_back(stage.web(0), &callback).await;
@@ -308,7 +312,7 @@ async fn c8_a_callback_that_is_opened_again_leads_a_signed_in_user_on() {
             let answer = web.callback(visit.parts(), &Bytes::new()).await;
             assert!(
                 matches!(&answer.outcome, Ok(CallbackOutcome::AlreadySignedIn { return_to }) if return_to == "/orders"),
-                "{place:?} {answer:?}"
+                "{deployment:?} {answer:?}"
             );
             let response = alice.come_back(web, &callback).await;
             assert_eq!(arrived(&response), "/orders");
@@ -325,7 +329,7 @@ async fn c8_a_callback_that_is_opened_again_leads_a_signed_in_user_on() {
 #[tokio::test(start_paused = true)]
 async fn c8_a_cancelled_sign_in_knows_where_the_user_wanted_to_go_and_ends_no_session() {
     for signed_in in [false, true] {
-        let stage = Stage::empty(Kind::Young, Place::CookiesApart).await;
+        let stage = Stage::empty(Kind::Young, Deployment::CookiesApart).await;
         let alice = &stage.alice;
         if signed_in {
             alice.sign_in(stage.web(0), "alice").await;
@@ -354,7 +358,7 @@ async fn c8_a_cancelled_sign_in_knows_where_the_user_wanted_to_go_and_ends_no_se
 
 #[tokio::test(start_paused = true)]
 async fn c8_a_refused_callback_is_over_for_good() {
-    let stage = Stage::empty(Kind::Young, Place::CookiesApart).await;
+    let stage = Stage::empty(Kind::Young, Deployment::CookiesApart).await;
     let alice = &stage.alice;
     let callback = on_the_way_back(&stage, &orders()).await;
     let mut mixed_up = callback.clone();

@@ -11,7 +11,7 @@ use logto_client::{
 };
 use logto_testkit::Organization;
 use logto_tests::{
-    stage::{Kind, Place, Stage, behind_a_proxy, short, six},
+    stage::{Deployment, Kind, Stage, behind_a_proxy, short, six},
     visitor::Visitor,
     world::World,
 };
@@ -63,7 +63,7 @@ fn targets() -> Vec<TokenTarget> {
 #[tokio::test(start_paused = true)]
 async fn b6_a_page_with_eight_tokens_is_served_and_its_tokens_get_through_one_by_one() {
     for kind in [Kind::Young, Kind::Public] {
-        let stage = Stage::empty(kind, Place::Cookies).await;
+        let stage = Stage::empty(kind, Deployment::Cookies).await;
         let web = behind_a_proxy(&stage.world, DEFAULT_RESPONSE_LIMIT);
         let alice = &stage.alice;
         alice.sign_in(&web, "alice").await;
@@ -95,7 +95,7 @@ async fn b6_a_page_with_eight_tokens_is_served_and_its_tokens_get_through_one_by
 
 #[tokio::test(start_paused = true)]
 async fn b6_a_page_that_has_large_headers_gets_its_tokens_through_as_well() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let web = behind_a_proxy(&stage.world, DEFAULT_RESPONSE_LIMIT);
     stage.alice.sign_in(&web, "alice").await;
     stage.world.logto.reset_counts();
@@ -112,7 +112,7 @@ async fn b6_a_page_that_has_large_headers_gets_its_tokens_through_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn b6_the_refresh_token_gets_through_whatever_else_has_room() {
-    let stage = Stage::empty(Kind::Public, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Public, Deployment::Cookies).await;
     let web = || behind_a_proxy(&stage.world, DEFAULT_RESPONSE_LIMIT);
     stage.alice.sign_in(&web(), "alice").await;
     for _ in 0..10 {
@@ -177,7 +177,7 @@ async fn b6_after_the_sign_in_of_a_member_of_many_organizations_the_redirect_has
 
 #[tokio::test(start_paused = true)]
 async fn b6_what_the_session_cannot_do_without_is_sent_all_the_same_and_told() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let web = behind_a_proxy(&stage.world, DEFAULT_RESPONSE_LIMIT);
     let alice = &stage.alice;
     alice.sign_in(&web, "alice").await;

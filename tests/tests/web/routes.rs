@@ -9,7 +9,7 @@ use logto_client::{
 };
 use logto_storage::MemoryStorage;
 use logto_tests::{
-    stage::{Kind, Place, Stage, short},
+    stage::{Deployment, Kind, Stage, short},
     visitor::{Visitor, location},
     world::{BASE_URL, World},
 };
@@ -17,7 +17,7 @@ use serde_json::Value;
 use url::Url;
 
 async fn stage() -> Stage {
-    Stage::empty(Kind::Young, Place::Cookies).await
+    Stage::empty(Kind::Young, Deployment::Cookies).await
 }
 
 fn error_code(response: &Response<Bytes>) -> String {
@@ -38,8 +38,8 @@ fn set_cookies(headers: &HeaderMap) -> Vec<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn c5_v30_a_callback_without_this_browsers_cookie_signs_nobody_in() {
-    for place in [Place::Cookies, Place::Memory, Place::Store] {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in [Deployment::Cookies, Deployment::Memory, Deployment::Store] {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let mallory = Visitor::new(&stage.world.logto);
         let url = mallory.start_sign_in(stage.web(0)).await;
         let callback = mallory.consent(&url, "bob");
@@ -231,7 +231,7 @@ async fn c21_b1_cookies_are_lax_and_out_of_reach_of_scripts() {
 
 #[tokio::test(start_paused = true)]
 async fn c22_a_silent_sign_in_that_finds_nobody_leaves_the_session_alone() {
-    let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
+    let stage = Stage::signed_in(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     let url = alice.start_sign_in_with(web, &SignIn::silent()).await;
     let callback = stage.world.logto.deny(&url, "login_required").unwrap();
@@ -245,7 +245,7 @@ async fn c22_a_silent_sign_in_that_finds_nobody_leaves_the_session_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn b12_v54_nothing_that_depends_on_a_session_is_cached() {
-    let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
+    let stage = Stage::signed_in(Kind::Young, Deployment::Cookies).await;
     let web = stage.web(0);
     let visit = stage.alice.get("/user");
     let mut page = HeaderMap::new();
@@ -265,7 +265,7 @@ async fn b12_v54_nothing_that_depends_on_a_session_is_cached() {
 
 #[tokio::test(start_paused = true)]
 async fn b13_no_token_reaches_the_browser_unasked() {
-    let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
+    let stage = Stage::signed_in(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     let token = alice.token(web, &short()).await.unwrap();
     let visit = alice.get("/user");
@@ -303,7 +303,7 @@ const NOT_OWN: [&[(&str, &str)]; 8] = [
 
 #[tokio::test(start_paused = true)]
 async fn b14_another_site_cannot_sign_a_user_out() {
-    let stage = Stage::signed_in(Kind::Young, Place::Memory).await;
+    let stage = Stage::signed_in(Kind::Young, Deployment::Memory).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     for method in [Method::GET, Method::POST] {
         for said in NOT_OWN {
@@ -334,7 +334,7 @@ async fn b14_another_site_cannot_sign_a_user_out() {
 async fn b14_the_user_and_browsers_without_fetch_metadata_may_sign_out() {
     for said in [("sec-fetch-site", "none"), ("origin", BASE_URL)] {
         for here_only in [false, true] {
-            let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
+            let stage = Stage::signed_in(Kind::Young, Deployment::Cookies).await;
             let (alice, web) = (&stage.alice, stage.web(0));
             let mut parts = alice.visit(Method::POST, "/sign-out").parts().clone();
             parts.headers.remove("sec-fetch-site");
@@ -412,7 +412,7 @@ fn b15_a_request_to_logtos_api_stays_at_logto() {
 
 #[tokio::test(start_paused = true)]
 async fn f40_a_lost_piece_of_a_session_is_no_session_and_is_cleaned_up_by_the_next_sign_in() {
-    let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
+    let stage = Stage::signed_in(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     for target in logto_tests::stage::six() {
         alice.token(web, &target).await.unwrap();
@@ -539,8 +539,8 @@ async fn g29_below_a_base_path_the_user_arrives_in_the_application() {
         ("/shopping", "/shop/shopping"),
         ("/..%2fadmin", "/shop"),
     ] {
-        let place = arrives_at(shop, seen_by_the_router).await;
-        assert_eq!(place, arrived, "{seen_by_the_router}");
+        let deployment = arrives_at(shop, seen_by_the_router).await;
+        assert_eq!(deployment, arrived, "{seen_by_the_router}");
     }
     let (world, web) = web_at(shop);
     let visitor = Visitor::new(&world.logto);
@@ -563,7 +563,7 @@ async fn g29_below_a_base_path_the_user_arrives_in_the_application() {
 
 #[tokio::test(start_paused = true)]
 async fn b5_somebody_who_only_looks_at_pages_stays_signed_in() {
-    let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
+    let stage = Stage::signed_in(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     for _ in 0..20 {
         stage

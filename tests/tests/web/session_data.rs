@@ -24,7 +24,7 @@ use logto_storage::{
 };
 use logto_testkit::{App, demo::SHOPPING_API};
 use logto_tests::{
-    stage::{Kind, Place, Stage, codec, key_ring, short},
+    stage::{Deployment, Kind, Stage, codec, key_ring, short},
     visitor::{Visit, Visitor, location},
     world::{APP_ID, BASE_URL, World},
 };
@@ -147,9 +147,9 @@ async fn found(visit: &Visit, web: &LogtoWeb) -> Option<Local> {
 #[tokio::test(start_paused = true)]
 async fn data_outlives_refreshes_rotations_and_old_cookies_in_every_process() {
     for kind in [Kind::Confidential300, Kind::Public] {
-        for place in Place::ALL {
-            let case = format!("{kind:?} {place:?}");
-            let stage = Stage::empty(kind, place).await;
+        for deployment in Deployment::ALL {
+            let case = format!("{kind:?} {deployment:?}");
+            let stage = Stage::empty(kind, deployment).await;
             let hook = Hook::default();
             hook.sets(&local(42));
             sign_in(&app(stage.web(0), &hook), &stage.alice).await;
@@ -177,8 +177,8 @@ async fn data_outlives_refreshes_rotations_and_old_cookies_in_every_process() {
 
 #[tokio::test(start_paused = true)]
 async fn each_sign_in_sets_its_own_data() {
-    for place in Place::ALL {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in Deployment::ALL {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let hook = Hook::default();
         let app = app(stage.web(0), &hook);
         let steps = [
@@ -195,7 +195,7 @@ async fn each_sign_in_sets_its_own_data() {
             assert_eq!(response.status(), StatusCode::SEE_OTHER, "{does:?}");
             for process in [0, 1] {
                 let data = found(&stage.alice.get("/page"), stage.web(process)).await;
-                assert_eq!(data, expected, "{place:?} {does:?}");
+                assert_eq!(data, expected, "{deployment:?} {does:?}");
             }
         }
     }
@@ -204,11 +204,11 @@ async fn each_sign_in_sets_its_own_data() {
 #[tokio::test(start_paused = true)]
 async fn a_token_that_is_fetched_while_data_is_set_is_kept_too() {
     for kind in KINDS {
-        for place in Place::ALL {
+        for deployment in Deployment::ALL {
             for does in [Does::SetsThenFetches, Does::FetchesThenSets] {
                 let does = does(json!(local(3)));
-                let case = format!("{kind:?} {place:?} {does:?}");
-                let stage = Stage::empty(kind, place).await;
+                let case = format!("{kind:?} {deployment:?} {does:?}");
+                let stage = Stage::empty(kind, deployment).await;
                 let hook = Hook::default();
                 hook.next(does);
                 sign_in(&app(stage.web(0), &hook), &stage.alice).await;
@@ -225,8 +225,8 @@ async fn a_token_that_is_fetched_while_data_is_set_is_kept_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_the_browser_has_takes_no_data() {
-    for place in Place::ALL {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in Deployment::ALL {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let hook = Hook::default();
         hook.sets(&local(1));
         let (web, app) = (stage.web(0), app(stage.web(0), &hook));
@@ -251,7 +251,7 @@ async fn a_session_that_the_browser_has_takes_no_data() {
         assert_eq!(completed.session.changed_handle(), None);
         refused(completed.session.set_data(&local(2)).await);
         completed.session.access_token(&short()).await.unwrap();
-        let is_in_cookies = !matches!(place, Place::Memory | Place::Store);
+        let is_in_cookies = !matches!(deployment, Deployment::Memory | Deployment::Store);
         assert_eq!(completed.session.changed_handle().is_some(), is_in_cookies);
     }
 }
@@ -259,28 +259,28 @@ async fn a_session_that_the_browser_has_takes_no_data() {
 #[tokio::test(start_paused = true)]
 async fn data_that_does_not_fit_fails_the_sign_in_and_is_never_tried_again() {
     let limit = SessionData::MAX_LEN;
-    for place in Place::ALL {
+    for deployment in Deployment::ALL {
         for (bytes, status) in [
             (limit, StatusCode::SEE_OTHER),
             (limit + 1, StatusCode::INTERNAL_SERVER_ERROR),
         ] {
-            let stage = Stage::empty(Kind::Young, place).await;
+            let stage = Stage::empty(Kind::Young, deployment).await;
             let hook = Hook::default();
             hook.sets(&"x".repeat(bytes - 2));
             let response = sign_in(&app(stage.web(0), &hook), &stage.alice).await;
-            assert_eq!(response.status(), status, "{place:?} {bytes}");
+            assert_eq!(response.status(), status, "{deployment:?} {bytes}");
             let is_in = stage.alice.is_signed_in(stage.web(0)).await;
             assert_eq!(is_in, status == StatusCode::SEE_OTHER);
         }
         // Who does not mind goes on without.
-        let stage = Stage::empty(Kind::Young, place).await;
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let hook = Hook::default();
         hook.next(Does::Ignores(json!("x".repeat(limit))));
         sign_in(&app(stage.web(0), &hook), &stage.alice).await;
         assert_eq!(
             found(&stage.alice.get("/page"), stage.web(0)).await,
             None,
-            "{place:?}"
+            "{deployment:?}"
         );
     }
 }
@@ -322,7 +322,7 @@ async fn data_that_has_no_room_in_the_cookies_leaves_the_session_as_it_was() {
 
 #[tokio::test(start_paused = true)]
 async fn a_storage_that_is_down_fails_the_sign_in_and_a_reload_starts_it_again() {
-    let stage = Stage::empty(Kind::Young, Place::Memory).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Memory).await;
     for (faults, fault, is_in) in [
         (1, Fault::Before, true),
         (1, Fault::After, true),
@@ -359,8 +359,8 @@ async fn a_storage_that_is_down_fails_the_sign_in_and_a_reload_starts_it_again()
 
 #[tokio::test(start_paused = true)]
 async fn a_double_click_sets_the_data_of_one_session() {
-    for place in Place::ALL {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in Deployment::ALL {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let hook = Hook::default();
         hook.sets(&local(1));
         hook.sets(&local(1));
@@ -371,7 +371,7 @@ async fn a_double_click_sets_the_data_of_one_session() {
             assert_eq!(response.status(), StatusCode::SEE_OTHER);
             stage.alice.receive(response.headers());
             let data = found(&stage.alice.get("/page"), stage.web(0)).await;
-            assert_eq!(data, Some(local(1)), "{place:?}");
+            assert_eq!(data, Some(local(1)), "{deployment:?}");
         }
         assert!(stage.outcome(0).await.alive);
     }
@@ -379,7 +379,7 @@ async fn a_double_click_sets_the_data_of_one_session() {
 
 #[tokio::test(start_paused = true)]
 async fn data_of_another_type_asks_for_a_new_sign_in_and_shows_nothing() {
-    let mounted = Mounted::new(Place::Memory, |builder| {
+    let mounted = Mounted::new(Deployment::Memory, |builder| {
         let hook = Hook::default();
         hook.sets(&local(1));
         builder.on_sign_in(hook)

@@ -59,8 +59,8 @@ async fn signed_in(world: &World, client: &LogtoClient) -> WritableSession {
     world.sign_in(client, "alice").await.session
 }
 
-/// Lets what runs in the background come to its end.
-async fn settle() {
+/// Waits until all background tasks have completed.
+async fn until_idle() {
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
 
@@ -149,7 +149,7 @@ async fn l1_f20_the_session_here_is_gone_first_whatever_the_provider_does() {
             session.access_token(&shopping).await.is_err(),
             "{told}: not even an open one"
         );
-        settle().await;
+        until_idle().await;
         let failed = endpoint == Endpoint::Revocation;
         assert_eq!(
             world
@@ -178,7 +178,7 @@ async fn f20_the_browser_does_not_wait_for_the_revocation() {
     let before = tokio::time::Instant::now();
     session.sign_out(&SignOut::new()).await.unwrap();
     assert_eq!(before.elapsed(), Duration::ZERO);
-    settle().await;
+    until_idle().await;
     assert_eq!(world.logto.count(Endpoint::Revocation), 1);
 }
 
@@ -230,7 +230,7 @@ async fn l4_the_newest_refresh_token_is_revoked_and_no_access_token() {
     );
     let newest = refresh_token_of(session.snapshot());
     session.sign_out(&SignOut::new()).await.unwrap();
-    settle().await;
+    until_idle().await;
     let requests = world.logto.requests();
     let revocations: Vec<_> = requests
         .iter()
@@ -286,7 +286,7 @@ async fn another_site_cannot_sign_a_user_out_and_nobody_signed_in_is_no_error() 
         .await
         .into_response();
     assert_eq!(query(&location(&response))["client_id"], APP_ID);
-    settle().await;
+    until_idle().await;
     assert_eq!(
         world.logto.count(Endpoint::Revocation),
         0,
@@ -333,7 +333,7 @@ async fn l1_all_sessions_that_the_browser_presents_end() {
         };
         assert!(answer.outcome.is_ok());
         assert_eq!(storage.inner().len(), 0);
-        settle().await;
+        until_idle().await;
         assert!(
             tokens
                 .iter()
@@ -381,7 +381,7 @@ async fn l1_the_browser_is_signed_out_and_sent_on_while_the_storage_is_down() {
         assert!(web.session(&headers).await.unwrap().is_none());
         assert!(web.read_only_session(&headers).await.unwrap().is_none());
         assert_eq!(storage.inner().len(), 2);
-        settle().await;
+        until_idle().await;
         assert_eq!(storage.inner().len(), 0);
         assert!(
             tokens

@@ -9,7 +9,7 @@ use logto_client::{
     web::{LogtoWeb, cookies::DEFAULT_RESPONSE_LIMIT},
 };
 use logto_tests::{
-    stage::{Kind, Place, Stage, behind_a_proxy, codec, cookie_storage, key_ring, short},
+    stage::{Deployment, Kind, Stage, behind_a_proxy, codec, cookie_storage, key_ring, short},
     visitor::{Visitor, location, request_with},
     world::{BASE_URL, Mishap, World},
 };
@@ -57,7 +57,7 @@ async fn start_in_tabs(web: &LogtoWeb, visitor: &Visitor, tabs: usize) -> Vec<Ur
 
 #[tokio::test(start_paused = true)]
 async fn c19_sign_ins_in_many_tabs_complete_in_any_order() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     let mut callbacks = Vec::new();
     for tab in 0..12 {
@@ -77,8 +77,12 @@ async fn c19_sign_ins_in_many_tabs_complete_in_any_order() {
 
 #[tokio::test(start_paused = true)]
 async fn c19_restored_tabs_of_an_ended_session_start_at_once_and_each_arrives_where_it_wanted() {
-    for place in [Place::Cookies, Place::Memory, Place::CookiesApart] {
-        let stage = Stage::signed_in(Kind::Young, place).await;
+    for deployment in [
+        Deployment::Cookies,
+        Deployment::Memory,
+        Deployment::CookiesApart,
+    ] {
+        let stage = Stage::signed_in(Kind::Young, deployment).await;
         let alice = &stage.alice;
         stage.world.clock.advance(Duration::from_secs(15 * 86_400));
         assert!(!alice.is_signed_in(stage.web(0)).await);
@@ -86,7 +90,7 @@ async fn c19_restored_tabs_of_an_ended_session_start_at_once_and_each_arrives_wh
         for (tab, url) in urls.iter().enumerate() {
             let callback = alice.consent(url, "alice");
             let response = alice.come_back(stage.web(tab), &callback).await;
-            assert_eq!(arrived(&response), format!("/tab/{tab}"), "{place:?}");
+            assert_eq!(arrived(&response), format!("/tab/{tab}"), "{deployment:?}");
         }
         assert!(alice.longest_header() < REQUEST_LINE);
         assert!(alice.is_signed_in(stage.web(0)).await);
@@ -97,8 +101,12 @@ async fn c19_restored_tabs_of_an_ended_session_start_at_once_and_each_arrives_wh
 /// last one stays.
 #[tokio::test(start_paused = true)]
 async fn c19_tabs_of_a_new_browser_start_at_once_and_each_arrives_after_one_more_round() {
-    for place in [Place::Cookies, Place::Memory, Place::CookiesApart] {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in [
+        Deployment::Cookies,
+        Deployment::Memory,
+        Deployment::CookiesApart,
+    ] {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let alice = &stage.alice;
         let urls = start_in_tabs(stage.web(0), alice, 50).await;
         assert_eq!(alice.cookies().len(), 1);
@@ -114,7 +122,7 @@ async fn c19_tabs_of_a_new_browser_start_at_once_and_each_arrives_after_one_more
                 let callback = alice.consent(&location(&response), "alice");
                 response = alice.come_back(stage.web(tab + 1), &callback).await;
             }
-            assert_eq!(arrived(&response), format!("/tab/{tab}"), "{place:?}");
+            assert_eq!(arrived(&response), format!("/tab/{tab}"), "{deployment:?}");
         }
         assert_eq!(again, 49);
         assert!(alice.longest_header() < REQUEST_LINE);
@@ -123,7 +131,7 @@ async fn c19_tabs_of_a_new_browser_start_at_once_and_each_arrives_after_one_more
 
 #[tokio::test(start_paused = true)]
 async fn c19_a_flood_of_sign_ins_leaves_one_small_cookie() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     for _ in 0..20 {
         start_in_tabs(web, alice, 50).await;
@@ -134,7 +142,7 @@ async fn c19_a_flood_of_sign_ins_leaves_one_small_cookie() {
 
 #[tokio::test(start_paused = true)]
 async fn c19_a_full_session_still_leaves_room_to_sign_in() {
-    let stage = Stage::signed_in(Kind::Young, Place::Cookies).await;
+    let stage = Stage::signed_in(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     let full = "A".repeat(codec().capacity());
     let mut headers = HeaderMap::new();
@@ -165,8 +173,8 @@ async fn c19_a_full_session_still_leaves_room_to_sign_in() {
 
 #[tokio::test(start_paused = true)]
 async fn c5_v30_the_callback_of_another_browser_is_not_redeemed() {
-    for place in [Place::Cookies, Place::Memory] {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in [Deployment::Cookies, Deployment::Memory] {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let (alice, web) = (&stage.alice, stage.web(0));
         let mallory = Visitor::new(&stage.world.logto);
         let plain = SignIn::new().return_to("/orders");
@@ -200,7 +208,7 @@ async fn c5_v30_the_callback_of_another_browser_is_not_redeemed() {
 
 #[tokio::test(start_paused = true)]
 async fn c5_a_sign_in_starts_again_once_and_not_twice() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     let mallory = Visitor::new(&stage.world.logto);
     alice.start_sign_in(web).await;
@@ -216,8 +224,8 @@ async fn c5_a_sign_in_starts_again_once_and_not_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn c8_a_callback_is_good_once_also_at_a_process_that_shares_nothing() {
-    for place in [Place::CookiesApart, Place::Store] {
-        let stage = Stage::empty(Kind::Young, place).await;
+    for deployment in [Deployment::CookiesApart, Deployment::Store] {
+        let stage = Stage::empty(Kind::Young, deployment).await;
         let alice = &stage.alice;
         let mut callbacks = Vec::new();
         for _ in 0..8 {
@@ -232,7 +240,7 @@ async fn c8_a_callback_is_good_once_also_at_a_process_that_shares_nothing() {
         stage.world.logto.reset_counts();
         for callback in &callbacks {
             let response = alice.come_back(stage.web(1), callback).await;
-            assert_eq!(arrived(&response), "/", "{place:?}");
+            assert_eq!(arrived(&response), "/", "{deployment:?}");
         }
         assert_eq!(
             stage.token_calls(),
@@ -287,7 +295,7 @@ async fn a_sign_in_starts_again_when_the_application_asks_for_more_meanwhile() {
 
 #[tokio::test(start_paused = true)]
 async fn every_place_to_come_back_to_starts_a_sign_in_and_never_fails() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (
         &stage.alice,
         &behind_a_proxy(&stage.world, DEFAULT_RESPONSE_LIMIT),
@@ -295,8 +303,8 @@ async fn every_place_to_come_back_to_starts_a_sign_in_and_never_fails() {
     alice.sign_in(web, "alice").await;
     for unit in ["\"", "翻", "😀", "a", "%", "\\", "?", "&", "%E7%BF%BB"] {
         for count in [1, 100, 300, 600, 1_200, 1_700, 2_040, 5_000] {
-            let place = format!("/search?q={}", unit.repeat(count));
-            let sign_in = SignIn::new().return_to(&place);
+            let deployment = format!("/search?q={}", unit.repeat(count));
+            let sign_in = SignIn::new().return_to(&deployment);
             let visit = alice.get("/sign-in");
             let response = web.sign_in(visit.parts(), &sign_in).await.unwrap();
             assert!(response_len(&response) < RESPONSE, "{unit} {count}");
@@ -304,7 +312,7 @@ async fn every_place_to_come_back_to_starts_a_sign_in_and_never_fails() {
             let callback = alice.consent(&location(&response), "alice");
             let response = alice.come_back(web, &callback).await;
             let base = Url::parse(BASE_URL).unwrap();
-            let wanted = base.join(&place).unwrap();
+            let wanted = base.join(&deployment).unwrap();
             let wanted = wanted[url::Position::BeforePath..].replace('\\', "%5C");
             let came_to = arrived(&response).to_owned();
             if wanted.len() <= 1_200 {
@@ -319,7 +327,7 @@ async fn every_place_to_come_back_to_starts_a_sign_in_and_never_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn c19_state_of_the_application_that_no_url_can_carry_is_a_typed_error() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (
         &stage.alice,
         &behind_a_proxy(&stage.world, DEFAULT_RESPONSE_LIMIT),
@@ -373,7 +381,7 @@ async fn c19_the_cookie_of_the_browser_has_attributes_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn what_no_user_waits_for_starts_no_sign_in() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let (alice, web) = (&stage.alice, stage.web(0));
     for said in [
         &[("sec-purpose", "prefetch")][..],
@@ -403,7 +411,7 @@ async fn what_no_user_waits_for_starts_no_sign_in() {
 
 #[tokio::test(start_paused = true)]
 async fn c2_every_start_has_its_own_state_verifier_and_nonce_and_shows_none_of_its_secrets() {
-    let stage = Stage::empty(Kind::Young, Place::Cookies).await;
+    let stage = Stage::empty(Kind::Young, Deployment::Cookies).await;
     let mut seen = BTreeSet::new();
     for _ in 0..20 {
         let sign_in = SignIn::new().return_to("/secret-place").login_hint("alice");

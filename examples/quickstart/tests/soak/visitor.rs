@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep};
 use crate::site::Site;
 
 /// Between two clicks.
-const PAUSE: Duration = Duration::from_millis(20);
-/// When all is well again, what paused after a failure goes on within seconds. On a slow machine later.
-const PATIENCE: u32 = 120;
+const CLICK_INTERVAL: Duration = Duration::from_millis(20);
+/// After the last fault, paused work resumes within seconds, on a slow machine later.
+const MAX_ATTEMPTS: u32 = 120;
 
 pub(crate) struct Visitor {
     browser: Client,
@@ -66,7 +66,7 @@ impl Visitor {
                 tally.waits.push(clicked.elapsed().as_secs_f64() * 1_000.0);
                 assert_ne!(shown, Shown::SignedOut, "after {:?}", begin.elapsed());
                 tally.unanswered += usize::from(shown == Shown::Trouble);
-                sleep(PAUSE).await;
+                sleep(CLICK_INTERVAL).await;
             }
         }
         tally
@@ -79,7 +79,7 @@ impl Visitor {
             loop {
                 match shown(click(self)).await {
                     Shown::SignedIn => break,
-                    Shown::Trouble if attempts < PATIENCE => attempts += 1,
+                    Shown::Trouble if attempts < MAX_ATTEMPTS => attempts += 1,
                     shown => panic!("{shown:?} after {attempts} attempts"),
                 }
                 sleep(Duration::from_millis(500)).await;

@@ -4,19 +4,19 @@ use std::{fmt, sync::Arc};
 
 use logto_core::{Secret, SignIn, sign_out::SignOut};
 
-use super::{ErrorPage, Inner, LinkParameter, LogtoApp, Route};
+use super::{AppState, ErrorPage, LinkParameter, LogtoApp, Route};
 use crate::web::{location, routes::LogtoWeb, sign_in::SignInHook};
 
 /// Builds a [`LogtoApp`]. Everything has a default.
 #[must_use]
 pub struct LogtoAppBuilder {
-    inner: Inner,
+    inner: AppState,
 }
 
 impl LogtoAppBuilder {
     pub(super) fn new(web: LogtoWeb) -> Self {
         let callback = web.client().config().callback_path().to_owned();
-        let inner = Inner {
+        let inner = AppState {
             web,
             paths: Vec::new(),
             sign_in: SignIn::new(),

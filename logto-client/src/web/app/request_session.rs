@@ -59,10 +59,10 @@ const OF_THE_BODY: [HeaderName; 13] = [
 /// domain counts as another site. GET, HEAD, OPTIONS and TRACE are not checked, except for a WebSocket.
 #[derive(Clone)]
 pub struct RequestSession {
-    inner: Arc<Inner>,
+    inner: Arc<RequestState>,
 }
 
-struct Inner {
+struct RequestState {
     app: LogtoApp,
     uri: Uri,
     cookies: Option<HeaderValue>,
@@ -92,7 +92,7 @@ impl RequestSession {
         let is_from_elsewhere = !app.inner.allows_cross_site_forms
             && initiator::is_from_elsewhere(method, headers, || web.own_origin(uri, headers));
         let mut cookies = headers.get_all(header::COOKIE).iter().cloned();
-        let inner = Inner {
+        let inner = RequestState {
             uri: uri.clone(),
             cookies: cookies.next(),
             more_cookies: cookies.collect(),

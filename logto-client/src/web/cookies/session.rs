@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 use super::{
-    BROWSER_SUFFIX, COOKIE_LIMIT, CookieCodec, CookieError, MAX_BROWSER_LEN, RequestCookies,
+    BROWSER_SUFFIX, CookieCodec, CookieError, MAX_BROWSER_LEN, MAX_COOKIE_LEN, RequestCookies,
     request_cookies::{GENERATION_LEN, MAX_SLOTS, is_cookie_value},
     sum,
 };
@@ -357,7 +357,7 @@ impl CookieCodec {
             self.attributes.len(),
             self.max_age.len(),
         ]);
-        COOKIE_LIMIT.saturating_sub(around)
+        MAX_COOKIE_LEN.saturating_sub(around)
     }
 }
 

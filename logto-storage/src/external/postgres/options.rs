@@ -8,6 +8,9 @@ use url::Url;
 
 use super::{PostgresStore, connections::Connections, refusal};
 
+/// Memory for this many is reserved at once.
+const MAX_CONNECTIONS: usize = 1_000;
+
 const KNOWN_OPTIONS: [&str; 12] = [
     "sslmode",
     "sslrootcert",
@@ -42,9 +45,6 @@ pub struct PostgresOptions {
     max_connections: usize,
     transaction_pooling: bool,
 }
-
-/// Room for that many is set aside at once.
-const MAX_CONNECTIONS: usize = 1_000;
 
 impl PostgresOptions {
     /// Options for a database, `postgres://user:password@host[:port]/database[?option=value]`.

@@ -36,9 +36,9 @@ pub(super) enum Server {
 
 /// One connection for all calls. Clones share it.
 #[derive(Clone)]
-pub(super) struct SharedConnection(Arc<Inner>);
+pub(super) struct SharedConnection(Arc<ConnectionState>);
 
-struct Inner {
+struct ConnectionState {
     server: Server,
     current: Mutex<Current>,
 }
@@ -58,7 +58,7 @@ enum Connection {
 
 impl SharedConnection {
     pub(super) fn new(server: Server) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(ConnectionState {
             server,
             current: Mutex::default(),
         }))

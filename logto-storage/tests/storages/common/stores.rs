@@ -15,7 +15,7 @@ use logto_client::{
 };
 use logto_storage::{
     Entry, ExternalStorage, KeyValueStore, Lifetimes,
-    conformance::{self, Place, Promises, Sample},
+    conformance::{self, Promises, Sample, StorageKind},
 };
 
 use super::{NOW, config, ring};
@@ -94,7 +94,7 @@ pub(crate) async fn check<S: KeyValueStore + Clone + 'static>(one: S, other: S) 
         };
         conformance::run(
             Promises {
-                place: Place::Shared,
+                kind: StorageKind::Shared,
                 lifetimes,
             },
             make,

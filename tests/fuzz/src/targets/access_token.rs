@@ -17,7 +17,7 @@ use crate::{
 
 const ORGANIZATION: &str = "org-1";
 /// The tolerated difference between the clocks is not longer.
-const LONGEST_SKEW: i64 = 600;
+const MAX_SKEW_SECS: i64 = 600;
 
 /// Handles one input.
 pub fn run(data: &[u8]) -> Verdict {
@@ -67,12 +67,12 @@ pub fn run(data: &[u8]) -> Verdict {
         Caller::Application(id) => assert_eq!((id, id), (&*claims.sub, &*claims.client_id)),
         Caller::User(id) => assert_ne!(id, claims.client_id),
     }
-    assert!(claims.exp.as_secs() + LONGEST_SKEW > NOW.as_secs());
-    assert!(claims.iat.as_secs() - LONGEST_SKEW <= NOW.as_secs());
+    assert!(claims.exp.as_secs() + MAX_SKEW_SECS > NOW.as_secs());
+    assert!(claims.iat.as_secs() - MAX_SKEW_SECS <= NOW.as_secs());
     assert_undisclosed(&claims, &token, data);
 
     assert!(at("https://other.example/oidc", API, ORGANIZATION, NOW).is_err());
-    let late = UnixTime::from_secs(claims.exp.as_secs().saturating_add(LONGEST_SKEW));
+    let late = UnixTime::from_secs(claims.exp.as_secs().saturating_add(MAX_SKEW_SECS));
     assert!(at(ISSUER, API, ORGANIZATION, late).is_err());
     if claims.aud.len() == 1 {
         assert!(at(ISSUER, "https://other.example", "org-2", NOW).is_err());

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The tolerated difference between the clocks is not longer.
-const LONGEST_SKEW: i64 = 600;
+const MAX_SKEW_SECS: i64 = 600;
 
 /// Handles one input.
 pub fn run(data: &[u8]) -> Verdict {
@@ -39,8 +39,8 @@ pub fn run(data: &[u8]) -> Verdict {
     assert_eq!(signed["nonce"], "the-nonce");
     assert!(signed["aud"] == APP_ID || signed["aud"] == json!([APP_ID]));
     assert!(!claims.sub.is_empty());
-    assert!(claims.exp.as_secs().saturating_add(LONGEST_SKEW) > NOW.as_secs());
-    assert!(claims.iat.as_secs().saturating_sub(LONGEST_SKEW) <= NOW.as_secs());
+    assert!(claims.exp.as_secs().saturating_add(MAX_SKEW_SECS) > NOW.as_secs());
+    assert!(claims.iat.as_secs().saturating_sub(MAX_SKEW_SECS) <= NOW.as_secs());
 
     let refused = |verification: IdTokenVerification<'_>, now| {
         assert!(verification.verify(&token, keys(), now).is_err());
@@ -51,7 +51,7 @@ pub fn run(data: &[u8]) -> Verdict {
         NOW,
     );
     refused(verification(ISSUER, "other-app").nonce("the-nonce"), NOW);
-    let late = claims.exp.as_secs().saturating_add(LONGEST_SKEW);
+    let late = claims.exp.as_secs().saturating_add(MAX_SKEW_SECS);
     refused(ours(), UnixTime::from_secs(late));
     if claims.auth_time.is_none() {
         refused(ours().max_age(Duration::from_secs(60)), NOW);

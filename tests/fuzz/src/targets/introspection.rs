@@ -13,7 +13,7 @@ use crate::{
     input::{joined, recorded, response},
 };
 
-const LONGEST_SKEW: i64 = 600;
+const MAX_SKEW_SECS: i64 = 600;
 
 /// Handles one input.
 pub fn run(data: &[u8]) -> Verdict {
@@ -35,10 +35,10 @@ pub fn run(data: &[u8]) -> Verdict {
     assert_eq!(said["active"], true);
     assert_eq!(said["iss"], ISSUER);
     assert_eq!(said["client_id"], APP_ID);
-    assert!(claims.exp.as_secs().saturating_add(LONGEST_SKEW) > NOW.as_secs());
+    assert!(claims.exp.as_secs().saturating_add(MAX_SKEW_SECS) > NOW.as_secs());
     assert!(check("https://other.example/oidc", APP_ID, NOW).is_err());
     assert!(check(ISSUER, "other-app", NOW).is_err());
-    let late = UnixTime::from_secs(claims.exp.as_secs().saturating_add(LONGEST_SKEW));
+    let late = UnixTime::from_secs(claims.exp.as_secs().saturating_add(MAX_SKEW_SECS));
     assert!(check(ISSUER, APP_ID, late).is_err());
     Verdict::Accepted
 }

@@ -16,7 +16,7 @@ use crate::{
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// A logout token is over after five minutes, and the clocks differ by ten at most.
-const LONGEST: i64 = 900;
+const MAX_AGE_SECS: i64 = 900;
 
 /// Handles one input.
 pub fn run(data: &[u8]) -> Verdict {
@@ -68,12 +68,12 @@ pub fn run(data: &[u8]) -> Verdict {
     // Nobody can use it twice: it is remembered for as long as it is accepted.
     let after = logout.remember_until;
     assert!(verify(ISSUER, APP_ID, after).is_err());
-    assert!(after.as_secs() <= logout.iat.as_secs().saturating_add(LONGEST));
+    assert!(after.as_secs() <= logout.iat.as_secs().saturating_add(MAX_AGE_SECS));
     assert!(
         verify(
             ISSUER,
             APP_ID,
-            UnixTime::from_secs(logout.iat.as_secs() - LONGEST)
+            UnixTime::from_secs(logout.iat.as_secs() - MAX_AGE_SECS)
         )
         .is_err()
     );

@@ -1,4 +1,4 @@
-//! The places that several processes share, or do not.
+//! The storages of a worker: what several processes share.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -18,7 +18,7 @@ use url::Url;
 
 /// Where sessions live, or what became of their refresh tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum WorkerStorage {
     /// In the browser: processes share nothing.
     Cookie,
     /// In this file.
@@ -31,7 +31,7 @@ pub enum Place {
     Postgres(String),
 }
 
-impl Place {
+impl WorkerStorage {
     /// A storage there.
     ///
     /// # Errors

@@ -22,13 +22,13 @@ pub(crate) const NOBODY: &str = "Nobody is signed in";
 pub(crate) const PROBLEM: &str = "That did not work";
 
 /// Somebody in front of the quickstart.
-pub(crate) struct Place {
+pub(crate) struct Fixture {
     pub(crate) browser: Chromium,
     pub(crate) site: Site,
     pub(crate) engine: Engine,
 }
 
-impl Place {
+impl Fixture {
     /// The quickstart on another site than the engine, as with Logto.
     pub(crate) async fn new(storage: StorageKind) -> Self {
         Self::with(storage, |config| config).await
