@@ -6,7 +6,7 @@ use logto_core::{Session, refresh::Attempt, session::SessionDelta};
 
 use crate::{
     fixtures::{Refusal, Target},
-    provider::Issued,
+    provider::{Fate, Issued},
 };
 
 /// An action that leaves the process.
@@ -52,6 +52,8 @@ pub(crate) enum Progress {
 pub(crate) struct Held {
     pub(crate) number: u32,
     pub(crate) was_taken_over: bool,
+    /// Whether another process has it too, because it was forgotten.
+    pub(crate) has_another: bool,
 }
 
 /// What comes back from a call.
@@ -93,7 +95,8 @@ pub(crate) enum Reply {
 /// A message on its way that nobody waits for.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) enum Adrift {
-    Refresh(u8),
+    /// With this refresh token, and what becomes of the answer.
+    Refresh(u8, Fate),
     Write(Arc<Session>, Option<u32>),
     Revocation,
 }

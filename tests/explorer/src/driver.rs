@@ -14,7 +14,9 @@ use crate::{
     browser::{Response, SetCookie, Told, Want},
     call::{Adrift, Call, Progress, Reply, Send},
     ends::Ended,
-    fixtures::{self, CONFIG, METADATA, Refusal, monotonic, number, since_start, target_number},
+    fixtures::{
+        self, CONFIG, METADATA, Refusal, holds, monotonic, number, since_start, target_number,
+    },
     process::{Failure, Job, Machine, Memory, Output, Process, Sent},
     provider::Grant,
     setup::{Defect, Place, Setup},
@@ -133,6 +135,9 @@ impl World {
                 Some(token) => Call::AskRefreshToken { token },
                 None => Call::AskOpaqueToken,
             },
+            Action::Send { attempt, .. } if setup.forgets_replay(job, attempt) => {
+                return Some(Event::Withheld(None));
+            }
             Action::Send {
                 exchange,
                 attempt,
@@ -149,6 +154,9 @@ impl World {
                 return Some(Event::Judged(fixtures::judged(lacks_key)));
             }
             Action::FetchKeys => Call::FetchKeys,
+            Action::Record { delta, .. } if setup.keeps_later(delta.access_token.is_some()) => {
+                return Some(recorded(memory, true));
+            }
             Action::Record { spent, delta } => {
                 let spent = number(&spent)?;
                 memory.record(spent, &delta);
@@ -159,6 +167,9 @@ impl World {
                     spent,
                     delta: Box::new(delta),
                 }
+            }
+            Action::Store { session } if setup.keeps_later(memory.has_recorded(&session)) => {
+                return Some(Event::Stored);
             }
             Action::Store { session } if in_store => Call::Store { session },
             Action::Store { session } => {
@@ -205,6 +216,8 @@ impl World {
 
     /// Gives a job the reply to its call.
     pub(crate) fn deliver(&mut self, setup: &Setup, at: At, left_at: u64, reply: Reply) {
+        let owed = self.owed_replay(setup, at, left_at, &reply);
+        self.was_not_kept(setup, at, &reply);
         let (process, number) = at;
         let now = self.now;
         let Process {
@@ -215,11 +228,16 @@ impl World {
         } = &mut *self.processes[process];
         let job = &mut jobs[number];
         let call = job.call.take();
+        let was_replayed = job.sent.is_some_and(|sent| sent.was_replayed);
         if let Some(Call::Send(send)) = &call {
             job.sent = Some(Sent {
                 token: send.token,
                 left_at,
-                was_replayed: send.attempt == Attempt::Replay,
+                was_replayed: match send.attempt {
+                    Attempt::First => false,
+                    Attempt::Reconnect => was_replayed,
+                    Attempt::Replay => true,
+                },
                 refusal: match reply {
                     Reply::Refused(refusal) => Some(refusal),
                     _ => None,
@@ -315,6 +333,57 @@ impl World {
             (reply, call) => panic!("{reply:?} is no reply to {call:?}"),
         };
         self.go_on(setup, at, Some(event));
+        if let Some(spent) = owed {
+            self.check_replay(at, spent);
+        }
+    }
+
+    /// The refresh token whose request has to be sent once more, because this answer does not have the new one.
+    fn owed_replay(&self, setup: &Setup, at: At, left_at: u64, reply: &Reply) -> Option<u8> {
+        let job = self.job(at);
+        let Some(Call::Send(send)) = &job.call else {
+            return None;
+        };
+        let was_replayed = job.sent.is_some_and(|sent| sent.was_replayed);
+        let is_last = match send.attempt {
+            Attempt::First => false,
+            Attempt::Reconnect => was_replayed,
+            Attempt::Replay => true,
+        };
+        let is_lost = matches!(
+            reply,
+            Reply::Lost | Reply::Refused(Refusal::ServerError | Refusal::AccessDenied)
+        );
+        (is_lost && !is_last && self.can_replay(setup, job, left_at)).then_some(send.token)
+    }
+
+    /// A request that has to be sent once more has to be sent at once.
+    fn check_replay(&mut self, (process, number): At, spent: u8) {
+        let job = self.processes[process].jobs.get(number);
+        let call = job.and_then(|job| job.call.as_ref());
+        let is_sent = |call: &Call| {
+            call.is_replay() && matches!(call, Call::Send(send) if send.token == spent)
+        };
+        if !call.is_some_and(is_sent) {
+            self.provider.tokens[usize::from(spent)].was_given_up = true;
+        }
+    }
+
+    /// Remembers that the place where a refresh token was to be kept has failed.
+    fn was_not_kept(&mut self, setup: &Setup, at: At, reply: &Reply) {
+        let call = self.job(at).call.as_ref();
+        let token = match (reply, call) {
+            (Reply::Failed, Some(Call::Store { session })) => holds(session),
+            (Reply::Recorded(false), Some(Call::Record { delta, .. }))
+                if !setup.lives_in_store() =>
+            {
+                delta.refresh_token.as_ref().and_then(number)
+            }
+            _ => None,
+        };
+        if let Some(token) = token {
+            self.provider.tokens[usize::from(token)].was_not_kept = true;
+        }
     }
 }
 

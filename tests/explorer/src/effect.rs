@@ -9,8 +9,12 @@ use crate::{
     process::{Job, Process, Sent},
     provider::{Cause, Fate, Grant, LEEWAY},
     setup::{Defect, Fault, Setup},
+    shared::Lease,
     world::{At, World},
 };
+
+/// How long after a request has left it may be sent once more.
+const REPLAY_WINDOW: u64 = 2_500;
 
 impl World {
     /// A call leaves, is processed and answered within no time.
@@ -20,7 +24,10 @@ impl World {
         };
         let now = self.now;
         let reply = match &call {
-            Call::Send(send) if setup.is_late(send, now) => Reply::TooLate,
+            Call::Send(send) if setup.is_late(send, now) => {
+                self.check_lateness(setup, at, *send);
+                Reply::TooLate
+            }
             Call::Send(send) => {
                 self.check_refresh(setup, at, *send);
                 self.process(setup, at, &call)
@@ -47,18 +54,31 @@ impl World {
         };
     }
 
+    /// Whether a request that was to be sent once more is rightly called too late.
+    fn check_lateness(&mut self, setup: &Setup, at: At, send: Send) {
+        let job = self.job(at);
+        let sent = job.sent.filter(|_| send.attempt == Attempt::Replay);
+        if sent.is_some_and(|sent| self.can_replay(setup, job, sent.left_at)) {
+            self.provider.tokens[usize::from(send.token)].was_given_up = true;
+        }
+    }
+
     /// Whether the lease that a job took has gone to another process, and not because it was forgotten.
     pub(crate) fn is_leased_elsewhere(&self, setup: &Setup, job: &Job) -> bool {
-        let lease = match setup.lives_in_store() {
-            // A lease goes with its session.
-            true => self.store.record.as_ref().map(|_| &self.store.lease),
-            false => Some(&self.ledger.lease),
+        // A lease goes with its session.
+        let is_gone = setup.lives_in_store() && self.store.record.is_none();
+        let lease = self.lease(setup);
+        let is_elsewhere = |held: Held| {
+            let is_shared = held.has_another || lease.forgotten == Some(held.number);
+            lease.is_elsewhere(held.number, self.now) && !is_shared
         };
-        !self.faults.contains(&Fault::LeaseForgotten)
-            && job
-                .lease
-                .zip(lease)
-                .is_some_and(|(held, lease)| lease.is_elsewhere(held.number, self.now))
+        !is_gone && job.lease.is_some_and(is_elsewhere)
+    }
+
+    /// Whether an answer that just got lost leaves time to send its request once more.
+    pub(crate) fn can_replay(&self, setup: &Setup, job: &Job, left_at: u64) -> bool {
+        let has_lease = |held: Held| self.lease(setup).is_held_by(held.number, self.now);
+        self.now < left_at + REPLAY_WINDOW && job.lease.is_none_or(has_lease)
     }
 
     /// A call arrives.
@@ -100,7 +120,10 @@ impl World {
             Call::AskRefreshToken { token } => Reply::Active(self.provider.is_active(*token, now)),
             Call::AskOpaqueToken if setup.has(Defect::WitnessesAreSilenced) => Reply::Active(false),
             Call::AskOpaqueToken => Reply::Active(self.provider.grant == Grant::Alive),
-            Call::Send(send) => self.refresh(setup, *send, Cause::LateReplay),
+            Call::Send(send) => {
+                let cause = self.late_replay(setup, at);
+                self.refresh(setup, *send, cause)
+            }
             Call::Prepare => Reply::Prepared,
             Call::FetchKeys => Reply::KeysFetched,
             Call::BackOff => Reply::BackedOff,
@@ -111,6 +134,16 @@ impl World {
                 }
                 Reply::Redeemed(is_good)
             }
+        }
+    }
+
+    /// What a refresh request is that comes too late although nothing delayed it.
+    fn late_replay(&self, setup: &Setup, at: At) -> Cause {
+        let forgotten = self.lease(setup).forgotten;
+        let has_another = |lease: Held| lease.has_another || forgotten == Some(lease.number);
+        match self.job(at).lease.is_some_and(has_another) {
+            true => Cause::LateReplayTwoLeases,
+            false => Cause::LateReplay,
         }
     }
 
@@ -145,16 +178,22 @@ impl World {
             let jobs = process.jobs.iter().filter_map(Job::known_lease);
             jobs.chain(process.memory.kept_lease)
         });
-        let number = 1 + known.map(|lease| lease.number).max().unwrap_or(0);
+        let known: Vec<_> = known.map(|lease| lease.number).collect();
+        let number = 1 + known.iter().max().unwrap_or(&0);
+        let forgotten = self.lease(setup).forgotten;
         if setup.has(Defect::LeasesExcludeNobody) {
-            self.store.lease.forget();
+            self.store.lease = Lease::default();
         }
-        match setup.lives_in_store() {
+        let mut reply = match setup.lives_in_store() {
             true if self.store.is_down => Reply::Failed,
             true => self.store.lease.take(number, now),
             false if self.ledger.is_down => Reply::NotLeased,
             false => self.ledger.lease.take(number, now),
+        };
+        if let Reply::Leased(lease) = &mut reply {
+            lease.has_another = forgotten.is_some_and(|forgotten| known.contains(&forgotten));
         }
+        reply
     }
 
     pub(crate) fn renew(&mut self, setup: &Setup, job: &Job) -> Option<bool> {
@@ -177,9 +216,15 @@ impl World {
     }
 
     pub(crate) fn lease_is_free(&self, setup: &Setup) -> bool {
+        let is_gone = setup.lives_in_store() && self.store.record.is_none();
+        is_gone || self.lease(setup).is_free(self.now)
+    }
+
+    /// The lease of the session, in the store or in the ledger.
+    pub(crate) fn lease(&self, setup: &Setup) -> &Lease {
         match setup.lives_in_store() {
-            true => self.store.record.is_none() || self.store.lease.is_free(self.now),
-            false => self.ledger.lease.is_free(self.now),
+            true => &self.store.lease,
+            false => &self.ledger.lease,
         }
     }
 
@@ -229,7 +274,13 @@ impl World {
     /// Why nobody has the newest refresh tokens.
     pub(crate) fn why_unheld(&self) -> Cause {
         let fates = || self.provider.unused().map(|(_, fate)| fate);
-        for fate in [Fate::HolderKilled, Fate::ReceiverKilled, Fate::AnswerLost] {
+        for fate in [
+            Fate::NotReplayed,
+            Fate::KeeperKilled,
+            Fate::HolderKilled,
+            Fate::ReceiverKilled,
+            Fate::AnswerLost,
+        ] {
             if fates().any(|known| known == fate) {
                 return Cause::Unheld(fate);
             }

@@ -25,7 +25,11 @@ impl World {
     /// are told by something in front of it.
     pub(crate) fn kill(&mut self, process: usize) {
         for token in self.known_only_to(process) {
-            self.provider.tokens[usize::from(token)].fate = Fate::HolderKilled;
+            let token = &mut self.provider.tokens[usize::from(token)];
+            token.fate = match token.was_not_kept {
+                true => Fate::KeeperKilled,
+                false => Fate::HolderKilled,
+            };
         }
         let next = Process {
             clock_offset: self.processes[process].clock_offset,
@@ -40,7 +44,22 @@ impl World {
             if let Progress::Answered { reply, .. } = &job.progress {
                 self.is_unread(reply, Fate::ReceiverKilled);
             }
-            self.leave(&job);
+            self.leave(&job, Fate::ReceiverKilled);
+            if let Some(Call::Send(send)) = job.call.filter(|call| call.is_replay()) {
+                self.lose_receiver(send.token);
+            }
+        }
+    }
+
+    /// The process is killed that would have sent the request with `spent` once more.
+    fn lose_receiver(&mut self, spent: u8) {
+        self.provider.lose_receiver(spent);
+        let unread = Adrift::Refresh(spent, Fate::AnswerLost);
+        if self.adrift.contains(&unread) {
+            let messages = self.adrift.iter_mut();
+            for message in messages.filter(|message| **message == unread) {
+                *message = Adrift::Refresh(spent, Fate::ReceiverKilled);
+            }
         }
     }
 
@@ -73,12 +92,12 @@ impl World {
     }
 
     /// A call that has left goes on without the one who made it.
-    fn leave(&mut self, job: &Job) {
+    fn leave(&mut self, job: &Job, fate: Fate) {
         if !matches!(job.progress, Progress::Leaving { .. }) {
             return;
         }
         match &job.call {
-            Some(Call::Send(send)) => self.adrift.push(Adrift::Refresh(send.token)),
+            Some(Call::Send(send)) => self.adrift.push(Adrift::Refresh(send.token, fate)),
             Some(Call::Store { session }) => {
                 let write = Adrift::Write(Arc::clone(session), job.version);
                 self.adrift.push(write);
@@ -98,7 +117,7 @@ impl World {
                 *left_at
             }
         };
-        self.leave(&job);
+        self.leave(&job, Fate::AnswerLost);
         let reply = match job.call {
             Some(Call::Send(_)) => Reply::Lost,
             Some(Call::Recall { .. }) => Reply::Recalled(None),
@@ -113,7 +132,7 @@ impl World {
     /// A message arrives that nobody waits for.
     pub(crate) fn drift_in(&mut self, setup: &Setup, message: &Adrift) {
         match message {
-            Adrift::Refresh(token) => {
+            Adrift::Refresh(token, fate) => {
                 let send = Send {
                     token: *token,
                     target: 0,
@@ -121,7 +140,7 @@ impl World {
                     start_by: None,
                 };
                 let reply = self.refresh(setup, send, Cause::LateReplayAdrift);
-                self.is_unread(&reply, Fate::AnswerLost);
+                self.is_unread(&reply, *fate);
             }
             Adrift::Write(session, version) => {
                 self.store.replace(*version, session);

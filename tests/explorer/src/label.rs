@@ -115,6 +115,11 @@ impl Call {
         )
     }
 
+    /// Whether it is a refresh request that was sent before.
+    pub(crate) fn is_replay(&self) -> bool {
+        matches!(self, Self::Send(send) if send.attempt == Attempt::Replay)
+    }
+
     /// Whether it changes nothing outside of the process, and nothing there changes the answer.
     pub(crate) fn is_alone(&self) -> bool {
         matches!(self, Self::Prepare | Self::FetchKeys | Self::BackOff)

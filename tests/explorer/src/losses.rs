@@ -26,11 +26,6 @@ impl<'a> Loss<'a> {
         self.faults.contains(&fault)
     }
 
-    /// The place where the new refresh token was to be kept has failed.
-    fn is_unwritten(&self) -> bool {
-        self.has(Fault::StoreDown) || self.has(Fault::LedgerDown)
-    }
-
     /// The newest refresh token was in a ledger only, and sessions live in cookies.
     fn is_unheld_cookie(&self) -> bool {
         let is_held = matches!(
@@ -68,12 +63,11 @@ pub(crate) struct Row {
 
 pub(crate) const ROWS: &[Row] = &[
     Row {
-        title: "a process is killed after Logto has replaced the token and before anybody else knows the \
-                new one",
+        title: "a process is killed after it has sent a refresh that replaces the token and before anybody \
+                else knows the new one",
         matches: |loss| match loss.cause {
             Cause::Unheld(Fate::ReceiverKilled) => true,
-            Cause::Unheld(Fate::AnswerLost) => loss.has(Fault::Killed),
-            Cause::Unheld(Fate::HolderKilled) => loss.setup.shares_lease() && !loss.is_unwritten(),
+            Cause::Unheld(Fate::HolderKilled) => loss.setup.shares_lease(),
             _ => false,
         },
     },
@@ -93,11 +87,11 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         title: "the storage or the shared ledger fails for all attempts, and the process is killed before \
                 the next use",
-        matches: |loss| loss.cause == Cause::Unheld(Fate::HolderKilled) && loss.is_unwritten(),
+        matches: |loss| loss.cause == Cause::Unheld(Fate::KeeperKilled),
     },
     Row {
         title: "the store or the shared ledger forgets a lease while its holder refreshes",
-        matches: |loss| loss.cause == Cause::LateReplay && loss.has(Fault::LeaseForgotten),
+        matches: |loss| loss.cause == Cause::LateReplayTwoLeases,
     },
     Row {
         title: "the storage answers a read from a copy that lacks the last write",

@@ -15,7 +15,7 @@ use crate::{
     browser::{Request, Want},
     call::{Call, Held, Progress, Reply},
     ends::Ends,
-    fixtures::{Refusal, Target, monotonic, wall},
+    fixtures::{Refusal, Target, holds, monotonic, successors, wall},
     part::Part,
 };
 
@@ -76,6 +76,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    pub(crate) fn has_recorded(&self, session: &Session) -> bool {
+        let mut recorded = successors(self.ledger.values().flatten());
+        recorded.any(|token| holds(session) == Some(token))
+    }
+
     /// One change for each target, so that an entry does not grow with time.
     pub(crate) fn record(&mut self, spent: u8, delta: &SessionDelta) {
         let target = |delta: &SessionDelta| {

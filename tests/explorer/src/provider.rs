@@ -42,6 +42,10 @@ pub(crate) struct RefreshToken {
     parent: Option<u8>,
     used_at: Option<u64>,
     pub(crate) fate: Fate,
+    /// Whether an answer to its use was lost, and its request was not sent once more although there was time.
+    pub(crate) was_given_up: bool,
+    /// Whether the place where it was to be kept has failed to take it.
+    pub(crate) was_not_kept: bool,
 }
 
 /// What became of the only answer that had a refresh token.
@@ -49,12 +53,17 @@ pub(crate) struct RefreshToken {
 pub(crate) enum Fate {
     /// The process that asked has read it, or may still do so.
     Received,
-    /// It never arrived, or when nobody listened any more.
+    /// It never arrived, or when nobody listened any more. Its request was sent once more, or it was too late
+    /// for that.
     AnswerLost,
-    /// The process that asked was killed before it read it.
+    /// It never arrived, and there was time to send its request once more, but nobody did.
+    NotReplayed,
+    /// The process that asked was killed before it read it, or before it sent its request once more.
     ReceiverKilled,
     /// The process that read it was killed before anybody else knew.
     HolderKilled,
+    /// The same, after the place where it was to be kept had failed.
+    KeeperKilled,
 }
 
 /// What ended a session that nobody wanted to end.
@@ -64,6 +73,8 @@ pub(crate) enum Cause {
     Unheld(Fate),
     /// A refresh token was used too late, without delay on its way.
     LateReplay,
+    /// The same, under a lease that two processes have, because it was forgotten.
+    LateReplayTwoLeases,
     /// The same, by a request that was on its way for long.
     LateReplaySlow,
     /// The same, by a request that nobody waited for any more.
@@ -100,6 +111,8 @@ impl Provider {
             parent,
             used_at: None,
             fate: Fate::Received,
+            was_given_up: false,
+            was_not_kept: false,
         });
         u8::try_from(self.tokens.len() - 1).unwrap()
     }
@@ -150,7 +163,24 @@ impl Provider {
     pub(crate) fn unused(&self) -> impl Iterator<Item = (u8, Fate)> {
         let tokens = (0_u8..).zip(&self.tokens);
         let unused = tokens.filter(|(_, token)| token.used_at.is_none());
-        unused.map(|(number, token)| (number, token.fate))
+        unused.map(|(number, token)| (number, self.fate(token)))
+    }
+
+    fn fate(&self, token: &RefreshToken) -> Fate {
+        let spent = token.parent.map(|parent| &self.tokens[usize::from(parent)]);
+        match token.fate {
+            Fate::AnswerLost if spent.is_some_and(|spent| spent.was_given_up) => Fate::NotReplayed,
+            fate => fate,
+        }
+    }
+
+    /// The process that could have sent the request with `spent` once more is killed.
+    pub(crate) fn lose_receiver(&mut self, spent: u8) {
+        for token in &mut self.tokens {
+            if token.parent == Some(spent) && token.fate == Fate::AnswerLost {
+                token.fate = Fate::ReceiverKilled;
+            }
+        }
     }
 
     /// Whether `token` came, over any number of replacements, from `ancestor`.

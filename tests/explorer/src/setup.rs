@@ -2,11 +2,12 @@
 
 use std::{cell::RefCell, collections::BTreeSet, fmt};
 
-use logto_core::refresh::Demand;
+use logto_core::refresh::{Attempt, Demand};
 
 use crate::{
     call::Send,
-    fixtures::{Target, monotonic},
+    fixtures::{Refusal, Target, monotonic},
+    process::Job,
     provider::Rotation,
 };
 
@@ -60,6 +61,12 @@ pub(crate) enum Defect {
     ConfirmationsAreIgnored,
     /// An opaque access token is never active, so what was replaced elsewhere is taken for ended.
     WitnessesAreSilenced,
+    /// A request whose answer was lost is not sent once more.
+    NothingIsReplayed,
+    /// The same, only after a 5xx.
+    NoReplayAfter5xx,
+    /// A new refresh token is not kept before the ID token is judged.
+    StoredAfterJudging,
 }
 
 /// From the name of a state to that of the next.
@@ -98,6 +105,21 @@ impl Setup {
     pub(crate) fn is_late(&self, send: &Send, now: u64) -> bool {
         let is_late = send.start_by.is_some_and(|by| by <= monotonic(now));
         is_late && !self.has(Defect::NothingIsTooLate)
+    }
+
+    /// Whether a defect keeps a request from being sent once more.
+    pub(crate) fn forgets_replay(&self, job: &Job, attempt: Attempt) -> bool {
+        let is_after_5xx = job
+            .sent
+            .is_some_and(|sent| sent.refusal == Some(Refusal::ServerError));
+        let is_forgotten = self.has(Defect::NothingIsReplayed)
+            || self.has(Defect::NoReplayAfter5xx) && is_after_5xx;
+        is_forgotten && attempt == Attempt::Replay
+    }
+
+    /// Whether a defect keeps a change from being kept that is not the last one of a refresh.
+    pub(crate) fn keeps_later(&self, is_last: bool) -> bool {
+        self.has(Defect::StoredAfterJudging) && !is_last
     }
 
     pub(crate) fn lives_in_store(&self) -> bool {

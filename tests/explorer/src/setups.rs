@@ -127,7 +127,7 @@ fn forgetting(place: Place) -> Setup {
 }
 
 /// Defects, how the exploration finds each of them out, and in how many steps.
-pub(crate) fn defective() -> [(Setup, String, usize); 9] {
+pub(crate) fn defective() -> [(Setup, String, usize); 12] {
     let lost = |how| format!("a session is lost, and no row tells why: {how}");
     [
         (
@@ -205,6 +205,34 @@ pub(crate) fn defective() -> [(Setup, String, usize); 9] {
             },
             lost("Removed after [EndsForgotten]"),
             13,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::NothingIsReplayed),
+                kinds: Kinds::Only(&[AnswerLost]),
+                ..setup(STORE)
+            },
+            lost("Unheld(NotReplayed) after [AnswerLost]"),
+            9,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::NoReplayAfter5xx),
+                kinds: Kinds::Only(&[ErrorAfter]),
+                ..setup(COOKIES)
+            },
+            lost("Unheld(NotReplayed) after [ErrorAfter]"),
+            7,
+        ),
+        (
+            Setup {
+                defect: Some(Defect::StoredAfterJudging),
+                faults: 2,
+                kinds: Kinds::Only(&[UnknownKey, Killed]),
+                ..setup(STORE)
+            },
+            lost("Unheld(Received) after [UnknownKey, Killed]"),
+            8,
         ),
     ]
 }

@@ -10,6 +10,8 @@ use crate::call::{Held, Reply};
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Lease {
     held: Option<(u32, u64)>,
+    /// Who had it when it was forgotten, which nobody can know. It is for the verdict.
+    pub(crate) forgotten: Option<u32>,
 }
 
 impl Lease {
@@ -23,6 +25,11 @@ impl Lease {
             .is_some_and(|(held, until)| held != number && until > now)
     }
 
+    pub(crate) fn is_held_by(&self, number: u32, now: u64) -> bool {
+        self.held
+            .is_some_and(|(held, until)| held == number && until > now)
+    }
+
     /// Takes the lease, under a number that nobody else has.
     pub(crate) fn take(&mut self, number: u32, now: u64) -> Reply {
         if !self.is_free(now) {
@@ -33,6 +40,7 @@ impl Lease {
         Reply::Leased(Held {
             number,
             was_taken_over,
+            has_another: false,
         })
     }
 
@@ -51,7 +59,7 @@ impl Lease {
     }
 
     pub(crate) fn forget(&mut self) {
-        self.held = None;
+        self.forgotten = self.held.take().map(|(number, _)| number);
     }
 }
 
@@ -95,7 +103,7 @@ impl Store {
 
     pub(crate) fn remove(&mut self) {
         self.before = self.record.take();
-        self.lease.forget();
+        self.lease = Lease::default();
     }
 }
 

@@ -185,7 +185,9 @@ impl Steps<'_> {
                     world.is_unread(&reply, Fate::AnswerLost);
                 }
                 if fault == Fault::RequestAdrift {
-                    world.adrift.push(Adrift::Refresh(send.token));
+                    world
+                        .adrift
+                        .push(Adrift::Refresh(send.token, Fate::AnswerLost));
                 }
                 world.deliver(setup, at, now, reply);
             });

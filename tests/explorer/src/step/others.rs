@@ -25,7 +25,7 @@ impl Steps<'_> {
                 continue;
             }
             let label = Label::Other(match message {
-                Adrift::Refresh(_) => "a refresh request arrives that nobody waits for",
+                Adrift::Refresh(..) => "a refresh request arrives that nobody waits for",
                 Adrift::Write(..) => "a write arrives that nobody waits for",
                 Adrift::Revocation => "the revocation arrives",
             });
