@@ -15,7 +15,7 @@ use syn::{
 };
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const ARCHITECTURE: &str = include_str!("../../../docs/architecture.md");
+pub(crate) const ARCHITECTURE: &str = include_str!("../../../docs/architecture.md");
 /// The crates that have a table, which is all that others depend on and that have modules.
 const LAYERED: [&str; 4] = [
     "logto-core",
@@ -24,18 +24,18 @@ const LAYERED: [&str; 4] = [
     "logto-testkit",
 ];
 /// A module by its path below the root of its crate, which is empty itself.
-type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// The modules of one crate.
 #[derive(Default)]
-struct Crate {
-    files: BTreeMap<Module, File>,
+pub(crate) struct Crate {
+    pub(crate) files: BTreeMap<Module, File>,
     /// The names that a module re-exports from its children.
     reexports: BTreeMap<(Module, String), Module>,
 }
 
 impl Crate {
-    fn load(name: &str) -> Self {
+    pub(crate) fn load(name: &str) -> Self {
         let mut this = Self::default();
         this.load_folder(&Path::new(ROOT).join(name).join("src"), &Vec::new());
         assert!(!this.files.is_empty(), "{name} has no source");
@@ -100,7 +100,7 @@ impl Crate {
     }
 
     /// The module that a path in `from` leads to: where the item is, not where it is re-exported.
-    fn resolve(&self, from: &Module, path: &[String]) -> Module {
+    pub(crate) fn resolve(&self, from: &Module, path: &[String]) -> Module {
         let mut module = from.clone();
         let mut rest = path;
         while let Some((first, others)) = rest.split_first() {
@@ -123,7 +123,7 @@ impl Crate {
 
     /// Who imports from whom, among modules of which neither contains the other: by the folder that
     /// they have in common, the names of the two below it, and an example for each.
-    fn siblings(&self) -> BTreeMap<Module, BTreeMap<(String, String), String>> {
+    pub(crate) fn siblings(&self) -> BTreeMap<Module, BTreeMap<(String, String), String>> {
         let mut siblings: BTreeMap<Module, BTreeMap<_, _>> = BTreeMap::new();
         for (module, file) in &self.files {
             let mut imports = Imports::default();
@@ -145,13 +145,13 @@ impl Crate {
     }
 }
 
-/// All paths that begin with `crate`, `self` or `super`, outside of tests.
+/// All paths that begin with `crate`, `self`, `super` or `logto_core`, outside of tests.
 #[derive(Default)]
-struct Imports(Vec<Vec<String>>);
+pub(crate) struct Imports(pub(crate) Vec<Vec<String>>);
 
 impl Imports {
     fn add(&mut self, path: Vec<String>) {
-        if ["crate", "self", "super"].contains(&path[0].as_str()) {
+        if ["crate", "self", "super", "logto_core"].contains(&path[0].as_str()) {
             self.0.push(path);
         }
     }
@@ -242,7 +242,7 @@ pub(crate) fn crates() -> BTreeSet<String> {
 }
 
 /// The layer of each module of a crate: the rows of the table below the crate's name.
-fn layers(name: &str) -> BTreeMap<String, u32> {
+pub(crate) fn layers(name: &str) -> BTreeMap<String, u32> {
     let (_, section) = ARCHITECTURE
         .split_once(&format!("### `{name}`"))
         .unwrap_or_else(|| panic!("docs/architecture.md has no layers of {name}"));
@@ -250,10 +250,11 @@ fn layers(name: &str) -> BTreeMap<String, u32> {
     let mut layers = BTreeMap::new();
     for line in section.lines() {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let ["", layer, modules, _, _, ""] = cells[..] else {
+        let ["", layer, modules, purpose, never, ""] = cells[..] else {
             continue;
         };
         let Ok(layer) = layer.parse() else { continue };
+        assert!(!purpose.is_empty() && !never.is_empty(), "{name}: {line}");
         for module in modules.split(", ") {
             let module = module.trim_matches('`').to_owned();
             let before = layers.insert(module.clone(), layer);

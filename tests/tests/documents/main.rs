@@ -10,3 +10,4 @@ mod protocol;
 mod public_api;
 mod repository;
 mod requirements;
+mod ways;
