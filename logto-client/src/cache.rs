@@ -23,7 +23,7 @@ pub(crate) struct Cache<T: Clone> {
     fetches: SingleFlight<(), Result<T, Error>>,
 }
 
-/// The response to [`Cache::get_for_unknown_key`].
+/// The result of [`Cache::get_for_unknown_key`].
 pub(crate) enum UnknownKey<T: Clone> {
     /// A fetch was in flight already.
     Joined(Inflight<Result<T, Error>>),
@@ -98,8 +98,8 @@ impl<T: Clone + MaybeSend + MaybeSync + 'static> Cache<T> {
         })
     }
 
-    /// Fetches because of a key that the cached value lacks, if the allowance for such fetches is not
-    /// used up: anybody can send a token that names an unknown key.
+    /// Fetches because the cached value lacks a key, if the allowance for such fetches is not used up: anyone
+    /// can send a token that names an unknown key.
     pub(crate) fn get_for_unknown_key(
         &self,
         clock: &Arc<dyn Clock>,

@@ -1,4 +1,4 @@
-//! Everything that a client reaches the outside world through.
+//! The dependencies of a client: HTTP, clock, random source, runtime, verifier and observer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,7 +51,7 @@ pub struct Context {
     pub(crate) fallback_authentication: Vec<ClientAuthentication>,
 }
 
-/// How long things may take, and how many there may be at once.
+/// Timeouts and limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) request_timeout: Duration,
@@ -136,14 +136,13 @@ impl Context {
 
     /// Timeout for one request to the provider. Default: 10 seconds.
     ///
-    /// A request waits at most this long for its turn among the
-    /// [concurrent requests](Self::max_concurrent_requests), and then at most this long for the
-    /// response. Only a refresh and the redemption of a code
-    /// [listen longer](Self::listen_timeout), because their response may hold the only copy of a
-    /// refresh token.
+    /// A request waits at most this long for a permit (see
+    /// [`max_concurrent_requests`](Self::max_concurrent_requests)), and then at most this long for the
+    /// response. Only a refresh and the redemption of a code [listen longer](Self::listen_timeout), because
+    /// their response may hold the only copy of a refresh token.
     ///
-    /// Zero is refused when the client is built; more than a day counts as a day. That is true of every
-    /// time that is set here.
+    /// Zero is an error when the client is built; more than a day counts as a day. Both apply to every timeout
+    /// of a context.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.limits.request_timeout = timeout;
         self
@@ -160,12 +159,12 @@ impl Context {
 
     /// How long all calls on one session value wait for the provider, together. Default: 15 seconds.
     ///
-    /// An application opens a session once for each of its own requests. When Logto hangs, a page that
-    /// needs eight tokens gets its eight errors within this time, and not after eight caller timeouts:
-    /// what is left of it limits every wait of [`WritableSession`](crate::WritableSession), its clones,
-    /// and [`ReadOnlySession`](crate::ReadOnlySession). When nothing is left, calls that need the
-    /// provider send nothing and return [`Error::WaitingBudgetSpent`](crate::Error::WaitingBudgetSpent).
-    /// Tokens that can still be used are returned as ever.
+    /// An application opens a session once for each of its own requests. When Logto hangs, a page that needs
+    /// eight tokens gets its eight errors within this time, and not after eight caller timeouts: what is left
+    /// of it limits every wait of [`WritableSession`](crate::WritableSession), its clones, and
+    /// [`ReadOnlySession`](crate::ReadOnlySession). When nothing is left, calls that need the provider send
+    /// nothing and return [`Error::WaitingBudgetSpent`](crate::Error::WaitingBudgetSpent). Tokens that can
+    /// still be used are returned as usual.
     ///
     /// Calls that run at the same time share the time that passes. Only waiting counts; in ten seconds
     /// without it, one second comes back, so that a program may keep a session open for days. Sign-outs are
@@ -187,7 +186,7 @@ impl Context {
 
     /// How many requests to the provider may run at once; further ones wait. Default: 64.
     ///
-    /// Zero is refused when the client is built.
+    /// Zero is an error when the client is built.
     pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
         self.limits.max_concurrent_requests = requests;
         self
@@ -196,9 +195,8 @@ impl Context {
     /// How many requests may [listen](Self::listen_timeout) beyond the
     /// [request timeout](Self::request_timeout). Default: 256.
     ///
-    /// Such a request no longer counts as one of the
-    /// [concurrent requests](Self::max_concurrent_requests), so that slow responses do not keep new
-    /// requests waiting. Zero is refused when the client is built.
+    /// Such a request no longer counts as one of the [concurrent requests](Self::max_concurrent_requests), so
+    /// that slow responses do not keep new requests waiting. Zero is an error when the client is built.
     pub fn max_listeners(mut self, listeners: usize) -> Self {
         self.limits.max_listeners = listeners;
         self
@@ -232,8 +230,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits as they are kept: values that cannot work are refused, values that no timer or
-    /// semaphore can represent are reduced.
+    /// Checks the limits: refuses values that cannot work, and reduces values that no timer or semaphore can
+    /// represent.
     pub(crate) fn checked(self) -> Result<Self, BuildError> {
         let request_timeout = timeout("request_timeout", self.request_timeout)?;
         Ok(Self {

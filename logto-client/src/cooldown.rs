@@ -1,4 +1,4 @@
-//! The cooldown of an endpoint, shared by everybody who sends requests to it.
+//! The cooldown of an endpoint, shared by all that send requests to it.
 
 use std::{sync::Mutex, time::Duration};
 

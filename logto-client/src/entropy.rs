@@ -8,13 +8,13 @@ use crate::runtime::{MaybeSend, MaybeSync};
 
 /// A source of unpredictable random bytes.
 ///
-/// States, nonces, PKCE verifiers, session ids and the nonces of sealed cookies are made from it. Only
-/// tests may use a seeded source, to get the same bytes twice.
+/// States, nonces, PKCE verifiers, session ids and the nonces of sealed cookies are made from it. Use a seeded
+/// source, which returns the same bytes again, in tests only.
 pub trait Entropy: fmt::Debug + MaybeSend + MaybeSync {
     /// Fills `bytes`.
     ///
     /// # Errors
-    /// When the source fails. Whatever it left in `bytes` is not used.
+    /// If the source fails. The content of `bytes` is not used then.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError>;
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong when the client runs the core.
+//! The errors of the client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,13 +28,13 @@ pub enum Error {
     /// The session storage failed. No user is signed out because of it.
     #[error("{0}")]
     Storage(Arc<StorageError>),
-    /// The session has ended: the provider says so, or it was removed meanwhile.
+    /// The session has ended: the provider reported it, or the session was removed.
     #[error("the session has ended ({0}); sign in again")]
     SessionEnded(SessionEnd),
     /// A sign-in on a device ended without the user's approval.
     #[error("the sign-in on the device has ended: {0}")]
     Device(DeviceEnd),
-    /// The web layer refuses a request for what it is, before anything is done for it.
+    /// The web layer refuses the request before processing it.
     #[error("{0}")]
     Request(RequestError),
     /// The application refuses the user who has just signed in; see
@@ -49,17 +49,17 @@ pub enum Error {
     /// The random source failed.
     #[error("{0}")]
     Entropy(Arc<EntropyError>),
-    /// A token names a key that is not among the provider's, as they were fetched last, and they may not be
-    /// fetched again yet: too many tokens with unknown keys came before. The token may be good.
-    #[error("the key of the token is unknown; the keys can be fetched again in {} seconds", .retry_after.as_secs())]
+    /// The key of a token is not among the cached keys of the provider, and they may not be fetched again yet,
+    /// because of too many tokens with unknown keys. The token may be valid.
+    #[error("unknown signing key; the keys can be fetched again in {} seconds", .retry_after.as_secs())]
     KeyUnknown {
         /// When they can be fetched again.
         retry_after: Duration,
     },
-    /// The calls on this session value have used up their common time to wait for the provider: see
+    /// The calls on this session value have used up their shared time to wait for the provider: see
     /// [`Context::waiting_budget`](crate::Context::waiting_budget). Nothing has changed, and a refresh in
     /// flight continues.
-    #[error("this request has waited for the provider for {} seconds in all; try again", .budget.as_secs_f32())]
+    #[error("the calls on this session have waited for the provider for {} seconds in total; try again", .budget.as_secs_f32())]
     WaitingBudgetSpent {
         /// How long they may wait.
         budget: Duration,
@@ -110,16 +110,16 @@ impl SignInRefused {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// It would change something, and the browser does not say that the application's own pages or the
-    /// user caused it.
+    /// It would change something, and the browser does not report that the application's own pages or the user
+    /// caused it.
     #[error("another site may have caused this request")]
     CrossSite,
-    /// It would start a sign-in that no user could go through: a prefetch, a frame of another site, or
-    /// something that a script or a page fetches.
-    #[error("only a page that a user opens starts a sign-in")]
+    /// It would start a sign-in that no user could complete: a prefetch, a frame of another site, or a request
+    /// of a script or for a part of a page.
+    #[error("a sign-in starts only with a page that a user opens")]
     NotANavigation,
-    /// It came by a method that this route does not take.
-    #[error("this route does not take the method of the request")]
+    /// The route does not accept its method.
+    #[error("the route does not accept the method of the request")]
     MethodNotAllowed,
     /// The user is signed in and lacks what the page [requires](crate::web::Requirement).
     #[error("the user lacks a role or a membership that the page requires")]
@@ -155,7 +155,7 @@ impl Error {
         }
     }
 
-    /// A stable, lower-case word for this error: an OAuth error code where the server gave one.
+    /// A stable, lower-case code for this error: the OAuth error code if the server sent one.
     pub fn code(&self) -> &str {
         match self {
             Self::Protocol(error) => error.code(),
@@ -184,12 +184,12 @@ impl Error {
         }
     }
 
-    /// The status for the response to a request that failed with this error: that of its
-    /// [`Advice`]; 400 for a callback that is refused, 405 for a method that a route does not take.
+    /// The status for the response to a request that failed with this error: that of its [`Advice`]; 400 for a
+    /// callback that is refused, 405 for a method that a route does not accept.
     pub fn status(&self) -> http::StatusCode {
         match (self.advice(), self) {
-            // What the browser sent is at fault, not who is signed in: 401 would send a script to sign in
-            // and 403 would blame the user.
+            // The request is at fault, not the user: 401 would make a script sign in, and 403 would mean that
+            // the user lacks a permission.
             (
                 Advice::SignInAgain | Advice::Refused,
                 Self::Protocol(logto_core::Error::Callback(_)),
@@ -201,7 +201,7 @@ impl Error {
         }
     }
 
-    /// How long the server asked to be left alone.
+    /// How long the server asked to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.advice() {
             Advice::Retry { after } => after,
@@ -217,7 +217,7 @@ impl Error {
         }
     }
 
-    /// Whether the server gave this OAuth error code.
+    /// Whether the server responded with this OAuth error code.
     pub(crate) fn is_oauth(&self, code: &OAuthErrorCode) -> bool {
         self.server().is_some_and(|error| error.error == *code)
     }

@@ -9,11 +9,11 @@ use crate::{
     runtime::{MaybeSend, MaybeSync},
 };
 
-/// Something that an operator may want to know. No event holds a token or a handle.
+/// An event for operators. No event contains a token or a handle.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A user has signed in, and the browser is given the session.
+    /// A user has signed in, and the browser receives the session.
     SignedIn {
         /// The session.
         session: SessionId,
@@ -26,7 +26,7 @@ pub enum Event {
     SignInRefused {
         /// The user's id at Logto.
         user: String,
-        /// The reason that the user is shown.
+        /// The reason that is shown to the user.
         reason: String,
     },
     /// A user has signed out in this application.
@@ -85,13 +85,13 @@ pub enum Event {
         /// The error, as text.
         reason: String,
     },
-    /// A back-channel logout or a webhook has ended sessions that are in cookies, and nothing is shared between processes:
-    /// after a restart, and in other processes, the user is signed in again. Share a ledger, or keep sessions
-    /// in a store on the server.
+    /// A back-channel logout or a webhook has ended sessions in cookies, and the processes share nothing: after
+    /// a restart, and in other processes, copies of the cookies open again. Share a ledger, or keep sessions in
+    /// a store on the server.
     LogoutNotShared,
-    /// A session in cookies was opened although this process may have forgotten that it has ended, as more
-    /// sessions ended than it can remember, and the provider did not say whether it goes on. The question is
-    /// repeated after a minute; where this application may not ask, after a day. Raise
+    /// A session in cookies was opened although it may have ended: more sessions ended than this process can
+    /// remember, and the provider did not answer whether this one is still active. The request is repeated
+    /// after a minute, or after a day if this application may not introspect tokens. Raise
     /// [`LedgerLimits::max_ends`](crate::ledger::LedgerLimits::max_ends), or share a ledger.
     SessionNotConfirmed {
         /// The session.
@@ -108,18 +108,18 @@ pub enum Event {
         /// The error, as text. It may name hosts and users of a storage.
         detail: String,
     },
-    /// A sign-in could not be completed as it was started, and the browser was sent to Logto again. The user
-    /// usually notices nothing; many of these in a row mean that the token endpoint fails.
+    /// A sign-in could not be completed as it was started, and the browser was redirected to Logto again. The
+    /// user usually does not notice it; many of these in a row mean that the token endpoint fails.
     SignInStartedAgain {
         /// Why, as text.
         reason: String,
     },
-    /// The headers of a response are longer than the response limit of the cookies, although everything
-    /// was left out that can be. A proxy with smaller buffers answers 502 to it.
+    /// The headers of a response exceed the response limit of the cookies, although everything optional was
+    /// left out. A proxy with smaller buffers replaces the response with a 502.
     ResponseTooLarge {
-        /// Bytes that the headers take.
+        /// The size of the headers, in bytes.
         size: usize,
-        /// Bytes that they should take at most.
+        /// The limit, in bytes.
         limit: usize,
     },
     /// The provider's metadata or keys could not be fetched; the cached ones are used for up to a day.
@@ -201,7 +201,7 @@ impl Observer for DefaultObserver {
                 status,
                 detail,
             } => {
-                // Anybody can cause the others, as often as they like.
+                // Anyone can cause the others, as often as they like.
                 if *status >= 500 {
                     tracing::warn!(target: "logto", code, status, detail, "request failed");
                 } else {
@@ -215,7 +215,7 @@ impl Observer for DefaultObserver {
                 tracing::warn!(target: "logto", size, limit, "response headers exceed the limit");
             }
             Event::LogoutNotShared => {
-                tracing::warn!(target: "logto", "a back-channel logout is known to this process alone");
+                tracing::warn!(target: "logto", "back-channel logout not shared with other processes");
             }
             Event::SessionNotConfirmed { reason, .. } => {
                 tracing::warn!(target: "logto", reason, "session opened; whether it has ended is unknown");

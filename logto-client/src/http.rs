@@ -26,8 +26,8 @@ pub use reqwest_0_13::ReqwestClient;
 /// - **No redirects.** A 3xx is a response like any other; following it would send a client secret or a
 ///   code to another host.
 /// - **Every status is `Ok`.** An error means that there is no complete response.
-/// - **Bodies are capped** at [`MAX_BODY`](logto_core::exchange::MAX_BODY) bytes, counted after
-///   decompression; a longer one is [`TransportError::Unusable`].
+/// - **Bodies are limited** to [`MAX_BODY`](logto_core::exchange::MAX_BODY) bytes, counted after decompression;
+///   a longer one is [`TransportError::Unusable`].
 /// - **Certificates are checked.**
 /// - **Nothing is retried.** The caller decides whether a request may be sent twice, and has to know
 ///   whether it was [not sent](TransportError::NotSent) or [lost](TransportError::Lost).
@@ -35,11 +35,11 @@ pub use reqwest_0_13::ReqwestClient;
 /// - **Idle connections are closed after about four seconds.** Logto runs on Node.js, which closes them after
 ///   five; a request that is sent at that moment is lost.
 /// - **A request with [`FreshConnection`]** among its extensions goes over a connection that was not idle: it
-///   is never sent twice, so that a lost response loses what it spent. An implementation that has no such
-///   choice opens a connection for each of them, or keeps to the four seconds.
+///   is never sent twice, so that a lost response loses what it spent. An implementation without that choice
+///   opens a new connection for each of them, or keeps to the four seconds.
 ///
-/// The client ends a request after a timeout of its own, by dropping the future; that has to abandon the
-/// request. One `HttpClient` is used for the lifetime of a program, so that connections are reused.
+/// The client ends a request after a timeout of its own, by dropping the future; that has to abort the request.
+/// One `HttpClient` is used for the lifetime of a program, so that connections are reused.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait HttpClient: fmt::Debug + MaybeSend + MaybeSync {
@@ -59,7 +59,7 @@ impl<T: HttpClient + ?Sized> HttpClient for Arc<T> {
 }
 
 /// An extension of requests that are never sent twice, such as the one that redeems a code: they go over a
-/// connection that was not idle. Refreshes have none; one of them may be sent again.
+/// connection that was not idle. Refreshes do not have it, because a refresh may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreshConnection;
 
@@ -69,8 +69,8 @@ pub struct FreshConnection;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The request was not sent: the name does not resolve, the connection was refused, TLS failed.
-    /// Sending it again repeats nothing.
+    /// The request was not sent: the name does not resolve, the connection was refused, TLS failed. It can be
+    /// sent again.
     #[error("could not connect: {0}")]
     NotSent(String),
     /// The request may have been processed, and the response was lost: a reset or a timeout.

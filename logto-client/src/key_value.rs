@@ -1,5 +1,5 @@
-//! Key-value stores: what the client, and `logto-storage`, need of Redis, a database or a store of your
-//! own.
+//! Key-value stores: the operations that the client and `logto-storage` need from Redis, a database or your own
+//! store.
 
 mod lease;
 
@@ -16,16 +16,16 @@ use crate::{
 ///
 /// It serves two purposes. `ExternalStorage` of `logto-storage` keeps sessions in it, and
 /// [`LogtoClientBuilder::shared_ledger`](crate::LogtoClientBuilder::shared_ledger) lets processes whose
-/// sessions live in cookies share one. Neither shows the store anything: keys are hashes, values are
+/// sessions live in cookies share one. The store sees no content in either case: keys are hashes, values are
 /// sealed.
 ///
-/// Any store with an atomic compare-and-swap will do; `logto-storage` has Redis and SQL databases
-/// (features `redis`, `postgres`, `sqlite`). The documentation of `ExternalStorage` has an example.
+/// Any store with an atomic compare-and-swap can be used; `logto-storage` has Redis and SQL databases (features
+/// `redis`, `postgres`, `sqlite`). The documentation of `ExternalStorage` has an example.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait KeyValueStore: fmt::Debug + MaybeSend + MaybeSync {
-    /// Returns the entry of `key` and the rest of its time to live, by the store's clock; `None` when
-    /// there is no entry or it has expired.
+    /// Returns the entry of `key` and its remaining time to live, by the store's clock. `None` if there is no
+    /// entry or it has expired.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the store does not respond.
@@ -54,8 +54,8 @@ pub trait KeyValueStore: fmt::Debug + MaybeSend + MaybeSync {
     /// [`StorageError::Unavailable`] when the store does not respond.
     async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError>;
 
-    /// The keys of all entries of an owner, as [`Entry::is_of`] tells. Keys of entries that are gone, or
-    /// belong to another owner now, may be among them.
+    /// The keys of all entries of an owner, by [`Entry::is_of`]. They may include keys of entries that are gone
+    /// or belong to another owner now.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the store does not respond.
@@ -88,17 +88,17 @@ impl<T: KeyValueStore + ?Sized> KeyValueStore for Arc<T> {
     }
 }
 
-/// An entry of a [`KeyValueStore`]. Keys, and the names of owners, consist of up to 64 characters of
-/// base64url and dots.
+/// An entry of a [`KeyValueStore`]. Keys and the ids of owners consist of up to 64 characters of base64url and
+/// dots.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// The version: any 64 bits.
     pub version: u64,
     /// The value: sealed, a few kilobytes. The entry of a lease has none.
     pub value: Vec<u8>,
-    /// The name of the user to whom the entry belongs, for [`KeyValueStore::keys_of`].
+    /// The id of the user to whom the entry belongs, for [`KeyValueStore::keys_of`].
     pub subject: Option<String>,
-    /// The name of the session at the provider to which the entry belongs, for the same.
+    /// The id of the session at the provider to which the entry belongs, for [`KeyValueStore::keys_of`].
     pub provider_session: Option<String>,
 }
 
@@ -107,7 +107,7 @@ pub struct Entry {
 pub struct Found {
     /// The entry.
     pub entry: Entry,
-    /// The rest of its time to live.
+    /// Its remaining time to live.
     pub expires_in: Duration,
 }
 

@@ -12,7 +12,7 @@ use crate::single_flight::lock;
 
 type Queues<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 
-/// One holder at a time for each key, in the order of asking. A key that nobody holds takes no memory.
+/// One holder at a time for each key, first come, first served. A key without a holder takes no memory.
 #[derive(Debug)]
 pub(crate) struct KeyedMutex<K: Eq + Hash> {
     queues: Arc<Queues<K>>,
@@ -64,7 +64,7 @@ struct Entry<K: Eq + Hash> {
 impl<K: Eq + Hash> Drop for Entry<K> {
     fn drop(&mut self) {
         let mut queues = lock(&self.queues);
-        // One reference in the map and this one: nobody else is in the queue.
+        // One reference in the map and this one: the queue is empty.
         if Arc::strong_count(&self.queue) == 2 {
             queues.remove(&self.key);
         }

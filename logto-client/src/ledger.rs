@@ -1,9 +1,9 @@
-//! The successor ledger: what replaced the refresh tokens that were spent here.
+//! The successor ledger: the tokens that replaced the refresh tokens spent by this process.
 //!
 //! A replaced refresh token exists in exactly one response. A request that still carries the session from
 //! before that response (an old cookie, a replica that lags, a store whose write failed) would replay a spent
-//! token, and Logto reacts by ending the grant. The ledger updates such a session instead: from the spent
-//! token to what replaced it, and to the access tokens that were fetched with it.
+//! token, and Logto reacts by ending the grant. The ledger updates such a session instead: from the spent token
+//! to its successor, and to the access tokens that were fetched with it.
 
 mod ends;
 mod shared;
@@ -29,13 +29,13 @@ pub struct LedgerLimits {
     pub capacity: usize,
     /// How long an entry is kept after its last change. Default: one day.
     pub lifetime: Duration,
-    /// The most ends of sessions in memory: one for each session that was signed out here, and one for each user
-    /// and session at Logto of which a back-channel logout or a webhook told. Each takes some 200 bytes, for
-    /// as long as a cookie can live. Default: 100,000.
+    /// The most ends of sessions in memory: one for each session that was signed out here, and one for each
+    /// user or session at Logto that a back-channel logout or a webhook reported. Each takes some 200 bytes,
+    /// for as long as a cookie can live. Default: 100,000.
     ///
-    /// Beyond that the oldest are forgotten. Sessions in cookies that began until then may have ended, so each
-    /// process asks Logto once about each of them, by introspection, before it opens it; see
-    /// [`Event::SessionNotConfirmed`](crate::event::Event::SessionNotConfirmed).
+    /// Beyond that, the oldest are forgotten. Sessions in cookies that began before a forgotten end may have
+    /// ended, so each process introspects the refresh token of each of them once, before it opens the session;
+    /// see [`Event::SessionNotConfirmed`](crate::event::Event::SessionNotConfirmed).
     pub max_ends: usize,
 }
 
@@ -49,7 +49,7 @@ impl Default for LedgerLimits {
     }
 }
 
-/// What a refresh token is known by: its hash.
+/// The hash of a refresh token, which identifies it.
 pub(crate) type Fingerprint = [u8; 32];
 
 /// The ledger of one process.
@@ -104,7 +104,7 @@ impl Ledger {
                     has_news = true;
                 }
             }
-            // No token replaces itself, so this ends at the newest one.
+            // A token never replaces itself, so this ends at the newest one.
             if session.refresh_token().map(fingerprint) == Some(spent) {
                 break;
             }
@@ -146,7 +146,7 @@ fn absorb(deltas: &mut Vec<SessionDelta>, delta: &SessionDelta) {
     deltas.push(delta.clone());
 }
 
-/// What a refresh token is known by, wherever something is remembered about it.
+/// The fingerprint by which everything about a refresh token is remembered.
 pub(crate) fn fingerprint(refresh_token: &Secret) -> Fingerprint {
     Sha256::digest(refresh_token.expose()).into()
 }

@@ -8,30 +8,30 @@
 //! [`M2mClient`](m2m::M2mClient) acts for the application itself,
 //! [`ResourceServer`](resource_server::ResourceServer) protects an API.
 //!
-//! # Nobody is signed out by the SDK
+//! # The SDK signs no user out
 //!
 //! A refresh token that Logto replaces exists in exactly one response. All refreshing therefore goes
 //! through one refresher:
 //!
-//! - one refresh at a time for each session; callers that want the same token share it, callers that want
-//!   another one queue behind it and use the newest refresh token;
+//! - one refresh at a time for each session; callers for the same token share it, callers for another token
+//!   queue behind it and use the newest refresh token;
 //! - a ledger updates a request that still carries the session from before a refresh, so that it does not
 //!   replay a spent token;
 //! - a refresh outlives the request that started it, and stores its new refresh token before it checks the
 //!   rest of the response;
 //! - `invalid_grant` ends a session only after it was read again and no newer token was found;
-//! - timeouts, 429, 5xx and HTML from a proxy sign nobody out.
+//! - timeouts, 429, 5xx and HTML from a proxy end no session.
 //!
 //! # Seams
 //!
 //! [`HttpClient`](http::HttpClient), [`SessionStorage`](storage::SessionStorage) and its reading half
 //! [`SessionReader`](storage::SessionReader), [`Clock`](clock::Clock), [`Entropy`](entropy::Entropy),
 //! [`Runtime`](runtime::Runtime), [`Observer`](event::Observer) and
-//! [`JwsVerifier`](logto_core::jwt::JwsVerifier) are traits; the builder takes yours.
+//! [`JwsVerifier`](logto_core::jwt::JwsVerifier) are traits that you can implement.
 //!
 //! # Features
 //!
-//! | feature | default | gives |
+//! | feature | default | adds |
 //! |---|---|---|
 //! | `aws-lc` | yes | signature verification with aws-lc-rs |
 //! | `rust-crypto` | no | signature verification in pure Rust |

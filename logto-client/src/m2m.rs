@@ -1,4 +1,4 @@
-//! Machine-to-machine tokens, and what else an application does in its own name.
+//! Machine-to-machine tokens, and other requests of an application in its own name.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,19 +19,18 @@ use crate::{
     ttl_map::TtlMap,
 };
 
-/// How many targets a client keeps tokens for. With more, some tokens are fetched more often.
+/// How many targets have cached tokens. With more targets, some tokens are fetched more often.
 const MAX_TARGETS: usize = 10_000;
 /// How long no token is fetched for a target after a failure.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
-/// A client for a machine-to-machine application, or for what any application may do in its own name.
+/// A client for a machine-to-machine application, or for any application that acts in its own name.
 ///
-/// Make one and clone it: clones share the tokens. All callers for a target share one fetch. In the last
-/// fifth of a token's lifetime, a new one is fetched in the background while the old one is still
-/// returned.
+/// Create one and clone it: clones share the tokens. All callers for a target share one fetch. In the last
+/// fifth of a token's lifetime, a new one is fetched in the background while the old one is still returned.
 ///
-/// After a failure, the same token is not fetched again for one second; after a `Retry-After`, none is
-/// until that time is over. Callers for whom no valid token is left get the same error meanwhile.
+/// After a failure, the same token is not fetched again for one second; after a `Retry-After`, none is until
+/// that time is over. Until then, callers for whom no valid token is left receive the same error.
 ///
 /// ```
 /// # #[cfg(feature = "reqwest-0-13")] {
@@ -124,7 +123,7 @@ impl M2mClient {
                 let outcome = inner.provider.client_credentials(&target).await;
                 let now = inner.provider.now();
                 match &outcome {
-                    // There was no answer, which ends no cooldown.
+                    // There was no response, which ends no cooldown.
                     Err(Error::Transport { .. }) => drop(admitted),
                     answer => admitted.answered(answer.as_ref().err(), now),
                 }
@@ -168,7 +167,7 @@ impl M2mClient {
     /// [`ResourceServer`](crate::resource_server::ResourceServer), which caches the responses.
     ///
     /// # Errors
-    /// A server error, or a failed request. Neither says anything about the token.
+    /// A server error, or a failed request. Neither means that the token is invalid.
     pub async fn introspect(&self, token: Secret) -> Result<Introspection, Error> {
         self.inner.provider.introspect(token).await
     }
@@ -185,7 +184,7 @@ impl M2mClient {
 }
 
 impl M2mState {
-    /// Fails with the error of the last fetch while it is too early for another.
+    /// Returns the error of the last fetch while it is too early for another.
     fn may_fetch(&self, target: &TokenTarget) -> Result<(), Error> {
         let now = self.provider.now();
         self.failures.get(target, now).map_or(Ok(()), Err)

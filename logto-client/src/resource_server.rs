@@ -32,8 +32,8 @@ const INACTIVE_LIFETIME: Duration = Duration::from_secs(5);
 
 /// An API that accepts Logto's access tokens.
 ///
-/// Make one and clone it: clones share the cached keys and the verified tokens. What a route requires of
-/// a token is an [`AccessTokenVerification`], which always has an audience.
+/// Create one and clone it: clones share the cached keys and the verified tokens. An
+/// [`AccessTokenVerification`] describes what a route requires of a token; it always has an audience.
 ///
 /// ```
 /// use http::request::Parts;
@@ -94,8 +94,7 @@ struct Verified {
 pub enum Refusal {
     /// The caller's fault: 400, 401 or 403 with a `WWW-Authenticate` header.
     Challenge(Challenge),
-    /// A failure of this server or of the issuer: 503. It says nothing about the token, so the caller
-    /// keeps it.
+    /// A failure of this server or of the issuer: 503. The token may be valid, so the caller keeps it.
     Unavailable(Error),
 }
 
@@ -173,7 +172,7 @@ impl ResourceServer {
         }
     }
 
-    /// The issuer, to make an [`AccessTokenVerification`] from.
+    /// The issuer, for an [`AccessTokenVerification`].
     pub fn issuer(&self) -> &str {
         &self.inner.issuer
     }
@@ -222,7 +221,7 @@ impl ResourceServer {
         let provider = &trusted.provider;
         let fingerprint = fingerprint(token);
         if !provider.has_keys() {
-            // Anybody can send tokens: one that no key could make valid must not cause a request.
+            // Anyone can send tokens: a token that no key could make valid must not cause a request.
             issued_by(token, demands.issuer())?;
         }
         let keys = provider.keys().await.map_err(Refusal::Unavailable)?;
@@ -342,7 +341,7 @@ fn issued_by(token: &str, issuer: &str) -> Result<(), TokenError> {
     }
 }
 
-/// What a token is known by in a cache. It covers the whole token, the signature included.
+/// The cache key of a token. It covers the whole token, including the signature.
 fn fingerprint(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }

@@ -1,5 +1,5 @@
-//! Spawning tasks and sleeping: all that the client needs of an async runtime. And what a future of this
-//! crate is: one that may move between threads, except on WebAssembly.
+//! Spawning tasks and sleeping: all that the client needs from an async runtime. Also defines the futures of
+//! this crate: they can move between threads, except on WebAssembly.
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
@@ -71,7 +71,7 @@ pub struct TokioRuntime;
 
 #[cfg(feature = "tokio")]
 impl Runtime for TokioRuntime {
-    /// Outside of a Tokio runtime, the task is dropped; the caller that waits for its result then runs it.
+    /// Outside of a Tokio runtime, the task is dropped, and the caller that waits for its result runs it.
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(task);

@@ -78,8 +78,8 @@ const MIN_DISTINCT_CHARACTERS: usize = 8;
 
 /// The keys of an application. The first one seals; each of them opens.
 ///
-/// To change the key without signing anybody out, make the new key the first one and keep the old one
-/// with [`with_previous_key`](Self::with_previous_key) for as long as sessions may live.
+/// To change the key without signing users out, make the new key the first one and keep the old one with
+/// [`with_previous_key`](Self::with_previous_key) for as long as sessions may live.
 #[derive(Clone)]
 pub struct KeyRing {
     first: SealKey,
@@ -154,8 +154,8 @@ impl KeyRing {
         self.open_onto(context, sealed, &mut opened).map(|_| opened)
     }
 
-    /// As [`open`](Self::open), but appends to what was opened before, and says where it is. With enough
-    /// capacity no copy is left behind.
+    /// As [`open`](Self::open), but appends to `opened`, and returns the range. With enough capacity, no copy
+    /// is left behind.
     pub fn open_onto(
         &self,
         context: &SealContext<'_>,
@@ -187,14 +187,14 @@ impl KeyRing {
 }
 
 impl KeyRing {
-    /// Hashes `parts` under each key, the first key first: names for what a store may recognize, and
-    /// nobody without the keys may guess. Look for all of them, and write the first.
+    /// Hashes `parts` with each key, the first key first: ids that a store can compare, and that cannot be
+    /// guessed without the keys. Look up all of them, and write the first.
     pub fn keyed_hashes(&self, parts: &[&str]) -> Vec<[u8; 32]> {
         let lengths: Vec<[u8; 8]> = parts
             .iter()
             .map(|part| (part.len() as u64).to_be_bytes())
             .collect();
-        // Each part behind its length, so that no two lists are hashed alike.
+        // Each part is preceded by its length, so that no two lists have the same hash.
         let info: Vec<&[u8]> = lengths
             .iter()
             .zip(parts)
@@ -219,7 +219,7 @@ impl fmt::Debug for KeyRing {
 pub struct Plaintext(Zeroizing<Vec<u8>>);
 
 impl Plaintext {
-    /// Holds nothing yet, and has room for `capacity` bytes. Growing beyond them would leave a copy in memory.
+    /// An empty buffer for `capacity` bytes. Growing beyond them would leave a copy in memory.
     pub fn with_capacity(capacity: usize) -> Self {
         Vec::with_capacity(capacity).into()
     }
@@ -285,7 +285,7 @@ impl Ciphers {
         }
     }
 
-    /// Appends what stands between header and tag, decrypted.
+    /// Appends the decrypted text between header and tag.
     fn open_onto(
         &self,
         format: u8,
@@ -322,7 +322,7 @@ impl SealKey {
     }
 
     /// A key from a random text in the configuration, such as the output of `openssl rand -base64 32`.
-    /// Surrounding white space is ignored. Any encoding will do, but the text has to be random: a password
+    /// Surrounding white space is ignored. Any encoding is accepted, but the text has to be random: a password
     /// or a phrase is not, whatever its length.
     ///
     /// # Errors
@@ -384,8 +384,8 @@ impl SealKey {
         }
     }
 
-    /// Writes what stands before the ciphertext, and returns the associated data: the format, and the id of the
-    /// key. Keys with the same id are all tried, so two bytes are enough.
+    /// Writes the header of the ciphertext, and returns the associated data: the format, and the id of the key.
+    /// Keys with the same id are all tried, so two bytes are enough.
     fn begin(
         &self,
         sealed: &mut Vec<u8>,
@@ -413,7 +413,7 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// What sealed data is for. Each purpose has its own key, so that data of one never opens as another.
+/// The purpose of sealed data. Each purpose has its own key, so data of one never opens as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Purpose {
@@ -427,7 +427,7 @@ pub enum Purpose {
     LastUse,
 }
 
-/// What sealed data is bound to, besides the key.
+/// The context that sealed data is bound to, besides the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealContext<'a> {
     /// What the data is for.

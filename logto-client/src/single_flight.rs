@@ -1,4 +1,4 @@
-//! Single-flight: callers that want the same thing at the same time share one task.
+//! Single-flight: concurrent callers for the same key share one task.
 
 use std::{
     collections::HashMap,
@@ -18,8 +18,8 @@ type Tasks<K, T> = Mutex<HashMap<K, Inflight<T>>>;
 
 /// Tasks in flight, by key. A caller that asks for a key in flight shares its outcome.
 ///
-/// A task goes on when its callers are cancelled: it is spawned on the runtime. If the runtime drops it,
-/// the next caller for its key continues it.
+/// A task continues if its callers are cancelled: it is spawned on the runtime. If the runtime drops it, the
+/// next caller for its key continues it.
 pub(crate) struct SingleFlight<K, T: Clone> {
     tasks: Arc<Tasks<K, T>>,
 }
@@ -29,7 +29,7 @@ where
     K: Clone + Eq + Hash + MaybeSend + 'static,
     T: Clone + MaybeSend + MaybeSync + 'static,
 {
-    /// Joins the task of `key`, or starts the one that `start` makes.
+    /// Joins the task of `key`, or starts the task of `start`.
     pub(crate) fn join(
         &self,
         runtime: &dyn Runtime,
@@ -111,8 +111,8 @@ impl<K: Eq + Hash, T: Clone> Drop for Registration<K, T> {
     }
 }
 
-/// Locks a mutex, also after a panic in another thread: what these mutexes guard is never left in an
-/// inconsistent state.
+/// Locks a mutex, even after a panic in another thread: the guarded values are never left in an inconsistent
+/// state.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

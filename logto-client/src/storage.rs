@@ -14,18 +14,17 @@ const SEPARATOR: u8 = b'.';
 /// As long as Logto keeps replacing refresh tokens.
 pub(crate) const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(180 * 24 * 3600);
 
-/// What the browser stores to find its session again: a random id for storages on the server, the sealed
+/// The value with which a browser presents its session: a random id for storages on the server, the sealed
 /// session itself for cookie storage.
 ///
-/// A handle is a value and, if the storage creates them, parts: what the session can do without.
-/// `CookieStorage` puts each access token into a part, so that each has a cookie of its own. As text they are
-/// separated by dots:
+/// A handle consists of a value and, if the storage creates them, optional parts. `CookieStorage` puts each
+/// access token into a part, so that each has a cookie of its own. As text they are separated by dots:
 ///
-/// - An application that carries handles by itself keeps what [`expose`](Self::expose) says and reads it
-///   with [`new`](Self::new). That is the whole handle; there are no parts to think of.
-/// - A storage finds the session by the [`value`](Self::value) alone. The parts come from a browser, may
-///   belong to another session or have been left by another storage, and one that makes none takes no
-///   notice of them. [`logto_storage::conformance`] checks this.
+/// - An application that transports handles itself stores the result of [`expose`](Self::expose) and reads it
+///   with [`new`](Self::new). That is the whole handle, including its parts.
+/// - A storage finds the session by the [`value`](Self::value) alone. The parts come from a browser, and may
+///   belong to another session or another storage. A storage without parts ignores them.
+///   [`logto_storage::conformance`] checks this.
 ///
 /// A handle gives access to its session, so `Debug` shows no part of it. Clones share the text.
 ///
@@ -34,13 +33,13 @@ pub(crate) const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(180 * 24 *
 pub struct Handle(Arc<str>);
 
 impl Handle {
-    /// Takes a handle as [`expose`](Self::expose) gave it, or the value that a storage made. Both consist of
-    /// characters that may stand in a cookie value; storages use base64url.
+    /// Creates a handle from the result of [`expose`](Self::expose), or from the value of a storage. Both
+    /// consist of characters that are allowed in a cookie value; storages use base64url.
     pub fn new(text: impl AsRef<str>) -> Self {
         Self(text.as_ref().into())
     }
 
-    /// Adds parts of base64url, the most wanted first. Empty ones are no parts.
+    /// Adds parts in base64url, the most important first. Empty ones are ignored.
     #[must_use]
     pub fn with_parts<P: AsRef<str>>(self, parts: impl IntoIterator<Item = P>) -> Self {
         let mut text = String::new();
@@ -59,9 +58,8 @@ impl Handle {
         }
     }
 
-    /// The handle of a value and its parts, in one allocation: most handles are short enough to be put together
-    /// on the stack.
-    /// All of them are base64url; of anything else it finds no session.
+    /// Assembles a handle from a value and its parts, in one allocation: most handles are short enough to be
+    /// assembled on the stack. All of them are base64url; a handle of anything else finds no session.
     pub(crate) fn of_parts<'a>(value: &[u8], parts: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut text = SmallVec::<[u8; 8_192]>::new();
         text.extend_from_slice(value);
@@ -69,7 +67,7 @@ impl Handle {
             text.push(SEPARATOR);
             text.extend_from_slice(part);
         }
-        // To find out that it is text takes longer than to copy it, and is done once for the whole.
+        // Checking for valid UTF-8 takes longer than copying, so it is done once for the whole.
         Self(std::str::from_utf8(&text).unwrap_or_default().into())
     }
 
@@ -78,7 +76,7 @@ impl Handle {
         &self.0
     }
 
-    /// What finds the session, in clear and without the parts.
+    /// The value that identifies the session, in clear and without the parts.
     pub fn value(&self) -> &str {
         let end = memchr(SEPARATOR, self.0.as_bytes());
         end.and_then(|end| self.0.get(..end)).unwrap_or(&self.0)
@@ -89,9 +87,9 @@ impl Handle {
         self.each_part().collect()
     }
 
-    /// The same, one after the other.
+    /// As [`parts`](Self::parts), as an iterator.
     pub fn each_part(&self) -> impl Iterator<Item = &str> {
-        // Parts are long, and `split` looks at one character after the other.
+        // Parts are long, and `split` compares one character at a time.
         let mut begin = self.value().len().saturating_add(1);
         let parts = std::iter::from_fn(move || {
             let rest = self.0.get(begin..)?;
@@ -115,15 +113,15 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// Which write of a session this is. A storage hands it out with a session and takes it back with the next
-/// write, which succeeds only if no other write came in between.
+/// The version of a stored session. A storage returns it with a session and expects it with the next write,
+/// which succeeds only if no other write came in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(pub u64);
 
-/// A session as it was found, with the version to replace it by.
+/// A stored session, with the version that the next write has to pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// The session, shared with whoever else reads it: what changes is a new one.
+    /// The session, shared with other readers: a change creates a new value.
     pub session: Arc<Session>,
     /// Its version.
     pub version: Version,
@@ -132,21 +130,21 @@ pub struct Stored {
 /// The result of [`SessionStorage::replace`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Replaced {
-    /// The session was written. The handle is the old one, except in cookie storage, where the browser needs
-    /// the new one.
+    /// The session was written. The handle is unchanged, except in cookie storage, where the browser needs the
+    /// new one.
     Stored {
-        /// Where the session is found from now on.
+        /// The handle of the session from now on.
         handle: Handle,
         /// The version that was written.
         version: Version,
     },
-    /// Another writer was faster. This is the stored session.
+    /// Another writer was faster. Contains the stored session.
     Conflict(Stored),
-    /// The session is gone: it was removed or has expired. It must not come back.
+    /// The session was removed or has expired. It must not be stored again.
     Gone,
 }
 
-/// The owner of sessions: what a storage must find sessions by, besides their handles.
+/// An owner of sessions. A storage must find sessions by owner, besides by handle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SessionOwner {
     /// All sessions of this user (`sub`).
@@ -155,13 +153,13 @@ pub enum SessionOwner {
     ProviderSession(String),
 }
 
-/// A logout at the provider, and which sessions it ends: what [`SessionStorage::remove_all`] removes.
+/// A logout at the provider. It determines which sessions [`SessionStorage::remove_all`] removes.
 ///
-/// Where both sides name the session at the provider, that decides: this one ends, and another one of the
-/// same user continues. Otherwise all sessions of the user end that began until then.
+/// If both the logout and a session name the session at the provider, the session ends if the two are equal.
+/// Otherwise, all sessions of the user end that began before the logout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logout {
-    /// The session at the provider that ended; `None` for all of the user.
+    /// The session at the provider that ended. `None` for all of the user.
     pub sid: Option<String>,
     /// The user.
     pub sub: Option<String>,
@@ -179,7 +177,7 @@ impl Logout {
         }
     }
 
-    /// The owners among whose sessions are all that end.
+    /// The owners whose sessions include all that end.
     pub fn owners(&self) -> impl Iterator<Item = SessionOwner> {
         let provider_session = self.sid.clone().map(SessionOwner::ProviderSession);
         let subject = self.sub.clone().map(SessionOwner::Subject);
@@ -187,19 +185,19 @@ impl Logout {
     }
 }
 
-/// The reading half of a storage. What can only read can never spend a refresh token.
+/// The reading half of a storage. Code that can only read never spends a refresh token.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait SessionReader: fmt::Debug + MaybeSend + MaybeSync {
-    /// The session of a handle; `None` when there is none, it has expired, or the handle was not made
-    /// by this storage. A handle comes from a browser: no handle is an error.
+    /// The session of a handle. `None` if there is none, if it has expired, or if the handle is not from this
+    /// storage. Handles come from browsers, so no handle may cause an error.
     ///
     /// # Errors
-    /// The storage failed. The client never treats that as "nobody is signed in".
+    /// If the storage fails. The client never treats that as "not signed in".
     async fn load(&self, handle: &Handle, now: UnixTime) -> Result<Option<Stored>, StorageError>;
 
-    /// The same as [`load`](Self::load) from a storage that waits for nothing, which spares each request a
-    /// future on the heap. `None`, the default, says that this one has to be awaited.
+    /// As [`load`](Self::load), for a storage that never waits, which saves each request a future on the heap.
+    /// `None`, the default, means that `load` has to be awaited.
     fn load_at_once(
         &self,
         handle: &Handle,
@@ -209,24 +207,24 @@ pub trait SessionReader: fmt::Debug + MaybeSend + MaybeSync {
         None
     }
 
-    /// Drops what is kept in memory of the session of `handle`, which is over, in a storage that keeps sessions
-    /// so that it need not open them again. The default keeps none.
+    /// Drops the session of `handle`, which has ended, from memory, in a storage that caches opened sessions.
+    /// The default does nothing.
     fn forget_opened(&self, handle: &Handle) {
         let _ = handle;
     }
 }
 
-/// A place for sessions.
+/// A storage of sessions.
 ///
-/// All methods take the time from the caller and are safe to call from many tasks and processes at
-/// once. A storage decides how long a session may stay idle and how long it may live at all.
+/// All methods receive the time from the caller and can be called from many tasks and processes at once. A
+/// storage decides how long a session may stay idle and how long it may live.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait SessionStorage: SessionReader {
     /// Stores a new session. Returns a new, unpredictable handle, and the version for the next write.
     ///
     /// # Errors
-    /// When it cannot be stored: [`StorageError::TooLarge`] or [`StorageError::Unavailable`].
+    /// If it cannot be stored: [`StorageError::TooLarge`] or [`StorageError::Unavailable`].
     async fn create(
         &self,
         session: &Session,
@@ -249,50 +247,51 @@ pub trait SessionStorage: SessionReader {
     /// not exist is not an error.
     ///
     /// # Errors
-    /// When the storage cannot be asked.
+    /// If the storage cannot be read.
     async fn remove(&self, handle: &Handle) -> Result<(), StorageError>;
 
-    /// Removes all sessions that a logout [ends](Logout::ends), and returns how many there were; `None` if
-    /// the storage cannot know, as with cookies.
+    /// Removes all sessions that a logout [ends](Logout::ends), and returns their number. `None` if the storage
+    /// cannot know it, as with cookies.
     ///
     /// # Errors
-    /// When the storage cannot be asked.
+    /// If the storage cannot be read.
     async fn remove_all(&self, logout: &Logout) -> Result<Option<u64>, StorageError>;
 
-    /// Remembers `name` for `ttl`, visible to all processes, and returns whether it is new. A storage that no
-    /// other process shares may always return `true`: the client remembers names for its own process.
+    /// Records `name` for `ttl`, visible to all processes, and returns whether it is new. A storage that no
+    /// other process shares may always return `true`: the client remembers names within its process.
     ///
-    /// The ids of logout tokens (`jti`) are remembered, so that each is accepted once.
+    /// The client uses it for the ids of logout tokens (`jti`), so that each is accepted once.
     ///
     /// # Errors
-    /// When the storage cannot be asked.
+    /// If the storage cannot be read.
     async fn is_first_use(&self, name: &str, ttl: Duration) -> Result<bool, StorageError> {
         let _ = (name, ttl);
         Ok(true)
     }
 
-    /// How long a handle can find its session at most, counted from the sign-in. Ends are remembered as long.
-    /// The default is 180 days.
+    /// The longest time for which a handle finds its session, counted from the sign-in. The client remembers
+    /// the ends of sessions for as long. Default: 180 days.
     fn longest_lifetime(&self) -> Duration {
         DEFAULT_MAX_LIFETIME
     }
 
-    /// Notes that the session of `handle` is in use, in a storage that does not see it when the session is
-    /// read. Returns the handle that the browser needs for that, if it is time for another one. It finds the
-    /// same state of the session: to give it to the browser never puts an older refresh token over a newer one.
+    /// Records that the session of `handle` is in use, in a storage that does not notice reads. Returns a new
+    /// handle for the browser when one is due. It refers to the same state of the session, so sending it to the
+    /// browser never replaces a newer refresh token with an older one.
     ///
-    /// A storage that notices each [`load`](SessionReader::load) has nothing to do here, which is the default.
+    /// A storage that records each [`load`](SessionReader::load) needs no such handle. The default returns
+    /// `None`.
     fn touch(&self, handle: &Handle, now: UnixTime) -> Option<Handle> {
         let _ = (handle, now);
         None
     }
 
-    /// The session that `handle` does not find any more because it has reached its
-    /// [longest lifetime](Self::longest_lifetime), so that its user can be told. `None` if there is
-    /// none, or if the storage has forgotten it, which it should not do for two weeks. By default it never knows.
+    /// The session of `handle` if it has reached its [longest lifetime](Self::longest_lifetime), so that its
+    /// user can be informed. `None` if there is none, or if the storage has forgotten it; it should remember it
+    /// for two weeks. The default returns `None`.
     ///
     /// # Errors
-    /// When the storage cannot be asked.
+    /// If the storage cannot be read.
     async fn lifetime_reached(
         &self,
         handle: &Handle,
@@ -302,33 +301,33 @@ pub trait SessionStorage: SessionReader {
         Ok(None)
     }
 
-    /// Whether a handle always finds the newest state of its session, even if another process wrote it.
-    /// Cookies do not: an old one opens as it was sealed. The client then asks the provider before it spends
-    /// a refresh token that another process may have spent.
+    /// Whether a handle always finds the newest state of its session, even if another process wrote it. Cookies
+    /// do not: an old cookie contains the state in which it was sealed. The client then asks the provider
+    /// before it spends a refresh token that another process may have spent.
     fn is_authoritative(&self) -> bool {
         true
     }
 
-    /// Takes the right to refresh the session of `handle`, against other processes that share this
-    /// storage. `None` means that another process holds it. Storages of a single process, and cookies,
-    /// always grant it: the client has its own lock for that.
+    /// Takes the exclusive right to refresh the session of `handle` among the processes that share this
+    /// storage. `None` means that another process holds it. Storages of a single process, and cookies, always
+    /// grant it: the client has its own lock for that.
     ///
     /// The lease ends after `ttl` unless it is [renewed](Self::renew) or released. A short `ttl` that is
     /// renewed lets others continue soon after a crash. Taking a lease whose holder let its time run out
     /// is a [takeover](Lease::was_taken_over).
     ///
     /// # Errors
-    /// When the storage cannot be asked.
+    /// If the storage cannot be read.
     async fn lease(&self, handle: &Handle, ttl: Duration) -> Result<Option<Lease>, StorageError> {
         let _ = (handle, ttl);
         Ok(Some(Lease::unshared()))
     }
 
-    /// Prolongs a lease: it ends `ttl` from now. `false` means that it is lost: another process has taken
-    /// it over, or the storage no longer knows it. Its former holder must not spend the refresh token.
+    /// Renews a lease: it ends `ttl` from now. `false` means that it is lost: another process has taken it
+    /// over, or the storage no longer knows it. Its former holder must not spend the refresh token.
     ///
     /// # Errors
-    /// When the storage cannot be asked; the lease then ends when it would have ended.
+    /// If the storage cannot be read. The lease then keeps its end.
     async fn renew(
         &self,
         handle: &Handle,
@@ -339,11 +338,11 @@ pub trait SessionStorage: SessionReader {
         Ok(true)
     }
 
-    /// Gives back what [`lease`](Self::lease) granted, so that the next holder takes nothing over. A lease
-    /// that another process holds by now is not touched.
+    /// Gives back a [`lease`](Self::lease), so that the next holder is no takeover. A lease that another
+    /// process holds by now is not changed.
     ///
     /// # Errors
-    /// When the storage cannot be asked; the lease then ends with its time.
+    /// If the storage cannot be read. The lease then ends with its time.
     async fn release(&self, handle: &Handle, lease: Lease) -> Result<(), StorageError> {
         let _ = (handle, lease);
         Ok(())
@@ -457,7 +456,7 @@ impl Lease {
         }
     }
 
-    /// A lease that is known by a token of its own, so that only its holder renews it and gives it back.
+    /// A lease with a token of its own, so that only its holder can renew it and give it back.
     pub fn held_by(token: impl Into<String>) -> Self {
         Self {
             token: Some(token.into()),
@@ -472,7 +471,7 @@ impl Lease {
         self
     }
 
-    /// The same lease, to renew it while its holder may give it back.
+    /// A copy of the lease, to renew it while its holder may give it back.
     pub(crate) fn copy(&self) -> Self {
         Self {
             token: self.token.clone(),
@@ -493,7 +492,7 @@ impl Lease {
     }
 }
 
-/// Why a storage could not do what it was asked.
+/// Why a storage failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
@@ -510,8 +509,8 @@ pub enum StorageError {
         /// Bytes that fit.
         limit: usize,
     },
-    /// The storage is set up wrongly. Waiting does not help; the text says what to change. It names no
-    /// password, but may name users, hosts and paths.
+    /// The storage is misconfigured, and retrying does not help. The text describes what to change. It contains
+    /// no password, but may contain users, hosts and paths.
     #[error("session storage is misconfigured: {0}")]
     Misconfigured(String),
 }

@@ -10,8 +10,8 @@ use logto_core::UnixTime;
 
 use crate::single_flight::lock;
 
-/// Remembers values for a while, and no more than `capacity` of them. Expired entries make room first,
-/// then those that would expire soonest; of equals the oldest.
+/// Keeps values for a while, and at most `capacity` of them. Expired entries are evicted first, then those that
+/// would expire soonest; among equals, the oldest.
 #[derive(Debug)]
 pub(crate) struct TtlMap<K, V> {
     capacity: usize,
@@ -47,13 +47,13 @@ impl<K: Clone + Eq + Hash, V> TtlMap<K, V> {
         }
     }
 
-    /// Remembers `value` under `key` until then, and says whether the key is news at `now`.
+    /// Keeps `value` under `key` until `until`, and returns whether the key is new at `now`.
     pub(crate) fn insert(&self, key: K, value: V, until: UnixTime, now: UnixTime) -> bool {
         self.insert_evicting(key, value, until, now, drop)
     }
 
-    /// As [`insert`](Self::insert), and hands over each value that has to go before its time. Nobody finds one
-    /// gone before it is handed over.
+    /// As [`insert`](Self::insert), and passes each value that is evicted before its time to `evicted`, before
+    /// other callers can find it missing.
     pub(crate) fn insert_evicting(
         &self,
         key: K,
@@ -70,8 +70,7 @@ impl<K: Clone + Eq + Hash, V> TtlMap<K, V> {
         is_news
     }
 
-    /// Changes the value of `key`, beginning with the default one if there is none, and remembers it until
-    /// then.
+    /// Changes the value of `key`, or the default value if there is none, and keeps it until `until`.
     pub(crate) fn update(&self, key: K, until: UnixTime, now: UnixTime, change: impl FnOnce(&mut V))
     where
         V: Default,
@@ -79,7 +78,7 @@ impl<K: Clone + Eq + Hash, V> TtlMap<K, V> {
         self.update_evicting(key, until, now, change, drop);
     }
 
-    /// As [`update`](Self::update), and hands over what [`insert_evicting`](Self::insert_evicting) does.
+    /// As [`update`](Self::update), with evicted values as in [`insert_evicting`](Self::insert_evicting).
     pub(crate) fn update_evicting(
         &self,
         key: K,
@@ -105,7 +104,7 @@ impl<K: Clone + Eq + Hash, V> TtlMap<K, V> {
         }
     }
 
-    /// How many entries there are, those included that have expired and were not yet met.
+    /// How many entries there are, including those that have expired and were not removed yet.
     pub(crate) fn len(&self) -> usize {
         lock(&self.entries).by_key.len()
     }
@@ -114,7 +113,7 @@ impl<K: Clone + Eq + Hash, V> TtlMap<K, V> {
         self.len() == 0
     }
 
-    /// Forgets `key`, and says what its value was, expired or not.
+    /// Removes `key`, and returns its value, expired or not.
     pub(crate) fn remove(&self, key: &K) -> Option<V> {
         lock(&self.entries).remove(key)
     }

@@ -19,8 +19,8 @@ use web_sys::{
 use super::{HttpClient, TransportError};
 use crate::runtime::stay_in_request;
 
-/// The error codes of Node.js for a request that was not sent. Other runtimes do not tell, and what may have
-/// been sent counts as sent.
+/// The error codes of Node.js for a request that was not sent. Other runtimes have no such codes, so a failed
+/// request counts as sent.
 const NOT_SENT: [&str; 4] = [
     "ECONNREFUSED",
     "EAI_AGAIN",
@@ -31,9 +31,9 @@ const NOT_SENT: [&str; 4] = [
 /// An [`HttpClient`] on the `fetch` of the JavaScript runtime: Node.js, Deno, Bun, or workers such as
 /// Cloudflare's.
 ///
-/// The runtime checks certificates, decompresses, and keeps connections: [`FreshConnection`](super::FreshConnection)
-/// changes nothing here. Node.js closes idle connections after four seconds, as the contract asks; Cloudflare
-/// does not say.
+/// The runtime checks certificates, decompresses, and keeps connections:
+/// [`FreshConnection`](super::FreshConnection) has no effect. Node.js closes idle connections after four
+/// seconds, as the contract requires; Cloudflare does not document it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FetchClient;
 
@@ -49,7 +49,7 @@ impl HttpClient for FetchClient {
                 Either::Left((outcome, _)) => outcome,
                 Either::Right(_) => return,
             };
-            // If nobody waits any more, nobody misses it.
+            // If no caller waits any more, the response is not needed.
             let _ = sender.send(outcome);
         }));
         let ended = |_| TransportError::Lost("the task that sends it has ended".to_owned());
@@ -68,7 +68,7 @@ async fn exchange(request: Request<Bytes>) -> Result<Response<Bytes>, TransportE
     receive(response.unchecked_into()).await
 }
 
-/// A request that nobody waits for any more is abandoned. Once it is complete, that does nothing.
+/// A request without a caller is aborted. Once it is complete, that does nothing.
 struct AbortOnDrop(AbortController);
 
 impl Drop for AbortOnDrop {

@@ -15,8 +15,8 @@ use crate::{
     storage::{Lease, StorageError},
 };
 
-/// How long a lease that was not given back is remembered. Users come back after hours, and only leases of
-/// crashed processes stay.
+/// How long a lease that was not given back is remembered. Users return after hours, and only leases of crashed
+/// processes stay.
 const LINGER: Duration = Duration::from_secs(24 * 3600);
 
 impl Lease {
@@ -38,7 +38,7 @@ impl Lease {
             return Ok(Some(lease));
         }
         let Some(found) = store.get(key).await? else {
-            // Given back just now. The caller, who waits for it, comes again.
+            // Given back just now. The caller tries again.
             return Ok(None);
         };
         if found.expires_in > LINGER {
@@ -64,7 +64,7 @@ impl Lease {
         }
     }
 
-    /// Gives back a lease from [`take`](Self::take). One that another holder has taken over is left alone.
+    /// Gives back a lease from [`take`](Self::take). A lease that another holder has taken over is not changed.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the store does not respond.

@@ -1,4 +1,4 @@
-//! Which sessions have ended, as processes tell each other.
+//! Which sessions have ended, shared between processes.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::{
     storage::{Logout, StorageError},
 };
 
-/// How often an end is written again when other processes write the same one.
+/// How often writing an end is tried while other processes write the same one.
 const ATTEMPTS: usize = 5;
 
 /// The owner of the sessions that have ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ended {
-    /// This one.
+    /// This session.
     Session(SessionId),
-    /// Those of this session at the provider, which is over for good.
+    /// Those of this session at the provider, which has ended for good.
     ProviderSession(String),
-    /// All of this user that began until then.
+    /// Those of this user that began before the end.
     User(String),
-    /// Those of this user that began until then and do not say to which session at the provider they belong.
+    /// Those of this user that began before the end and do not name their session at the provider.
     UserWithoutProviderSession(String),
 }
 
@@ -40,7 +40,7 @@ impl Ended {
         provider_session.into_iter().chain(user)
     }
 
-    /// What may have ended `session`.
+    /// The ends that may include `session`.
     pub(crate) fn of(session: &Session) -> [Self; 3] {
         let claims = session.claims();
         [
@@ -53,7 +53,7 @@ impl Ended {
         ]
     }
 
-    /// Whether `session`, which it may have ended, has ended if that happened at `at` by the provider's clock.
+    /// Whether this end includes `session`, if it happened at `at` by the provider's clock.
     pub(crate) fn includes(&self, session: &Session, at: UnixTime) -> bool {
         match self {
             Self::Session(_) | Self::ProviderSession(_) => true,
@@ -72,7 +72,7 @@ impl Ended {
 }
 
 impl SharedLedger {
-    /// Tells all processes. Of two times the later stands.
+    /// Records an end for all processes. Of two times, the later one counts.
     pub(crate) async fn record_end(
         &self,
         ended: &Ended,
@@ -108,7 +108,7 @@ impl SharedLedger {
             }
         }
         Err(StorageError::Unavailable(
-            "other processes write the same entry again and again".into(),
+            "other processes keep writing the same entry".into(),
         ))
     }
 
@@ -133,7 +133,7 @@ impl SharedLedger {
         Ok(times?.into_iter().flatten().max())
     }
 
-    /// Where an end is found: one place for each key of the ring, that of the first key first.
+    /// The store keys of an end: one for each key of the ring, that of the first key first.
     fn keys_of(&self, ended: &Ended) -> Vec<String> {
         let (kind, name) = ended.kind_and_name();
         let names = self

@@ -20,7 +20,7 @@ use crate::{
 const MIN_TTL: Duration = Duration::from_millis(1);
 const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 3600);
 
-/// A time to live that every store takes.
+/// A time to live that every store accepts.
 pub(super) fn within_limits(ttl: Duration) -> Duration {
     ttl.clamp(MIN_TTL, MAX_TTL)
 }
@@ -30,12 +30,12 @@ pub(super) fn within_limits(ttl: Duration) -> Duration {
 /// The successor of a refresh token is found by the token. An access token is found by the session and
 /// its target, because two processes that rotate at the same moment get different refresh tokens.
 ///
-/// The store learns nothing: each entry is kept under a hash of what it is found by, and sealed with a key
-/// made of the same, which only holders of the session know. A store that fails loses nothing: the provider is
-/// asked instead.
+/// The store learns nothing: the key of an entry is a hash of a secret, and its value is sealed with a key
+/// derived from that secret, which only holders of the session know. A store that fails loses nothing: the
+/// client asks the provider instead.
 pub(crate) struct SharedLedger {
     pub(super) store: Arc<dyn KeyValueStore>,
-    /// What ends are named and sealed with, as users can be guessed.
+    /// The keys that hash and seal ends, because user ids can be guessed.
     pub(super) keys: KeyRing,
     pub(super) issuer: String,
     pub(super) app_id: String,
@@ -61,7 +61,7 @@ impl SharedLedger {
         }
     }
 
-    /// What replaced `refresh_token`, if another process has replaced it.
+    /// The successor of `refresh_token`, if another process has replaced it.
     pub(crate) async fn successor(
         &self,
         refresh_token: &Secret,
@@ -78,7 +78,7 @@ impl SharedLedger {
         self.get(&Location::of_access_token(session, target)).await
     }
 
-    /// Records what spending `refresh_token` brought, and says whether other processes find what replaced it.
+    /// Records the result of spending `refresh_token`, and returns whether other processes find the successor.
     pub(crate) async fn record(
         &self,
         session: &SessionId,
@@ -107,8 +107,8 @@ impl SharedLedger {
         self.put(&location, &SessionDelta::default()).await;
     }
 
-    /// Remembers `name` for `ttl`, and says whether that is news to all processes. A store that fails knows
-    /// nothing.
+    /// Records `name` for `ttl`, and returns whether it is new to all processes. If the store fails, it counts
+    /// as new.
     pub(crate) async fn is_first_use(&self, name: &str, ttl: Duration) -> bool {
         let Location { key, .. } = Location::of(name.as_bytes(), b"used");
         let (entry, ttl) = (Entry::default(), within_limits(ttl));
@@ -168,7 +168,7 @@ impl SharedLedger {
             value,
             ..Entry::default()
         };
-        // If another process has written in between, its entry is as new as this one.
+        // If another process has written in between, its entry is as recent as this one.
         self.store
             .put(&location.key, current, entry, self.ttl)
             .await
@@ -194,7 +194,7 @@ impl fmt::Debug for SharedLedger {
     }
 }
 
-/// Where an entry is kept and what seals it. Neither reveals what the entry is found by.
+/// The store key of an entry, and the key that seals it. Neither reveals the secret.
 struct Location {
     key: String,
     ring: KeyRing,
@@ -206,7 +206,7 @@ impl Location {
     }
 
     fn of_access_token(session: &SessionId, target: &TokenTarget) -> Self {
-        // A target always has a JSON. One without would share an entry whose delta does not fit.
+        // A target always has a JSON form. One without would share an entry whose delta does not match.
         let target = serde_json::to_vec(target).unwrap_or_default();
         Self::of(session.as_bytes(), &target)
     }

@@ -24,9 +24,9 @@ const MAX_DELAY: u32 = i32::MAX.unsigned_abs();
 
 /// The event loop of the JavaScript runtime.
 ///
-/// A serverless runtime ends what is still going on when a request has been answered, and with it a refresh
-/// that nobody waits for any more. Unless it gets to know of it: give [`with_spawner`](Self::with_spawner) its
-/// `waitUntil`.
+/// A serverless runtime ends all tasks of a request when the response has been sent, including a refresh that
+/// is still running. To keep such tasks alive, pass the runtime's `waitUntil` to
+/// [`with_spawner`](Self::with_spawner).
 #[derive(Clone, Default)]
 pub struct JsRuntime {
     spawner: Option<Rc<dyn Fn(BoxFuture<'static, ()>)>>,
@@ -38,9 +38,9 @@ impl JsRuntime {
         Self::default()
     }
 
-    /// Tasks are given to `spawn`, which passes each to the `waitUntil` of the runtime: as a future to
-    /// `worker::Context::wait_until`, or as a promise (`wasm_bindgen_futures::future_to_promise`) to what
-    /// JavaScript has.
+    /// Passes tasks to `spawn`, which passes each to the `waitUntil` of the runtime: as a future to
+    /// `worker::Context::wait_until`, or as a promise (`wasm_bindgen_futures::future_to_promise`) to a function
+    /// of JavaScript.
     ///
     /// It is called while a request is handled, and the task belongs to that request.
     pub fn with_spawner(spawn: impl Fn(BoxFuture<'static, ()>) + 'static) -> Self {
@@ -59,8 +59,8 @@ impl Runtime for JsRuntime {
         }
     }
 
-    /// A task may outlive the request that it began in, and the timers of that request with it. So whoever polls
-    /// looks at the clock, and sets a timer of its own.
+    /// A task may outlive the request that it began in, and the timers of that request. So each poll checks the
+    /// clock and sets a timer of its own.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let begin = Instant::now();
         let mut timer = None;
@@ -84,12 +84,12 @@ impl fmt::Debug for JsRuntime {
     }
 }
 
-/// Completes `future` within the request that polls it first. Handle a request in it.
+/// Completes `future` within the request that polls it first. Wrap the handling of a request in it.
 ///
-/// Cloudflare lets only one request use what was made for it: streams, bodies, the response itself. But requests
-/// that share a refresh or a fetch of keys wake one another, and what is woken runs in the request that is being
-/// handled at that moment. What follows a promise runs in the request that made the promise, so that is how
-/// `future` is woken.
+/// On Cloudflare, streams, bodies and responses can only be used in the request that created them. But requests
+/// that share a refresh or a fetch of keys wake one another, and a woken task runs in the request that is being
+/// handled at that moment. The continuation of a promise runs in the request that created the promise, so
+/// `future` is woken by a promise.
 pub async fn stay_in_request<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     loop {
