@@ -23,6 +23,7 @@ pub mod cookies;
 
 mod app;
 mod browser;
+mod callback;
 mod host;
 mod initiator;
 mod location;
@@ -37,7 +38,7 @@ pub use app::{
     ErrorContext, ErrorPage, Failure, LinkParameter, LogtoApp, LogtoAppBuilder, RequestSession,
     Requirement, Route,
 };
+pub use callback::{CallbackAnswer, CallbackOutcome, SignInHook};
 pub use public_description::public_description;
 pub use routes::{Guarded, LogtoWeb};
-pub use sign_in::{CallbackAnswer, CallbackOutcome, SignInHook};
 pub use sign_out::SignOutAnswer;

@@ -9,6 +9,8 @@ mod error_page;
 mod request_session;
 mod requirement;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, sync::Arc};
 
@@ -25,9 +27,9 @@ pub use self::{
     route::{LinkParameter, Route},
 };
 use super::{
+    callback::{CallbackAnswer, CallbackOutcome, SignInHook},
     initiator, location, respond,
     routes::LogtoWeb,
-    sign_in::{CallbackAnswer, CallbackOutcome, SignInHook},
     sign_out::SignOutAnswer,
 };
 use crate::{
@@ -104,18 +106,24 @@ impl LogtoApp {
 
     /// Answers a request for a route.
     pub async fn answer(&self, route: Route, parts: &Parts, body: &Bytes) -> Response<Bytes> {
-        let mut response = self.answer_route(route, parts, body).await;
+        let request = self.begin(&parts.method, &parts.uri, &parts.headers);
+        let mut response = self.answer_route(&request, route, parts, body).await;
         let status = response.status();
         if status.is_client_error() || status.is_server_error() {
             let web = &self.inner.web;
-            web.delete_ended_session(&parts.headers, response.headers_mut())
+            web.delete_ended_session(request.cookies(), response.headers_mut())
                 .await;
         }
         response
     }
 
-    async fn answer_route(&self, route: Route, parts: &Parts, body: &Bytes) -> Response<Bytes> {
-        let request = self.begin(&parts.method, &parts.uri, &parts.headers);
+    async fn answer_route(
+        &self,
+        request: &RequestSession,
+        route: Route,
+        parts: &Parts,
+        body: &Bytes,
+    ) -> Response<Bytes> {
         let methods = route.methods(self.inner.allows_sign_out_links);
         if !methods.contains(&parts.method) {
             let mut response = request.refusal(&RequestError::MethodNotAllowed.into());
@@ -128,25 +136,28 @@ impl LogtoApp {
         let inner = &*self.inner;
         let web = &inner.web;
         match route {
-            Route::SignIn => self.start(&request, parts, inner.sign_in.clone()).await,
+            Route::SignIn => self.start(request, parts, inner.sign_in.clone()).await,
             Route::SignUp => {
                 let sign_up = inner.sign_in.clone().first_screen(FirstScreen::Register);
-                self.start(&request, parts, sign_up).await
+                self.start(request, parts, sign_up).await
             }
             Route::Callback => {
                 let hook = inner.sign_in_hook.as_deref();
-                let answer = web.callback_with(parts, body, hook).await;
-                arrive(&request, answer)
+                let callback = web.callback_with(parts, request.cookies(), body, hook);
+                arrive(request, callback.await)
             }
             Route::SignOut => {
                 if parts.method == Method::GET && !initiator::is_sign_out_link(&parts.headers) {
                     return request.refusal(&RequestError::CrossSite.into());
                 }
-                let answer = web.sign_out(parts, &inner.sign_out).await;
-                leave(&request, answer)
+                let sign_out = web.sign_out_with(parts, request.cookies(), &inner.sign_out);
+                leave(request, sign_out.await)
             }
-            Route::SignOutLocally => leave(&request, web.sign_out_locally(parts).await),
-            Route::User => match web.user(&parts.headers).await {
+            Route::SignOutLocally => {
+                let sign_out = web.sign_out_locally_with(parts, request.cookies());
+                leave(request, sign_out.await)
+            }
+            Route::User => match web.user_of(request.cookies()).await {
                 Ok(response) => response,
                 Err(error) => request.refusal(&error),
             },
@@ -187,7 +198,8 @@ impl LogtoApp {
                 }
             };
         }
-        let answer = self.inner.web.sign_in(parts, &sign_in).await;
+        let web = &self.inner.web;
+        let answer = web.sign_in_with(parts, request.cookies(), &sign_in).await;
         answer.unwrap_or_else(|error| request.refusal(&error))
     }
 }

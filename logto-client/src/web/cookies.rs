@@ -39,8 +39,12 @@ mod options;
 mod request_cookies;
 mod session;
 
-use http::{HeaderMap, HeaderValue, header::COOKIE};
+use std::sync::Arc;
 
+use http::{HeaderMap, HeaderValue};
+
+#[cfg(test)]
+pub(super) use self::request_cookies::parsed;
 pub use self::{
     options::{CookieConfigError, CookieOptions, DEFAULT_BUDGET, DEFAULT_RESPONSE_LIMIT, SameSite},
     request_cookies::RequestCookies,
@@ -60,7 +64,7 @@ const DELETED: &str = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
 /// Reads and writes the cookies of one application. Created by [`CookieOptions::build`].
 #[derive(Clone, Debug)]
 pub struct CookieCodec {
-    name: String,
+    name: Arc<str>,
     attributes: String,
     browser_attributes: String,
     max_age: String,
@@ -76,17 +80,9 @@ impl CookieCodec {
     }
 
     /// Reads the cookies of this application from the `Cookie` headers of a request. Ignores cookies of other
-    /// names and malformed headers.
-    pub fn read<'h>(&self, headers: &'h HeaderMap) -> RequestCookies<'h> {
-        self.read_values(headers.get_all(COOKIE))
-    }
-
-    /// As [`read`](Self::read), from the values of these headers.
-    pub(super) fn read_values<'h>(
-        &self,
-        headers: impl IntoIterator<Item = &'h HeaderValue>,
-    ) -> RequestCookies<'h> {
-        RequestCookies::parse(&self.name, headers)
+    /// names and malformed headers. The headers are parsed when a cookie is first asked for.
+    pub fn read(&self, headers: &HeaderMap) -> RequestCookies {
+        RequestCookies::new(Arc::clone(&self.name), headers)
     }
 
     /// Bytes that the headers of one response may take; see [`CookieOptions::response_limit`].
@@ -115,10 +111,7 @@ impl CookieCodec {
 
     /// The `Set-Cookie` value that deletes the browser's cookie, if the request has one. Pending sign-ins in
     /// other tabs then have to be started again.
-    pub(super) fn clear_browser(
-        &self,
-        request_cookies: &RequestCookies<'_>,
-    ) -> Option<HeaderValue> {
+    pub(super) fn clear_browser(&self, request_cookies: &RequestCookies) -> Option<HeaderValue> {
         let name = self.browser_name();
         let attributes = &self.browser_attributes;
         match request_cookies.has_browser() {

@@ -79,10 +79,10 @@ impl LogtoWeb {
 
     pub(super) async fn session_of(
         &self,
-        request_cookies: &RequestCookies<'_>,
+        request_cookies: &RequestCookies,
     ) -> Result<Option<WritableSession>, Error> {
-        let handles = request_cookies.presented();
-        let session = self.client.newest_session(&handles).await?;
+        let handles = request_cookies.handles();
+        let session = self.client.newest_session(handles).await?;
         if let Some(session) = &session {
             session.renew_in_cookies().await;
         }
@@ -102,10 +102,10 @@ impl LogtoWeb {
 
     pub(super) async fn read_only_session_of(
         &self,
-        request_cookies: &RequestCookies<'_>,
+        request_cookies: &RequestCookies,
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let handles = request_cookies.presented();
-        let session = self.client.newest_read_only_session(&handles).await?;
+        let handles = request_cookies.handles();
+        let session = self.client.newest_read_only_session(handles).await?;
         if let Some(session) = &session {
             self.client.renew_on_server(session);
         }
@@ -124,14 +124,12 @@ impl LogtoWeb {
         session: Option<&WritableSession>,
         response: &mut HeaderMap,
     ) -> Result<(), Error> {
-        self.finish_with(|| self.cookies.read(request), session, response)
+        self.finish_with(&self.cookies.read(request), session, response)
     }
 
-    /// As [`finish`](Self::finish). The cookies of the request are read only if something is to be set, which is
-    /// rare.
-    pub(super) fn finish_with<'h>(
+    pub(super) fn finish_with(
         &self,
-        request_cookies: impl FnOnce() -> RequestCookies<'h>,
+        request_cookies: &RequestCookies,
         session: Option<&WritableSession>,
         response: &mut HeaderMap,
     ) -> Result<(), Error> {
@@ -139,23 +137,23 @@ impl LogtoWeb {
         self.set_session(request_cookies, session, response)
     }
 
-    fn set_session<'h>(
+    fn set_session(
         &self,
-        request_cookies: impl FnOnce() -> RequestCookies<'h>,
+        request_cookies: &RequestCookies,
         session: Option<&WritableSession>,
         response: &mut HeaderMap,
     ) -> Result<(), Error> {
         match session {
-            None => self.update_cookies(&request_cookies(), response),
+            None => self.update_cookies(request_cookies, response),
             Some(session) if session.ended().is_some() => {
                 let taken = respond::headers_len(response);
-                append(response, self.cookies.clear(&request_cookies(), taken));
+                append(response, self.cookies.clear(request_cookies, taken));
             }
             Some(session) => {
                 session.renew_on_server();
                 if let Some(handle) = session.changed_handle() {
                     let taken = respond::headers_len(response);
-                    let written = self.cookies.write(&request_cookies(), &handle, taken)?;
+                    let written = self.cookies.write(request_cookies, &handle, taken)?;
                     self.set_cookies(response, written);
                 }
             }
@@ -170,21 +168,27 @@ impl LogtoWeb {
     /// The path of the request and `sign_in_path` may be given with or without the path of the base URL: a
     /// router below a prefix receives its requests without it.
     pub async fn require(&self, parts: &Parts, sign_in_path: &str) -> Guarded {
-        match self.session(&parts.headers).await {
+        let request_cookies = self.cookies.read(&parts.headers);
+        match self.session_of(&request_cookies).await {
             Ok(Some(session)) => Guarded::Session(session),
-            Ok(None) => Guarded::Answer(self.ask_to_sign_in(parts, sign_in_path)),
+            Ok(None) => Guarded::Answer(self.ask_to_sign_in(parts, &request_cookies, sign_in_path)),
             Err(error) => Guarded::Answer(self.error_response(&error)),
         }
     }
 
-    fn ask_to_sign_in(&self, parts: &Parts, sign_in_path: &str) -> Response<Bytes> {
+    fn ask_to_sign_in(
+        &self,
+        parts: &Parts,
+        request_cookies: &RequestCookies,
+        sign_in_path: &str,
+    ) -> Response<Bytes> {
         let mut response = if self.is_navigation(&parts.method, &parts.headers) {
             let base_url = self.client.config().base_url();
             respond::see_other(&location::sign_in(base_url, sign_in_path, &parts.uri))
         } else {
-            respond::refusal(&self.not_signed_in(&self.cookies.read(&parts.headers)))
+            respond::refusal(&self.not_signed_in(request_cookies))
         };
-        self.update_cookies(&self.cookies.read(&parts.headers), response.headers_mut());
+        self.update_cookies(request_cookies, response.headers_mut());
         response
     }
 
@@ -195,13 +199,13 @@ impl LogtoWeb {
         self.session_end_of(&self.cookies.read(headers))
     }
 
-    fn session_end_of(&self, request_cookies: &RequestCookies<'_>) -> Option<SessionEnd> {
-        let handles = request_cookies.presented();
-        handles.iter().find_map(|handle| self.client.end_of(handle))
+    pub(super) fn session_end_of(&self, request_cookies: &RequestCookies) -> Option<SessionEnd> {
+        let mut handles = request_cookies.handles().iter();
+        handles.find_map(|handle| self.client.end_of(handle))
     }
 
     /// The error for a request without a session.
-    pub(super) fn not_signed_in(&self, request_cookies: &RequestCookies<'_>) -> Error {
+    pub(super) fn not_signed_in(&self, request_cookies: &RequestCookies) -> Error {
         match self.session_end_of(request_cookies) {
             Some(end @ SessionEnd::LifetimeReached) => Error::SessionEnded(end),
             _ => UsageError::NotSignedIn.into(),
@@ -210,15 +214,11 @@ impl LogtoWeb {
 
     /// Deletes the cookies of a session that has ended, and otherwise records that it is in use. Cookies that
     /// do not open are kept: a newer version of the application may have written them.
-    fn update_cookies(&self, request_cookies: &RequestCookies<'_>, response: &mut HeaderMap) {
+    fn update_cookies(&self, request_cookies: &RequestCookies, response: &mut HeaderMap) {
         let taken = respond::headers_len(response);
-        let handles = request_cookies.presented();
-        if handles
-            .iter()
-            .any(|handle| self.client.end_of(handle).is_some())
-        {
+        if self.session_end_of(request_cookies).is_some() {
             append(response, self.cookies.clear(request_cookies, taken));
-        } else if let [handle] = handles.as_slice() {
+        } else if let [handle] = request_cookies.handles() {
             let touched = self.client.touch(handle);
             let written =
                 touched.map(|touched| self.cookies.write(request_cookies, &touched, taken));
@@ -284,17 +284,23 @@ impl LogtoWeb {
     /// # Errors
     /// As [`session`](Self::session).
     pub async fn user(&self, headers: &HeaderMap) -> Result<Response<Bytes>, Error> {
-        let session = self.session(headers).await?;
+        self.user_of(&self.cookies.read(headers)).await
+    }
+
+    pub(super) async fn user_of(
+        &self,
+        request_cookies: &RequestCookies,
+    ) -> Result<Response<Bytes>, Error> {
+        let session = self.session_of(request_cookies).await?;
         let claims = session.as_ref().map(|session| session.claims().to_map());
         let mut body = json!({
             "is_authenticated": claims.is_some(),
             "claims": claims.map_or(Value::Null, Value::Object),
         });
-        if let Some(end @ SessionEnd::LifetimeReached) = self.session_end(headers) {
+        if let Some(end @ SessionEnd::LifetimeReached) = self.session_end_of(request_cookies) {
             body["ended"] = Error::SessionEnded(end).code().into();
         }
         let mut response = respond::json(StatusCode::OK, &body);
-        let request_cookies = || self.cookies.read(headers);
         let set = self.set_session(request_cookies, session.as_ref(), response.headers_mut());
         // The claims are known even so.
         if let Err(error) = set {

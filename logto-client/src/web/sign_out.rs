@@ -58,29 +58,46 @@ impl LogtoWeb {
     /// The browser is signed out even if the storage fails. A request that another site may have caused is
     /// refused; see [`check_own_request`](Self::check_own_request).
     pub async fn sign_out(&self, parts: &Parts, sign_out: &SignOut) -> SignOutAnswer {
+        let request_cookies = self.cookies.read(&parts.headers);
+        self.sign_out_with(parts, &request_cookies, sign_out).await
+    }
+
+    pub(super) async fn sign_out_with(
+        &self,
+        parts: &Parts,
+        request_cookies: &RequestCookies,
+        sign_out: &SignOut,
+    ) -> SignOutAnswer {
         if let Err(refused) = self.check_own_request(parts) {
             return self.refuse_sign_out(refused);
         }
         let config = self.config_for(&parts.uri, &parts.headers);
-        let request_cookies = self.cookies.read(&parts.headers);
         let handles = request_cookies.handles();
-        let signed_out = self.client.sign_out_at(&config, &handles, sign_out).await;
+        let signed_out = self.client.sign_out_at(&config, handles, sign_out).await;
         let location = signed_out.url.map_or_else(|| home(&config), String::from);
-        self.forget_sessions(&request_cookies, location, signed_out.removed)
+        self.forget_sessions(request_cookies, location, signed_out.removed)
     }
 
     /// Signs out of this application only: the user's session at Logto continues, so the next sign-in shows
     /// no form. The browser is redirected to the base URL. Otherwise the same as
     /// [`sign_out`](Self::sign_out).
     pub async fn sign_out_locally(&self, parts: &Parts) -> SignOutAnswer {
+        let request_cookies = self.cookies.read(&parts.headers);
+        self.sign_out_locally_with(parts, &request_cookies).await
+    }
+
+    pub(super) async fn sign_out_locally_with(
+        &self,
+        parts: &Parts,
+        request_cookies: &RequestCookies,
+    ) -> SignOutAnswer {
         if let Err(refused) = self.check_own_request(parts) {
             return self.refuse_sign_out(refused);
         }
         let config = self.config_for(&parts.uri, &parts.headers);
-        let request_cookies = self.cookies.read(&parts.headers);
         let handles = request_cookies.handles();
-        let removed = self.client.sign_out_locally(&handles).await;
-        self.forget_sessions(&request_cookies, home(&config), removed)
+        let removed = self.client.sign_out_locally(handles).await;
+        self.forget_sessions(request_cookies, home(&config), removed)
     }
 
     fn refuse_sign_out(&self, error: Error) -> SignOutAnswer {
@@ -94,7 +111,7 @@ impl LogtoWeb {
 
     fn forget_sessions(
         &self,
-        request_cookies: &RequestCookies<'_>,
+        request_cookies: &RequestCookies,
         location: String,
         outcome: Result<(), Error>,
     ) -> SignOutAnswer {

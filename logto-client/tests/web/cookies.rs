@@ -50,7 +50,7 @@ fn candidates(codec: &CookieCodec, cookie_headers: &[&str]) -> Vec<String> {
     values(&codec.read(&request(cookie_headers)))
 }
 
-fn values(carried: &RequestCookies<'_>) -> Vec<String> {
+fn values(carried: &RequestCookies) -> Vec<String> {
     let handles = carried.handles();
     let values = handles.iter().map(Handle::value);
     values.map(str::to_owned).collect()
@@ -59,7 +59,7 @@ fn values(carried: &RequestCookies<'_>) -> Vec<String> {
 /// What a response sets that has nothing else to carry.
 fn write(
     codec: &CookieCodec,
-    carried: &RequestCookies<'_>,
+    carried: &RequestCookies,
     value: &str,
 ) -> Result<Vec<HeaderValue>, CookieError> {
     let written = codec.write(carried, &Handle::new(value), 0)?;
@@ -703,7 +703,7 @@ impl Browser {
 
     fn handle(&self, codec: &CookieCodec) -> Handle {
         let headers = self.request();
-        let handles = codec.read(&headers).handles();
+        let handles = codec.read(&headers).handles().to_vec();
         assert_eq!(handles.len(), 1);
         handles[0].clone()
     }

@@ -69,7 +69,7 @@ async fn through_a_browser(
     let cookie = pairs.join("; ");
     let mut request = HeaderMap::new();
     request.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
-    let handles = codec.read(&request).handles();
+    let handles = codec.read(&request).handles().to_vec();
     let [candidate] = handles.as_slice() else {
         panic!("{handles:?}")
     };

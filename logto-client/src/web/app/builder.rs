@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use logto_core::{Secret, SignIn, sign_out::SignOut};
 
 use super::{AppState, ErrorPage, LinkParameter, LogtoApp, Route};
-use crate::web::{location, routes::LogtoWeb, sign_in::SignInHook};
+use crate::web::{callback::SignInHook, location, routes::LogtoWeb};
 
 /// Builds a [`LogtoApp`]. Everything has a default.
 #[must_use]

@@ -12,9 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, request::Parts, response,
-};
+use http::{HeaderMap, HeaderName, Method, Response, Uri, header, request::Parts, response};
 use logto_core::{AccessToken, TokenTarget, claims::IdTokenClaims, error::Advice};
 use tokio::sync::OnceCell;
 use url::Url;
@@ -65,9 +63,7 @@ pub struct RequestSession {
 struct RequestState {
     app: LogtoApp,
     uri: Uri,
-    cookies: Option<HeaderValue>,
-    /// HTTP/2 may send one header for each cookie.
-    more_cookies: Vec<HeaderValue>,
+    cookies: RequestCookies,
     /// Whether another site caused this request, and the request may change something.
     is_from_elsewhere: bool,
     wants_page: bool,
@@ -91,11 +87,9 @@ impl RequestSession {
         let wants_page = web.expects_page(headers);
         let is_from_elsewhere = !app.inner.allows_cross_site_forms
             && initiator::is_from_elsewhere(method, headers, || web.own_origin(uri, headers));
-        let mut cookies = headers.get_all(header::COOKIE).iter().cloned();
         let inner = RequestState {
             uri: uri.clone(),
-            cookies: cookies.next(),
-            more_cookies: cookies.collect(),
+            cookies: web.cookies.read(headers),
             is_from_elsewhere,
             wants_page,
             can_come_back: wants_page && method == Method::GET,
@@ -142,7 +136,7 @@ impl RequestSession {
         if self.inner.opened.get().is_none() && self.has_begun() {
             let cookies = self.cookies_to_open()?;
             let web = self.inner.app.web();
-            return web.read_only_session_of(&cookies).await;
+            return web.read_only_session_of(cookies).await;
         }
         let session = self.open().await?;
         Ok(session.map(|session| session.read_only()))
@@ -206,7 +200,7 @@ impl RequestSession {
     pub fn ask_to_sign_in(&self) -> Response<Bytes> {
         match self.inner.can_come_back {
             true => respond::see_other(&self.sign_in_link()),
-            false => self.refusal(&self.inner.app.web().not_signed_in(&self.cookies())),
+            false => self.refusal(&self.inner.app.web().not_signed_in(self.cookies())),
         }
     }
 
@@ -266,7 +260,7 @@ impl RequestSession {
         }
         let session = opened.as_ref().ok().and_then(Option::as_ref);
         let web = self.inner.app.web();
-        if let Err(error) = web.finish_with(|| self.cookies(), session, &mut response.headers) {
+        if let Err(error) = web.finish_with(self.cookies(), session, &mut response.headers) {
             body = Some(replace(response, self.refusal(&error)));
         }
         if let Some(session) = session {
@@ -341,13 +335,13 @@ impl RequestSession {
     async fn open(&self) -> Result<Option<WritableSession>, Error> {
         let open = async || {
             let cookies = self.cookies_to_open()?;
-            self.inner.app.web().session_of(&cookies).await
+            self.inner.app.web().session_of(cookies).await
         };
         self.inner.opened.get_or_init(open).await.clone()
     }
 
     /// The cookies, unless another site caused the request.
-    fn cookies_to_open(&self) -> Result<RequestCookies<'_>, Error> {
+    fn cookies_to_open(&self) -> Result<&RequestCookies, Error> {
         let cookies = self.cookies();
         match self.inner.is_from_elsewhere && cookies.has_session() {
             true => Err(RequestError::CrossSite.into()),
@@ -355,9 +349,9 @@ impl RequestSession {
         }
     }
 
-    fn cookies(&self) -> RequestCookies<'_> {
-        let headers = self.inner.cookies.iter().chain(&self.inner.more_cookies);
-        self.inner.app.web().cookies.read_values(headers)
+    /// The cookies of this request, which everything that answers it shares.
+    pub(super) fn cookies(&self) -> &RequestCookies {
+        &self.inner.cookies
     }
 
     fn has_begun(&self) -> bool {

@@ -208,7 +208,7 @@ impl CookieOptions {
             false => SameSite::Lax,
         };
         Ok(CookieCodec {
-            name: format!("{prefix}{}", self.name),
+            name: format!("{prefix}{}", self.name).into(),
             attributes: attributes(self.same_site),
             browser_attributes: attributes(callback),
             max_age,

@@ -4,10 +4,12 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt,
+    ops::Range,
+    sync::{Arc, OnceLock},
 };
 
 use base64_simd::URL_SAFE_NO_PAD;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header::COOKIE};
 use memchr::memchr;
 use smallvec::SmallVec;
 
@@ -25,75 +27,54 @@ const MAX_CANDIDATES: usize = 4;
 /// The cookies of one application in one request.
 ///
 /// They come from a browser: nothing in them is trusted, and reading them takes time proportional to their
-/// length, whatever they contain. `Debug` shows no values.
+/// length, whatever they contain. The header is parsed once, when a cookie is first asked for. `Debug` shows no
+/// values.
 #[derive(Clone, Default)]
-pub struct RequestCookies<'h> {
-    single: SmallVec<[&'h [u8]; 1]>,
-    chunks: Vec<(usize, &'h str)>,
-    browsers: SmallVec<[&'h str; 1]>,
-    /// Parts of the handle, in the order of their slots. A slot that occurs twice with different values is
-    /// empty: it is unknown which of them a response would replace. The parts are bytes here, because the
-    /// assembled handle becomes text as a whole.
-    slots: SmallVec<[(usize, &'h [u8]); 8]>,
+pub struct RequestCookies {
+    name: Arc<str>,
+    header: Option<HeaderValue>,
+    found: OnceLock<Found>,
+    handles: OnceLock<SmallVec<[Handle; 1]>>,
 }
 
-impl<'h> RequestCookies<'h> {
-    pub(super) fn parse(name: &str, headers: impl IntoIterator<Item = &'h HeaderValue>) -> Self {
-        let mut request_cookies = Self::default();
-        let pairs = headers.into_iter().flat_map(|header| {
-            split(header.as_bytes(), b';').filter_map(|pair| {
-                let pair = pair.trim_ascii();
-                let (name, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
-                Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
-            })
-        });
-        for (full_name, value) in pairs {
-            let Some(suffix) = full_name.strip_prefix(name.as_bytes()) else {
-                continue;
-            };
-            let Ok(suffix) = std::str::from_utf8(suffix) else {
-                continue;
-            };
-            // A value that this codec never writes is ignored, but its name is kept for deletion.
-            let value = match is_cookie_value(value) {
-                true => value,
-                false => &[],
-            };
-            match suffix.strip_prefix('.') {
-                None if suffix.is_empty() => request_cookies.single.push(value),
-                None => {}
-                Some(rest) => {
-                    if rest == "browser" {
-                        request_cookies.browsers.push(text(value));
-                    } else if let Some(slot) = rest.strip_prefix('t').and_then(small_number) {
-                        request_cookies.add_to_slot(slot, value);
-                    } else if let Some(index) = small_number(rest) {
-                        request_cookies.chunks.push((index, text(value)));
-                    }
-                }
-            }
-        }
-        request_cookies
-    }
+/// Where the values are in the header. A value that cannot be ours is an empty range: its name is there to be
+/// deleted.
+#[derive(Clone, Default)]
+struct Found {
+    single: SmallVec<[Range<usize>; 1]>,
+    chunks: Vec<(usize, Range<usize>)>,
+    browsers: SmallVec<[Range<usize>; 1]>,
+    /// Parts of the handle, in the order of their slots. A slot that comes twice with different values is empty:
+    /// nobody knows which of them a response would replace.
+    slots: SmallVec<[(usize, Range<usize>); 8]>,
+}
 
-    fn add_to_slot(&mut self, slot: usize, value: &'h [u8]) {
-        match self.slots.binary_search_by_key(&slot, |(slot, _)| *slot) {
-            Err(place) => self.slots.insert(place, (slot, value)),
-            Ok(place) => {
-                let there = self.slots.get_mut(place);
-                if let Some((_, there)) = there.filter(|(_, there)| *there != value) {
-                    *there = &[];
-                }
+impl RequestCookies {
+    pub(super) fn new(name: Arc<str>, headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(COOKIE).iter();
+        let header = match (values.next(), values.next()) {
+            // HTTP/2 may send one header for each cookie. Joined they mean the same (RFC 9113, section 8.2.3).
+            (Some(_), Some(_)) => {
+                let values = headers.get_all(COOKIE).iter();
+                let values: Vec<&[u8]> = values.map(HeaderValue::as_bytes).collect();
+                HeaderValue::from_bytes(&values.join(&b"; "[..])).ok()
             }
+            (value, _) => value.cloned(),
+        };
+        Self {
+            name,
+            header,
+            ..Self::default()
         }
     }
 
-    /// The complete values in the request. The caller uses the one that opens, and the newest if several do.
-    /// More than one is rare: a cookie of the same name from a parent domain, or two responses that crossed. At
-    /// most four are returned.
-    pub(crate) fn candidates(&self) -> SmallVec<[Cow<'h, [u8]>; 1]> {
+    /// The values that the request may mean, each complete: the caller takes the one that opens, and
+    /// the newest of those if there are several. More than one is rare: a cookie of the same name from
+    /// a parent domain, or two responses that crossed. Four are given at most.
+    pub(crate) fn candidates(&self) -> SmallVec<[Cow<'_, [u8]>; 1]> {
         let mut candidates = SmallVec::new();
-        let single = self.single.iter().map(|value| Cow::Borrowed(*value));
+        let single = self.found().single.iter();
+        let single = single.map(|place| Cow::Borrowed(self.value(place)));
         let chunked = self.whole_chunked().into_iter().map(String::into_bytes);
         let values = single.chain(chunked.map(Cow::Owned));
         // Text after a dot would be read as a part.
@@ -107,59 +88,62 @@ impl<'h> RequestCookies<'h> {
 
     /// The handles in the request: the candidates, each with all parts. The storage finds out which parts
     /// belong to which handle.
-    pub fn handles(&self) -> Vec<Handle> {
-        self.presented().into_vec()
-    }
-
-    /// As [`handles`](Self::handles), without a list on the heap if there is one handle.
-    pub(crate) fn presented(&self) -> SmallVec<[Handle; 1]> {
-        let parts = self.slots.iter().map(|(_, part)| *part);
-        let parts = parts.filter(|part| !part.is_empty()).take(MAX_SLOTS);
-        let candidates = self.candidates().into_iter();
-        candidates
-            .map(|value| Handle::of_parts(&value, parts.clone()))
-            .collect()
+    pub fn handles(&self) -> &[Handle] {
+        self.handles.get_or_init(|| {
+            let parts = self.found().slots.iter();
+            let parts = parts.map(|(_, place)| self.value(place));
+            let parts = parts.filter(|part| !part.is_empty()).take(MAX_SLOTS);
+            let candidates = self.candidates().into_iter();
+            candidates
+                .map(|value| Handle::of_parts(&value, parts.clone()))
+                .collect()
+        })
     }
 
     /// Whether there is any session cookie to delete, readable or not.
     pub fn has_session(&self) -> bool {
-        self.has_single() || !self.chunks.is_empty() || !self.slots.is_empty()
+        let found = self.found();
+        self.has_single() || !found.chunks.is_empty() || !found.slots.is_empty()
     }
 
     /// The possible values of the browser's cookie. The caller uses those that open. At most four are returned.
-    pub(crate) fn browsers(&self) -> Vec<&'h str> {
+    pub(crate) fn browsers(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
-        let values = self.browsers.iter().copied();
+        let values = self.found().browsers.iter();
+        let values = values.map(|place| self.text(place));
         values
             .filter(|value| !value.is_empty() && seen.insert(*value))
             .take(MAX_CANDIDATES)
             .collect()
     }
 
-    pub(super) fn slots(&self) -> BTreeMap<usize, &'h str> {
-        let slots = self.slots.iter();
-        slots.map(|(slot, value)| (*slot, text(value))).collect()
+    pub(super) fn slots(&self) -> BTreeMap<usize, &str> {
+        let slots = self.found().slots.iter();
+        slots
+            .map(|(slot, place)| (*slot, self.text(place)))
+            .collect()
     }
 
     pub(super) fn has_browser(&self) -> bool {
-        !self.browsers.is_empty()
+        !self.found().browsers.is_empty()
     }
 
     pub(super) fn has_single(&self) -> bool {
-        !self.single.is_empty()
+        !self.found().single.is_empty()
     }
 
     /// The numbers of the pieces that are there, each once.
     pub(super) fn chunk_indices(&self) -> impl Iterator<Item = usize> + use<> {
-        let indices: BTreeSet<usize> = self.chunks.iter().map(|(index, _)| *index).collect();
+        let chunks = self.found().chunks.iter();
+        let indices: BTreeSet<usize> = chunks.map(|(index, _)| *index).collect();
         indices.into_iter()
     }
 
     /// The values of which every piece is there, with one content each.
     fn whole_chunked(&self) -> Vec<String> {
-        let mut writes: BTreeMap<(&str, usize), Pieces<'h>> = BTreeMap::new();
-        for (index, value) in &self.chunks {
-            let Some(piece) = Piece::parse(value) else {
+        let mut writes: BTreeMap<(&str, usize), Pieces<'_>> = BTreeMap::new();
+        for (index, place) in &self.found().chunks {
+            let Some(piece) = Piece::parse(self.text(place)) else {
                 continue;
             };
             if *index >= piece.count {
@@ -179,16 +163,86 @@ impl<'h> RequestCookies<'h> {
             .map(|(_, pieces)| Vec::from_iter(pieces.contents.into_values()).concat())
             .collect()
     }
+    fn found(&self) -> &Found {
+        let parse = || Found::parse(&self.name, self.header());
+        self.found.get_or_init(parse)
+    }
+
+    fn header(&self) -> &[u8] {
+        self.header.as_ref().map_or(&[], HeaderValue::as_bytes)
+    }
+
+    fn value(&self, place: &Range<usize>) -> &[u8] {
+        part(self.header(), place)
+    }
+
+    /// A [cookie value](is_cookie_value) is ASCII.
+    fn text(&self, place: &Range<usize>) -> &str {
+        std::str::from_utf8(self.value(place)).unwrap_or_default()
+    }
 }
 
-impl fmt::Debug for RequestCookies<'_> {
+impl fmt::Debug for RequestCookies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = self.found();
         f.debug_struct("RequestCookies")
-            .field("single", &self.single.len())
-            .field("chunks", &self.chunks.len())
-            .field("browsers", &self.browsers.len())
-            .field("slots", &self.slots.len())
+            .field("single", &found.single.len())
+            .field("chunks", &found.chunks.len())
+            .field("browsers", &found.browsers.len())
+            .field("slots", &found.slots.len())
             .finish()
+    }
+}
+
+impl Found {
+    fn parse(name: &str, header: &[u8]) -> Self {
+        #[cfg(test)]
+        parsed::count();
+        let mut found = Self::default();
+        for pair in split(header, b';') {
+            let Some(equals) = memchr(b'=', part(header, &pair)) else {
+                continue;
+            };
+            let equals = pair.start.saturating_add(equals);
+            let full_name = part(header, &(pair.start..equals)).trim_ascii();
+            let suffix = full_name.strip_prefix(name.as_bytes());
+            if let Some(suffix) = suffix.and_then(|suffix| std::str::from_utf8(suffix).ok()) {
+                let value = trimmed(header, equals.saturating_add(1)..pair.end);
+                let is_ours = is_cookie_value(part(header, &value));
+                found.add(suffix, if is_ours { value } else { 0..0 }, header);
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, suffix: &str, value: Range<usize>, header: &[u8]) {
+        let Some(rest) = suffix.strip_prefix('.') else {
+            if suffix.is_empty() {
+                self.single.push(value);
+            }
+            return;
+        };
+        if rest == "browser" {
+            self.browsers.push(value);
+        } else if let Some(slot) = rest.strip_prefix('t').and_then(small_number) {
+            self.add_to_slot(slot, value, header);
+        } else if let Some(index) = small_number(rest) {
+            self.chunks.push((index, value));
+        }
+    }
+
+    fn add_to_slot(&mut self, slot: usize, value: Range<usize>, header: &[u8]) {
+        match self.slots.binary_search_by_key(&slot, |(slot, _)| *slot) {
+            Err(place) => self.slots.insert(place, (slot, value)),
+            Ok(place) => {
+                let there = self.slots.get_mut(place).map(|(_, there)| there);
+                let is_other =
+                    |there: &&mut Range<usize>| part(header, there) != part(header, &value);
+                if let Some(there) = there.filter(is_other) {
+                    *there = 0..0;
+                }
+            }
+        }
     }
 }
 
@@ -219,22 +273,30 @@ impl<'h> Piece<'h> {
     }
 }
 
-/// A [cookie value](is_cookie_value), which is ASCII.
-fn text(value: &[u8]) -> &str {
-    std::str::from_utf8(value).unwrap_or_default()
+/// What is between separators; most of it is long.
+fn split(header: &[u8], separator: u8) -> impl Iterator<Item = Range<usize>> {
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let begin = next.take()?;
+        let rest = header.get(begin..)?;
+        let Some(len) = memchr(separator, rest) else {
+            return Some(begin..header.len());
+        };
+        let end = begin.saturating_add(len);
+        next = Some(end.saturating_add(1));
+        Some(begin..end)
+    })
 }
 
-/// The text between separators; most of it is long.
-fn split(bytes: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(bytes);
-    std::iter::from_fn(move || {
-        let all = rest.take()?;
-        let Some(end) = memchr(separator, all) else {
-            return Some(all);
-        };
-        rest = all.get(end.saturating_add(1)..);
-        all.get(..end)
-    })
+/// The range without the white space around it.
+fn trimmed(header: &[u8], range: Range<usize>) -> Range<usize> {
+    let until_end = part(header, &range).trim_ascii_end();
+    let end = range.start.saturating_add(until_end.len());
+    end.saturating_sub(until_end.trim_ascii_start().len())..end
+}
+
+fn part<'h>(header: &'h [u8], range: &Range<usize>) -> &'h [u8] {
+    header.get(range.clone()).unwrap_or_default()
 }
 
 /// A number below 100 in its canonical form.
@@ -254,4 +316,20 @@ pub(super) fn is_cookie_value(value: &[u8]) -> bool {
     !value.is_empty()
         && (URL_SAFE_NO_PAD.check(value).is_ok()
             || value.iter().fold(true, |all, byte| all & allowed(*byte)))
+}
+
+/// How often this thread has parsed a `Cookie` header.
+#[cfg(test)]
+pub(in crate::web) mod parsed {
+    use std::cell::Cell;
+
+    thread_local!(static TIMES: Cell<usize> = const { Cell::new(0) });
+
+    pub(super) fn count() {
+        TIMES.set(TIMES.get() + 1);
+    }
+
+    pub(in crate::web) fn take() -> usize {
+        TIMES.take()
+    }
 }

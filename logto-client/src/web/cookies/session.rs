@@ -128,7 +128,7 @@ impl CookieCodec {
     /// browser then keeps its cookies.
     pub fn write(
         &self,
-        request_cookies: &RequestCookies<'_>,
+        request_cookies: &RequestCookies,
         handle: &Handle,
         taken: usize,
     ) -> Result<SessionCookies, CookieError> {
@@ -156,7 +156,7 @@ impl CookieCodec {
 
     fn write_value(
         &self,
-        request_cookies: &RequestCookies<'_>,
+        request_cookies: &RequestCookies,
         value: &str,
         response: &mut Response,
     ) -> Result<(), CookieError> {
@@ -189,7 +189,7 @@ impl CookieCodec {
     /// Writes the parts that the browser does not have, and returns how many are left out.
     fn write_parts(
         &self,
-        request_cookies: &RequestCookies<'_>,
+        request_cookies: &RequestCookies,
         handle: &Handle,
         response: &mut Response,
     ) -> Result<usize, CookieError> {
@@ -263,7 +263,7 @@ impl CookieCodec {
     /// The `Set-Cookie` values that delete every session cookie of the request, as far as they fit into a
     /// response whose other headers take `taken` bytes. The handle, or its first piece, is always deleted; the
     /// rest is useless without it.
-    pub fn clear(&self, request_cookies: &RequestCookies<'_>, taken: usize) -> Vec<HeaderValue> {
+    pub fn clear(&self, request_cookies: &RequestCookies, taken: usize) -> Vec<HeaderValue> {
         let mut response = Response {
             set_cookies: Vec::new(),
             size: taken,
@@ -283,7 +283,7 @@ impl CookieCodec {
 
     /// Whether a response sets or deletes the handle of a session.
     pub(in crate::web) fn sets_session(&self, response: &HeaderMap) -> bool {
-        let names = [self.name.clone(), self.chunk_name(0)];
+        let names = [self.name.to_string(), self.chunk_name(0)];
         let mut set_cookies = response.get_all(header::SET_COOKIE).iter();
         set_cookies.any(|set_cookie| {
             let name = set_cookie.as_bytes().split(|byte| *byte == b'=').next();

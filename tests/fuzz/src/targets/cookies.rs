@@ -39,9 +39,10 @@ pub(crate) fn codec() -> &'static CookieCodec {
 /// Handles one input.
 pub fn run(data: &[u8]) -> Verdict {
     let headers = as_headers(data.split(|byte| *byte == b'\n'));
-    let handles = codec().read(&headers).handles();
+    let request_cookies = codec().read(&headers);
+    let handles = request_cookies.handles();
     let jar = read_by_peer(&headers);
-    for handle in &handles {
+    for handle in handles {
         assert!(!handle.value().is_empty());
         is_there_for_the_peer(handle.value(), &headers);
     }
@@ -129,8 +130,9 @@ fn the_next_request_carries_what_was_set(mut jar: Jar, data: &[u8]) {
         }
     }
     request = request_of(&jar);
-    let found = codec().read(&request).handles();
-    let [found] = &*found else {
+    let request_cookies = codec().read(&request);
+    let found = request_cookies.handles();
+    let [found] = found else {
         panic!("{} sessions after one was set", found.len());
     };
     assert_eq!(found.value(), handle.value());

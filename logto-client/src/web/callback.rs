@@ -1,0 +1,404 @@
+//! The end of a sign-in: back from Logto.
+
+mod decision;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
+use logto_core::{
+    LogtoConfig, SignIn,
+    error::CallbackError,
+    sign_in::{Callback, PendingSignIn},
+};
+use url::Url;
+
+use self::decision::Decision;
+use super::{
+    browser::{Browser, End},
+    cookies::RequestCookies,
+    respond,
+    routes::{LogtoWeb, append},
+    start::Start,
+};
+use crate::{
+    client::{CompletedSignIn, IncompleteSignIn, NextStep},
+    error::{Error, RequestError, SignInRefused},
+    event::Event,
+    runtime::{MaybeSend, MaybeSync},
+};
+
+/// The result of a callback.
+#[derive(Debug)]
+#[must_use]
+pub struct CallbackAnswer {
+    /// How the sign-in ended, or why it failed.
+    pub outcome: Result<CallbackOutcome, Error>,
+    /// The cookies of the response, also in case of an error. They contain the new session, and record that
+    /// this callback was completed.
+    pub headers: HeaderMap,
+}
+
+/// How a callback ended without an error.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "taken apart as soon as it is there"
+)]
+#[non_exhaustive]
+pub enum CallbackOutcome {
+    /// The user is signed in.
+    SignedIn(CompletedSignIn),
+    /// The same sign-in starts again at this URL of Logto, once, because it cannot be completed as it was
+    /// started: its code may be spent although nobody is signed in, another tab took the browser's cookie at
+    /// the same moment, or the configuration of the application has changed. It requests the same as the first
+    /// sign-in, without the one-time token. Because of the session at Logto, the user usually does not notice
+    /// it.
+    StartsAgain(Url),
+    /// This callback was completed before, and the user is signed in: the page was reloaded, or opened from the
+    /// history.
+    AlreadySignedIn {
+        /// Where the user wanted to go: a path on the application's own origin.
+        return_to: String,
+    },
+    /// The user cancelled, or a rule at Logto denied access (`access_denied`). A previous session remains
+    /// valid. Show a page that explains it, with a link to continue.
+    Cancelled {
+        /// Where the user wanted to go: a path on the application's own origin. A page that needs a session
+        /// sends the user to Logto again.
+        return_to: String,
+        /// Logto's error.
+        error: Error,
+    },
+}
+
+/// A hook that is called at every sign-in, before the browser receives the session: to create or update the
+/// user in a database of the application, to keep small data of the application in the session, or to refuse
+/// the user.
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait SignInHook: MaybeSend + MaybeSync {
+    /// Called when a user has signed in. It may fetch tokens with the session, [set its
+    /// data](crate::WritableSession::set_data), and change [`return_to`](CompletedSignIn::return_to), for example to
+    /// a welcome page. A user who clicks twice may call it twice for one session.
+    ///
+    /// # Errors
+    /// Any error ends the new session at once. [`SignInRefused`] refuses the user and shows the reason;
+    /// `into()` and `?` convert it. After any other error, for example while the storage is down, a reload
+    /// starts the sign-in again.
+    async fn on_sign_in(&self, completed: &mut CompletedSignIn) -> Result<(), Error>;
+}
+
+impl LogtoWeb {
+    /// Completes a sign-in, from the query of a GET or the form of a POST. The response to other methods is
+    /// 405.
+    ///
+    /// The redirect URI is that of the [host](logto_core::LogtoConfig::for_host) that the request was sent to.
+    /// A sign-in that was started at another host cannot be completed here: it starts again, or is refused with
+    /// [`CallbackError::NoPendingSignIn`] in a browser that started none here.
+    pub async fn callback(&self, parts: &Parts, body: &Bytes) -> CallbackAnswer {
+        let request_cookies = self.cookies.read(&parts.headers);
+        self.callback_with(parts, &request_cookies, body, None)
+            .await
+    }
+
+    /// As [`callback`](Self::callback), with a hook that may refuse the user.
+    pub(super) async fn callback_with(
+        &self,
+        parts: &Parts,
+        request_cookies: &RequestCookies,
+        body: &Bytes,
+        hook: Option<&dyn SignInHook>,
+    ) -> CallbackAnswer {
+        let mut headers = HeaderMap::new();
+        respond::keep_private(&mut headers);
+        headers.insert(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        );
+        let outcome = self.complete(parts, request_cookies, body, hook, &mut headers);
+        let outcome = outcome.await;
+        if let Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) = &outcome {
+            self.tell_failed(error);
+            self.delete_ended_session(request_cookies, &mut headers)
+                .await;
+        }
+        CallbackAnswer { outcome, headers }
+    }
+
+    async fn complete(
+        &self,
+        parts: &Parts,
+        cookies: &RequestCookies,
+        body: &Bytes,
+        hook: Option<&dyn SignInHook>,
+        answer: &mut HeaderMap,
+    ) -> Result<CallbackOutcome, Error> {
+        let callback = read_callback(parts, body, answer)?;
+        let config = self.config_for(&parts.uri, &parts.headers);
+        let state = callback.state().unwrap_or_default().to_owned();
+        let start = self
+            .open_start(&config, &state)
+            .ok_or(CallbackError::NoPendingSignIn)?;
+        let browsers = self.browsers(cookies);
+        let arrival = Arrival {
+            config: &config,
+            cookies,
+            start: &start,
+            state: &state,
+            answer,
+        };
+        match Decision::of(&start, &state, &browsers) {
+            Decision::Complete(browser) => {
+                self.redeem(arrival, callback, browser.clone(), hook).await
+            }
+            Decision::StartAgain(browser) => self.start_again(arrival, browser).await,
+            Decision::SignedInBefore(browser) => match self.read_only_session_of(cookies).await? {
+                Some(_) => Ok(CallbackOutcome::AlreadySignedIn {
+                    return_to: self.destination(&start),
+                }),
+                None => self.start_again(arrival, browser).await,
+            },
+            Decision::CancelledBefore => Ok(self.cancelled_before(&callback, &start)),
+            Decision::Refuse => Err(CallbackError::NoPendingSignIn.into()),
+        }
+    }
+
+    /// Completes the sign-in with the code of the callback.
+    async fn redeem(
+        &self,
+        arrival: Arrival<'_>,
+        callback: Callback,
+        mut browser: Browser,
+        hook: Option<&dyn SignInHook>,
+    ) -> Result<CallbackOutcome, Error> {
+        let Arrival { start, state, .. } = arrival;
+        let sign_in = start.sign_in.clone().state(state.to_owned());
+        let pending = self
+            .client
+            .restore_sign_in(arrival.config, &sign_in, &start.random(), start.at)
+            .await?;
+        let previous = arrival.cookies.handles();
+        let completed = self
+            .client
+            .complete_sign_in(Some(pending), callback, previous)
+            .await;
+        let mut completed = match completed {
+            Ok(completed) => completed,
+            Err(incomplete) => return self.give_up(arrival, incomplete, browser).await,
+        };
+        let admitted = self.admit(hook, &mut completed).await;
+        let end = match &admitted {
+            Ok(()) => End::SignedIn,
+            Err(Error::SignInRefused(_)) => End::Refused,
+            Err(_) => End::Interrupted,
+        };
+        browser.end(state, end);
+        append(arrival.answer, [self.browser_cookie(&browser)?]);
+        if let Err(error) = admitted {
+            let taken = respond::headers_len(arrival.answer);
+            append(arrival.answer, self.cookies.clear(arrival.cookies, taken));
+            return Err(error);
+        }
+        self.arrive(arrival, completed)
+    }
+
+    /// Calls the application's hook for a user who has signed in at Logto. The session of a user who is refused
+    /// ends before the browser has it; the previous session is already replaced.
+    async fn admit(
+        &self,
+        hook: Option<&dyn SignInHook>,
+        completed: &mut CompletedSignIn,
+    ) -> Result<(), Error> {
+        let (session, user) = (
+            completed.session.id(),
+            completed.session.claims().sub.clone(),
+        );
+        let admitted = match hook {
+            Some(hook) => hook.on_sign_in(completed).await,
+            None => Ok(()),
+        };
+        let observer = self.client.observer();
+        match &admitted {
+            Ok(()) => {
+                observer.on_event(&Event::SignedIn { session, user });
+                return admitted;
+            }
+            Err(Error::SignInRefused(SignInRefused { reason })) => {
+                let reason = reason.clone();
+                observer.on_event(&Event::SignInRefused { user, reason });
+            }
+            // `callback_with` reports it.
+            Err(_) => {}
+        }
+        // If the storage fails, this process still refuses the session, and nobody has its handle.
+        drop(completed.session.discard().await);
+        admitted
+    }
+
+    /// What follows a sign-in that this callback did not complete. The browser's cookie records how it ended,
+    /// unless the same callback may still complete it.
+    async fn give_up(
+        &self,
+        mut arrival: Arrival<'_>,
+        incomplete: IncompleteSignIn,
+        mut browser: Browser,
+    ) -> Result<CallbackOutcome, Error> {
+        let IncompleteSignIn { error, next } = incomplete;
+        let end = match &next {
+            NextStep::SameCallback(_) => return Err(error),
+            NextStep::StartAgain(_) => End::Interrupted,
+            NextStep::Cancelled { .. } => End::Cancelled,
+            NextStep::None => End::Refused,
+        };
+        browser.end(arrival.state, end);
+        // While the storage fails, a new sign-in would fail at once too: a reload starts it.
+        if let (NextStep::StartAgain(again), false) = (&next, matches!(error, Error::Storage(_))) {
+            // If that fails, a reload starts again.
+            if let Ok(outcome) = self
+                .redirect_again(&mut arrival, &browser, again, &error)
+                .await
+            {
+                return Ok(outcome);
+            }
+        }
+        append(arrival.answer, [self.browser_cookie(&browser)?]);
+        match next {
+            NextStep::Cancelled { return_to } => {
+                Ok(CallbackOutcome::Cancelled { return_to, error })
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// A reload of a callback that reported that the user cancelled.
+    fn cancelled_before(&self, callback: &Callback, start: &Start) -> CallbackOutcome {
+        let error = callback.error().cloned();
+        let error = error.map_or(CallbackError::NoPendingSignIn, CallbackError::Server);
+        CallbackOutcome::Cancelled {
+            return_to: self.destination(start),
+            error: error.into(),
+        }
+    }
+
+    /// Sets the cookies of the new session, and shortens `return_to` to what fits into the response.
+    fn arrive(
+        &self,
+        arrival: Arrival<'_>,
+        mut completed: CompletedSignIn,
+    ) -> Result<CallbackOutcome, Error> {
+        let Arrival {
+            cookies, answer, ..
+        } = arrival;
+        let handle = completed.session.handle();
+        let write = |return_to: &str| {
+            let location = respond::header_len(header::LOCATION.as_str().len(), return_to.len());
+            let taken = respond::headers_len(answer).saturating_add(location);
+            self.cookies.write(cookies, &handle, taken)
+        };
+        let mut written = write(&completed.return_to)?;
+        // A redirect to the front page is better than an error.
+        let base = self.client.config().base_url().map_or("/", Url::path);
+        let path = completed.return_to.split('?').next().unwrap_or_default();
+        for place in [path.to_owned(), base.to_owned()] {
+            if written.size > self.cookies.response_limit() {
+                written = write(&place)?;
+                completed.return_to = place;
+            }
+        }
+        self.set_cookies(answer, written);
+        completed.session = completed.session.presented();
+        Ok(CallbackOutcome::SignedIn(completed))
+    }
+
+    async fn start_again(
+        &self,
+        mut arrival: Arrival<'_>,
+        browser: &Browser,
+    ) -> Result<CallbackOutcome, Error> {
+        let Start { at, sign_in, .. } = arrival.start;
+        let age = self.client.clock().now().since(*at);
+        let again = sign_in.again().filter(|_| age < PendingSignIn::LIFETIME);
+        let again = again.ok_or(CallbackError::NoPendingSignIn)?;
+        let reason = CallbackError::NoPendingSignIn;
+        self.redirect_again(&mut arrival, browser, &again, &reason)
+            .await
+    }
+
+    async fn redirect_again(
+        &self,
+        arrival: &mut Arrival<'_>,
+        browser: &Browser,
+        again: &SignIn,
+        reason: &impl ToString,
+    ) -> Result<CallbackOutcome, Error> {
+        let (url, set_cookie) = self.start(arrival.config, browser, again, 0).await?;
+        append(arrival.answer, [set_cookie]);
+        let reason = reason.to_string();
+        let observer = self.client.observer();
+        observer.on_event(&Event::SignInStartedAgain { reason });
+        Ok(CallbackOutcome::StartsAgain(url))
+    }
+
+    fn destination(&self, start: &Start) -> String {
+        let destination = start.sign_in.destination(self.client.config());
+        destination.as_str().to_owned()
+    }
+}
+
+impl CallbackAnswer {
+    /// The whole response: a redirect to where the user wanted to go, or the error. For a cancelled sign-in,
+    /// that is an error with the code `access_denied`; to show a page instead, check [`outcome`](Self::outcome)
+    /// first.
+    pub fn into_response(self) -> Response<Bytes> {
+        let mut response = match &self.outcome {
+            Ok(CallbackOutcome::SignedIn(completed)) => respond::see_other(&completed.return_to),
+            Ok(CallbackOutcome::StartsAgain(url)) => respond::see_other(url.as_str()),
+            Ok(CallbackOutcome::AlreadySignedIn { return_to }) => respond::see_other(return_to),
+            Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) => respond::refusal(error),
+        };
+        response.headers_mut().remove(header::VARY);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+
+    /// Whether a silent sign-in failed because the user must interact. This is not an error, and no reason to
+    /// end a session.
+    pub fn needs_interaction(&self) -> bool {
+        use logto_core::error::OAuthErrorCode as Code;
+        let Err(Error::Protocol(logto_core::Error::Callback(CallbackError::Server(error)))) =
+            &self.outcome
+        else {
+            return false;
+        };
+        matches!(
+            error.error,
+            Code::LoginRequired
+                | Code::ConsentRequired
+                | Code::InteractionRequired
+                | Code::AccountSelectionRequired
+        )
+    }
+}
+
+/// A callback of a sign-in that was started here, and the answer to it.
+struct Arrival<'a> {
+    config: &'a LogtoConfig,
+    cookies: &'a RequestCookies,
+    start: &'a Start,
+    /// The sealed start, as Logto has returned it.
+    state: &'a str,
+    /// The headers of the answer so far.
+    answer: &'a mut HeaderMap,
+}
+
+fn read_callback(parts: &Parts, body: &Bytes, answer: &mut HeaderMap) -> Result<Callback, Error> {
+    match parts.method {
+        Method::GET => Ok(Callback::from_query(parts.uri.query().unwrap_or_default())?),
+        Method::POST => Ok(Callback::from_form(body)?),
+        // If a HEAD or OPTIONS redeemed the code, the GET that follows it would fail.
+        _ => {
+            answer.insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+            Err(RequestError::MethodNotAllowed.into())
+        }
+    }
+}
