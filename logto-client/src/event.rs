@@ -163,84 +163,86 @@ impl Observer for DefaultObserver {
 
     #[cfg(feature = "tracing")]
     fn on_event(&self, event: &Event) {
+        macro_rules! log {
+            ($level:ident, $($content:tt)*) => {
+                tracing::$level!(target: "logto", $($content)*)
+            };
+        }
         match event {
-            Event::SignedIn { user, .. } => {
-                tracing::info!(target: "logto", user, "signed in");
-            }
+            Event::SignedIn { user, .. } => log!(info, user, "signed in"),
             Event::SignInRefused { user, reason } => {
-                tracing::warn!(target: "logto", user, reason, "sign-in refused by the application");
+                log!(warn, user, reason, "sign-in refused by the application");
             }
-            Event::SignedOut { user, .. } => {
-                tracing::info!(target: "logto", user, "signed out");
-            }
+            Event::SignedOut { user, .. } => log!(info, user, "signed out"),
             Event::Refreshed {
                 target, rotated, ..
             } => {
-                tracing::debug!(target: "logto", %target, rotated, "access token fetched");
+                log!(debug, %target, rotated, "access token fetched");
             }
-            Event::RefreshUncertain { .. } => {
-                tracing::warn!(target: "logto", "the response to a refresh was lost");
-            }
+            Event::RefreshUncertain { .. } => log!(warn, "the response to a refresh was lost"),
             Event::NotStored { reason, .. } => {
-                tracing::error!(target: "logto", reason, "a refreshed session could not be stored");
+                log!(error, reason, "a refreshed session could not be stored");
             }
             Event::Superseded { .. } => {
-                tracing::info!(target: "logto", "stale session cookie; its refresh token is not used");
+                log!(info, "stale session cookie; its refresh token is not used");
             }
-            Event::SessionEnded { reason, .. } => {
-                tracing::info!(target: "logto", %reason, "session ended");
+            Event::SessionEnded { reason, .. } => log!(info, %reason, "session ended"),
+            Event::ClientRefused => log!(error, "the provider refuses the client authentication"),
+            Event::NotRevoked { reason } => log!(warn, reason, "refresh token not revoked"),
+            Event::NotRemoved { reason } => log!(error, reason, "signed-out session not removed"),
+            Event::LogoutNotShared => {
+                log!(warn, "back-channel logout not shared with other processes");
             }
-            Event::ClientRefused => {
-                tracing::error!(target: "logto", "the provider refuses the client authentication");
+            Event::SessionNotConfirmed { reason, .. } => {
+                log!(
+                    warn,
+                    reason,
+                    "session opened; whether it has ended is unknown"
+                );
             }
-            Event::NotRevoked { reason } => {
-                tracing::warn!(target: "logto", reason, "refresh token not revoked");
+            Event::RequestFailed {
+                code,
+                status: status @ 500..,
+                detail,
+            } => {
+                log!(warn, code, status, detail, "request failed");
             }
+            // Anyone can cause the others, as often as they like.
             Event::RequestFailed {
                 code,
                 status,
                 detail,
             } => {
-                // Anyone can cause the others, as often as they like.
-                if *status >= 500 {
-                    tracing::warn!(target: "logto", code, status, detail, "request failed");
-                } else {
-                    tracing::debug!(target: "logto", code, status, detail, "request refused");
-                }
+                log!(debug, code, status, detail, "request refused");
             }
-            Event::SignInStartedAgain { reason } => {
-                tracing::warn!(target: "logto", reason, "sign-in started again");
-            }
+            Event::SignInStartedAgain { reason } => log!(warn, reason, "sign-in started again"),
             Event::ResponseTooLarge { size, limit } => {
-                tracing::warn!(target: "logto", size, limit, "response headers exceed the limit");
-            }
-            Event::LogoutNotShared => {
-                tracing::warn!(target: "logto", "back-channel logout not shared with other processes");
-            }
-            Event::SessionNotConfirmed { reason, .. } => {
-                tracing::warn!(target: "logto", reason, "session opened; whether it has ended is unknown");
-            }
-            Event::NotRemoved { reason } => {
-                tracing::error!(target: "logto", reason, "signed-out session not removed");
+                log!(warn, size, limit, "response headers exceed the limit");
             }
             Event::NotFetched {
                 issuer,
                 endpoint,
                 reason,
             } => {
-                tracing::warn!(target: "logto", issuer, %endpoint, reason, "fetch failed; serving the cached response");
+                log!(warn, issuer, %endpoint, reason, "fetch failed; serving the cached response");
             }
             Event::KeysWithdrawn {
                 issuer, left: 0, ..
             } => {
-                tracing::error!(target: "logto", issuer, "the provider has withdrawn all its keys");
+                log!(error, issuer, "the provider has withdrawn all its keys");
             }
             Event::KeysWithdrawn {
                 issuer,
                 withdrawn,
                 left,
             } => {
-                tracing::info!(target: "logto", issuer, withdrawn, left, "the provider has withdrawn keys");
+                log!(
+                    info,
+                    issuer,
+                    withdrawn,
+                    left,
+                    "the provider has withdrawn keys"
+                );
             }
         }
     }
