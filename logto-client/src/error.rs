@@ -150,8 +150,9 @@ impl Error {
             | Self::Entropy(_)
             | Self::WaitingBudgetSpent { .. }
             | Self::Busy
-            | Self::ResponseBegun
             | Self::Superseded => Advice::Retry { after: None },
+            // The page fails each time, until the application fetches its tokens earlier.
+            Self::ResponseBegun => Advice::FixConfiguration,
         }
     }
 

@@ -77,7 +77,7 @@ async fn cached_orders(
             let problem = json!({ "error": "needs_refresh" });
             Ok((Json(problem), StatusCode::CONFLICT))
         }
-        Cached::Refused(error) => Err(error.into()),
+        Cached::Never(error) => Err(error.into()),
     }
 }
 // ANCHOR_END: read_only

@@ -81,7 +81,7 @@ async fn cached_orders(State(api): State<TokenTarget>, session: ReadOnly) -> Res
             let problem = json!({ "error": "needs_refresh" });
             Ok((StatusCode::CONFLICT, Json(problem)).into_response())
         }
-        Cached::Refused(error) => Err(error.into()),
+        Cached::Never(error) => Err(error.into()),
     }
 }
 // ANCHOR_END: read_only

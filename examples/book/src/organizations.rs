@@ -35,7 +35,7 @@ pub fn shipments_link(session: &ReadOnlySession) -> &'static str {
     match session.organization_token("acme") {
         Cached::Valid(_) => "your shipments",
         Cached::NeedsRefresh => "load your shipments",
-        Cached::Refused(_) => "no shipments here",
+        Cached::Never(_) => "no shipments here",
     }
 }
 // ANCHOR_END: read_only

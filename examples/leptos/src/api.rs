@@ -35,7 +35,7 @@ pub(crate) async fn cached_orders(request: Request, session: ReadOnly) -> Result
             let problem = Json(json!({ "error": "needs_refresh" }));
             Ok((StatusCode::CONFLICT, problem).into_response())
         }
-        Cached::Refused(error) => Err(error.into()),
+        Cached::Never(error) => Err(error.into()),
     }
 }
 // ANCHOR_END: read_only

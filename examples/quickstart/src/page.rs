@@ -126,7 +126,7 @@ impl TokenRow {
         // Right after the sign-in there is no token yet, and that is as it should be.
         let before = match &cached {
             Cached::Valid(_) => "valid",
-            Cached::Refused(_) => "not available",
+            Cached::Never(_) => "not available",
             Cached::NeedsRefresh if before.snapshot().access_tokens().contains_key(target) => {
                 "expired"
             }

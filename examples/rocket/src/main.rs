@@ -79,7 +79,7 @@ fn cached_orders(session: ReadOnly, api: &State<TokenTarget>) -> Result<(Status,
             let problem = json!({ "error": "needs_refresh" });
             Ok((Status::Conflict, problem.into()))
         }
-        Cached::Refused(error) => Err(error.into()),
+        Cached::Never(error) => Err(error.into()),
     }
 }
 // ANCHOR_END: read_only

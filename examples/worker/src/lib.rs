@@ -100,7 +100,7 @@ async fn cached_orders(visit: &RequestSession, api: TokenTarget) -> Result<Page>
             let problem = json!({ "error": "needs_refresh" });
             Ok(page::json(StatusCode::CONFLICT, &problem))
         }
-        Cached::Refused(error) => Err(error.into()),
+        Cached::Never(error) => Err(error.into()),
     }
 }
 // ANCHOR_END: read_only

@@ -42,7 +42,7 @@ pub enum Cached {
     NeedsRefresh,
     /// The session can never have such a token: the API resource or the scope was not requested at the sign-in,
     /// or there is no refresh token. A [`WritableSession`](crate::WritableSession) returns the same error.
-    Refused(UsageError),
+    Never(UsageError),
 }
 
 impl Cached {
@@ -50,7 +50,7 @@ impl Cached {
     pub fn token(self) -> Option<AccessToken> {
         match self {
             Self::Valid(token) => Some(token),
-            Self::NeedsRefresh | Self::Refused(_) => None,
+            Self::NeedsRefresh | Self::Never(_) => None,
         }
     }
 }
@@ -96,7 +96,7 @@ impl ReadOnlySession {
             Some(token) => Cached::Valid(token.clone()),
             None => match session.can_fetch(target) {
                 Ok(()) => Cached::NeedsRefresh,
-                Err(error) => Cached::Refused(error),
+                Err(error) => Cached::Never(error),
             },
         }
     }

@@ -84,7 +84,7 @@ async fn a_session_from_sign_in_to_sign_out() {
     // What was not asked for at the sign-in has one answer, whoever is asked.
     let unknown = TokenTarget::resource("https://unknown.example.com");
     let refused = session.access_token(&unknown).await.unwrap_err();
-    let Cached::Refused(same) = read_only.access_token(&unknown) else {
+    let Cached::Never(same) = read_only.access_token(&unknown) else {
         panic!("no refresh can bring it")
     };
     assert_eq!(Error::from(same).code(), refused.code());

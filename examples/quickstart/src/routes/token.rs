@@ -53,7 +53,7 @@ pub(crate) async fn read_only(
     match signed_in(session)?.access_token(&target) {
         Cached::Valid(token) => Ok(Json(TokenAnswer::new(&token, Some(&token)))),
         Cached::NeedsRefresh => Err(Refusal::NeedsRefresh),
-        Cached::Refused(error) => Err(error.into()),
+        Cached::Never(error) => Err(error.into()),
     }
 }
 
