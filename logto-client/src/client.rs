@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use logto_core::{
     AccessToken, LogtoConfig, TokenTarget,
     metadata::ProviderMetadata,
-    refresh::{Demand, Persist, SessionEnd},
+    refresh::{Demand, Persist, SessionEnd, Wanted},
 };
 
 use self::{coordinator::SharedState, newest::open_newest};
@@ -104,10 +104,10 @@ impl LogtoClient {
     /// A reader of sessions. It knows what this client knows about them, and cannot change any.
     pub fn reader(&self) -> LogtoReader {
         let storage = Arc::clone(&self.inner.storage);
-        LogtoReader::new(self.config().clone(), storage)
-            .shared_clock(Arc::clone(self.clock()))
-            .with_shared(&self.inner.shared)
-            .with_refresher(&self.inner.refresher)
+        let mut reader = LogtoReader::new(self.config().clone(), storage);
+        reader.clock = Arc::clone(self.clock());
+        reader.refresher = Some(Arc::clone(&self.inner.refresher));
+        reader
     }
 
     /// An API that accepts the access tokens of this application's Logto. It shares the provider's keys with the
@@ -241,21 +241,17 @@ impl LogtoClient {
         if let Cached::Valid(token) = session.access_token(target) {
             return Ok(token);
         }
-        let persist = match self.inner.storage.is_authoritative() {
-            true => Persist::Storage,
-            false => Persist::LedgerOnly,
+        let wanted = Wanted {
+            target: target.clone(),
+            demand: Demand::Usable,
+            persist: match self.inner.storage.is_authoritative() {
+                true => Persist::Storage,
+                false => Persist::LedgerOnly,
+            },
         };
         let (loaded, refresher) = (session.loaded().clone(), &self.inner.refresher);
-        refresher
-            .obtain(
-                loaded,
-                target.clone(),
-                Demand::Usable,
-                persist,
-                session.budget(),
-            )
-            .await
-            .token
+        let refreshed = refresher.obtain(loaded, wanted, session.budget());
+        refreshed.await.token
     }
 
     /// Waits for the sign-ins, refreshes and sign-outs that are under way, including those whose callers no

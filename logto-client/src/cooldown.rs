@@ -8,7 +8,7 @@ use logto_core::{
     refresh::{Admission, Cooldown},
 };
 
-use crate::{error::Error, single_flight::lock};
+use crate::{clock::Clock, error::Error, single_flight::lock};
 
 /// How long no request is sent after the credentials were refused: every request would get the same response.
 const CREDENTIALS_COOLDOWN: Duration = Duration::from_secs(10);
@@ -39,6 +39,25 @@ impl SharedCooldown {
             cooldown: self,
             is_probe,
         })
+    }
+
+    /// Sends a request, unless a cooldown forbids it, and learns from its result.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit), if nothing was sent.
+    pub(crate) async fn admitted<T>(
+        &self,
+        clock: &dyn Clock,
+        request: impl Future<Output = Result<T, Error>>,
+    ) -> Result<Result<T, Error>, Error> {
+        let admitted = self.admit(clock.now())?;
+        let result = request.await;
+        match &result {
+            // There was no answer, which ends no cooldown.
+            Err(Error::Transport { .. }) => drop(admitted),
+            answer => admitted.answered(answer.as_ref().err(), clock.now()),
+        }
+        Ok(result)
     }
 
     /// Begins a cooldown if `error` asks for one.

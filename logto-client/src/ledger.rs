@@ -10,10 +10,12 @@ mod shared;
 
 use std::{sync::Arc, time::Duration};
 
-use logto_core::{Secret, Session, TokenTarget, UnixTime, session::SessionDelta};
+use logto_core::{
+    Secret, Session, TokenTarget, UnixTime, refresh::catch_up, session::SessionDelta,
+};
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::{ends::Ended, shared::SharedLedger};
+pub(crate) use self::shared::SharedLedger;
 use crate::ttl_map::TtlMap;
 
 const DEFAULT_CAPACITY: usize = 10_000;
@@ -94,18 +96,10 @@ impl Ledger {
     pub(crate) fn catch_up(&self, session: &mut Arc<Session>, now: UnixTime) -> bool {
         let mut has_news = false;
         while let Some(refresh_token) = session.refresh_token().filter(|_| !self.is_empty()) {
-            let spent = fingerprint(refresh_token);
-            let Some(deltas) = self.deltas.get(&spent, now) else {
-                break;
-            };
-            for delta in deltas {
-                if let Some(news) = session.news_in(&delta) {
-                    Arc::make_mut(session).apply(&news);
-                    has_news = true;
-                }
-            }
-            // A token never replaces itself, so this ends at the newest one.
-            if session.refresh_token().map(fingerprint) == Some(spent) {
+            let deltas = self.successors(refresh_token, now);
+            let caught_up = catch_up(session, &deltas);
+            has_news |= caught_up.has_news;
+            if !caught_up.is_rotated {
                 break;
             }
         }

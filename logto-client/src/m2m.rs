@@ -119,14 +119,10 @@ impl M2mClient {
         self.inner.fetches.join(runtime, target.clone(), || {
             let (inner, target) = (Arc::clone(&self.inner), target.clone());
             async move {
-                let admitted = inner.cooldown.admit(inner.provider.now())?;
-                let outcome = inner.provider.client_credentials(&target).await;
-                let now = inner.provider.now();
-                match &outcome {
-                    // There was no response, which ends no cooldown.
-                    Err(Error::Transport { .. }) => drop(admitted),
-                    answer => admitted.answered(answer.as_ref().err(), now),
-                }
+                let fetch = inner.provider.client_credentials(&target);
+                let clock = &*inner.provider.clock;
+                let outcome = inner.cooldown.admitted(clock, fetch).await?;
+                let now = clock.now();
                 match &outcome {
                     Ok(token) => {
                         let until = token.expires_at;

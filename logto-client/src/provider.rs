@@ -14,8 +14,10 @@ use logto_core::{
     refresh::Moment,
     revocation::RevokeRefreshToken,
     sign_in::{CompleteSignIn, IncompleteSignIn, Remedy, SignedIn},
+    sign_out::SignOut,
 };
 use tokio::sync::Semaphore;
+use url::Url;
 
 pub(crate) use self::{
     cache::ProviderCache,
@@ -165,6 +167,18 @@ impl Provider {
         let metadata = self.metadata().await?;
         let introspect = Introspect::new(&self.config, &metadata, token)?;
         self.exchange(introspect).await
+    }
+
+    /// The URL that ends the user's session at Logto. `None` if the provider's metadata could never be fetched.
+    pub(crate) async fn sign_out_url(
+        self: &Arc<Self>,
+        config: &LogtoConfig,
+        sign_out: &SignOut,
+    ) -> Result<Option<Url>, Error> {
+        match self.metadata().await {
+            Ok(metadata) => Ok(Some(sign_out.url(config, &metadata)?)),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Revokes a refresh token, and with it the whole grant.

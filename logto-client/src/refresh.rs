@@ -14,13 +14,13 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join;
 use logto_core::{
-    AccessToken, Exchange, Secret, Session, TokenTarget, UnixTime,
+    AccessToken, Exchange, Secret, Session, UnixTime,
     grants::RefreshTokens,
     refresh::{
-        Amend, Demand, EndSession, Ending, Persist, Refresh, RefreshError, RefreshJob,
-        SUPERSEDED_FOR,
+        Amend, Demand, EndSession, Ending, REFRESH_TOKEN_LIFETIME, Refresh, RefreshError,
+        RefreshJob, SUPERSEDED_FOR, Wanted,
     },
-    session::{SessionData, SessionId},
+    session::SessionId,
 };
 
 use self::driver::Driver;
@@ -29,16 +29,17 @@ use crate::{
     error::Error,
     event::Event,
     http::TransportError,
-    ledger::{self, Ended, Fingerprint, SharedLedger},
+    ledger::{self, Fingerprint, SharedLedger},
     provider::{Provider, WaitingBudget},
     runtime::BoxedFuture,
     single_flight::Inflight,
-    storage::{Handle, Logout, SessionStorage, Stored, Version},
+    storage::{Ended, Handle, Logout, SessionStorage, Stored, Version},
 };
 
 /// How long a sign-out waits for a refresh in flight, to revoke its new refresh token. A refresh that takes
 /// longer revokes it itself.
 const ENDING_WAIT: Duration = Duration::from_secs(2);
+const DEFAULT_ENDS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A session as it was read from the storage, and what the ledger knew beyond that.
 #[derive(Clone, Debug)]
@@ -60,6 +61,12 @@ impl LoadedSession {
             needs_write_back: false,
         }
     }
+
+    fn key(&self) -> SessionKey {
+        let refresh_token = self.session.refresh_token();
+        let fingerprint = refresh_token.map_or([0; 32], ledger::fingerprint);
+        (self.session.id().clone(), fingerprint)
+    }
 }
 
 /// The result of a refresh: the token or the error, and the current session.
@@ -69,8 +76,10 @@ pub(crate) struct Refreshed {
     pub(crate) loaded: LoadedSession,
 }
 
+/// Tells a copy of a session from its older and newer ones: they have other refresh tokens.
+pub(crate) type SessionKey = (SessionId, Fingerprint);
 /// Callers with the same key share a refresh.
-pub(crate) type RefreshKey = (SessionId, Fingerprint, TokenTarget, Demand, Persist);
+pub(crate) type RefreshKey = (SessionKey, Wanted);
 /// Callers with the same key share a sign-out.
 pub(crate) type EndingKey = (SessionId, Ending);
 
@@ -81,9 +90,25 @@ pub(crate) struct Refresher {
     storage: Arc<dyn SessionStorage>,
     memory: Arc<Memory>,
     shared_ledger: Option<SharedLedger>,
-    ends_known_within: Duration,
-    is_single_process: bool,
-    refresh_token_lifetime: Duration,
+    options: RefreshOptions,
+}
+
+/// What the builder of the client is told about the application; see its methods.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefreshOptions {
+    pub(crate) ends_known_within: Duration,
+    pub(crate) is_single_process: bool,
+    pub(crate) refresh_token_lifetime: Duration,
+}
+
+impl Default for RefreshOptions {
+    fn default() -> Self {
+        Self {
+            ends_known_within: DEFAULT_ENDS_KNOWN_WITHIN,
+            is_single_process: false,
+            refresh_token_lifetime: REFRESH_TOKEN_LIFETIME,
+        }
+    }
 }
 
 impl Refresher {
@@ -92,9 +117,7 @@ impl Refresher {
         storage: Arc<dyn SessionStorage>,
         memory: Arc<Memory>,
         shared_ledger: Option<SharedLedger>,
-        ends_known_within: Duration,
-        is_single_process: bool,
-        refresh_token_lifetime: Duration,
+        options: RefreshOptions,
     ) -> Self {
         memory.started(provider.moment());
         memory.ends.remember_for(storage.longest_lifetime());
@@ -103,9 +126,7 @@ impl Refresher {
             storage,
             memory,
             shared_ledger,
-            ends_known_within,
-            is_single_process,
-            refresh_token_lifetime,
+            options,
         }
     }
 
@@ -133,7 +154,9 @@ impl Refresher {
 
     /// Whether a refresh whose session cannot be written into a cookie loses nothing.
     pub(crate) fn can_fetch_without_cookie(&self) -> bool {
-        self.is_single_process || self.storage.is_authoritative() || self.shared_ledger.is_some()
+        self.options.is_single_process
+            || self.storage.is_authoritative()
+            || self.shared_ledger.is_some()
     }
 
     /// Whether no other process can have spent the refresh token of a session unnoticed. A single process
@@ -144,7 +167,7 @@ impl Refresher {
         let started = self.memory.started(now);
         let uptime = now.monotonic.saturating_sub(started.monotonic);
         let knows_all = session.created_at() >= started.wall || uptime >= SUPERSEDED_FOR;
-        self.storage.is_authoritative() || (self.is_single_process && knows_all)
+        self.storage.is_authoritative() || (self.options.is_single_process && knows_all)
     }
 
     /// Brings a session up to date with what this process knows, and says whether that changed it.
@@ -152,94 +175,66 @@ impl Refresher {
         self.memory.ledger.catch_up(session, self.provider.now())
     }
 
-    /// A token for `target`. The refresh continues if the caller stops waiting, or if `budget` is spent.
+    /// A token as `wanted`. The refresh continues if the caller stops waiting, or if `budget` is spent.
     pub(crate) async fn obtain(
         self: &Arc<Self>,
         loaded: LoadedSession,
-        target: TokenTarget,
-        demand: Demand,
-        persist: Persist,
+        wanted: Wanted,
         budget: &WaitingBudget,
     ) -> Refreshed {
         let caller_timeout = self.provider.limits.caller_timeout;
         let waiting = async {
-            let refresh = self.start(&loaded, &target, demand, persist);
+            let refresh = self.start(&loaded, &wanted);
             self.provider.within(caller_timeout, refresh).await
         };
         let waited = self.provider.wait(budget, waiting).await;
         waited
             .and_then(|refreshed| refreshed.ok_or_else(|| late(caller_timeout)))
-            .unwrap_or_else(|error| self.still_refreshing(loaded, &target, demand, error))
+            .unwrap_or_else(|error| self.still_refreshing(loaded, &wanted, error))
     }
 
     /// Starts a refresh that continues by itself, or joins the one for the same token.
-    fn start(
-        self: &Arc<Self>,
-        loaded: &LoadedSession,
-        target: &TokenTarget,
-        demand: Demand,
-        persist: Persist,
-    ) -> Inflight<Refreshed> {
-        let refresh_token = loaded.session.refresh_token();
-        let key = (
-            loaded.session.id().clone(),
-            refresh_token.map_or([0; 32], ledger::fingerprint),
-            target.clone(),
-            demand,
-            persist,
-        );
-        let runtime = &self.provider.runtime;
-        self.memory.refreshes.join(&**runtime, key, || {
+    fn start(self: &Arc<Self>, loaded: &LoadedSession, wanted: &Wanted) -> Inflight<Refreshed> {
+        let runtime = &*self.provider.runtime;
+        let key = (loaded.key(), wanted.clone());
+        self.memory.refreshes.join(runtime, key, || {
             let refresher = Arc::clone(self);
-            let (loaded, target) = (loaded.clone(), target.clone());
-            async move { refresher.refresh(loaded, target, demand, persist).await }.boxed_future()
+            let (loaded, wanted) = (loaded.clone(), wanted.clone());
+            async move { refresher.refresh(loaded, wanted).await }.boxed_future()
         })
     }
 
     /// The result for a caller that cannot wait any longer.
-    fn still_refreshing(
-        &self,
-        loaded: LoadedSession,
-        target: &TokenTarget,
-        demand: Demand,
-        error: Error,
-    ) -> Refreshed {
-        let token = loaded
-            .session
-            .access_tokens()
-            .get(target)
-            .filter(|token| {
-                demand == Demand::Usable && token.is_usable(self.provider.now(), Duration::ZERO)
-            })
-            .cloned();
+    fn still_refreshing(&self, loaded: LoadedSession, wanted: &Wanted, error: Error) -> Refreshed {
+        let token = loaded.session.access_tokens().get(&wanted.target);
+        let token = token.filter(|token| {
+            wanted.demand == Demand::Usable && token.is_usable(self.provider.now(), Duration::ZERO)
+        });
         Refreshed {
-            token: token.ok_or(error),
+            token: token.cloned().ok_or(error),
             loaded,
         }
     }
 
-    async fn refresh(
-        &self,
-        loaded: LoadedSession,
-        target: TokenTarget,
-        demand: Demand,
-        persist: Persist,
-    ) -> Refreshed {
+    async fn refresh(&self, loaded: LoadedSession, wanted: Wanted) -> Refreshed {
         let _lock = self.memory.sessions.lock(loaded.session.id().clone()).await;
         let driver = Driver::new(self, &loaded);
         let job = RefreshJob {
             config: self.provider.config.clone(),
-            target,
-            demand,
-            persist,
+            wanted,
             is_exclusive: self.is_exclusive(&loaded.session),
         };
         let (session, needs_write_back) = (Arc::clone(&loaded.session), loaded.needs_write_back);
         let job = Refresh::new(job, session, needs_write_back, self.provider.moment());
-        let outcome = driver.drive(job).await;
-        Refreshed {
-            token: outcome.token.map_err(Error::from),
-            loaded: driver.into_loaded(outcome.session, outcome.needs_write_back),
+        match driver.drive(job).await {
+            Ok(outcome) => Refreshed {
+                token: outcome.token.map_err(Error::from),
+                loaded: driver.into_loaded(outcome.session, outcome.needs_write_back),
+            },
+            Err(error) => Refreshed {
+                token: Err(error),
+                loaded,
+            },
         }
     }
 
@@ -247,51 +242,25 @@ impl Refresher {
     /// knows it.
     pub(crate) async fn write_back(&self, loaded: &mut LoadedSession) {
         let driver = Driver::new(self, loaded);
-        let written = driver
-            .drive(Amend::write_back(Arc::clone(&loaded.session)))
-            .await;
-        let (session, needs_write_back) = match written {
-            Ok(session) => (session, false),
-            Err(_) => (Arc::clone(&loaded.session), true),
-        };
-        *loaded = driver.into_loaded(session, needs_write_back);
+        let job = Amend::write_back(Arc::clone(&loaded.session));
+        if let Ok(Ok(session)) = driver.drive(job).await {
+            *loaded = driver.into_loaded(session, false);
+        }
     }
 
-    /// Forgets an access token, here and in the storage. A refresh under way is waited for, as long as
-    /// `budget` allows.
-    pub(crate) async fn forget(
+    /// Changes a session, here and in the storage, and returns it then. A refresh under way is waited for, as
+    /// long as `budget` allows.
+    pub(crate) async fn amend(
         &self,
-        loaded: &mut LoadedSession,
-        target: &TokenTarget,
-        budget: &WaitingBudget,
-    ) -> Result<(), Error> {
-        let job = Amend::forget(Arc::clone(&loaded.session), target.clone());
-        self.amend(loaded, job, budget).await
-    }
-
-    /// Sets the data of the application in a session that was just created.
-    pub(crate) async fn set_data(
-        &self,
-        loaded: &mut LoadedSession,
-        data: SessionData,
-        budget: &WaitingBudget,
-    ) -> Result<(), Error> {
-        let job = Amend::set_data(Arc::clone(&loaded.session), data);
-        self.amend(loaded, job, budget).await
-    }
-
-    async fn amend(
-        &self,
-        loaded: &mut LoadedSession,
+        loaded: LoadedSession,
         job: Amend<Error>,
         budget: &WaitingBudget,
-    ) -> Result<(), Error> {
+    ) -> Result<LoadedSession, Error> {
         let lock = self.memory.sessions.lock(loaded.session.id().clone());
         let _lock = self.provider.wait(budget, lock).await?;
-        let driver = Driver::new(self, loaded);
-        let session = driver.drive(job).await.map_err(Error::from)?;
-        *loaded = driver.into_loaded(session, false);
-        Ok(())
+        let driver = Driver::new(self, &loaded);
+        let session = driver.drive(job).await??;
+        Ok(driver.into_loaded(session, false))
     }
 
     /// Ends a session because its user wants it.
@@ -340,7 +309,8 @@ impl Refresher {
         }
         let driver = Driver::new(self, &loaded);
         let session = Arc::clone(&loaded.session);
-        let job = driver.drive(EndSession::new(ending, session, self.provider.moment()));
+        let job = EndSession::new(ending, session, self.provider.moment());
+        let job = async { driver.drive(job).await? };
         let end = Ended::Session(id.clone());
         let told = self.tell_of_end(&end, self.provider.now());
         let (ended, told) = join(job, told).await;

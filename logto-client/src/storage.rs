@@ -1,5 +1,7 @@
 //! The contract between the client and a session storage.
 
+mod logout;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -7,6 +9,8 @@ use logto_core::{Session, UnixTime, session::SessionId};
 use memchr::memchr;
 use smallvec::SmallVec;
 
+pub(crate) use self::logout::Ended;
+pub use self::logout::{Logout, SessionOwner};
 use crate::runtime::{MaybeSend, MaybeSync};
 
 const SEPARATOR: u8 = b'.';
@@ -142,47 +146,6 @@ pub enum Replaced {
     Conflict(Stored),
     /// The session was removed or has expired. It must not be stored again.
     Gone,
-}
-
-/// An owner of sessions. A storage must find sessions by owner, besides by handle.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SessionOwner {
-    /// All sessions of this user (`sub`).
-    Subject(String),
-    /// The sessions that belong to this session at the provider (`sid`).
-    ProviderSession(String),
-}
-
-/// A logout at the provider. It determines which sessions [`SessionStorage::remove_all`] removes.
-///
-/// If both the logout and a session name the session at the provider, the session ends if the two are equal.
-/// Otherwise, all sessions of the user end that began before the logout.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Logout {
-    /// The session at the provider that ended. `None` for all of the user.
-    pub sid: Option<String>,
-    /// The user.
-    pub sub: Option<String>,
-    /// When, by the provider's clock.
-    pub at: UnixTime,
-}
-
-impl Logout {
-    /// Whether `session` ends.
-    pub fn ends(&self, session: &Session) -> bool {
-        let claims = session.claims();
-        match (&self.sid, &claims.sid) {
-            (Some(ended), Some(sid)) => ended == sid,
-            _ => self.sub.as_ref() == Some(&claims.sub) && session.began_at() <= self.at,
-        }
-    }
-
-    /// The owners whose sessions include all that end.
-    pub fn owners(&self) -> impl Iterator<Item = SessionOwner> {
-        let provider_session = self.sid.clone().map(SessionOwner::ProviderSession);
-        let subject = self.sub.clone().map(SessionOwner::Subject);
-        provider_session.into_iter().chain(subject)
-    }
 }
 
 /// The reading half of a storage. Code that can only read never spends a refresh token.

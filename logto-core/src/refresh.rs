@@ -49,9 +49,7 @@
 //! # let now = Moment { wall: UnixTime::from_secs(1_795_335_764), monotonic: Duration::ZERO };
 //! let job = RefreshJob {
 //!     config,
-//!     target: TokenTarget::user_info(),
-//!     demand: Demand::Usable,
-//!     persist: Persist::Storage,
+//!     wanted: Wanted { target: TokenTarget::user_info(), demand: Demand::Usable, persist: Persist::Storage },
 //!     is_exclusive: true, // nobody else spends the refresh token
 //! };
 //! # let keys = logto_core::jwt::KeySet::default();
@@ -129,12 +127,13 @@ mod token_status;
 
 pub use self::{
     amend::Amend,
+    catch_up::{CaughtUp, catch_up},
     confirm::{ConfirmSession, Confirmation},
     cooldown::{Admission, Cooldown, MAX_COOLDOWN},
     ending::{EndSession, Ending},
     horizon::Horizon,
     id_token_check::IdTokenCheck,
-    job::{Demand, Persist, RefreshJob},
+    job::{Demand, Persist, RefreshJob, Wanted},
     lease::LEASE_TTL,
     lease_run::LeaseRun,
     machine::Refresh,

@@ -13,7 +13,7 @@ use logto_client::{
         metadata::ProviderMetadata,
         refresh::{
             self, Action, Demand, Event, Knowledge, LeaseGrant, Persist, Refresh, RefreshJob,
-            RefreshOutcome, SessionJob,
+            RefreshOutcome, SessionJob, Wanted,
         },
         revocation::RevokeRefreshToken,
         sign_in::{Callback, CompleteSignIn, ProviderKeys, SIGN_IN_RANDOM_BYTES, SignedIn},
@@ -65,9 +65,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let RefreshOutcome { token, session, .. } = environment.refresh(RefreshJob {
         config: config.clone(),
-        target: target.clone(),
-        demand: Demand::Usable,
-        persist: Persist::Storage,
+        wanted: Wanted {
+            target: target.clone(),
+            demand: Demand::Usable,
+            persist: Persist::Storage,
+        },
         // There is no other process that could refresh this session.
         is_exclusive: true,
     })?;

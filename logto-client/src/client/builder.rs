@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use logto_core::{LogtoConfig, refresh::REFRESH_TOKEN_LIFETIME};
+use logto_core::LogtoConfig;
 
 use super::{ClientState, Coordinator, LogtoClient};
 use crate::{
@@ -12,12 +12,10 @@ use crate::{
     key_value::KeyValueStore,
     ledger::SharedLedger,
     provider::Provider,
-    refresh::Refresher,
+    refresh::{RefreshOptions, Refresher},
     seal::KeyRing,
     storage::SessionStorage,
 };
-
-const DEFAULT_ENDS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Builds a [`LogtoClient`]. All but the configuration, the HTTP client and the storage has a default.
 #[derive(Debug)]
@@ -28,9 +26,7 @@ pub struct LogtoClientBuilder {
     storage: Arc<dyn SessionStorage>,
     coordinator: Coordinator,
     shared_ledger: Option<(Arc<dyn KeyValueStore>, KeyRing)>,
-    ends_known_within: Duration,
-    single_process: bool,
-    refresh_token_lifetime: Duration,
+    options: RefreshOptions,
 }
 
 impl LogtoClientBuilder {
@@ -45,9 +41,7 @@ impl LogtoClientBuilder {
             storage,
             coordinator: Coordinator::new(),
             shared_ledger: None,
-            ends_known_within: DEFAULT_ENDS_KNOWN_WITHIN,
-            single_process: false,
-            refresh_token_lifetime: REFRESH_TOKEN_LIFETIME,
+            options: RefreshOptions::default(),
         }
     }
 
@@ -113,7 +107,7 @@ impl LogtoClientBuilder {
     /// cookies that has ended in one of them. The store is read this often for each session in use, rather than
     /// at each request. Zero reads it at each request. Default: 5 seconds.
     pub fn ends_known_within(mut self, delay: Duration) -> Self {
-        self.ends_known_within = delay;
+        self.options.ends_known_within = delay;
         self
     }
 
@@ -124,7 +118,7 @@ impl LogtoClientBuilder {
     /// therefore asks the introspection endpoint first, which costs one more request for each refresh. With
     /// this promise it only does so in the first minute after its start, for sessions that began earlier.
     pub fn single_process(mut self) -> Self {
-        self.single_process = true;
+        self.options.is_single_process = true;
         self
     }
 
@@ -137,7 +131,7 @@ impl LogtoClientBuilder {
     ///
     /// Zero is an error of [`build`](Self::build).
     pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.refresh_token_lifetime = lifetime;
+        self.options.refresh_token_lifetime = lifetime;
         self
     }
 
@@ -146,7 +140,7 @@ impl LogtoClientBuilder {
     /// # Errors
     /// If a setting is missing or invalid.
     pub fn build(self) -> Result<LogtoClient, BuildError> {
-        if self.refresh_token_lifetime.is_zero() {
+        if self.options.refresh_token_lifetime.is_zero() {
             return Err(BuildError::Zero("refresh_token_lifetime"));
         }
         let shared = self.coordinator.shared(&self.config)?;
@@ -162,9 +156,7 @@ impl LogtoClientBuilder {
             Arc::clone(&self.storage),
             Arc::clone(&shared.memory),
             shared_ledger,
-            self.ends_known_within,
-            self.single_process,
-            self.refresh_token_lifetime,
+            self.options,
         ));
         let inner = ClientState {
             shared,

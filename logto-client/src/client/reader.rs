@@ -33,10 +33,10 @@ use crate::{
 pub struct LogtoReader {
     config: LogtoConfig,
     storage: Arc<dyn SessionReader>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     shared: Option<Arc<SharedState>>,
-    /// The refresher of the client that made this reader.
-    refresher: Option<Arc<Refresher>>,
+    /// The refresher of the client that made this reader. It knows what is shared, and more.
+    pub(super) refresher: Option<Arc<Refresher>>,
 }
 
 impl LogtoReader {
@@ -53,32 +53,18 @@ impl LogtoReader {
 
     /// Sets the clock. Default: the system's.
     #[must_use]
-    pub fn clock(self, clock: impl Clock + 'static) -> Self {
-        self.shared_clock(Arc::new(clock))
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
     }
 
     /// Shares what the clients of this coordinator know.
     ///
     /// # Errors
     /// [`BuildError::OtherApplication`] if they are clients of another application.
-    pub fn coordinator(self, coordinator: &Coordinator) -> Result<Self, BuildError> {
-        let shared = coordinator.shared(&self.config)?;
-        Ok(self.with_shared(&shared))
-    }
-
-    pub(super) fn shared_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    pub(super) fn with_shared(mut self, shared: &Arc<SharedState>) -> Self {
-        self.shared = Some(Arc::clone(shared));
-        self
-    }
-
-    pub(super) fn with_refresher(mut self, refresher: &Arc<Refresher>) -> Self {
-        self.refresher = Some(Arc::clone(refresher));
-        self
+    pub fn coordinator(mut self, coordinator: &Coordinator) -> Result<Self, BuildError> {
+        self.shared = Some(coordinator.shared(&self.config)?);
+        Ok(self)
     }
 
     /// The session of a handle. `None` if no user is signed in.

@@ -39,10 +39,8 @@ impl LogtoClient {
         sign_out: &SignOut,
     ) -> SignedOut {
         let removed = self.end(handles, Ending::SignOut).await;
-        let url = match self.metadata().await {
-            Ok(metadata) => sign_out.url(config, &metadata).ok(),
-            Err(_) => None,
-        };
+        let url = self.inner.provider.sign_out_url(config, sign_out).await;
+        let url = url.ok().flatten();
         SignedOut { url, removed }
     }
 

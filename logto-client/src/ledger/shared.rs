@@ -21,7 +21,7 @@ const MIN_TTL: Duration = Duration::from_millis(1);
 const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 3600);
 
 /// A time to live that every store accepts.
-pub(super) fn within_limits(ttl: Duration) -> Duration {
+fn within_limits(ttl: Duration) -> Duration {
     ttl.clamp(MIN_TTL, MAX_TTL)
 }
 
@@ -56,7 +56,7 @@ impl SharedLedger {
             keys,
             issuer: config.issuer().to_owned(),
             app_id: config.app_id().to_owned(),
-            ttl: within_limits(limits.lifetime),
+            ttl: limits.lifetime,
             entropy,
         }
     }
@@ -90,13 +90,13 @@ impl SharedLedger {
             let mut rotation = delta.clone();
             rotation.access_token = None;
             let location = Location::of_successor(refresh_token);
-            is_found = self.put(&location, &rotation).await.is_some();
+            is_found = self.put(&location, &rotation).await.is_ok();
         }
         if let Some((target, _)) = &delta.access_token {
             let mut fetched = delta.clone();
             fetched.refresh_token = None;
-            self.put(&Location::of_access_token(session, target), &fetched)
-                .await;
+            let location = Location::of_access_token(session, target);
+            let _ = self.put(&location, &fetched).await;
         }
         is_found
     }
@@ -104,7 +104,7 @@ impl SharedLedger {
     /// Makes all processes forget an access token.
     pub(crate) async fn forget_access_token(&self, session: &SessionId, target: &TokenTarget) {
         let location = Location::of_access_token(session, target);
-        self.put(&location, &SessionDelta::default()).await;
+        let _ = self.put(&location, &SessionDelta::default()).await;
     }
 
     /// Records `name` for `ttl`, and returns whether it is new to all processes. If the store fails, it counts
@@ -149,37 +149,47 @@ impl SharedLedger {
         let Some(found) = self.store.get(&location.key).await? else {
             return Ok(None);
         };
-        let context = self.context(location);
+        let context = self.context(&location.key);
         let opened = location.ring.open(&context, &found.entry.value);
         Ok(opened.and_then(|opened| serde_json::from_slice(&opened).ok()))
     }
 
-    /// Writes an entry; `None` if that failed.
-    async fn put(&self, location: &Location, delta: &SessionDelta) -> Option<()> {
-        let delta = serde_json::to_vec(delta).ok()?;
-        let value = location
-            .ring
-            .seal(&self.context(location), &delta, &*self.entropy)
-            .ok()?;
-        let found = self.store.get(&location.key).await.ok()?;
+    /// Writes an entry. If another process writes at the same time, its entry is as new as this one.
+    async fn put(&self, location: &Location, delta: &SessionDelta) -> Result<(), StorageError> {
+        let delta =
+            serde_json::to_vec(delta).map_err(|error| StorageError::Unavailable(error.into()))?;
+        let Location { key, ring } = location;
+        let found = self.store.get(key).await?;
         let current = found.map(|found| found.entry.version);
-        let entry = Entry {
-            version: current.map_or(0, |version| version.wrapping_add(1)),
-            value,
-            ..Entry::default()
-        };
-        // If another process has written in between, its entry is as recent as this one.
-        self.store
-            .put(&location.key, current, entry, self.ttl)
-            .await
-            .ok()?;
-        Some(())
+        self.put_sealed(key, ring, &delta, current, self.ttl)
+            .await?;
+        Ok(())
     }
 
-    fn context<'a>(&'a self, location: &'a Location) -> SealContext<'a> {
+    /// Seals a value and writes it if `current` is the version of what is there, and says whether it was.
+    pub(super) async fn put_sealed(
+        &self,
+        key: &str,
+        ring: &KeyRing,
+        value: &[u8],
+        current: Option<u64>,
+        ttl: Duration,
+    ) -> Result<bool, StorageError> {
+        let entry = Entry {
+            version: current.map_or(0, |version| version.wrapping_add(1)),
+            value: ring
+                .seal(&self.context(key), value, &*self.entropy)
+                .map_err(|error| StorageError::Unavailable(error.into()))?,
+            ..Entry::default()
+        };
+        let ttl = within_limits(ttl);
+        self.store.put(key, current, entry, ttl).await
+    }
+
+    pub(super) fn context<'a>(&'a self, key: &'a str) -> SealContext<'a> {
         SealContext {
             purpose: Purpose::Record,
-            name: &location.key,
+            name: key,
             issuer: &self.issuer,
             app_id: &self.app_id,
         }

@@ -8,13 +8,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{
-    FutureExt, StreamExt,
-    future::{Either, select},
-    stream::FuturesUnordered,
-};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use logto_core::{
     Session,
+    error::UsageError,
     jwt::KeySet,
     refresh::{Action, Event, NEWEST_FOR, Notice, SessionJob, Step, TokenStatus},
 };
@@ -82,45 +79,44 @@ impl<'a> Driver<'a> {
     }
 
     /// Performs the actions of a job until it is done.
-    pub(super) async fn drive<J: SessionJob<Error>>(&self, mut job: J) -> J::Output {
+    ///
+    /// # Errors
+    /// If the job waits although nothing is in progress, which no job does: it would wait for ever.
+    pub(super) async fn drive<J: SessionJob<Error>>(&self, mut job: J) -> Result<J::Output, Error> {
         let mut under_way = FuturesUnordered::new();
         loop {
             match job.poll(self.refresher.provider.moment()) {
                 Step::Done(output) => {
                     self.keep_lease();
-                    return output;
+                    return Ok(output);
                 }
                 Step::Perform(action) => under_way.extend(self.perform(action)),
                 Step::Wait { until } => {
                     let event = self.next_event(&mut under_way, until).await;
+                    let event = event.ok_or(UsageError::AlreadyDone)?;
                     job.handle(event, self.refresher.provider.moment());
                 }
             }
         }
     }
 
-    /// What happens first: an action ends, or the time comes.
+    /// What happens first: an action ends, or the time comes. `None` if neither can happen.
     async fn next_event(
         &self,
         under_way: &mut FuturesUnordered<BoxFuture<'_, Event<Error>>>,
         until: Option<Duration>,
-    ) -> Event<Error> {
+    ) -> Option<Event<Error>> {
         let provider = &self.refresher.provider;
-        let next = under_way.next().map(|event| event.unwrap_or(Event::Time));
         let Some(until) = until else {
-            return next.await;
+            return under_way.next().await;
         };
-        let sleep = provider
-            .runtime
-            .sleep(until.saturating_sub(provider.clock.monotonic()));
+        let pause = until.saturating_sub(provider.clock.monotonic());
         if under_way.is_empty() {
-            sleep.await;
-            return Event::Time;
+            provider.runtime.sleep(pause).await;
+            return Some(Event::Time);
         }
-        match select(under_way.next(), sleep).await {
-            Either::Left((event, _)) => event.unwrap_or(Event::Time),
-            Either::Right(_) => Event::Time,
-        }
+        let event = provider.within(pause, under_way.next()).await.flatten();
+        Some(event.unwrap_or(Event::Time))
     }
 
     /// Begins an action; `None` if nothing answers it.

@@ -12,9 +12,8 @@ use super::{LoadedSession, Refresher, driver::Driver};
 use crate::{
     error::Error,
     event::Event,
-    ledger::{self, Ended},
     runtime::BoxedFuture,
-    storage::{Handle, StorageError},
+    storage::{Ended, Handle, StorageError},
 };
 
 /// How long it is known that a handle is over: as long as its response may take to set its cookies.
@@ -111,7 +110,7 @@ impl Refresher {
             return false;
         };
         let now = self.monotonic();
-        let until = now.plus(self.ends_known_within);
+        let until = now.plus(self.options.ends_known_within);
         if !self.memory.asks_about(session.id(), until, now) {
             return false;
         }
@@ -134,13 +133,8 @@ impl Refresher {
         self: &Arc<Self>,
         loaded: &LoadedSession,
     ) -> Result<Option<SessionEnd>, Error> {
-        let refresh_token = loaded.session.refresh_token();
-        let key = (
-            loaded.session.id().clone(),
-            refresh_token.map_or([0; 32], ledger::fingerprint),
-        );
-        let runtime = &self.provider.runtime;
-        let confirmation = self.memory.confirmations.join(&**runtime, key, || {
+        let runtime = &*self.provider.runtime;
+        let confirmation = self.memory.confirmations.join(runtime, loaded.key(), || {
             let (refresher, loaded) = (Arc::clone(self), loaded.clone());
             async move { refresher.confirm_with_provider(&loaded).await }.boxed_future()
         });
@@ -158,6 +152,7 @@ impl Refresher {
         let is_exclusive = self.is_exclusive(session);
         let job = ConfirmSession::new(Arc::clone(session), is_exclusive, self.provider.moment());
         let confirmation = Driver::new(self, loaded).drive(job).await;
+        let confirmation = confirmation.unwrap_or_else(|error| Confirmation::Unknown(Some(error)));
         match &confirmation {
             Confirmation::Alive => {
                 self.confirm(session, last_mark, CONFIRMED_FOR);

@@ -11,7 +11,7 @@ use logto_core::{
 };
 
 use self::ends::Ends;
-use super::{EndingKey, RefreshKey, Refreshed};
+use super::{EndingKey, RefreshKey, Refreshed, SessionKey};
 use crate::{
     cooldown::SharedCooldown,
     error::Error,
@@ -60,7 +60,7 @@ pub(crate) struct Memory {
     pub(super) lease_runs: TtlMap<SessionId, LeaseRun>,
     pub(crate) ends: Ends,
     /// Questions to the provider whether a session has ended, for each of its refresh tokens.
-    pub(super) confirmations: SingleFlight<(SessionId, Fingerprint), Confirmation<Error>>,
+    pub(super) confirmations: SingleFlight<SessionKey, Confirmation<Error>>,
     /// Sessions whose refresh token was spent, or was to be spent, before it expires.
     renewals: TtlMap<SessionId, ()>,
     /// About which sessions other processes were asked just now.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use logto_core::{
     TokenTarget,
-    refresh::{Demand, Persist, is_renewal_due},
+    refresh::{Demand, Persist, Wanted, is_renewal_due},
 };
 
 use super::{LoadedSession, Refresher};
@@ -23,24 +23,30 @@ impl Refresher {
         if self.stores_on_server() || !self.begins_renewal(&loaded) {
             return None;
         }
-        let (target, budget) = (TokenTarget::user_info(), WaitingBudget::default());
-        let refreshed = self.obtain(loaded, target, Demand::Renewal, Persist::Storage, &budget);
-        Some(refreshed.await.loaded)
+        let budget = WaitingBudget::default();
+        Some(self.obtain(loaded, renewal(), &budget).await.loaded)
     }
 
     /// Renews the refresh token of a session on the server, if it is due, while nobody waits for it.
     pub(crate) fn renew_on_server(self: &Arc<Self>, loaded: &LoadedSession) {
         if self.stores_on_server() && self.begins_renewal(loaded) {
-            let target = TokenTarget::user_info();
-            drop(self.start(loaded, &target, Demand::Renewal, Persist::Storage));
+            drop(self.start(loaded, &renewal()));
         }
     }
 
     fn begins_renewal(&self, loaded: &LoadedSession) -> bool {
         let now = self.provider.now();
-        is_renewal_due(&loaded.session, self.refresh_token_lifetime, now)
+        is_renewal_due(&loaded.session, self.options.refresh_token_lifetime, now)
             && self
                 .memory
                 .begins_renewal(loaded.session.id(), now.plus(PAUSE), now)
+    }
+}
+
+fn renewal() -> Wanted {
+    Wanted {
+        target: TokenTarget::user_info(),
+        demand: Demand::Renewal,
+        persist: Persist::Storage,
     }
 }

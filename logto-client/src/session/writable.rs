@@ -13,7 +13,7 @@ use logto_core::{
     AccessToken, Session, TokenTarget, UnixTime,
     claims::IdTokenClaims,
     error::UsageError,
-    refresh::{Demand, Ending, Persist},
+    refresh::{Amend, Demand, Ending, Persist, Wanted},
     session::{SessionData, SessionId},
     sign_out::SignOut,
 };
@@ -113,11 +113,7 @@ impl WritableSession {
         }
         let data = SessionData::new(data)?;
         let _alone = self.inner.changes.write().await;
-        let mut loaded = self.loaded_to_write();
-        let (refresher, budget) = (&self.inner.refresher, &self.inner.budget);
-        let outcome = refresher.set_data(&mut loaded, data, budget).await;
-        self.adopt(loaded);
-        outcome
+        self.amend(|session| Amend::set_data(session, data)).await
     }
 
     /// The data of the application that was [set](Self::set_data) at the sign-in; `None` if there is none.
@@ -258,11 +254,8 @@ impl WritableSession {
     /// If the storage cannot be written, or a refresh under way takes too long.
     pub async fn forget(&self, target: &TokenTarget) -> Result<(), Error> {
         let _change = self.inner.changes.read().await;
-        let mut loaded = self.loaded_to_write();
-        let (refresher, budget) = (&self.inner.refresher, &self.inner.budget);
-        let outcome = refresher.forget(&mut loaded, target, budget).await;
-        self.adopt(loaded);
-        outcome
+        self.amend(|session| Amend::forget(session, target.clone()))
+            .await
     }
 
     /// Signs the user out, revokes the refresh token in the background, and returns the URL that ends the
@@ -276,10 +269,7 @@ impl WritableSession {
     pub async fn sign_out(&self, sign_out: &SignOut) -> Result<Option<Url>, Error> {
         self.end_as_asked(Ending::SignOut).await?;
         let provider = &self.inner.provider;
-        let Ok(metadata) = provider.metadata().await else {
-            return Ok(None);
-        };
-        Ok(Some(sign_out.url(&provider.config, &metadata)?))
+        provider.sign_out_url(&provider.config, sign_out).await
     }
 
     /// Signs the user out of this application only. The user's session at Logto continues, so the next sign-in
@@ -317,6 +307,14 @@ impl WritableSession {
         self.inner.refresher.sign_out(loaded, ending).await
     }
 
+    async fn amend(&self, job: impl FnOnce(Arc<Session>) -> Amend<Error>) -> Result<(), Error> {
+        let loaded = self.loaded_to_write();
+        let job = job(Arc::clone(&loaded.session));
+        let (refresher, budget) = (&self.inner.refresher, &self.inner.budget);
+        self.adopt(refresher.amend(loaded, job, budget).await?);
+        Ok(())
+    }
+
     async fn token(&self, target: &TokenTarget, demand: Demand) -> Result<AccessToken, Error> {
         if let Some(ended) = self.ended() {
             return Err(ended);
@@ -326,15 +324,16 @@ impl WritableSession {
                 return Ok(token);
             }
         }
-        let persist = self.persist()?;
+        let wanted = Wanted {
+            target: target.clone(),
+            demand,
+            persist: self.persist()?,
+        };
         self.inner.was_asked.store(true, Ordering::Release);
         let _change = self.inner.changes.read().await;
         let loaded = self.loaded_to_write();
-        let refreshed = self
-            .inner
-            .refresher
-            .obtain(loaded, target.clone(), demand, persist, &self.inner.budget)
-            .await;
+        let (refresher, budget) = (&self.inner.refresher, &self.inner.budget);
+        let refreshed = refresher.obtain(loaded, wanted, budget).await;
         if let Err(error @ Error::SessionEnded(_)) = &refreshed.token {
             *lock(&self.inner.ended) = Some(error.clone());
         }

@@ -60,8 +60,8 @@ pub enum UsageError {
     /// Data can only be set in the session of a sign-in that is completing.
     #[error("the browser has this session already; set its data in the hook of the sign-in")]
     SessionNotNew,
-    /// A machine was polled after it was done.
-    #[error("this job is done; its output was handed out before")]
+    /// A machine was polled after it was done, or waits although nothing is in progress.
+    #[error("this job has nothing left to do")]
     AlreadyDone,
 }
 

@@ -6,9 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Action, Event, Moment, Notice, RefreshError, SessionEnd, SessionJob, Step, catch_up::catch_up,
-};
+use super::{Action, Event, Moment, Notice, RefreshError, SessionEnd, SessionJob, Step, catch_up};
 use crate::{
     error::UsageError,
     secret::Secret,

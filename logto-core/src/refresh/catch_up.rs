@@ -6,16 +6,18 @@ use crate::session::{Session, SessionDelta};
 
 /// The result of one update step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CaughtUp {
+pub struct CaughtUp {
     /// There was something new.
-    pub(super) has_news: bool,
+    pub has_news: bool,
     /// The refresh token was replaced. The successor of the new one may be known as well. This ends, because
     /// no token replaces itself.
-    pub(super) is_rotated: bool,
+    pub is_rotated: bool,
 }
 
 /// Applies what is newer than the session. Copies it only if there is anything.
-pub(super) fn catch_up(session: &mut Arc<Session>, deltas: &[SessionDelta]) -> CaughtUp {
+///
+/// `deltas` are the results of spending the session's refresh token, oldest first.
+pub fn catch_up(session: &mut Arc<Session>, deltas: &[SessionDelta]) -> CaughtUp {
     let before = session.refresh_token().cloned();
     let mut has_news = false;
     for delta in deltas {

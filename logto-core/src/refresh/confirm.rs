@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Action, Event, Moment, Notice, SessionEnd, SessionJob, Spend, Step, TokenStatus,
-    catch_up::catch_up, token_status::witness,
+    Action, Event, Moment, Notice, SessionEnd, SessionJob, Spend, Step, TokenStatus, catch_up,
+    token_status::witness,
 };
 use crate::{secret::Secret, session::Session};
 

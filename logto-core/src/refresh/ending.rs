@@ -8,8 +8,7 @@ use std::{
 };
 
 use super::{
-    Action, Event, LEASE_TTL, Moment, SessionJob, Step,
-    catch_up::catch_up,
+    Action, Event, LEASE_TTL, Moment, SessionJob, Step, catch_up,
     lease::{HeldLease, MAX_WAIT, POLL_INTERVAL},
 };
 use crate::{

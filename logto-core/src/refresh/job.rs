@@ -9,15 +9,22 @@ use crate::{config::LogtoConfig, tokens::TokenTarget};
 pub struct RefreshJob {
     /// The configuration that the session was started with.
     pub config: LogtoConfig,
+    /// What the refresh is for.
+    pub wanted: Wanted,
+    /// Whether no other process can have spent the session's refresh token unnoticed: there is only one
+    /// process, or the storage always has the newest session. Otherwise the provider is asked first.
+    pub is_exclusive: bool,
+}
+
+/// What a refresh is for. Two refreshes of one session that want the same can be one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wanted {
     /// The target of the access token.
     pub target: TokenTarget,
     /// The requirement on its lifetime.
     pub demand: Demand,
     /// Where the refreshed session goes.
     pub persist: Persist,
-    /// Whether no other process can have spent the session's refresh token unnoticed: there is only one
-    /// process, or the storage always has the newest session. Otherwise the provider is asked first.
-    pub is_exclusive: bool,
 }
 
 /// The requirement on the lifetime of a token.

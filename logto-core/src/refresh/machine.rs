@@ -190,11 +190,11 @@ impl<F: Clone> Refresh<F> {
 
     /// The provider has ended the session.
     fn end(&mut self, end: SessionEnd, now: Moment) -> State<F> {
-        if self.job.demand == Demand::Renewal {
+        if self.job.wanted.demand == Demand::Renewal {
             return self.finish(Err(RefreshError::Ended(end)), now);
         }
         self.perform(Action::MarkEnded(end));
-        match self.job.persist {
+        match self.job.wanted.persist {
             Persist::Storage => {
                 self.perform(Action::Remove);
                 State::Removing(end)
@@ -243,10 +243,10 @@ impl<F: Clone> Refresh<F> {
         now: Moment,
     ) -> Result<AccessToken, RefreshError<F>> {
         match token {
-            Err(error) if self.job.demand == Demand::Usable && error.is_transient() => self
+            Err(error) if self.job.wanted.demand == Demand::Usable && error.is_no_answer() => self
                 .session
                 .access_tokens()
-                .get(&self.job.target)
+                .get(&self.job.wanted.target)
                 .filter(|token| token.is_usable(now.wall, Duration::ZERO))
                 .cloned()
                 .ok_or(error),

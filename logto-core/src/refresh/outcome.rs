@@ -45,8 +45,9 @@ pub enum RefreshError<F> {
 }
 
 impl<F> RefreshError<F> {
-    /// Whether the same call may succeed later.
-    pub(super) fn is_transient(&self) -> bool {
+    /// Whether the provider or the storage could not be asked, or asks to come again. That says nothing about the
+    /// session and its tokens.
+    pub(super) fn is_no_answer(&self) -> bool {
         match self {
             Self::Failed(_) | Self::Busy | Self::Superseded => true,
             Self::Ended(_) => false,

@@ -7,13 +7,12 @@ use http::{Request, Response};
 use logto_core::{
     AccessToken, Error, Exchange, LogtoConfig, Session, TokenTarget, UnixTime,
     discovery::{FetchKeys, FetchedKeys},
-    error::TokenError,
     grants::RefreshTokens,
     jwt::{AwsLcVerifier, KeySet},
     metadata::ProviderMetadata,
     refresh::{
         Action, Demand, Event, Moment, Persist, Refresh, RefreshError, RefreshJob, RefreshOutcome,
-        SessionJob, Step,
+        SessionJob, Step, Wanted,
     },
     session::SessionDelta,
 };
@@ -208,10 +207,10 @@ impl Refreshing {
                 self.under_way = Some(UnderWay::Keys(exchange));
                 return None;
             }
-            Action::Judge(check) => Event::Judged(match &self.keys {
-                Some(keys) => check.verify(keys, now),
-                None => Err(TokenError::KeyNotFound { kid: None }),
-            }),
+            Action::Judge(check) => {
+                let keys = self.keys.clone().unwrap_or_default();
+                Event::Judged(check.verify(&keys, now))
+            }
             Action::Store { session } => {
                 self.stored = session;
                 Event::Stored
@@ -255,9 +254,11 @@ impl Refreshed {
 pub fn job(config: LogtoConfig, target: &TokenTarget, demand: Demand) -> RefreshJob {
     RefreshJob {
         config,
-        target: target.clone(),
-        demand,
-        persist: Persist::Storage,
+        wanted: Wanted {
+            target: target.clone(),
+            demand,
+            persist: Persist::Storage,
+        },
         is_exclusive: true,
     }
 }

@@ -6,7 +6,7 @@ use logto_core::{
     error::TokenError,
     refresh::{
         Demand, Event, Knowledge, LeaseGrant, Moment, Persist, Refresh, RefreshJob, SessionJob,
-        TokenStatus,
+        TokenStatus, Wanted,
     },
     session::SessionDelta,
 };
@@ -142,9 +142,11 @@ impl Walk {
     fn new(grant: LeaseGrant, persist: Persist) -> Self {
         let job = RefreshJob {
             config: CONFIG.clone(),
-            target: target(1),
-            demand: Demand::Usable,
-            persist,
+            wanted: Wanted {
+                target: target(1),
+                demand: Demand::Usable,
+                persist,
+            },
             is_exclusive: grant.is_shared,
         };
         let session = Arc::new(new_session());

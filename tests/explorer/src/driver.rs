@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use logto_core::{
     refresh::{
         Action, Amend, Attempt, ConfirmSession, EndSession, Ending, Event, Knowledge, LeaseGrant,
-        Persist, Refresh, RefreshError, RefreshJob, Step,
+        Persist, Refresh, RefreshError, RefreshJob, Step, Wanted,
     },
     session::SessionDelta,
 };
@@ -450,11 +450,13 @@ fn begin(setup: &Setup, job: &Job, process: &Process, time: u64) -> Machine {
         Want::Token { target, is_stored } => {
             let job = RefreshJob {
                 config: CONFIG.clone(),
-                target: fixtures::target(target),
-                demand: setup.demand,
-                persist: match is_stored {
-                    true => Persist::Storage,
-                    false => Persist::LedgerOnly,
+                wanted: Wanted {
+                    target: fixtures::target(target),
+                    demand: setup.demand,
+                    persist: match is_stored {
+                        true => Persist::Storage,
+                        false => Persist::LedgerOnly,
+                    },
                 },
                 is_exclusive,
             };

@@ -132,6 +132,7 @@ pub(crate) fn refreshed(token: u8, target: Target, at: UnixTime, has_id_token: b
 /// The judgement on an ID token.
 pub(crate) fn judged(lacks_key: bool) -> Result<VerifiedIdToken, TokenError> {
     match lacks_key {
+        // The header of the token has no `kid`.
         true => Err(TokenError::KeyNotFound { kid: None }),
         false => Ok(Secret::from(ID_TOKEN).try_into().unwrap()),
     }

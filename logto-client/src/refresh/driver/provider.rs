@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use logto_core::{
     Exchange, Secret,
-    error::TokenError,
     grants::RefreshTokens,
     refresh::{Attempt, Event, IdTokenCheck},
 };
@@ -44,18 +43,10 @@ impl Driver<'_> {
     /// Whether a token is active. The endpoint has a cooldown of its own: what it asks for says nothing about
     /// the token endpoint.
     async fn introspect(&self, token: Secret) -> Result<bool, Error> {
-        let (provider, cooldown) = (
-            &self.refresher.provider,
-            &self.refresher.memory.introspection_cooldown,
-        );
-        let admitted = cooldown.admit(provider.now())?;
-        let introspection = provider.introspect(token).await;
-        match &introspection {
-            // There was no answer, which ends no cooldown.
-            Err(Error::Transport { .. }) => drop(admitted),
-            answer => admitted.answered(answer.as_ref().err(), provider.now()),
-        }
-        Ok(introspection?.active)
+        let provider = &self.refresher.provider;
+        let cooldown = &self.refresher.memory.introspection_cooldown;
+        let introspection = cooldown.admitted(&*provider.clock, provider.introspect(token));
+        Ok(introspection.await??.active)
     }
 
     pub(super) async fn send(
@@ -138,10 +129,8 @@ impl Driver<'_> {
     pub(super) fn judge(&self, check: &IdTokenCheck) -> Event<Error> {
         let provider = &self.refresher.provider;
         let keys = provider.cached_keys();
-        let judged = match &keys {
-            Some(keys) => check.verify(keys, provider.now()),
-            None => Err(TokenError::KeyNotFound { kid: None }),
-        };
+        // An empty set lacks every key, by its name.
+        let judged = check.verify(&keys.clone().unwrap_or_default(), provider.now());
         *lock(&self.judged_with) = keys;
         Event::Judged(judged)
     }

@@ -11,9 +11,8 @@ use std::{
 use logto_core::{Session, UnixTime, refresh::Horizon, session::SessionId};
 
 use crate::{
-    ledger::Ended,
     single_flight::lock,
-    storage::{DEFAULT_MAX_LIFETIME, Handle, Logout},
+    storage::{DEFAULT_MAX_LIFETIME, Ended, Handle, Logout},
     ttl_map::TtlMap,
 };
 

@@ -28,7 +28,7 @@ impl<F: Hash> Hash for Refresh<F> {
             outbox: _,
             result,
         } = self;
-        (&job.target, job.demand, job.persist, job.is_exclusive).hash(state);
+        (&job.wanted, job.is_exclusive).hash(state);
         (session, needs_write_back, status, refusal).hash(state);
         (stored, is_rotation_shared, has_ledger_answered).hash(state);
         (lease, busy_since, metadata.is_some(), questions, writes).hash(state);

@@ -49,7 +49,7 @@ impl<F: Clone> Refresh<F> {
             // The user signed out before the response came. A session in cookies would not notice.
             return self.discard(now);
         }
-        match self.job.persist {
+        match self.job.wanted.persist {
             Persist::Storage => self.store(change),
             Persist::LedgerOnly => {
                 self.needs_write_back = true;
@@ -134,7 +134,7 @@ impl<F: Clone> Refresh<F> {
             Then::Finish(token) => {
                 if token.is_ok() {
                     self.perform(Action::Tell(Notice::Refreshed {
-                        target: self.job.target.clone(),
+                        target: self.job.wanted.target.clone(),
                         rotated: change.delta.refresh_token.is_some(),
                     }));
                 }

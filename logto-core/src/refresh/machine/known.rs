@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     super::{
-        Action, Demand, Knowledge, Moment, Persist, RefreshError,
-        catch_up::catch_up,
+        Action, Demand, Knowledge, Moment, Persist, RefreshError, catch_up,
         state::{Change, Purpose, State, Why},
     },
     Refresh,
@@ -37,7 +36,7 @@ impl<F: Clone> Refresh<F> {
                 let is_missing = self.at_hand(now).is_none();
                 self.perform(Action::Recall {
                     refresh_token,
-                    missing: is_missing.then(|| self.job.target.clone()),
+                    missing: is_missing.then(|| self.job.wanted.target.clone()),
                 });
                 State::Recalling(purpose)
             }
@@ -57,7 +56,7 @@ impl<F: Clone> Refresh<F> {
         self.status = knowledge.status;
         // What refused the token may have changed, a role or a membership. A pause is over when it is over.
         let refusal = knowledge.refusal;
-        let refusal = refusal.filter(|_| self.job.demand != Demand::New);
+        let refusal = refusal.filter(|_| self.job.wanted.demand != Demand::New);
         self.refusal = knowledge.pause.or(refusal);
         self.has_ledger_answered = !knowledge.is_partial;
         let caught_up = catch_up(&mut self.session, &knowledge.deltas);
@@ -70,7 +69,7 @@ impl<F: Clone> Refresh<F> {
 
     /// The session is as new as anybody here knows it.
     pub(super) fn known(&mut self, purpose: Purpose, now: Moment) -> State<F> {
-        if let Err(error) = self.session.may_ask_for(&self.job.target) {
+        if let Err(error) = self.session.may_ask_for(&self.job.wanted.target) {
             return self.finish(Err(RefreshError::Protocol(error.into())), now);
         }
         if let Some(token) = self.at_hand(now) {
@@ -99,20 +98,20 @@ impl<F: Clone> Refresh<F> {
     }
 
     pub(super) fn at_hand(&self, now: Moment) -> Option<AccessToken> {
-        let min_remaining = match self.job.demand {
+        let min_remaining = match self.job.wanted.demand {
             Demand::Usable | Demand::Renewal => Duration::ZERO,
             Demand::MinRemaining(duration) => duration,
             Demand::New => return None,
         };
         self.session
-            .usable_token(&self.job.config, &self.job.target, now.wall)
+            .usable_token(&self.job.config, &self.job.wanted.target, now.wall)
             .filter(|token| token.is_usable(now.wall, min_remaining))
             .cloned()
     }
 
     /// A session that is newer than the stored one is written first.
     pub(super) fn hand_out(&mut self, token: AccessToken, now: Moment) -> State<F> {
-        let must_write = self.needs_write_back && self.job.persist == Persist::Storage;
+        let must_write = self.needs_write_back && self.job.wanted.persist == Persist::Storage;
         if must_write && self.writes < MAX_WRITES {
             return self.store(Change::write_back(token, now.monotonic));
         }

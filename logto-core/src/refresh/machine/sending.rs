@@ -24,7 +24,7 @@ const REFUSED_FOR: Duration = Duration::from_secs(60);
 impl<F: Clone> Refresh<F> {
     pub(super) fn send_first(&mut self, start_by: Option<Duration>, now: Moment) -> State<F> {
         let sending = Sending {
-            target: self.job.target.clone(),
+            target: self.job.wanted.target.clone(),
             attempts: Attempts::default(),
             start_by,
             failure: None,
@@ -183,7 +183,7 @@ impl<F: Clone> Refresh<F> {
         now: Moment,
     ) -> State<F> {
         self.perform(Action::Remember {
-            target: Some(self.job.target.clone()),
+            target: Some(self.job.wanted.target.clone()),
             error: denial.clone(),
             lifetime: REFUSED_FOR,
         });
