@@ -131,10 +131,10 @@ impl LogtoConfig {
     /// The configuration for a request to `host`: the same, with that host in the base URL, the redirect URI and
     /// the post sign-out redirect URI, if it is one of the [`other_hosts`](Self::other_hosts).
     ///
-    /// `host` is what the request names: the value of its `Host` header, or of `:authority` in HTTP/2, with the
-    /// port unless that is the default one. It may say anything. Unless it is an allowed host and has the port of
-    /// the base URL, the configuration is returned unchanged. A post sign-out redirect URI that is set to something
-    /// else than the base URL stays what it is.
+    /// `host` is the host of the request: the value of its `Host` header, or of `:authority` in HTTP/2, with
+    /// the port unless that is the default one. It may be any text. Unless it is an allowed host and has the
+    /// port of the base URL, the configuration is returned unchanged. A post sign-out redirect URI that differs
+    /// from the base URL does not change.
     pub fn for_host(&self, host: &str) -> Cow<'_, Self> {
         let settings = &self.settings;
         let base_url = settings.base_url.as_ref();

@@ -25,7 +25,7 @@ pub struct Discover {
 }
 
 impl Discover {
-    /// For the provider of this configuration.
+    /// Fetches the document of the configured provider.
     pub fn new(config: &LogtoConfig) -> Self {
         Self {
             config: config.clone(),
@@ -54,12 +54,12 @@ impl Exchange for Discover {
     }
 }
 
-/// What is at the URL instead of the document. `None` for server errors and refusals, which are temporary and
-/// say nothing about the URL.
+/// What the URL returns instead of the document. `None` for server errors and refusals, which are temporary and
+/// do not mean that the URL is wrong.
 fn found_instead(response: &Response<Bytes>) -> Option<String> {
     let (status, headers) = (response.status(), response.headers());
     if status == StatusCode::NOT_FOUND {
-        return Some("nothing is there".to_owned());
+        return Some("nothing found".to_owned());
     }
     if status.is_redirection() {
         return Some(exchange::redirect_problem(headers));
@@ -101,7 +101,7 @@ pub enum FetchedKeys {
 }
 
 impl FetchKeys {
-    /// For this provider. `verifier` prepares the keys.
+    /// Fetches the keys of this provider. `verifier` prepares them.
     pub fn new(metadata: &ProviderMetadata, verifier: Arc<dyn JwsVerifier>) -> Self {
         Self {
             uri: metadata.jwks_uri().clone(),

@@ -51,7 +51,7 @@ pub enum Error {
     /// The response has a success status but violates the protocol.
     #[error("{0}")]
     Response(#[from] ResponseError),
-    /// The discovery document cannot be used. Fetching it again will not help.
+    /// The discovery document cannot be used, and fetching it again does not help.
     #[error("{0}")]
     Discovery(#[from] DiscoveryError),
     /// A token did not pass its checks.
@@ -62,7 +62,8 @@ pub enum Error {
     Usage(#[from] UsageError),
 }
 
-/// For who explores a machine that holds one. Two errors that say the same are told apart only by `==`.
+/// For state fingerprints of machines that hold an error. Errors with the same text have the same hash; `==`
+/// distinguishes them.
 impl Hash for Error {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.to_string().hash(state);
@@ -210,11 +211,11 @@ pub struct ResponseError {
     pub problem: String,
 }
 
-/// At the address of the discovery document is something else, or the document of another issuer: the
-/// endpoint is configured wrongly, here or at the provider, or something in between answers for it.
+/// The URL of the discovery document returns something else, or the document of another issuer: the endpoint is
+/// misconfigured here or at the provider, or something in between answers for it.
 ///
-/// The document is fetched again nevertheless, after a pause that grows to a minute, so that a captive
-/// portal or a proxy that answers for a moment does no lasting harm.
+/// The document is fetched again nevertheless, after a pause that grows to a minute, so that a captive portal
+/// or a proxy that answers temporarily does no lasting harm.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the discovery document cannot be used (HTTP {status}): {problem}")]
 #[non_exhaustive]

@@ -33,8 +33,8 @@ pub trait Exchange {
     /// The endpoint that the request goes to, as named in errors, logs and limits.
     const ENDPOINT: Endpoint;
 
-    /// Whether the request can be sent again if there was no response. Requests that only read can; a request
-    /// that spends a code or a token cannot: the provider takes a second one for theft and ends the grant.
+    /// Whether the request can be sent again if there was no response. Requests that only read can. A request
+    /// that spends a code or a token cannot: the provider treats the second one as theft and ends the grant.
     const IS_REPEATABLE: bool = Self::ENDPOINT.only_reads();
 
     /// What a successful response contains.

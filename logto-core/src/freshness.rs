@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::time::UnixTime;
 
-/// The longest pause that one `Retry-After` can cause. Nobody can sign in while the metadata is missing, and a
+/// The longest pause that one `Retry-After` can cause. No user can sign in while the metadata is missing, and a
 /// proxy that asks for an hour may be back in a second.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(20);
 

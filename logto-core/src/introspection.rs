@@ -23,8 +23,8 @@ use crate::{
 /// Asks the provider about an opaque token.
 ///
 /// Logto does not introspect JWTs (`unsupported_token_type`); verify those with
-/// [`AccessTokenVerification`](crate::api_token::AccessTokenVerification). An error of this exchange says
-/// nothing about the token: the API then responds with 503.
+/// [`AccessTokenVerification`](crate::api_token::AccessTokenVerification). An error of this exchange does not
+/// mean that the token is invalid: the API then responds with 503.
 #[derive(Clone, Debug)]
 pub struct Introspect {
     endpoint: ClientEndpoint,
@@ -189,8 +189,8 @@ impl Introspection {
     /// A token without `sub` belongs to the application itself
     /// ([RFC 7662 section 2.2](https://www.rfc-editor.org/rfc/rfc7662#section-2.2)).
     fn claims(&self) -> Result<ApiTokenClaims, TokenError> {
-        // A signed token says nothing by accident, so that its claims are read strictly. This is a plain
-        // response, where `null` is how many serializers write "absent".
+        // The claims of a signed token are intended, so they are read strictly. This is a plain response, in
+        // which many serializers write `null` for "absent".
         let given = self.members.clone().into_iter();
         let given = given.filter(|(_, value)| !value.is_null());
         let members = Members::from(given.collect::<Map<_, _>>());

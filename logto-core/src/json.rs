@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Number, Value, error::Category, map::Entry};
 
-/// Room for the members of one object; few tokens have more claims.
+/// The initial capacity for the members of an object; few tokens have more claims.
 const USUAL_MEMBERS: usize = 16;
 
 /// Why a text is refused, and where; never a part of the text.
@@ -41,7 +41,7 @@ pub(crate) fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError>
 }
 
 /// Reads one JSON object as [`parse_object`] does, into a list. For the claims of tokens, which are few and
-/// looked at once: building a map of them takes longer than all other checks of the claims together.
+/// read once: building a map takes longer than all other checks of the claims together.
 pub(crate) fn parse_members(text: &[u8]) -> Result<Members<'_>, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     deserializer
@@ -101,8 +101,8 @@ impl From<Map<String, Value>> for Members<'_> {
 /// Reads the members of a plain response.
 pub(crate) trait Given {
     /// The value of an optional member. `null` counts as absent: many serializers write every field of a
-    /// record, and a member that may be missing says no more as `null`. The header and the claims of a signed
-    /// token are read strictly.
+    /// record, and for an optional member, `null` means the same as absence. The header and the claims of a
+    /// signed token are read strictly.
     fn given(&self, name: &str) -> Option<&Value>;
 }
 
@@ -129,7 +129,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
         while let Some(Name(name)) = members.next_key()? {
             read.push((name, members.next_value_seed(Strict)?));
         }
-        // Sorted first: to compare each name with each other would let a server make the work quadratic.
+        // Sorted first: comparing each name with every other would let a server make the work quadratic.
         read.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let is_repeated =
             |pair: &[(Cow<'_, str>, Value)]| matches!(pair, [(one, _), (other, _)] if one == other);

@@ -116,8 +116,8 @@ pub fn verify(
     UnverifiedJwt::parse(token, expected, max_len)?.verify(keys)
 }
 
-/// A well-formed token of the right type whose signature is **not verified**: anybody may have written it.
-/// Use it to choose the issuer's keys, and for nothing else before [`UnverifiedJwt::verify`].
+/// A well-formed token of the right type whose signature is **not verified**: anyone may have written it. Use
+/// it to choose the issuer's keys, and for nothing else before [`UnverifiedJwt::verify`].
 pub struct UnverifiedJwt<'a> {
     decoded: Decoded<'a>,
     claims: Map<String, Value>,

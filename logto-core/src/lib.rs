@@ -79,14 +79,14 @@
 //! # HTTP
 //!
 //! If the application authenticates with signed assertions, pass each request through
-//! [`client_authentication::authenticate`] first; otherwise send it unchanged. Do not follow redirects.
-//! Hand over every response, whatever its status. Stop reading a body, after decompression, at
-//! [`exchange::MAX_BODY`]. Give up after a total timeout. Never blindly repeat a request to the token
-//! endpoint whose response was lost: the code or refresh token in it may have been spent.
+//! [`client_authentication::authenticate`] first; otherwise send it unchanged. Do not follow redirects. Pass
+//! every response to the exchange, whatever its status. Stop reading a body, after decompression, at
+//! [`exchange::MAX_BODY`]. Give up after a total timeout. Never blindly repeat a request to the token endpoint
+//! whose response was lost: the code or refresh token in it may have been spent.
 //!
 //! # Features
 //!
-//! | feature | default | gives |
+//! | feature | default | adds |
 //! |---|---|---|
 //! | `aws-lc` | yes | `AwsLcVerifier` and `AwsLcSigner`: fast, native targets |
 //! | `rust-crypto` | no | `RustCryptoVerifier`: no C, WebAssembly |

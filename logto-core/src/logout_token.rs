@@ -59,9 +59,9 @@ pub struct LogoutTokenVerification<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogoutToken {
-    /// The session at the provider that ended, as in
-    /// [`IdTokenClaims::sid`](crate::claims::IdTokenClaims::sid): what was begun with it ends. Without it all
-    /// sessions of [`sub`](Self::sub) end. One of the two is always there.
+    /// The session at the provider that ended, as in [`IdTokenClaims::sid`](crate::claims::IdTokenClaims::sid):
+    /// the sessions that began with it end. Without it, all sessions of [`sub`](Self::sub) end. One of the two
+    /// is always present.
     pub sid: Option<String>,
     /// The user.
     pub sub: Option<String>,

@@ -33,7 +33,7 @@ const VERIFICATION_HEADER: HeaderName = HeaderName::from_static("logto-verificat
 /// let account = AccountApi::new(config, token);
 /// let profile = account.request(Method::GET, &["my-account"], None)?;
 ///
-/// // Delicate changes need a verification record, the answer to this:
+/// // Sensitive changes need a verification record, which this request returns:
 /// let password = json!({ "password": "what the user types" });
 /// let verify = account.request(Method::POST, &["verifications", "password"], Some(&password))?;
 /// let email = json!({ "email": "new@example.com", "newIdentifierVerificationRecordId": "id" });

@@ -37,7 +37,7 @@ impl ProviderMetadata {
     /// shipped with an application; [`Discover`](crate::discovery::Discover) fetches it.
     ///
     /// # Errors
-    /// A text that says which rule the document violates.
+    /// A text that names the rule that the document violates.
     pub fn from_document(
         config: &LogtoConfig,
         document: Map<String, Value>,
@@ -158,7 +158,7 @@ impl ProviderMetadata {
     }
 }
 
-/// Names a member that is no absolute URL. Without a scheme it would have to be guessed where it leads.
+/// Names a member that is not an absolute URL. Without a scheme, its target would be a guess.
 fn check_urls(document: &Map<String, Value>) -> Result<(), String> {
     let members = document.iter();
     let urls = members.filter(|(name, _)| name.ends_with("_endpoint") || *name == "jwks_uri");

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Sends the parameters of a sign-in to the provider directly, so that the URL in the browser contains only a
-/// reference to them: nobody can read or change them on the way.
+/// reference to them: they cannot be read or changed on the way.
 ///
 /// [`SignIn::start_pushed`](crate::SignIn::start_pushed) creates it.
 #[derive(Clone)]

@@ -16,8 +16,8 @@ use crate::{
 /// Revokes a refresh token, and with it the whole grant: every token from the same sign-in, except JWT access
 /// tokens, which remain valid until they expire.
 ///
-/// There is no such exchange for access tokens: Logto revokes the refresh token together with an opaque
-/// access token, which nobody wants who only clears a cache.
+/// There is no such exchange for access tokens: Logto revokes the refresh token together with an opaque access
+/// token, which is not intended by an application that only clears a cache.
 #[derive(Clone, Debug)]
 pub struct RevokeRefreshToken {
     endpoint: ClientEndpoint,
@@ -44,8 +44,8 @@ impl RevokeRefreshToken {
 impl Exchange for RevokeRefreshToken {
     const ENDPOINT: Endpoint = Endpoint::Revocation;
 
-    /// A token that is revoked already is no error
-    /// ([RFC 7009 section 2.2](https://www.rfc-editor.org/rfc/rfc7009#section-2.2)).
+    /// A token that is already revoked is not an error ([RFC 7009 section
+    /// 2.2](https://www.rfc-editor.org/rfc/rfc7009#section-2.2)).
     const IS_REPEATABLE: bool = true;
 
     type Output = ();

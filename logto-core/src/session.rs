@@ -108,7 +108,7 @@ impl Session {
         }
     }
 
-    /// A session that a storage has written, from what it has read of it and what it reads when asked.
+    /// A session that a storage has written: some parts are already read, the others are read on demand.
     pub fn from_stored(head: StoredHead, content: Arc<dyn StoredContent>) -> Self {
         Self {
             id: head.id,
@@ -150,8 +150,8 @@ impl Session {
         self.id_token.is_whole().then_some(self.id_token.token())
     }
 
-    /// Whether the claims of the ID token can be read. A storage writes no other session, so that it need not look
-    /// when it reads one.
+    /// Whether the claims of the ID token can be read. A storage writes only such sessions, so that it need not
+    /// check when it reads one.
     pub fn is_readable(&self) -> bool {
         self.id_token.is_readable()
     }
@@ -350,8 +350,8 @@ impl Session {
     /// The part of a change that is newer than this session; `None` if nothing is.
     ///
     /// A ledger uses it to update an old copy of a session. Tokens are compared by when they were issued, so
-    /// that an old change reverts nothing. The data of the application is never news: nothing tells which is newer,
-    /// and every copy of a session has it.
+    /// that an old change reverts nothing. The data of the application is never part of it: nothing tells which
+    /// of two values is newer, and every copy of a session has it.
     pub fn news_in(&self, delta: &SessionDelta) -> Option<SessionDelta> {
         let mut news = delta.clone();
         news.forgotten.clear();

@@ -23,12 +23,12 @@ pub enum WebhookError {
     /// The signature does not match this body and key.
     #[error("the signature is wrong")]
     Signature,
-    /// Signed, but no JSON object with the name of an event.
+    /// The body is signed, but is not a JSON object with the name of an event.
     #[error("the body is not the JSON of an event")]
     Body,
 }
 
-/// Something that should end the sessions of a user, and for which Logto sends no back-channel logout.
+/// An event that should end the sessions of a user, and for which Logto sends no back-channel logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AccountEvent {
@@ -41,7 +41,7 @@ pub enum AccountEvent {
     PasswordChanged,
 }
 
-/// A user whose sessions should end. There is one only where the signature of a webhook was right.
+/// A user whose sessions should end. It is only created from a webhook with a valid signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountChange {
     event: AccountEvent,
@@ -60,16 +60,16 @@ impl AccountChange {
         &self.sub
     }
 
-    /// When it happened, by Logto's clock. A session that began later goes on.
+    /// When it happened, by Logto's clock. A session that began later remains valid.
     pub const fn at(&self) -> UnixTime {
         self.at
     }
 }
 
-/// [Checks](verify) a webhook and says whose sessions it should end; `None` for all other events.
+/// [Checks](verify) a webhook and returns the user whose sessions should end. `None` for all other events.
 ///
 /// Set up the webhook in the Console with the events `User.Deleted`, `User.SuspensionStatus.Updated`,
-/// `User.Data.Updated` and `PostResetPassword`. To handle one twice does no harm.
+/// `User.Data.Updated` and `PostResetPassword`. Handling an event twice does no harm.
 ///
 /// # Errors
 /// [`WebhookError`]
@@ -137,7 +137,8 @@ fn from_iso(text: &str) -> Option<UnixTime> {
 /// Verifies that the signature in `headers` was made for `body` with the webhook's signing key.
 ///
 /// `body` must be the bytes as received: JSON that was parsed and serialized again differs. A signature
-/// contains no time, so anybody who saw a request can repeat it: make handling an event twice harmless.
+/// contains no time, so anyone who saw a request can repeat it: make sure that handling an event twice does no
+/// harm.
 ///
 /// # Errors
 /// [`WebhookError`]
@@ -146,7 +147,7 @@ pub fn verify(signing_key: &Secret, headers: &HeaderMap, body: &[u8]) -> Result<
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(WebhookError::Header);
     };
-    // Anybody can sign with an empty key, which a configuration may contain by mistake.
+    // Anyone can sign with an empty key, which a configuration may contain by mistake.
     if signing_key.expose().is_empty() {
         return Err(WebhookError::Signature);
     }

@@ -88,7 +88,7 @@ impl IdTokenClaims {
         })
     }
 
-    /// The claims of a token that cannot be read: those of a user whom nobody knows, another one for each token.
+    /// The claims for a token that cannot be read: those of an unknown user, a different one for each token.
     pub(crate) fn unreadable(token: &Secret) -> Self {
         let digest = Sha256::digest(token.expose());
         Self {

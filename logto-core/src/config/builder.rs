@@ -120,9 +120,9 @@ impl LogtoConfigBuilder {
         self
     }
 
-    /// Adds hosts at which browsers reach the application too, such as `app.example.de`. Scheme, port and path are
-    /// those of the base URL. `*.preview.example.com` stands for all hosts with exactly one label in place of the
-    /// `*`.
+    /// Adds hosts at which browsers reach the application too, such as `app.example.de`. Scheme, port and path
+    /// are those of the base URL. `*.preview.example.com` matches all hosts with exactly one label in place of
+    /// the `*`.
     ///
     /// A request to one of these hosts signs in and out there: see [`LogtoConfig::for_host`]. Register the redirect
     /// URI and the post sign-out redirect URI of each. Whoever controls one of these hosts can take over sessions of

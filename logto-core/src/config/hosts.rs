@@ -1,9 +1,9 @@
 //! The other hosts at which browsers reach the application.
 //!
-//! A request names its host itself, and anybody can send a request that names any. The host decides where Logto
-//! sends the code of a sign-in: one that an attacker controls, under which the attacker starts a sign-in and has
-//! somebody else complete it, is enough to take over that user's session. So only hosts of this list count, each
-//! compared as a whole, and whatever a browser would not send belongs to none of them.
+//! A request names its host itself, and anyone can send a request with any host. The host decides where Logto
+//! sends the code of a sign-in: an attacker who starts a sign-in with a host under their control, and gets
+//! another user to complete it, takes over that user's session. So only hosts in this list are accepted, each
+//! compared as a whole, and a host that no browser would send is refused.
 
 use url::{Host, Url};
 
@@ -17,7 +17,7 @@ const MAX_LABEL: usize = 63;
 
 const WILDCARD: &str = "*.";
 
-/// Marks of what is not part of a host, and its name.
+/// Characters that are not part of a host, and the name of the part that they mark.
 const OTHER_PARTS: [(&str, &str); 6] = [
     ("://", "scheme"),
     ("@", "user name or password"),
@@ -50,7 +50,7 @@ pub(super) fn host(text: &str, base_url: &Url) -> Result<String, ConfigProblem> 
     let url = url.map_err(|_| ConfigProblem::NotAHost)?;
     let is_wildcard = !prefix.is_empty();
     let is_host = match url.host() {
-        // All names below a top-level domain belong to many owners.
+        // The names below a top-level domain have many owners.
         Some(Host::Domain(name)) => {
             is_name(name) && (!is_wildcard || name.contains('.') || name == "localhost")
         }
@@ -60,7 +60,7 @@ pub(super) fn host(text: &str, base_url: &Url) -> Result<String, ConfigProblem> 
     };
     let host = url.host_str().filter(|_| is_host);
     let host = host.ok_or(ConfigProblem::NotAHost)?;
-    // Session cookies would be sent in plain text, whatever else is allowed to be.
+    // Session cookies would be sent in plain text.
     if !rules::is_allowed_transport(&url, false) {
         return Err(ConfigProblem::HostNeedsHttps);
     }
@@ -88,7 +88,7 @@ pub(super) fn base_url_at(base_url: &Url, hosts: &[String], requested: &str) -> 
     }
     let mut url = base_url.clone();
     url.set_host(Some(host)).ok()?;
-    // A host that the parser reads as another one, which a redirect would then lead to.
+    // The URL parser reads this host as a different one, and a redirect would lead there.
     (url.host_str() == Some(host)).then_some(url)
 }
 
@@ -103,7 +103,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= MAX_NAME && name.split('.').all(is_label)
 }
 
-/// Letters, digits and inner hyphens: what names of hosts consist of ([RFC 1123 section
+/// Letters, digits and inner hyphens, the characters of host names ([RFC 1123 section
 /// 2.1](https://www.rfc-editor.org/rfc/rfc1123#section-2)).
 fn is_label(label: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';

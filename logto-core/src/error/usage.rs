@@ -7,7 +7,7 @@ use super::{Advice, ConfigError, Endpoint, SigningError};
 #[non_exhaustive]
 pub enum UsageError {
     /// There is no session, or it has ended.
-    #[error("nobody is signed in")]
+    #[error("no user is signed in")]
     NotSignedIn,
     /// The session has no refresh token, so an expired access token cannot be replaced. Request
     /// `offline_access` with `prompt=consent`.
@@ -44,18 +44,18 @@ pub enum UsageError {
         "the data for the session takes {size} bytes as JSON and {limit} fit; keep an id in the session and the rest in a database"
     )]
     SessionDataTooLarge {
-        /// Bytes of the JSON.
+        /// The length of the JSON, in bytes.
         size: usize,
-        /// Bytes that fit.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The data for the session has no JSON, or is nested too deeply to be read again. The text is the name of its
-    /// type.
-    #[error("`{0}` cannot be kept in a session: it has no JSON, or is nested too deeply")]
+    /// The data for the session has no JSON form, or is nested too deeply to be read again. The text is the
+    /// name of its type.
+    #[error("`{0}` cannot be kept in a session: it has no JSON form, or is nested too deeply")]
     SessionDataInvalid(&'static str),
     /// The data in the session is of another type: an earlier version of the application may have set it. The text
     /// is the name of the type that was asked for.
-    #[error("the data in the session is no `{0}`; sign in again to set it anew")]
+    #[error("the data in the session is not a `{0}`; sign in again to set new data")]
     SessionDataUnreadable(&'static str),
     /// Data can only be set in the session of a sign-in that is completing.
     #[error("the browser has this session already; set its data in the hook of the sign-in")]

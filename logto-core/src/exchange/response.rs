@@ -82,8 +82,8 @@ pub(crate) fn success(
     })
 }
 
-/// The error object of a response. Metadata and keys are there for everybody: an error instead of them is no
-/// verdict on a request, but something in between, or a provider in trouble.
+/// The error object of a response. Metadata and keys are public, so an error instead of them does not refuse a
+/// request: it comes from something in between, or from a failing provider.
 fn verdict(endpoint: Endpoint, response: &Response<Bytes>) -> Option<ServerError> {
     if matches!(endpoint, Endpoint::Discovery | Endpoint::Keys) {
         return None;
@@ -117,7 +117,7 @@ fn unavailable(endpoint: Endpoint, response: &Response<Bytes>, now: UnixTime) ->
     }
 }
 
-/// Says where a redirect leads. Only the origin: path and query may hold secrets.
+/// Describes the target of a redirect, by its origin only: path and query may contain secrets.
 pub(crate) fn redirect_problem(headers: &HeaderMap) -> String {
     let location = headers.get(header::LOCATION).map(HeaderValue::to_str);
     let target = match location {

@@ -61,7 +61,7 @@ impl ClientCredentials {
 impl Exchange for ClientCredentials {
     const ENDPOINT: Endpoint = Endpoint::Token;
 
-    /// Nothing is spent: a token whose answer was lost is one that nobody uses.
+    /// Nothing is spent: a token whose response was lost is never used.
     const IS_REPEATABLE: bool = true;
 
     type Output = AccessToken;

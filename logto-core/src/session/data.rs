@@ -25,8 +25,8 @@ impl SessionData {
     ///
     /// # Errors
     /// [`UsageError::SessionDataTooLarge`] beyond [`MAX_LEN`](Self::MAX_LEN).
-    /// [`UsageError::SessionDataInvalid`] for what has no JSON, such as a map whose keys are no text, and
-    /// for what is nested too deeply to be read again.
+    /// [`UsageError::SessionDataInvalid`] for a value without a JSON form, such as a map whose keys are not
+    /// text, and for a value that is nested too deeply to be read again.
     pub fn new<T: Serialize + ?Sized>(data: &T) -> Result<Self, UsageError> {
         // The text of a JSON error may quote the data.
         let invalid = |_| UsageError::SessionDataInvalid(type_name::<T>());
@@ -38,20 +38,21 @@ impl SessionData {
                 limit: Self::MAX_LEN,
             });
         }
-        // Reading limits the depth, writing does not: better no sign-in than a session that fails later.
+        // Reading limits the depth, writing does not: a refused value is better than a session that fails
+        // later.
         serde_json::from_str::<Value>(json.expose()).map_err(invalid)?;
         Ok(Self(json))
     }
 
-    /// What a storage has kept of [`as_json`](Self::as_json). It is read when somebody asks for it.
+    /// Data from [`as_json`](Self::as_json) that a storage has kept. It is parsed on demand.
     pub fn from_stored(json: impl Into<Secret>) -> Self {
         Self(json.into())
     }
 
-    /// Reads the data. JSON `null` is no data.
+    /// Reads the data. JSON `null` counts as no data.
     ///
     /// # Errors
-    /// [`UsageError::SessionDataUnreadable`] if it is no `T`: an earlier version of the application may have
+    /// [`UsageError::SessionDataUnreadable`] if it is not a `T`: an earlier version of the application may have
     /// set it.
     pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, UsageError> {
         let unreadable = |_| UsageError::SessionDataUnreadable(type_name::<T>());

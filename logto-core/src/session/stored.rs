@@ -1,4 +1,4 @@
-//! The content of a stored session, read when somebody asks for it.
+//! The content of a stored session, read on demand.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,11 +15,11 @@ use crate::{
     tokens::{AccessToken, TokenTarget},
 };
 
-/// The content of a session that a storage has written and read again: it reads each part when somebody asks for
-/// it, which for most requests is never.
+/// The content of a session that a storage has written and read again. It reads each part on demand, which most
+/// requests never need.
 ///
-/// A session is only written if all of it can be read, and the seal of the storage tells that nothing has changed
-/// since. So there is nothing to check, and nothing here fails; what cannot be read all the same is empty.
+/// A session is only written if all of it can be read, and the seal of the storage ensures that nothing has
+/// changed since. So there is nothing to check, and no method fails: a part that cannot be read is empty.
 pub trait StoredContent: fmt::Debug + Send + Sync {
     /// [`Session::kept_id_token`](super::Session::kept_id_token)
     fn id_token(&self) -> Secret;
@@ -27,7 +27,7 @@ pub trait StoredContent: fmt::Debug + Send + Sync {
     /// [`Session::refresh_token`](super::Session::refresh_token)
     fn refresh_token(&self) -> Option<Secret>;
 
-    /// The access token for one target. Asked again, it is the same one.
+    /// The access token for one target. Repeated calls return the same one.
     fn access_token(&self, target: &TokenTarget) -> Option<&AccessToken>;
 
     /// [`Session::access_tokens`](super::Session::access_tokens)
@@ -46,7 +46,7 @@ pub trait StoredContent: fmt::Debug + Send + Sync {
     fn data(&self) -> Option<SessionData>;
 }
 
-/// What is known of a stored session from the beginning.
+/// The parts of a stored session that are read at once.
 #[derive(Clone, Debug)]
 pub struct StoredHead {
     /// [`Session::id`](super::Session::id)
@@ -61,7 +61,7 @@ pub struct StoredHead {
     pub changed_at: UnixTime,
 }
 
-/// A part of a session: known, or read when somebody asks for it.
+/// A part of a session: known, or read on demand.
 #[derive(Clone)]
 pub(super) enum Part<T> {
     Known(T),
@@ -84,7 +84,7 @@ impl<T> Part<T> {
         }
     }
 
-    /// What it is read from, while it has not been read as a whole.
+    /// The stored session, until this part was read from it as a whole.
     pub(super) fn unread(&self) -> Option<&dyn StoredContent> {
         match self {
             Self::Stored { content, found, .. } if found.get().is_none() => Some(&**content),
@@ -92,7 +92,7 @@ impl<T> Part<T> {
         }
     }
 
-    /// Changes it: from then on it is known.
+    /// Changes the part, which is known from then on.
     pub(super) fn change<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R
     where
         T: Clone,

@@ -19,8 +19,7 @@ const ORGANIZATION_CLAIMS: [&str; 3] = ["organizations", "organization_roles", "
 #[serde(try_from = "Secret", into = "Secret")]
 pub struct VerifiedIdToken {
     token: Secret,
-    /// Read from the token when somebody asks for them. Shared, because a user may belong to a thousand
-    /// organizations.
+    /// Read from the token on demand. Shared, because a user may belong to a thousand organizations.
     claims: OnceLock<Arc<IdTokenClaims>>,
 }
 

@@ -91,7 +91,7 @@ impl Callback {
         self.state.as_deref()
     }
 
-    /// The provider's error, not verified: anybody can send it. Show it only if there is no pending sign-in.
+    /// The provider's error, not verified: anyone can send it. Show it only if there is no pending sign-in.
     pub fn error(&self) -> Option<&ServerError> {
         self.error.as_ref()
     }

@@ -41,8 +41,8 @@ pub struct ResumedSignIn {
 pub(super) struct Expected {
     pub(super) issuer: String,
     pub(super) client_id: String,
-    /// `None` for a device. A nonce detects a code that an attacker injected into the callback; a device has
-    /// no callback, and polls with a code that only it knows.
+    /// `None` for a device. A nonce detects a code that an attacker injected into the callback. A device has no
+    /// callback, and polls with a code that only it knows.
     pub(super) nonce: Option<Secret>,
     pub(super) max_age: Option<Duration>,
     pub(super) acr_values: Vec<String>,
@@ -63,8 +63,8 @@ pub(super) enum State {
 /// there is none or it lacks the token's key.
 ///
 /// A code is sent once. Only a request that certainly did not spend it is sent again, within four seconds: one
-/// that did not leave, or was turned away with 429. A key set that cannot be fetched, or still lacks the key, is
-/// asked for again for a quarter of a minute, as the code is spent by then and its response is held here.
+/// that was not sent, or that was refused with 429. A key set that cannot be fetched, or still lacks the key,
+/// is fetched again for up to 15 seconds, because the code is spent by then and the machine holds its response.
 ///
 /// No token of the response is available until all checks have passed.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ pub struct IncompleteSignIn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Remedy {
-    /// The code is not spent. As long as it lives, a minute at Logto, the same callback can be completed
-    /// with the same [`PendingSignIn`](super::PendingSignIn).
+    /// The code is not spent. While it is valid, a minute at Logto, the same callback can be completed with the
+    /// same [`PendingSignIn`](super::PendingSignIn).
     SameCallback,
     /// The code may be spent. It must not be sent again, which would end the grant; a new sign-in, as
     /// [`PendingSignIn::again`](super::PendingSignIn::again) gives it, replaces this one.
@@ -175,7 +175,7 @@ impl CompleteSignIn {
 }
 
 impl CompleteSignIn {
-    /// The code is not spent: the request did not leave, or was turned away.
+    /// The code is not spent: the request was not sent, or was refused.
     fn not_redeemed(&mut self, redeem: RedeemCode, error: Error, now: UnixTime) -> State {
         self.pause = self.redemption.after_failure(retry_after(&error), now);
         match self.pause {
@@ -185,7 +185,7 @@ impl CompleteSignIn {
     }
 
     /// The code is spent, and the key set could not be fetched, or it lacks the key: a cache in front of the
-    /// provider may be behind. Whatever was answered, another answer may come.
+    /// provider may be outdated. Whatever the response was, the next one may differ.
     fn not_verified(&mut self, tokens: UnverifiedTokens, error: Error, now: UnixTime) -> State {
         self.pause = self.key_fetches.after_failure(retry_after(&error), now);
         match self.pause {
@@ -200,7 +200,7 @@ impl State {
         Self::Failed(IncompleteSignIn { error, remedy })
     }
 
-    /// The answer to a code that is no success, or cannot be read.
+    /// A response to a code that is not a success, or cannot be read.
     fn refused(error: Error) -> Self {
         let may_be_spent = match &error {
             // Another process, or an earlier request, was faster, or the callback came too late.

@@ -359,7 +359,7 @@ impl Exchange for PollDevice {
     }
 
     /// # Errors
-    /// The usual ones, for everything that is neither a decision of the user nor a reason to wait.
+    /// The errors of any exchange, for a response that is neither a decision of the user nor a reason to wait.
     fn accept(self, response: Response<Bytes>, now: UnixTime) -> Result<DevicePoll, Error> {
         let tokens =
             UnverifiedTokens::read(&response, &self.requested_scopes, self.requested_at, now);

@@ -14,7 +14,7 @@ use crate::{
     time::UnixTime,
 };
 
-/// What a machine knows about the provider's keys: the set it starts with, and how to read a newer one.
+/// The provider's keys for a machine: the set it starts with, and the verifier for a newer one.
 #[derive(Clone, Debug)]
 pub struct ProviderKeys {
     keys: Option<Arc<KeySet>>,

@@ -229,8 +229,8 @@ impl SignIn {
         self
     }
 
-    /// Makes the callback a POST (`response_mode=form_post`), so that no URL contains the code. The POST
-    /// comes from another site: the cookie of the pending sign-in must be `SameSite=None`.
+    /// Makes the callback a POST (`response_mode=form_post`), so that no URL contains the code. The POST is a
+    /// cross-site request: the cookie of the pending sign-in must be `SameSite=None`.
     #[must_use]
     pub fn form_post(mut self) -> Self {
         self.form_post = true;

@@ -21,7 +21,7 @@ use crate::{
 /// right one. It expires after an hour, as long as Logto waits for the user.
 ///
 /// [`resume`](Self::resume) consumes it. Keep a copy until the result of the sign-in is known: an
-/// [`IncompleteSignIn`](super::IncompleteSignIn) says whether the same callback can be tried again. It also
+/// [`IncompleteSignIn`](super::IncompleteSignIn) contains whether the same callback can be tried again. It also
 /// contains the [`SignIn`] without what is valid for one use, to start the same sign-in again.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingSignIn {
@@ -35,7 +35,7 @@ pub struct PendingSignIn {
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,
     pub(super) return_to: ReturnTo,
-    /// What the application asked for, to check the answer and to start again.
+    /// What the application requested, to check the tokens and to start again.
     pub(super) sign_in: SignIn,
     pub(super) created_at: UnixTime,
 }
@@ -125,7 +125,7 @@ impl PendingSignIn {
         if let Some(error) = callback.error {
             return Err(CallbackError::Server(error));
         }
-        // Checked again: the application may have moved since the sign-in started.
+        // Checked again: the application's URL may have changed since the sign-in started.
         self.return_to = match config.base_url() {
             Some(base_url) => ReturnTo::within(base_url, self.return_to.as_str()),
             None => self.return_to,

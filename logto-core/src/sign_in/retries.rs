@@ -1,10 +1,10 @@
-//! How often something is tried again that has changed nothing at the provider.
+//! Retries of requests that changed nothing at the provider.
 
 use std::time::Duration;
 
 use crate::time::UnixTime;
 
-/// While a browser waits, and its code still lives: three times, within four seconds.
+/// While a browser waits, and its code is still valid: three times, within four seconds.
 ///
 /// The second pause is longer than the one that the caches of metadata and keys keep after a failure
 /// ([`FreshnessPolicy::back_off`](crate::freshness::FreshnessPolicy::back_off)), and so is the third.
@@ -13,7 +13,7 @@ const PAUSES_BEFORE_REDEMPTION: &[Duration] = &[
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
-/// While a response is held whose code is spent: giving up costs a sign-in.
+/// After the code is spent, with its response in memory: giving up costs a sign-in.
 const PAUSES_WITH_TOKENS: &[Duration] = &[
     Duration::from_millis(250),
     Duration::from_secs(1),
@@ -24,7 +24,7 @@ const PAUSES_WITH_TOKENS: &[Duration] = &[
 /// No pause begins later than this after the first failure, however long each attempt takes.
 const MAX_RETRY_TIME: Duration = Duration::from_secs(10);
 
-/// When to try again what certainly changed nothing at the provider.
+/// When to retry a request that certainly changed nothing at the provider.
 #[derive(Clone, Debug)]
 pub struct Retries {
     pauses: &'static [Duration],
@@ -32,12 +32,12 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// For what comes before the redemption of a code: three attempts more within four seconds.
+    /// For requests before the redemption of a code: three more attempts within four seconds.
     pub const fn before_redemption() -> Self {
         Self::with(PAUSES_BEFORE_REDEMPTION)
     }
 
-    /// For what is left to do once the tokens are there.
+    /// For requests after the tokens were received.
     pub(super) const fn with_tokens() -> Self {
         Self::with(PAUSES_WITH_TOKENS)
     }
@@ -49,8 +49,8 @@ impl Retries {
         }
     }
 
-    /// How long to pause before the next attempt, after a failure at `now`; `None` to give up. A server that
-    /// asks for a longer pause than any of these is not asked again.
+    /// How long to pause before the next attempt, after a failure at `now`; `None` to give up. No retry follows
+    /// if the server asks for a longer pause than these.
     pub fn after_failure(
         &mut self,
         retry_after: Option<Duration>,

@@ -4,17 +4,17 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-/// How often a path may be decoded on its way: as it stands, by a proxy, and by the application behind it.
+/// How often a path may be decoded: by a proxy, and by the application behind it, or not at all.
 const READINGS: usize = 3;
 
-/// A place within the application: an absolute path with its query, on the origin of the base URL and
-/// below its path.
+/// A target within the application: an absolute path with its query, on the origin of the base URL and below
+/// its path.
 ///
-/// A request may ask for anything. What is not plainly a path of this application becomes the default,
-/// the base URL. An accepted path parses to the application's own origin in a WHATWG URL parser; it has
-/// no control characters, no backslash, no `//`, and no colon in its first segment, and it stays below
-/// the base path however often a proxy decodes it. A query cannot change where a path leads, so it is
-/// kept whatever it says.
+/// A request may contain any text. Anything that is not clearly a path of this application falls back to the
+/// base URL. An accepted path parses to the application's own origin in a WHATWG URL parser; it has no control
+/// characters, no backslash, no `//`, and no colon in its first segment, and it stays below the base path
+/// however often a proxy decodes it. A query cannot change where a path leads, so it is kept whatever it
+/// contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ReturnTo(String);
@@ -50,7 +50,7 @@ impl ReturnTo {
         }
     }
 
-    /// The path and query, beginning with a single slash: fit for a `Location` header.
+    /// The path and query, beginning with a single slash, for a `Location` header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -92,8 +92,8 @@ fn split_query(place: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Nothing in a query leads elsewhere, but it ends up in a header: every byte that is not plain ASCII is
-/// encoded, and so is the backslash, which URL parsers leave alone.
+/// A query cannot lead elsewhere, but it becomes part of a header: every byte that is not plain ASCII is
+/// encoded, and so is the backslash, which URL parsers keep.
 fn encoded_query(base_url: &Url, query: &str) -> String {
     let mut url = base_url.clone();
     url.set_query(Some(query));
@@ -114,15 +114,15 @@ fn is_plain(path: &str) -> bool {
         && readings(path).all(|path| !path.contains("//") && !begins_like_an_address(&path))
 }
 
-/// A scheme, or a mark that cannot begin a word and that some take for a slash.
+/// A scheme, or a character that cannot begin a word and that some readers treat as a slash.
 fn begins_like_an_address(path: &str) -> bool {
     const MARKS: [char; 9] = ['〱', '〵', 'ゝ', 'ー', 'ｰ', '／', '＼', '∕', '⁄'];
     let first_segment = path.split('/').nth(1).unwrap_or_default();
     first_segment.contains(':') || first_segment.starts_with(MARKS)
 }
 
-/// Whether `path` is `base` or below it, at a boundary between segments, whoever decodes it: a proxy in
-/// front may route `/app%2f..%2fadmin` by its decoded path, outside the application.
+/// Whether `path` is `base` or below it, at a boundary between segments, even after decoding: a proxy in front
+/// may route `/app%2f..%2fadmin` by its decoded path, outside the application.
 fn is_below(base: &str, path: &str) -> bool {
     readings(base).zip(readings(path)).all(|(base, path)| {
         [Parameters::Kept, Parameters::Cut]
@@ -131,7 +131,7 @@ fn is_below(base: &str, path: &str) -> bool {
     })
 }
 
-/// What a reader of a path does with `;` and what follows it in a segment.
+/// How a reader of a path treats `;` and the text after it in a segment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Parameters {
     /// It belongs to the segment, as browsers read it.
@@ -157,8 +157,8 @@ fn segments(path: &str, parameters: Parameters) -> Vec<&str> {
     segments
 }
 
-/// A path as it stands, and as a reader sees it that decodes it once or twice and takes a backslash for a
-/// slash: each time once for readers that keep white space and once for those that skip it.
+/// A path as received, and as seen by a reader that decodes it once or twice and treats a backslash as a slash:
+/// each time once for readers that keep white space and once for those that skip it.
 fn readings(path: &str) -> impl Iterator<Item = String> {
     let as_it_stands = Some(path.to_owned());
     std::iter::successors(as_it_stands, |path| Some(percent_decoded(path)))
@@ -171,7 +171,7 @@ fn readings(path: &str) -> impl Iterator<Item = String> {
 }
 
 fn percent_decoded(text: &str) -> String {
-    // Two characters mean something to the decoder of forms that they do not mean in a path.
+    // Two characters have a meaning in forms that they do not have in a path.
     let form = text.replace('&', "%26").replace('+', "%2B");
     url::form_urlencoded::parse(format!("x={form}").as_bytes())
         .next()

@@ -88,7 +88,7 @@ fn t15_the_other_well_known_documents_of_a_real_logto() {
     let nothing_there = Discover::new(&config).accept(Recording::load(5).response, NOW);
     assert_eq!(
         nothing_there.unwrap_err().to_string(),
-        "the discovery document cannot be used (HTTP 404): nothing is there; check the endpoint, its \
+        "the discovery document cannot be used (HTTP 404): nothing found; check the endpoint, its \
          path and a custom domain"
     );
 }
@@ -317,7 +317,7 @@ fn b_what_is_not_the_document_of_the_issuer_is_a_configuration_error_that_says_w
             "`text/html; charset=utf-8`",
         ),
         (Response::new(Bytes::from_static(b"{}")), "no content type"),
-        (provider::response(404, "text/html", ""), "nothing is there"),
+        (provider::response(404, "text/html", ""), "nothing found"),
         (
             with("issuer", json!("https://other.example/oidc")),
             "`https://other.example/oidc`",
