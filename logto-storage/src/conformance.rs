@@ -28,10 +28,10 @@ use logto_core::{Session, UnixTime};
 pub use self::sample::Sample;
 use crate::Lifetimes;
 
-/// When everything here happens.
+/// The time at which all rules are checked.
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
-/// What a storage promises besides the contract.
+/// The properties of a storage that the contract leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promises {
     /// Where it keeps sessions.
@@ -40,10 +40,10 @@ pub struct Promises {
     pub lifetimes: Lifetimes,
 }
 
-/// Where a storage keeps sessions, which decides what can be asked of it.
+/// The kind of a storage, which determines what the suite requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageKind {
-    /// In the browser. Nobody can take a session back, and each write has a new handle.
+    /// In the browser. A session cannot be taken back, and each write has a new handle.
     Browser,
     /// In one process.
     Process,
@@ -51,21 +51,21 @@ pub enum StorageKind {
     Shared,
 }
 
-/// A rule that the storage does not keep.
+/// A rule that the storage violates.
 #[derive(Debug, thiserror::Error)]
 #[error("{rule}: {detail}")]
 pub struct Violation {
     /// The rule.
     pub rule: &'static str,
-    /// What was seen instead.
+    /// What happened instead.
     pub detail: String,
 }
 
-/// Checks all rules on the storage that `make` answers, which may hold sessions already. For
-/// [`StorageKind::Shared`] it is asked twice and opens the same place as two processes would.
+/// Checks all rules on the storage that `make` returns, which may already contain sessions. For
+/// [`StorageKind::Shared`], `make` is called twice and opens the same store, as two processes would.
 ///
 /// # Errors
-/// The first rule that is not kept.
+/// The first rule that is violated.
 pub async fn run<F>(promises: Promises, make: impl Fn() -> F) -> Result<(), Violation>
 where
     F: Future<Output = Arc<dyn SessionStorage>>,
@@ -102,7 +102,7 @@ where
 struct Suite {
     promises: Promises,
     one: Arc<dyn SessionStorage>,
-    /// The same place as another process sees it, where there is such a thing.
+    /// The same store as another process sees it, where several processes share one.
     other: Arc<dyn SessionStorage>,
 }
 

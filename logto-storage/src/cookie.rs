@@ -29,15 +29,16 @@ use crate::{
     seen::{self, Seen},
 };
 
-/// Keeps each session, sealed, in the cookies of its browser. Nothing is kept on the server.
+/// Keeps each session, sealed, in the cookies of its browser. The server stores nothing.
 ///
 /// The limits: a copy of a cookie stays valid until it expires, even after sign-out; the sessions of other
 /// browsers cannot be ended; and of two responses that cross, the browser keeps the later.
 ///
 /// # When a session is idle
 ///
-/// The value says until when. If it is not written again for a day and the session is in use,
-/// [`touch`](SessionStorage::touch) adds a part of 52 characters that says when; it holds no token.
+/// The value contains its expiry. If it is not written for a day while the session is in use,
+/// [`touch`](SessionStorage::touch) adds a part of 52 characters with the time of the last use; it contains no
+/// token.
 ///
 /// # What is kept in memory
 ///
@@ -47,18 +48,18 @@ use crate::{
 ///
 /// # What does not fit
 ///
-/// What a session cannot do without (its id, the refresh token, the claims) is one value,
-/// which is always written. Each access token is a part of the handle with a cookie of its own, sealed for
-/// this session alone; the last used come first. Those that do not fit into the response or into later
-/// requests are left out and fetched again when they are needed. Without a refresh token nothing could fetch
-/// them, so that they stay within the value.
+/// The required content of a session (its id, the refresh token, the claims) is one value, which is always
+/// written. Each access token is a part of the handle with a cookie of its own, sealed for this session alone;
+/// the last used come first. Those that do not fit into the response or into later requests are left out and
+/// fetched again when they are needed. Without a refresh token they cannot be fetched again, so they stay
+/// within the value.
 ///
-/// If the value alone is too long for one response, the user's organizations are left out of it, with the
-/// roles and the data there: with the default response limit of 3.5 KiB from some 110 organizations on. The
-/// claims of the session then do not know of any, and
-/// [`WritableSession::organizations`](logto_client::WritableSession::organizations) and `user_info` ask
-/// for them; raise the limits or keep sessions on the server to spare that. What does not fit into the
-/// cookies of a request even then is [`StorageError::TooLarge`] and nothing is stored.
+/// If the value alone is too long for one response, the user's organizations are left out of it, with the roles
+/// and the data there: with the default response limit of 3.5 KiB from some 110 organizations on. The claims of
+/// the session then contain none, and
+/// [`WritableSession::organizations`](logto_client::WritableSession::organizations) and `user_info` fetch them;
+/// to avoid that, raise the limits or keep sessions on the server. A session that still does not fit into the
+/// cookies of a request is refused with [`StorageError::TooLarge`], and nothing is stored.
 #[derive(Clone)]
 pub struct CookieStorage {
     keys: KeyRing,
@@ -73,37 +74,37 @@ pub struct CookieStorage {
 
 type Report = dyn Fn(&Overflow) + Send + Sync;
 
-/// Something was left out of the cookies for want of room. No session is lost by it, but it costs a request
-/// when it is needed next: a reason to keep sessions on the server.
+/// A part of a session was left out because it does not fit into the cookies. No session is lost, but the part
+/// is fetched again when it is needed: a reason to keep sessions on the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overflow {
-    /// What the access tokens were for that were left out, the longest unused first.
+    /// The targets of the access tokens that were left out, the longest unused first.
     pub dropped: Vec<TokenTarget>,
     /// Whether the organizations of the user were left out of the claims.
     pub without_organizations: bool,
-    /// Bytes that the whole session would have taken.
+    /// The size of the whole session, in bytes.
     pub size: usize,
-    /// Bytes that fit.
+    /// The limit, in bytes.
     pub limit: usize,
 }
 
-/// What a handle finds.
+/// The content of a handle.
 #[derive(Clone)]
 struct Found {
     stored: Stored,
     expiry: Expiry,
 }
 
-/// What was opened of a handle.
+/// The opened parts of a handle.
 struct Opened<'h> {
-    /// The plaintexts, one behind the other.
+    /// The plaintexts, one after the other.
     bytes: Plaintext,
     /// The record of the value.
     record: Range<usize>,
-    /// The mark that the session was in use, and as it is sealed.
+    /// The mark of the last use, opened and sealed.
     mark: Option<(LastUse, &'h str)>,
-    /// Access tokens that were sealed for this session, and as they are sealed.
+    /// The access tokens that were sealed for this session, opened and sealed.
     tokens: SmallVec<[(PackedToken, &'h str); 8]>,
 }
 
@@ -114,7 +115,7 @@ struct Part<'h> {
     sealed: &'h str,
 }
 
-/// What goes into a handle.
+/// The content of a new handle.
 struct Fitted {
     /// The session as the value holds it.
     session: Session,
@@ -125,8 +126,8 @@ struct Fitted {
 }
 
 impl CookieStorage {
-    /// A storage in the cookies that `cookies` reads and writes, sealed by `keys` for the issuer and
-    /// the application of `config`.
+    /// Creates a storage in the cookies of `cookies`, sealed with `keys` for the issuer and the application of
+    /// `config`.
     pub fn new(keys: KeyRing, config: &LogtoConfig, cookies: &CookieCodec) -> Self {
         Self {
             keys,
@@ -141,35 +142,35 @@ impl CookieStorage {
     }
 
     /// Keeps opened sessions in this many bytes of memory, for a minute each; zero switches that off. Default:
-    /// 16 MiB, some 1,000 sessions. Those beyond are opened again with each request.
+    /// 16 MiB, some 1,000 sessions. Others are opened again with each request.
     #[must_use]
     pub fn keep_opened(mut self, bytes: usize) -> Self {
         self.seen = Arc::new(Seen::new(bytes));
         self
     }
 
-    /// Other lifetimes than the default ones.
+    /// Sets the lifetimes of sessions.
     #[must_use]
     pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
         self
     }
 
-    /// Another source of nonces than the operating system.
+    /// Sets the source of nonces. Default: the operating system.
     #[must_use]
     pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
         self.entropy = Arc::new(entropy);
         self
     }
 
-    /// What to do when something has to be left out.
+    /// Sets a function that is called when a part of a session has to be left out.
     #[must_use]
     pub fn on_overflow(mut self, report: impl Fn(&Overflow) + Send + Sync + 'static) -> Self {
         self.on_overflow = Some(Arc::new(report));
         self
     }
 
-    /// What a handle finds, as it was opened a moment ago or is opened now, unless the session is over.
+    /// The content of a handle, from memory or opened now, unless the session has ended.
     fn find(&self, handle: &Handle, now: UnixTime) -> Option<Found> {
         let sealed = handle.expose().as_bytes();
         if let Some(found) = self.seen.get(sealed, now) {
@@ -187,7 +188,7 @@ impl CookieStorage {
         Some(found)
     }
 
-    /// What a handle finds, and the bytes of memory that it takes.
+    /// The content of a handle, and its size in memory, in bytes.
     fn find_even_if_over(&self, handle: &Handle, now: UnixTime) -> Option<(Found, usize)> {
         let opened = self.open(handle, now)?;
         let tokens = opened.tokens.into_iter().map(|(token, _)| token);
@@ -279,7 +280,7 @@ impl CookieStorage {
         }
         let mut len = len_of(&value)?;
         let mut size = len;
-        // There is always room for a mark, without which a session would end that is in use.
+        // A mark always fits: without it, a session in use would end.
         let capacity = self.cookies.capacity_beside(last_use::SEALED_LEN);
         let without_organizations =
             len > self.cookies.response_capacity().min(capacity) && value.forget_organizations();
@@ -317,7 +318,7 @@ impl CookieStorage {
             } else {
                 lens.pop();
                 dropped.push(target.clone());
-                // One that is too long for any cookie takes no space from the others.
+                // A token that is too long for any cookie takes no space from the others.
                 is_full |= fits(&[part.len()]);
             }
         }
@@ -430,8 +431,8 @@ impl SessionStorage for CookieStorage {
         let known = opened.parts();
         let fitted = self.fit(session, version, &known, now)?;
         if opened.has_value(&fitted.session) {
-            // The client restores from its ledger what did not fit before. The value is not written again for
-            // that, because it would displace the tokens once more.
+            // The client restores from its ledger the tokens that did not fit before. The value is not written
+            // again because of them: it would displace them once more.
             let is_known = |part: &String| known.iter().any(|known| known.sealed == *part);
             if !fitted.parts.iter().all(is_known) {
                 let mark = opened.mark.map(|(_, sealed)| sealed.to_owned());
@@ -439,7 +440,7 @@ impl SessionStorage for CookieStorage {
                 let handle = handle.without_parts().with_parts(parts);
                 return Ok(Replaced::Stored { handle, version });
             }
-            // To leave the same out again is no news.
+            // A part that was left out before is not reported again.
             if !fitted.dropped.is_empty() {
                 return Ok(Replaced::Stored {
                     handle: handle.clone(),
@@ -460,7 +461,7 @@ impl SessionStorage for CookieStorage {
         let opened = self.open(handle, now)?;
         let name = self.part_name(found.stored.session.id());
         let mark = LastUse::at(now).to_bytes();
-        // Without a mark the next use makes one.
+        // If the mark is missing, the next use creates one.
         let mark = self.sealed(Purpose::LastUse, &name, &mark).ok()?;
         let parts = opened.tokens.iter().map(|(_, sealed)| *sealed);
         let parts = std::iter::once(mark.as_str()).chain(parts);
@@ -508,7 +509,7 @@ impl<'h> Opened<'h> {
         self.tokens.iter().filter_map(part).collect()
     }
 
-    /// Whether the value says all that this session does, but for when it changed.
+    /// Whether the value equals this session, except for the time of the change.
     fn has_value(&self, session: &Session) -> bool {
         let record = self.bytes.get(self.record.clone()).unwrap_or_default();
         let Ok(record) = Record::decode(record.to_vec().into()) else {
@@ -530,7 +531,7 @@ struct Unsealing<'a> {
 }
 
 impl<'a> Unsealing<'a> {
-    /// With room for everything at once: a vector that grows leaves copies of tokens behind.
+    /// Allocated at full size: a vector that grows leaves copies of tokens behind.
     fn of(storage: &'a CookieStorage, handle: &Handle) -> Self {
         let len = URL_SAFE_NO_PAD.estimated_decoded_length(handle.expose().len());
         Self {
@@ -540,7 +541,7 @@ impl<'a> Unsealing<'a> {
         }
     }
 
-    /// Where the plaintext is, if it opens.
+    /// The range of the plaintext, if it opens.
     fn open(&mut self, purpose: Purpose, name: &str, text: &str) -> Option<Range<usize>> {
         self.sealed.clear();
         URL_SAFE_NO_PAD.decode_append(text, &mut self.sealed).ok()?;
@@ -581,7 +582,7 @@ fn by_use(session: &Session, now: UnixTime) -> Vec<(&TokenTarget, &AccessToken)>
     tokens
 }
 
-/// Characters of the value that holds this session.
+/// The length of the value for this session, in characters.
 fn len_of(session: &Session) -> Result<usize, StorageError> {
     // Neither version nor expiry take more.
     let record = Record {
@@ -596,10 +597,10 @@ fn len_of(session: &Session) -> Result<usize, StorageError> {
     Ok(bytes.saturating_add(OVERHEAD).saturating_mul(4).div_ceil(3))
 }
 
-/// It signs nobody in.
+/// It does not sign a user in.
 fn tell_unreadable(_reason: Unreadable) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(reason = ?_reason, "a session cookie of ours cannot be read");
+    tracing::warn!(reason = ?_reason, "unreadable session cookie");
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StorageError {

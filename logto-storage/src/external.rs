@@ -42,19 +42,19 @@ const USED: &str = "used";
 const MIN_TTL: Duration = Duration::from_millis(1);
 const MAX_TTL: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
 
-/// Keeps sessions in a [`KeyValueStore`]: Redis, a database, or a store of your own. The browser has
-/// only a random id.
+/// Keeps sessions in a [`KeyValueStore`]: Redis, a database, or your own store. The browser has only a random
+/// id.
 ///
 /// Reading the store reveals no session: ids are stored as their SHA-256, users as a keyed hash, and each
 /// record is sealed for its own key, issuer and application.
 ///
-/// Every use of a session restarts its idle time, to within a twenty-fourth of it, so that reading seldom
-/// writes. An unused session is kept for ten years at most, whatever its lifetimes.
+/// Every use of a session restarts its idle time, with a precision of a twenty-fourth, so that reads rarely
+/// write. An unused session is kept for ten years at most, whatever its lifetimes.
 ///
 /// # A store of your own
 ///
-/// Any store with an atomic compare-and-swap will do. This one lives in a map, and the conformance suite
-/// (feature `conformance`) checks it:
+/// Any store with an atomic compare-and-swap can be used. This one is a map, and the conformance suite (feature
+/// `conformance`) checks it:
 ///
 /// ```
 /// use std::{collections::HashMap, sync::{Arc, Mutex}, time::{Duration, Instant}};
@@ -130,14 +130,14 @@ pub struct ExternalStorage {
     seen: Arc<Seen<Vec<u8>, Arc<Opened>>>,
 }
 
-/// A record that was opened, with where it stands: it is bound to that.
+/// An opened record with its key, to which it is bound.
 struct Opened {
     key: String,
     record: Record,
 }
 
 impl ExternalStorage {
-    /// A storage in `store`, sealed by `keys` for the issuer and the application of `config`. Several
+    /// Creates a storage in `store`, sealed with `keys` for the issuer and the application of `config`. Several
     /// applications may share a store.
     pub fn new(store: impl KeyValueStore + 'static, keys: KeyRing, config: &LogtoConfig) -> Self {
         Self {
@@ -152,23 +152,23 @@ impl ExternalStorage {
         }
     }
 
-    /// Keeps opened sessions in this many bytes of memory, for a minute each, so that a record that has not changed
-    /// in the store is not opened again; zero switches that off. Default: 16 MiB, some 1,000 sessions. The store
-    /// is asked for each request all the same.
+    /// Keeps opened sessions in this many bytes of memory, for a minute each, so that a record that has not
+    /// changed in the store is not opened again; zero switches that off. Default: 16 MiB, some 1,000 sessions.
+    /// The store is still read for each request.
     #[must_use]
     pub fn keep_opened(mut self, bytes: usize) -> Self {
         self.seen = Arc::new(Seen::new(bytes));
         self
     }
 
-    /// Other lifetimes than the default ones.
+    /// Sets the lifetimes of sessions.
     #[must_use]
     pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
         self
     }
 
-    /// Another source of handles and nonces than the operating system.
+    /// Sets the source of handles and nonces. Default: the operating system.
     #[must_use]
     pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
         self.entropy = Arc::new(entropy);
@@ -199,7 +199,7 @@ impl ExternalStorage {
         self.recent.note(key, version, record.expiry);
     }
 
-    /// The record of an entry, as it was opened a moment ago or is opened now, unless it is over.
+    /// The record of an entry, from memory or opened now, unless it has expired.
     fn open(&self, key: &str, entry: Entry, now: UnixTime) -> Option<Record> {
         let seen = self.seen.get(&entry.value, now);
         let seen = seen.filter(|seen| seen.key == key && seen.record.version == entry.version);
@@ -226,7 +226,7 @@ impl ExternalStorage {
         self.seen.remove_all(|seen| seen.key == key);
     }
 
-    /// The record of an entry, and the bytes of memory that it takes.
+    /// The record of an entry, and its size in memory, in bytes.
     fn open_even_if_over(&self, key: &str, entry: &Entry) -> Option<(Record, usize)> {
         let opened = self.keys.open(&self.context(key), &entry.value);
         let decoded = opened.ok_or(Unreadable::Malformed).and_then(|opened| {
@@ -237,13 +237,13 @@ impl ExternalStorage {
             Ok(found) => Some(found).filter(|(record, _)| record.version == entry.version),
             Err(_unreadable) => {
                 #[cfg(feature = "tracing")]
-                tracing::warn!(reason = ?_unreadable, "a stored session cannot be read");
+                tracing::warn!(reason = ?_unreadable, "unreadable stored session");
                 None
             }
         }
     }
 
-    /// Writes a record if `expected` is there, and says whether it was.
+    /// Writes a record if the stored version is `expected`, and returns whether it was written.
     async fn put(
         &self,
         key: &str,
@@ -286,7 +286,7 @@ impl ExternalStorage {
         }
     }
 
-    /// An owner by its names in the store.
+    /// An owner by its ids in the store.
     fn owners_in_store(&self, owner: &SessionOwner) -> Vec<SessionOwner> {
         match owner {
             SessionOwner::Subject(sub) => {
@@ -300,8 +300,8 @@ impl ExternalStorage {
         }
     }
 
-    /// Whether a logout ends the session of `key`, which may be gone or belong to another owner by now. One
-    /// that cannot be opened any more has ended with the key that sealed it.
+    /// Whether a logout ends the session of `key`, which may be gone or belong to another owner by now. A
+    /// session that can no longer be opened has ended with the key that sealed it.
     async fn is_ended(
         &self,
         key: &str,
@@ -316,8 +316,8 @@ impl ExternalStorage {
         }))
     }
 
-    /// The names in the store of a user, or of a session at the provider: one for each key, that of the
-    /// first key first.
+    /// The ids in the store of a user, or of a session at the provider: one for each key, that of the first key
+    /// first.
     fn owner_names(&self, kind: &str, id: &str) -> impl Iterator<Item = String> + use<> {
         self.keys
             .keyed_hashes(&[kind, &self.issuer, &self.app_id, id])
@@ -368,7 +368,7 @@ impl SessionStorage for ExternalStorage {
             Ok((handle, Version(record.version)))
         } else {
             Err(StorageError::Unavailable(
-                "the store says that a new random id is taken".into(),
+                "the store reports that a new random id exists".into(),
             ))
         }
     }
@@ -448,7 +448,7 @@ impl SessionStorage for ExternalStorage {
             .keys
             .keyed_hashes(&[USED, &self.issuer, &self.app_id, name]);
         let mut is_first = true;
-        // Under previous keys too: a process that has not heard of a new one may have written it.
+        // With previous keys too: a process without the new key may have written it.
         for name in names {
             let key = format!("{}.used", URL_SAFE_NO_PAD.encode_to_string(name));
             let ttl = ttl.clamp(MIN_TTL, MAX_TTL);
@@ -486,7 +486,7 @@ impl fmt::Debug for ExternalStorage {
     }
 }
 
-/// The store knows a handle by its hash only.
+/// The store receives only the hash of a handle.
 fn key_of(handle: &Handle) -> String {
     URL_SAFE_NO_PAD.encode_to_string(Sha256::digest(handle.value()))
 }
@@ -506,8 +506,8 @@ fn stored(record: Record) -> Stored {
     }
 }
 
-/// Whether a name has no address, as far as the text tells; the standard library has no kind for it. A name
-/// server that does not respond is different: that is temporary.
+/// Whether a host name has no address, by the text of the error: the standard library has no kind for it. A
+/// name server that does not respond is a temporary failure.
 #[cfg(any(feature = "postgres", feature = "redis"))]
 fn is_unknown_host(error: &std::io::Error) -> bool {
     let text = error.to_string();

@@ -42,12 +42,12 @@ pub enum Fault {
     Before,
     /// The call takes effect and fails nevertheless: its response was lost.
     After,
-    /// A load returns what the previous load of the same handle returned, as a replica that lags behind does.
-    /// Other calls are not affected.
+    /// A load returns the result of the previous load of the same handle, as a lagging replica does. Other
+    /// calls are not affected.
     Stale,
 }
 
-/// A storage around another that fails at chosen calls.
+/// Wraps a storage and fails at chosen calls.
 ///
 /// ```
 /// use logto_client::storage::{Handle, SessionReader};
@@ -87,23 +87,23 @@ impl<S> FaultyStorage<S> {
         }
     }
 
-    /// The storage inside, which does not fail.
+    /// The wrapped storage, which does not fail.
     pub fn inner(&self) -> &S {
         &self.inner
     }
 
-    /// Lets the `nth` call of an operation, counted from 1 and from the beginning, go wrong.
+    /// Makes the `nth` call of an operation fail, counted from 1 and from the beginning.
     pub fn fail(&self, operation: Operation, nth: u64, fault: Fault) {
         self.state().faults.insert((operation, nth), fault);
     }
 
-    /// Lets the next call of an operation go wrong.
+    /// Makes the next call of an operation fail.
     pub fn fail_next(&self, operation: Operation, fault: Fault) {
         let nth = self.calls(operation).saturating_add(1);
         self.fail(operation, nth, fault);
     }
 
-    /// Lets every call go wrong until [`come_back`](Self::come_back).
+    /// Makes every call fail until [`come_back`](Self::come_back).
     pub fn go_down(&self, fault: Fault) {
         self.state().down = Some(fault);
     }
@@ -113,7 +113,7 @@ impl<S> FaultyStorage<S> {
         self.state().down = None;
     }
 
-    /// How often an operation was called, failures included.
+    /// How often an operation was called, including failed calls.
     pub fn calls(&self, operation: Operation) -> u64 {
         self.state().calls.get(&operation).copied().unwrap_or(0)
     }
@@ -122,7 +122,7 @@ impl<S> FaultyStorage<S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call and says what goes wrong with it.
+    /// Counts a call and returns its fault.
     fn next_fault(&self, operation: Operation) -> Option<Fault> {
         let mut state = self.state();
         let calls = state.calls.entry(operation).or_default();

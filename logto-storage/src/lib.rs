@@ -1,13 +1,13 @@
-//! Where the sessions of the Logto SDK live.
+//! Storages for the sessions of the Logto SDK.
 //!
 //! | storage | the browser carries | sessions end | back-channel logout | for |
 //! |---|---|---|---|---|
 //! | [`CookieStorage`] | the sealed session | when they expire | no | applications without a store |
 //! | [`MemoryStorage`] | a random id | also when the process does | yes | development, tests, a single process |
-//! | [`ExternalStorage`] | a random id | when they expire | yes | several processes on Redis, a database, or a store of your own |
+//! | [`ExternalStorage`] | a random id | when they expire | yes | several processes on Redis, a database, or your own store |
 //!
-//! All of them keep the contract of [`SessionStorage`](logto_client::storage::SessionStorage), which
-//! the suite in `conformance` (feature `conformance`) checks; a storage of your own can run it too.
+//! All of them keep the contract of [`SessionStorage`](logto_client::storage::SessionStorage), which the suite
+//! in `conformance` (feature `conformance`) checks. You can run it on your own storage too.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -50,7 +50,7 @@ impl Expiry {
         now >= self.absolute
     }
 
-    /// Until when a record is kept of the session, which may be over by then.
+    /// Until when a record of the session is kept. The session may have ended before that.
     pub(crate) fn known_until(self) -> UnixTime {
         self.idle
             .min(self.absolute.plus(LIFETIME_REACHED_RETENTION))

@@ -25,7 +25,7 @@ use crate::{Lifetimes, lifetimes::Expiry};
 
 const DEFAULT_CAPACITY: usize = 100_000;
 
-/// Of how many sessions it is known that they have reached their longest lifetime.
+/// How many sessions that have reached their longest lifetime are remembered.
 const MAX_REACHED: usize = 1_000;
 
 /// Keeps sessions in memory, for development, tests and applications of a single process. Sessions end
@@ -36,7 +36,7 @@ const MAX_REACHED: usize = 1_000;
 /// access tokens takes about 8 KB, a full storage of the default size some 800 MB.
 ///
 /// Every use of a session, even reading, restarts its idle time. Several clients may share one storage in an
-/// [`Arc`]: its leases see to it that one of them refreshes a session at a time.
+/// [`Arc`]: its leases ensure that one of them refreshes a session at a time.
 pub struct MemoryStorage {
     sessions: Mutex<Sessions>,
     leases: Mutex<Leases>,
@@ -57,33 +57,33 @@ impl MemoryStorage {
         }
     }
 
-    /// Room for another number of sessions; at least one.
+    /// Sets the largest number of sessions, at least one.
     #[must_use]
     pub fn capacity(mut self, sessions: usize) -> Self {
         self.capacity = sessions.max(1);
         self
     }
 
-    /// Other lifetimes than the default ones.
+    /// Sets the lifetimes of sessions.
     #[must_use]
     pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
         self.lifetimes = lifetimes;
         self
     }
 
-    /// Another source of handles than the operating system.
+    /// Sets the source of handles. Default: the operating system.
     #[must_use]
     pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
         self.entropy = Arc::new(entropy);
         self
     }
 
-    /// How many sessions there are, those included that have expired and were not yet met.
+    /// How many sessions there are, including those that have expired and were not removed yet.
     pub fn len(&self) -> usize {
         self.sessions().entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no sessions.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -95,7 +95,7 @@ impl MemoryStorage {
         sessions.touch(&key, now, self.lifetimes).map(Entry::stored)
     }
 
-    /// A panic elsewhere while the lock was held leaves at worst an index that is behind.
+    /// A panic elsewhere while the lock was held leaves at worst an outdated index.
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -259,7 +259,7 @@ impl Key {
     }
 }
 
-/// What expires by a monotonic clock: which session is leased, and which names were used.
+/// State that expires by a monotonic clock: leases, and used names.
 #[derive(Default)]
 struct Leases {
     clock: SystemClock,
@@ -292,7 +292,7 @@ impl Leases {
             until: now.saturating_add(ttl),
         };
         let lease = Lease::held_by(grant.number.to_string());
-        // Who gives a lease back leaves nothing here.
+        // A lease that is given back leaves no entry.
         Some(match self.granted.insert(key, grant) {
             Some(_) => lease.taken_over(),
             None => lease,
@@ -339,19 +339,19 @@ impl Entry {
     }
 }
 
-/// What is left of a session that has reached its longest lifetime.
+/// The record of a session that has reached its longest lifetime.
 struct Reached {
     key: Key,
     session: SessionId,
-    /// Until when it is known, so that the user can be told.
+    /// Until when it is kept, so that the user can be informed.
     until: UnixTime,
 }
 
-/// The sessions and the two orders in which they are looked for.
+/// The sessions, and the two orders in which they end.
 struct Sessions {
-    /// In the order of their last use: the one longest unused, which idles out first, and so on.
+    /// By last use: the longest unused one, which expires first, comes first.
     entries: LruCache<Key, Entry, RandomState>,
-    /// Those that have reached their longest lifetime, the first in front.
+    /// Those that have reached their longest lifetime, the earliest first.
     reached: VecDeque<Reached>,
     by_owner: HashMap<SessionOwner, HashSet<Key>>,
 }
@@ -394,7 +394,7 @@ impl Sessions {
         true
     }
 
-    /// A session that is used now, unless that has come too late for it.
+    /// A session that is used now, unless it has expired.
     fn touch(&mut self, key: &Key, now: UnixTime, lifetimes: Lifetimes) -> Option<&Entry> {
         self.end_if_over(key, now);
         let entry = self.entries.get_mut(key)?;
@@ -402,7 +402,7 @@ impl Sessions {
         Some(entry)
     }
 
-    /// Removes a session that is over, and says whether it was.
+    /// Removes a session that has ended, and returns whether it had.
     fn end_if_over(&mut self, key: &Key, now: UnixTime) -> bool {
         let Some(entry) = self.entries.peek(key) else {
             return false;
@@ -421,7 +421,8 @@ impl Sessions {
         self.remove(key)
     }
 
-    /// Removes what has idled out. Each session is removed once, so this costs nothing in the end.
+    /// Removes sessions whose idle time is over. Each session is removed once, so the amortized cost is
+    /// constant.
     fn remove_expired(&mut self, now: UnixTime) {
         while let Some((key, _)) = self.entries.peek_lru() {
             let key = *key;

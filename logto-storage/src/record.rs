@@ -1,13 +1,12 @@
 //! A session as bytes: small, versioned, with its own expiry inside.
 //!
-//! One byte of format, then [postcard](https://postcard.jamesmunns.com/wire-format). Most of a session are
-//! tokens, and tokens are base64url: its parts are stored decoded, in three quarters of the space. A part of
-//! more than a kibibyte, such as the claims of a user with many organizations, is compressed as well. Each
-//! part is compressed alone: if secrets were compressed together with text that an attacker chooses, the size
-//! of the record would reveal them.
+//! One byte of format, then [postcard](https://postcard.jamesmunns.com/wire-format). Most of a session consists
+//! of tokens, and tokens are base64url: its parts are stored decoded, in three quarters of the space. A part of
+//! more than a kibibyte, such as the claims of a user with many organizations, is compressed as well. Each part
+//! is compressed alone: if secrets were compressed together with text that an attacker chooses, the size of the
+//! record would reveal them.
 //!
-//! Reading a record finds out where its parts are and that they have their form. What is in them is read when somebody
-//! asks for it.
+//! Reading a record locates its parts and checks their form. Their content is decoded on demand.
 
 mod content;
 mod packed;
@@ -29,16 +28,16 @@ use self::{
 };
 use crate::lifetimes::Expiry;
 
-/// Has the data of the application at its end. Only sessions with data are written like this: those without stay
-/// readable for processes of an older release.
+/// With the data of the application at its end. Only sessions with data are written in this format: those
+/// without stay readable for processes of an older release.
 const FORMAT_WITH_DATA: u8 = 3;
 const FORMAT: u8 = 2;
-/// Has no [`Issued`] before the fields. Such records are read, and no longer written.
+/// Without [`Issued`] before the fields. Such records are still read, but no longer written.
 const FORMAT_WITHOUT_ISSUED: u8 = 1;
 /// The format of an access token in a cookie of its own.
 const TOKEN_FORMAT: u8 = 1;
 
-/// What a storage keeps.
+/// The record that a storage keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
     pub(crate) version: u64,
@@ -46,7 +45,7 @@ pub(crate) struct Record {
     pub(crate) session: Arc<Session>,
 }
 
-/// Why bytes are not a record. They sign nobody in.
+/// Why bytes are not a record. They do not sign a user in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
     /// A newer release wrote them; during an update another process can read them.
@@ -57,7 +56,7 @@ pub(crate) enum Unreadable {
 
 impl Record {
     /// # Errors
-    /// The claims of the session cannot be read: whoever reads the record relies on it.
+    /// The claims of the session cannot be read. Readers of the record rely on them.
     pub(crate) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, postcard::Error> {
         let session = &self.session;
         if !session.is_readable() {
@@ -88,7 +87,7 @@ impl Record {
             changed_at: session.changed_at(),
         };
         let header = (self.version, self.expiry.idle, self.expiry.absolute);
-        // Room for everything at once: a vector that grows leaves copies of tokens behind.
+        // Allocated at full size: a vector that grows leaves copies of tokens behind.
         let mut bytes = Vec::with_capacity(packed_len_at_most(session));
         let data = session.data().map(SessionData::as_json);
         bytes.push(data.map_or(FORMAT, |_| FORMAT_WITH_DATA));
@@ -100,16 +99,16 @@ impl Record {
         Ok(Zeroizing::new(bytes))
     }
 
-    /// Reads what [`encode`](Self::encode) wrote, whether or not its [`expiry`](Self::expiry) has come. What is in
-    /// the session is read when somebody asks for it.
+    /// Reads the bytes of [`encode`](Self::encode), whether or not the [`expiry`](Self::expiry) has come. The
+    /// content of the session is decoded on demand.
     pub(crate) fn decode(opened: Plaintext) -> Result<Self, Unreadable> {
         let record = 0..opened.len();
         Self::decode_with(opened, record, []).map(|(record, _)| record)
     }
 
-    /// As [`decode`](Self::decode), from a part of what was opened, with access tokens of the session that were
-    /// [found](PackedToken::find) in other parts. Also returns about how many bytes of memory the session takes when
-    /// all that is in it has been asked for.
+    /// As [`decode`](Self::decode), from a part of the opened bytes, with access tokens of the session that
+    /// were [found](PackedToken::find) in other parts. Also returns the approximate size of the session in
+    /// memory, in bytes, once all of it is decoded.
     pub(crate) fn decode_with(
         opened: Plaintext,
         record: Range<usize>,
@@ -177,7 +176,7 @@ impl Record {
     }
 }
 
-/// What a record begins with.
+/// The beginning of a record.
 struct Header {
     has_data: bool,
     version: u64,
@@ -214,7 +213,7 @@ pub(crate) fn session_id(bytes: &[u8]) -> Result<SessionId, Unreadable> {
 /// One access token as bytes, for a cookie of its own, with the version of the write that it came with.
 ///
 /// # Errors
-/// None that a token can cause.
+/// No token causes one.
 pub(crate) fn encode_access_token(
     version: u64,
     target: &TokenTarget,
@@ -225,15 +224,15 @@ pub(crate) fn encode_access_token(
     postcard::to_extend(&(version, entry((target, token))), bytes).map(Zeroizing::new)
 }
 
-/// What [`encode_access_token`] wrote, among other bytes.
+/// The bytes of [`encode_access_token`], among others.
 pub(crate) struct PackedToken {
-    /// Of the write that it came with.
+    /// The version of the write that it came with.
     version: u64,
     entry: Range<usize>,
 }
 
 impl PackedToken {
-    /// Finds the token that this part of what was opened begins with.
+    /// Finds the token at the beginning of this part of the opened bytes.
     pub(crate) fn find(opened: &[u8], part: Range<usize>) -> Option<Self> {
         let mut cursor = Cursor {
             bytes: opened.get(..part.end)?,
@@ -359,7 +358,7 @@ fn packed_len_at_most(session: &Session) -> usize {
 /// When the refresh token was issued.
 type Issued = Option<UnixTime>;
 
-/// A place in bytes that are read one value after the other.
+/// A position in bytes that are read one value after the other.
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -379,7 +378,7 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    /// Where a value is that nobody has asked for, and what its form says.
+    /// The position of a value that is not decoded yet, and its form.
     fn skim<T: Deserialize<'a>>(&mut self) -> Result<(Range<usize>, T), Unreadable> {
         let begin = self.at;
         let skimmed = self.take::<T>()?;
@@ -447,7 +446,7 @@ mod tests {
         Record::decode(bytes.to_vec().into())
     }
 
-    /// Reads a record as far as it goes, with all that is in it.
+    /// Decodes a record with all its content.
     fn read_all(bytes: &[u8]) {
         if let Ok(record) = decode(bytes) {
             let session = &record.session;

@@ -1,14 +1,14 @@
-//! Sessions that were opened a moment ago.
+//! Recently opened sessions.
 //!
 //! A browser sends the same cookies with every request until they change, and a store returns the same record.
-//! To open and to decode them again gives the same session, so it is kept for a minute.
+//! Opening and decoding them again gives the same session, so it is kept for a minute.
 //!
-//! What is kept is found by the beginning of the sealed bytes, which contains a random nonce, and counts only if
-//! all of the sealed bytes are the same. Who can present them has the session anyway, and nothing that does not
-//! open is ever kept: with cookies of their own making, nobody fills this map or finds another user in it. A map
+//! An entry is found by the beginning of the sealed bytes, which contains a random nonce, and is used only if
+//! all of the sealed bytes are equal. A client that can present them has the session anyway, and bytes that do
+//! not open are never kept: made-up cookies can neither fill this map nor find another user in it. A map
 //! belongs to one storage, and therefore to one issuer, one application, one name of a cookie and one key ring.
 //!
-//! What is kept holds tokens in clear. They are overwritten when the last request that has one drops it.
+//! Entries contain tokens in clear. They are overwritten when the last request that uses one drops it.
 
 use std::{
     collections::hash_map::RandomState,
@@ -21,7 +21,7 @@ use logto_client::storage::Handle;
 use logto_core::UnixTime;
 use lru::LruCache;
 
-/// How many bytes are kept unless configured: some 1,000 sessions.
+/// The default limit, in bytes: some 1,000 sessions.
 pub(crate) const DEFAULT_LIMIT: usize = 16 << 20;
 
 /// How long a session is kept after it was opened.
@@ -32,14 +32,14 @@ const KEY_LEN: usize = 20;
 
 type Key = [u8; KEY_LEN];
 
-/// What was opened, by the sealed bytes that it was opened from.
+/// Opened values, by the sealed bytes that they were opened from.
 pub(crate) struct Seen<S, T> {
     limit: usize,
     kept: Mutex<Kept<S, T>>,
 }
 
 struct Kept<S, T> {
-    /// The one opened first goes first.
+    /// The oldest entry is dropped first.
     entries: LruCache<Key, Entry<S, T>, RandomState>,
     bytes: usize,
 }
@@ -51,7 +51,7 @@ struct Entry<S, T> {
     opened_at: UnixTime,
 }
 
-/// What an entry is opened from.
+/// The sealed source of an entry.
 pub(crate) trait Sealed {
     fn bytes(&self) -> &[u8];
 }
@@ -81,7 +81,7 @@ impl<S: Sealed, T: Clone> Seen<S, T> {
         }
     }
 
-    /// What was opened from exactly these bytes in the last minute.
+    /// The value that was opened from exactly these bytes in the last minute.
     pub(crate) fn get(&self, sealed: &[u8], now: UnixTime) -> Option<T> {
         let mut kept = self.kept();
         kept.remove_old(now);
@@ -89,7 +89,7 @@ impl<S: Sealed, T: Clone> Seen<S, T> {
         is_same(entry.sealed.bytes(), sealed).then(|| entry.opened.clone())
     }
 
-    /// Keeps what was opened from `sealed`, with the `bytes` that it takes.
+    /// Keeps the value that was opened from `sealed`, which takes `bytes` of memory.
     pub(crate) fn insert(&self, sealed: S, opened: T, bytes: usize, now: UnixTime) {
         let bytes = bytes
             .saturating_add(sealed.bytes().len())
@@ -112,12 +112,12 @@ impl<S: Sealed, T: Clone> Seen<S, T> {
         kept.entries.put(key, entry);
     }
 
-    /// Drops what was opened from `sealed`, and returns it.
+    /// Removes the value that was opened from `sealed`, and returns it.
     pub(crate) fn remove(&self, sealed: &[u8]) -> Option<T> {
         self.kept().remove(&key(sealed))
     }
 
-    /// Drops all that `is_over`.
+    /// Removes all values for which `is_over` returns true.
     pub(crate) fn remove_all(&self, is_over: impl Fn(&T) -> bool) {
         let mut kept = self.kept();
         let over = kept.entries.iter();
@@ -128,7 +128,7 @@ impl<S: Sealed, T: Clone> Seen<S, T> {
         }
     }
 
-    /// A panic elsewhere while the lock was held leaves at worst a sum that is too large.
+    /// A panic elsewhere while the lock was held leaves at worst a size that is too large.
     fn kept(&self) -> MutexGuard<'_, Kept<S, T>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,7 +146,7 @@ impl<S, T> Kept<S, T> {
         oldest.is_some_and(|key| self.remove(&key).is_some())
     }
 
-    /// Drops what is older than a minute, or newer than the clock says, which then was set back.
+    /// Removes entries older than a minute, and entries from the future, which exist if the clock was set back.
     fn remove_old(&mut self, now: UnixTime) {
         let is_old = |entry: &Entry<S, T>| {
             now < entry.opened_at || now.since(entry.opened_at) >= ENTRY_LIFETIME
@@ -177,10 +177,10 @@ fn key(sealed: &[u8]) -> Key {
     key
 }
 
-/// Compares in a time that depends on the lengths alone, which are no secret.
+/// Compares in a time that depends only on the lengths, which are not secret.
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     let bytes = || a.iter().zip(b);
-    // Without a way out of the loop the compiler compares many bytes at once; `subtle` takes one after the other.
+    // Without an early exit, the compiler vectorizes the loop; `subtle` compares one byte at a time.
     let difference = bytes().fold(0, |difference, (a, b)| difference | (a ^ b));
     a.len() == b.len() && hint::black_box(difference) == 0
 }

@@ -1,4 +1,5 @@
-//! One value to start from: configuration, keys, storage, HTTP client and routes, put together and checked once.
+//! The builder of an application: configuration, keys, storage, HTTP client and routes, assembled and checked
+//! once.
 
 use std::{ffi::OsString, fmt, future::IntoFuture, sync::Arc};
 
@@ -25,7 +26,8 @@ const BASE_URL: &str = "LOGTO_BASE_URL";
 const COOKIE_KEY: &str = "LOGTO_COOKIE_KEY";
 const SESSION_URL: &str = "LOGTO_SESSION_URL";
 
-/// Builds a [`LogtoApp`]: await it. [`from_env`](crate::from_env) and [`builder`](crate::builder) make one.
+/// Builds a [`LogtoApp`] when it is awaited. Created by [`from_env`](crate::from_env) and
+/// [`builder`](crate::builder).
 ///
 /// Sessions live
 ///
@@ -60,7 +62,7 @@ pub struct LogtoBuilder {
 type Change<T> = Box<dyn FnOnce(T) -> T + Send>;
 
 enum Keys {
-    /// What is sealed is only read by this process.
+    /// Sealed values are only read by this process.
     Random,
     Secret(String),
     Ring(Box<KeyRing>),
@@ -103,14 +105,14 @@ impl LogtoBuilder {
         self
     }
 
-    /// What cookies are sealed with: at least 43 random characters, the same in all processes and after every
-    /// restart. `openssl rand -base64 32` makes one.
+    /// Sets the key that seals cookies: at least 43 random characters, the same in all processes and after
+    /// every restart. `openssl rand -base64 32` generates one.
     pub fn cookie_key(mut self, secret: impl Into<String>) -> Self {
         self.keys = Keys::Secret(secret.into());
         self
     }
 
-    /// Keys for cookies, with previous ones that still open what they sealed.
+    /// Sets the keys for cookies, including previous ones that still open older cookies.
     pub fn keys(mut self, keys: KeyRing) -> Self {
         self.keys = Keys::Ring(Box::new(keys));
         self
@@ -123,20 +125,20 @@ impl LogtoBuilder {
         self
     }
 
-    /// Keeps sessions in a store of the application's own, sealed. It needs a [cookie key](Self::cookie_key), like
-    /// every store.
+    /// Keeps sessions, sealed, in a store of the application. Like every store, it needs a [cookie
+    /// key](Self::cookie_key).
     pub fn store(mut self, store: impl KeyValueStore + 'static) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// Keeps sessions in a storage of the application's own, which also decides how they are written.
+    /// Keeps sessions in a storage of the application, which also decides how they are written.
     pub fn storage(mut self, storage: impl SessionStorage + 'static) -> Self {
         self.storage = Some(Arc::new(storage));
         self
     }
 
-    /// How the outside is reached: HTTP client, clock, randomness, observer, timeouts. An
+    /// Sets the context: HTTP client, clock, randomness, observer, timeouts. An
     /// [`HttpClient`](logto_client::http::HttpClient) alone is a context.
     pub fn context(mut self, context: impl Into<Context>) -> Self {
         self.context = Some(context.into());
@@ -170,8 +172,8 @@ impl LogtoBuilder {
         self
     }
 
-    /// Checks everything, connects to the store if there is one, and puts the application together. Awaiting
-    /// the builder does the same. Logto is not asked before the first request.
+    /// Checks all settings, connects to the store if there is one, and builds the application. Awaiting the
+    /// builder does the same. No request is sent to Logto before the first one of a browser.
     ///
     /// # Errors
     /// The first setting that cannot be used, or the store if it does not respond.

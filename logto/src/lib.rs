@@ -20,7 +20,7 @@
 //!
 //! # Features
 //!
-//! | feature | default | gives |
+//! | feature | default | adds |
 //! |---|---|---|
 //! | `aws-lc` | yes | signature verification with aws-lc-rs |
 //! | `reqwest-0-13` | yes | `ReqwestClient`, an HTTP client on reqwest 0.13; enables `tokio` |

@@ -1,9 +1,9 @@
 //! For the tests of an application: a Logto that fits in a test, and a browser that signs in.
 //!
 //! [`DemoTenant`] is a Logto in the process, with users, organizations and an API. Its
-//! [`builder`](DemoTenant::builder) makes an application that knows it, and a [`Browser`] walks both: it keeps
-//! cookies, follows redirects, and fills in forms. Nothing listens on a port, and time passes when the test
-//! says so.
+//! [`builder`](DemoTenant::builder) builds an application for it, and a [`Browser`] visits both: it keeps
+//! cookies, follows redirects, and fills in forms. No port is opened, and time passes only when the test moves
+//! the clock.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -41,8 +41,8 @@
 //! ```
 //!
 //! An application that is a `tower` service, such as a router of axum, needs no such function: see
-//! `logto::axum::in_process`. One that listens on a port is walked over HTTP: give
-//! [`Browser::new`] a [`ReqwestClient`](crate::ReqwestClient).
+//! `logto::axum::in_process`. For one that listens on a port, pass a [`ReqwestClient`](crate::ReqwestClient) to
+//! [`Browser::new`].
 //!
 //! [`demo_or_env`] starts examples and development builds: with the Logto of the environment, or with an
 //! embedded one.
@@ -68,8 +68,8 @@ pub use clock::{FileClock, KitClock};
 pub use demo::{DemoTenant, demo_or_env};
 pub use page::{Form, Page};
 
-/// The way to a Logto in this process. It does what a network would: the faults that a test has scripted
-/// delay responses and lose them.
+/// An HTTP client for a Logto in this process. It acts as a network: scripted faults of a test delay and lose
+/// responses.
 pub fn http_client(logto: &Logto) -> impl HttpClient + use<> {
     let logto = logto.clone();
     http_fn(move |request| {
@@ -82,7 +82,7 @@ pub fn http_client(logto: &Logto) -> impl HttpClient + use<> {
     })
 }
 
-/// An application that is a function, for a [`Browser`].
+/// Makes an application from a function, for a [`Browser`].
 pub fn app_fn<F, Fut>(answer: F) -> impl HttpClient
 where
     F: Fn(Request<Bytes>) -> Fut + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Typed ways to ask for the session of a request, and for its access token.
+//! Extractors for the session of a request and for its access token.
 
 use std::{
     future::{Future, Ready, ready},
@@ -23,8 +23,8 @@ use logto_client::{
 
 logto_adapter_common::session_types!();
 
-/// Lets only users of this kind pass to a scope:
-/// `.wrap(from_fn(|request, next| require(Requirement::user(), request, next)))`.
+/// Limits a scope to users who meet a requirement: `.wrap(from_fn(|request, next| require(Requirement::user(),
+/// request, next)))`.
 ///
 /// # Errors
 /// As the extractor [`Session`], 403 for other users, and what the scope itself fails with.
@@ -39,7 +39,7 @@ pub async fn require<B: MessageBody>(
     next.call(request).await
 }
 
-/// Lets only requests with an access token that meets `demands` pass to a scope of an API. Its handlers take a
+/// Limits a scope of an API to requests with an access token that meets `demands`. Its handlers can use
 /// [`Token`]. No [`LogtoMiddleware`](crate::LogtoMiddleware) is needed.
 ///
 /// # Errors
@@ -55,12 +55,12 @@ pub async fn require_token<B: MessageBody>(
     next.call(request).await
 }
 
-/// The claims of the access token of a request, for a handler whose path names the organization, or an extractor of
-/// the application's own.
+/// The claims of the access token of a request, for a handler whose path contains the organization, or for your
+/// own extractor.
 ///
 /// # Errors
-/// 400, 401 or 403 with `WWW-Authenticate` for a request without a good token, and 503 if no key can be fetched to
-/// verify it with.
+/// 400, 401 or 403 with `WWW-Authenticate` for a request without a valid token, and 503 if no key can be
+/// fetched to verify it with.
 pub async fn authorize(
     request: &HttpRequest,
     server: &ResourceServer,

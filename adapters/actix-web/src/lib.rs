@@ -2,12 +2,12 @@
 //!
 //! # What a handler asks for
 //!
-//! | extractor | gives | if nobody is signed in |
+//! | extractor | value | if no user is signed in |
 //! |---|---|---|
 //! | [`User`] | the claims of the ID token | a page is redirected to the sign-in and comes back, a script gets 401 |
 //! | [`Session`] | the session, to get tokens with | the same |
-//! | [`ReadOnly`] | the session, to look at | the same |
-//! | `Option` of one of them | `None` | the handler goes on |
+//! | [`ReadOnly`] | the session, read-only | the same |
+//! | `Option` of one of them | `None` | the handler runs |
 //! | [`Request`] | the session of the request, before it is opened | |
 //! | [`Token`] | the claims of the access token, in an API behind [`require_token`] | |
 //!

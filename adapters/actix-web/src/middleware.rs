@@ -20,8 +20,8 @@ use pin_project_lite::pin_project;
 
 use crate::convert;
 
-/// Answers the requests for the routes of a [`LogtoApp`], gives every other request a session, and finishes its
-/// response.
+/// Answers the requests for the routes of a [`LogtoApp`], adds a session to every other request, and finishes
+/// its response.
 #[derive(Clone, Debug)]
 pub struct LogtoMiddleware {
     app: LogtoApp,
@@ -128,7 +128,7 @@ where
 async fn answer(app: LogtoApp, route: Route, mut request: ServiceRequest) -> ServiceResponse {
     let head = convert::head(request.request());
     let body = BodyStream::new(request.take_payload());
-    // A body that is too long or breaks off is answered as one that lacks everything.
+    // A body that is too long or incomplete counts as empty.
     let body = match to_bytes_limited(body, LogtoApp::MAX_BODY_LENGTH).await {
         Ok(Ok(body)) => body,
         _ => Bytes::new(),

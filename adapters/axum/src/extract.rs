@@ -1,4 +1,4 @@
-//! Typed ways to ask for the session of a request.
+//! Extractors for the session of a request.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Refused {
     }
 }
 
-/// For a handler of an API that verifies the token itself, because its path names the organization.
+/// For a handler of an API that verifies the token itself, because its path contains the organization.
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self::new(refusal.response().map(Body::from))

@@ -2,12 +2,12 @@
 //!
 //! # What a handler asks for
 //!
-//! | extractor | gives | if nobody is signed in |
+//! | extractor | value | if no user is signed in |
 //! |---|---|---|
 //! | [`User`] | the claims of the ID token | a page is redirected to the sign-in and comes back, a script gets 401 |
 //! | [`Session`] | the session, to get tokens with | the same |
-//! | [`ReadOnly`] | the session, to look at | the same |
-//! | `Option` of one of them | `None` | the handler goes on |
+//! | [`ReadOnly`] | the session, read-only | the same |
+//! | `Option` of one of them | `None` | the handler runs |
 //! | [`Request`] | the session of the request, before it is opened | |
 //! | [`Token`] | the claims of the access token, in an API behind [`Guard::token`] | |
 //!
@@ -58,12 +58,12 @@ pub use logto_tower::Guard;
 
 /// Adds Logto to a router.
 pub trait RouterExt: Sized {
-    /// Adds the routes of `logto`, and gives the requests for all routes of this router a session. Call it after
-    /// the routes are added, as [`Router::layer`] demands.
+    /// Adds the routes of `logto`, and a session to the requests for all routes of this router. Call it after
+    /// the routes are added, as [`Router::layer`] requires.
     ///
     /// # Panics
-    /// As [`Router::route`], when the router has a route at a path of `logto` already. Move or leave out that
-    /// of `logto` with [`LogtoAppBuilder`](logto_client::web::LogtoAppBuilder).
+    /// As [`Router::route`], if the router already has a route at a path of `logto`. Move that route of
+    /// `logto`, or switch it off, with [`LogtoAppBuilder`](logto_client::web::LogtoAppBuilder).
     #[must_use]
     fn with_logto(self, logto: LogtoApp) -> Self;
 }
@@ -73,7 +73,7 @@ impl<S: Clone + Send + Sync + 'static> RouterExt for Router<S> {
         let base = logto.client().config().base_url();
         let base = base.map_or("", |url| url.path().trim_end_matches('/'));
         for (_, path) in logto.paths() {
-            // The layer answers; without a route there would be none in a nested router.
+            // The layer answers. Without a route, a nested router would not call it.
             self = self.route(path, any(StatusCode::NOT_FOUND));
             match path.strip_prefix(base) {
                 Some(nested) if !base.is_empty() => {

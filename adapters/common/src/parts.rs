@@ -1,18 +1,17 @@
-//! Heads of requests and headers, from what any framework has.
+//! Request heads and headers, from the types of any framework.
 
 use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, request::Parts};
 
-/// The head of a request. A header that HTTP does not allow is left out. A URI that cannot be read becomes that
-/// of the start page.
+/// The head of a request. An invalid header is left out. An invalid URI becomes that of the start page.
 pub fn request<N, V>(method: &str, uri: &str, headers: impl IntoIterator<Item = (N, V)>) -> Parts
 where
     N: AsRef<[u8]>,
     V: AsRef<[u8]>,
 {
     let (mut parts, ()) = Request::new(()).into_parts();
-    // A method that cannot be read must not be taken for one that starts or changes anything.
+    // An invalid method must not count as one that starts or changes anything.
     parts.method = method.parse().unwrap_or(Method::TRACE);
     parts.uri = uri.parse().unwrap_or_default();
     parts.headers = header_map(headers);

@@ -1,4 +1,4 @@
-//! What is kept for a request until its response is finished.
+//! The state of a request until its response is finished.
 
 use std::sync::{
     OnceLock,
@@ -15,10 +15,10 @@ use logto_client::{
 
 use crate::parts;
 
-/// A request until its response is finished: its session, which begins when it is first asked for, and whether it
-/// lacks a user.
+/// A request until its response is finished: its session, which begins when it is first requested, and whether
+/// a required user is missing.
 ///
-/// A request that asks for nothing is not even converted.
+/// A request that never uses its session is not converted.
 #[derive(Debug)]
 pub struct Pending {
     app: LogtoApp,
@@ -38,7 +38,7 @@ pub struct Finished {
 }
 
 impl Pending {
-    /// For a request to this application.
+    /// The state for a request to this application.
     pub fn new(app: LogtoApp) -> Self {
         Self {
             app,
@@ -47,7 +47,7 @@ impl Pending {
         }
     }
 
-    /// The session of the request, whose head is converted if this is the first call.
+    /// The session of the request. The first call converts its head.
     pub fn begin(&self, head: impl FnOnce() -> Parts) -> &RequestSession {
         self.session.get_or_init(|| {
             let head = head();
@@ -55,12 +55,12 @@ impl Pending {
         })
     }
 
-    /// Whether the session was asked for.
+    /// Whether the session was used.
     pub fn has_begun(&self) -> bool {
         self.session.get().is_some()
     }
 
-    /// What an extractor gives that requires a user. An error answers the request: see [`fail`](Self::fail).
+    /// The value of an extractor that requires a user. An error becomes the response: see [`fail`](Self::fail).
     ///
     /// # Errors
     /// As the session, and [`UsageError::NotSignedIn`].
@@ -70,8 +70,8 @@ impl Pending {
         required.map_err(|error| self.fail(error))
     }
 
-    /// Answers the request with an error when the response is finished: frameworks discard the errors of extractors
-    /// behind `Option`, and of request guards. The first one counts.
+    /// Records an error, which becomes the response when it is finished: frameworks discard the errors of
+    /// extractors behind `Option`, and of request guards. The first one counts.
     pub fn fail(&self, error: Error) -> Error {
         if matches!(
             error,
@@ -84,11 +84,11 @@ impl Pending {
         error
     }
 
-    /// Finishes the response: see [`RequestSession::finish`]. `failure` is the error of the handler. That an
-    /// extractor has found nobody signed in counts only if the handler, or the framework in its place, responds
-    /// with 401. Otherwise the extractor was optional.
+    /// Finishes the response: see [`RequestSession::finish`]. `failure` is the error of the handler. An
+    /// extractor's error that no user is signed in counts only if the handler, or the framework in its place,
+    /// responds with 401. Otherwise the extractor was optional.
     ///
-    /// `None` if the session was never asked for: nothing changes.
+    /// `None` if the session was never used: the response is not changed.
     pub fn finish<N, V>(
         &self,
         failure: Option<Failure>,

@@ -1,4 +1,4 @@
-//! For adapters with functions instead of extractors: what a request requires.
+//! Functions for adapters without extractors: the user and the session that a request requires.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use logto_client::{
 /// The claims of the signed-in user.
 ///
 /// # Errors
-/// [`UsageError::NotSignedIn`] if nobody is signed in: a page is redirected to the sign-in and comes back, a
-/// script gets 401, whatever the handler responds. And as [`RequestSession::claims`].
+/// [`UsageError::NotSignedIn`] if no user is signed in: a page is redirected to the sign-in, which leads back,
+/// and a script receives 401, whatever the handler responds. The errors of [`RequestSession::claims`].
 pub async fn user(request: &RequestSession) -> Result<Arc<IdTokenClaims>, Error> {
     required(request, request.claims().await?)
 }
@@ -25,7 +25,7 @@ pub async fn session(request: &RequestSession) -> Result<WritableSession, Error>
     required(request, request.session().await?)
 }
 
-/// The session of the signed-in user, to look at.
+/// The session of the signed-in user, read-only.
 ///
 /// # Errors
 /// As [`user`], and as [`RequestSession::read_only`].

@@ -1,11 +1,11 @@
-//! What handlers ask for and return: types of each adapter's own, because each implements its framework's traits for
-//! them.
+//! The parameters and results of handlers. Each adapter has its own types, because it implements its
+//! framework's traits for them.
 
 /// Defines `Error` and `Result`.
 #[macro_export]
 macro_rules! error_type {
     () => {
-        /// What a handler returns that uses the session.
+        /// The result of a handler that uses the session.
         pub type Result<T, E = Error> = ::std::result::Result<T, E>;
 
         /// An error of the SDK. Its response is a page for a browser and JSON for a script, with a fixed sentence for
@@ -33,12 +33,12 @@ macro_rules! session_types {
         #[derive(Clone, Debug)]
         pub struct Session(pub $crate::logto_client::WritableSession);
 
-        /// The session of the signed-in user, to look at.
+        /// The session of the signed-in user, read-only.
         #[derive(Clone, Debug)]
         pub struct ReadOnly(pub $crate::logto_client::ReadOnlySession);
 
-        /// The session of the request before it is opened: for pages that stream, and for what comes before the
-        /// handlers.
+        /// The session of the request before it is opened: for pages that stream, and for code that runs before
+        /// the handlers.
         #[derive(Clone, Debug)]
         pub struct Request(pub $crate::logto_client::web::RequestSession);
 

@@ -9,9 +9,9 @@ use web_sys::ReadableStream;
 /// The body of a response.
 #[derive(Clone, Debug)]
 pub enum Body {
-    /// All of it.
+    /// A complete body.
     Bytes(Bytes),
-    /// What comes bit by bit. The crate `wasm-streams` makes one of a stream of Rust.
+    /// A streamed body. The crate `wasm-streams` converts a stream of Rust.
     Stream(ReadableStream),
 }
 
@@ -45,7 +45,7 @@ impl From<ReadableStream> for Body {
     }
 }
 
-/// The body of a request, unless it is longer than `limit` or breaks off.
+/// The body of a request, unless it is longer than `limit` or incomplete.
 pub(crate) async fn read(request: &web_sys::Request, limit: usize) -> Option<Bytes> {
     let Some(stream) = request.body() else {
         return Some(Bytes::new());

@@ -1,5 +1,5 @@
-//! Logto in WebAssembly, wherever JavaScript gives a `Request` and takes a `Response`. The crate is empty on any other
-//! target than `wasm32-unknown-unknown`.
+//! Logto in WebAssembly, for every JavaScript runtime with `Request` and `Response`. The crate is empty on any
+//! target other than `wasm32-unknown-unknown`.
 //!
 #![cfg(all(target_family = "wasm", target_os = "unknown"))]
 // Nowhere else, as its program compiles there only: it is an example of `examples/worker`, which compiles it.
@@ -26,7 +26,7 @@ pub use logto_adapter_common::{read_only, session, user};
 /// Answers a request: the routes of `app` itself, any other with what `handler` returns.
 ///
 /// # Errors
-/// When JavaScript refuses the response: a header of the handler that it does not take.
+/// If JavaScript refuses the response, because of a header of the handler.
 pub async fn serve<H, B>(
     app: &LogtoApp,
     request: web_sys::Request,
@@ -51,7 +51,7 @@ where
     let request = convert::request(request)?;
     if let Some(route) = app.route(request.uri().path()) {
         let (parts, body) = request.into_parts();
-        // A body that is too long or breaks off is answered as one that lacks everything.
+        // A body that is too long or incomplete counts as empty.
         let body = body::read(&body, LogtoApp::MAX_BODY_LENGTH).await;
         let body = body.unwrap_or_default();
         return convert::response(app.answer(route, &parts, &body).await.map(Body::from));
@@ -66,10 +66,10 @@ where
     convert::response(Response::from_parts(head, body))
 }
 
-/// A runtime that tells JavaScript of every task, with a function such as `waitUntil` of a worker, so that a
-/// refresh is not ended with the request that began it.
+/// A runtime that passes every task to a JavaScript function, such as `waitUntil` of a worker, so that a
+/// refresh does not end with the request that started it.
 ///
-/// The function takes a promise. It is called while a request is handled, and has to know which one: the
+/// The function takes a promise. It is called while a request is handled, and has to find that request: the
 /// `waitUntil` of `cloudflare:workers` does, while that of a request's context ends with its request.
 pub fn wait_until(function: Function) -> JsRuntime {
     JsRuntime::with_spawner(move |task| {
@@ -77,7 +77,7 @@ pub fn wait_until(function: Function) -> JsRuntime {
             task.await;
             Ok(JsValue::UNDEFINED)
         });
-        // If the runtime refuses it, the task goes on as long as it may.
+        // If the runtime refuses it, the task continues for as long as the runtime allows.
         let _ = function.call1(&JsValue::UNDEFINED, &task);
     })
 }

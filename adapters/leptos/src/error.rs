@@ -13,17 +13,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::use_request;
 
-/// What a page or a server function returns that uses the session.
+/// The result of a page or a server function that uses the session.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of the SDK, or of Leptos on the way to a server function.
+/// An error of the SDK, or of Leptos when it calls a server function.
 ///
-/// A page shows it where it occurs. A server function that returns it is answered with the status that fits: a
-/// page for a browser, and JSON for a script. It holds a code and a fixed sentence for each code, because both
-/// go to browsers; the details go to the observer.
+/// A page shows it where it occurs. For a server function that returns it, the response has the status of the
+/// error: a page for a browser, and JSON for a script. It contains only a code and the fixed sentence for that
+/// code, because both are sent to browsers; the details go to the observer.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Error {
-    /// A stable, lower-case word.
+    /// A stable, lower-case code.
     pub error: String,
     /// A sentence for the user.
     pub error_description: String,
@@ -53,8 +53,8 @@ impl FromServerFnError for Error {
         }
     }
 
-    /// Leptos encodes an error when it is the answer of a server function, and answers all of them with 500, or
-    /// with a redirect to where a form was.
+    /// Leptos encodes the error of a server function, and responds to all errors with 500, or with a redirect
+    /// to the page of the form.
     fn ser(&self) -> Bytes {
         if let (Some(cause), Ok(request)) = (&self.cause, use_request()) {
             request.answer_with(|request| request.refusal(cause));

@@ -2,12 +2,12 @@
 //!
 //! # Functions
 //!
-//! | function | gives | if nobody is signed in |
+//! | function | value | if no user is signed in |
 //! |---|---|---|
-//! | [`user`] | the claims of the ID token, or `None` | the page goes on |
-//! | [`require_user`] | the claims of the ID token | the request is answered by a redirect to the sign-in, which comes back; a script gets 401 |
+//! | [`user`] | the claims of the ID token, or `None` | the page is shown |
+//! | [`require_user`] | the claims of the ID token | the response is a redirect to the sign-in, which leads back; a script receives 401 |
 //! | [`require_session`] | the session, to get tokens with | the same |
-//! | [`require_read_only`] | the session, to look at | the same |
+//! | [`require_read_only`] | the session, read-only | the same |
 //! | [`use_request`] | the session of the request, before it is opened | |
 
 mod error;
@@ -32,7 +32,7 @@ pub struct User(pub Arc<IdTokenClaims>);
 /// `await`.
 ///
 /// # Errors
-/// When the router lacks `with_logto`, or there is no request.
+/// If the router lacks `with_logto`, or there is no request.
 pub fn use_request() -> Result<RequestSession> {
     let parts = use_context::<Parts>();
     let session = parts.and_then(|parts| logto_tower::session_of(&parts.extensions).cloned());
@@ -42,7 +42,7 @@ pub fn use_request() -> Result<RequestSession> {
     })
 }
 
-/// The signed-in user; `None` if nobody is signed in.
+/// The signed-in user. `None` if no user is signed in.
 ///
 /// # Errors
 /// As [`RequestSession::claims`].
@@ -50,8 +50,8 @@ pub async fn user() -> Result<Option<User>> {
     Ok(use_request()?.claims().await?.map(User))
 }
 
-/// The signed-in user. If nobody is signed in, and the response has not begun, the request is answered by a
-/// redirect to the sign-in.
+/// The signed-in user. If no user is signed in, and the response has not begun, the response is a redirect to
+/// the sign-in.
 ///
 /// # Errors
 /// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn), and as [`RequestSession::claims`].
@@ -60,7 +60,7 @@ pub async fn require_user() -> Result<User> {
     Ok(User(logto_adapter_common::user(&request).await?))
 }
 
-/// The session of the signed-in user, to refresh and store. If nobody is signed in, as [`require_user`].
+/// The session of the signed-in user, to refresh and store. If no user is signed in, as [`require_user`].
 ///
 /// # Errors
 /// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn), and as [`RequestSession::session`].
@@ -69,7 +69,7 @@ pub async fn require_session() -> Result<WritableSession> {
     Ok(logto_adapter_common::session(&request).await?)
 }
 
-/// The session of the signed-in user, to look at. If nobody is signed in, as [`require_user`].
+/// The session of the signed-in user, read-only. If no user is signed in, as [`require_user`].
 ///
 /// # Errors
 /// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn), and as

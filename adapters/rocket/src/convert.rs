@@ -15,7 +15,7 @@ pub(crate) fn head(request: &Request<'_>) -> http::request::Parts {
         let cookies = cookies.map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
         headers.extend(cookies.map(|cookie| ("cookie".to_owned(), cookie)));
     }
-    // In HTTP/2 it is in the URI, of which Rocket shows the path only.
+    // In HTTP/2 it is in the URI, of which Rocket exposes only the path.
     if !request.headers().contains("host") {
         let host = request.host();
         headers.extend(host.map(|host| ("host".to_owned(), host.to_string())));
@@ -49,7 +49,7 @@ pub(crate) fn response(answer: http::Response<Bytes>) -> Response<'static> {
     response
 }
 
-/// Appends headers. Rocket takes no bytes that are not text.
+/// Appends headers. Rocket accepts only text.
 pub(crate) fn append<'h>(
     response: &mut Response<'_>,
     headers: impl IntoIterator<Item = (&'h http::HeaderName, &'h http::HeaderValue)>,

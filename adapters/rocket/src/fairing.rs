@@ -15,11 +15,10 @@ use rocket::{
 
 use crate::{convert, guard::Managed};
 
-/// Adds the routes of a [`LogtoApp`], gives every request a session, and finishes its response.
+/// Adds the routes of a [`LogtoApp`] and a session for every request, and finishes its response.
 ///
-/// Rocket does not start if one of the paths is no path for Rocket, or if the application has a route there
-/// already. Move or leave out a route of `logto` with
-/// [`LogtoAppBuilder`](logto_client::web::LogtoAppBuilder).
+/// Rocket does not start if it does not accept one of the paths, or if the application already has a route
+/// there. Move or switch off a route of `logto` with [`LogtoAppBuilder`](logto_client::web::LogtoAppBuilder).
 #[derive(Clone, Debug)]
 pub struct LogtoFairing {
     app: LogtoApp,
@@ -69,7 +68,7 @@ impl Fairing for LogtoFairing {
         }
     }
 
-    // Written out: it has nothing to wait for, and a future without content costs no allocation.
+    // Written without `async`: it never waits, and an empty future costs no allocation.
     fn on_response<'r, 'life0, 'life1, 'life2, 'async_trait>(
         &'life0 self,
         request: &'r Request<'life1>,
@@ -99,7 +98,7 @@ struct Answer {
 impl Handler for Answer {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let body = data.open(LogtoApp::MAX_BODY_LENGTH.bytes()).into_bytes();
-        // A body that is too long or breaks off is answered as one that lacks everything.
+        // A body that is too long or incomplete counts as empty.
         let body = match body.await {
             Ok(body) if body.is_complete() => body.into_inner().into(),
             _ => Bytes::new(),

@@ -1,4 +1,4 @@
-//! Typed ways to ask for the session of a request, and errors.
+//! Request guards for the session of a request, and errors.
 
 use logto_adapter_common::Pending;
 use logto_client::web::{LogtoApp, RequestSession, Requirement};
@@ -15,7 +15,7 @@ use crate::convert;
 logto_adapter_common::session_types!();
 logto_adapter_common::error_type!();
 
-/// If nobody is signed in, a page is redirected to the sign-in.
+/// If no user is signed in, a page is redirected to the sign-in.
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r rocket::Request<'_>) -> response::Result<'static> {
         let begun = begin(request).succeeded();
@@ -25,7 +25,7 @@ impl<'r> Responder<'r, 'static> for Error {
     }
 }
 
-/// The session of a user who meets `requirement`, for request guards of your own; the page of this crate has an
+/// The session of a user who meets `requirement`, for your own request guards; the page of this crate has an
 /// example.
 pub async fn require(
     request: &rocket::Request<'_>,
@@ -43,14 +43,14 @@ fn begin<'r>(
     request: &'r rocket::Request<'_>,
 ) -> Outcome<(&'r RequestSession, &'r Pending), Error> {
     let Some(Managed(app)) = request.rocket().state() else {
-        // The sentinels below let no such application start.
+        // The sentinels below prevent such an application from starting.
         return Outcome::Forward(Status::InternalServerError);
     };
     let pending = request.local_cache(|| Pending::new(app.clone()));
     Outcome::Success((pending.begin(|| convert::head(request)), pending))
 }
 
-/// Where nobody is signed in, Rocket goes on to routes of lower rank.
+/// If no user is signed in, Rocket forwards to routes of lower rank.
 fn outcome<T>(required: std::result::Result<T, logto_client::Error>) -> Outcome<T, Error> {
     match required {
         Ok(opened) => Outcome::Success(opened),

@@ -2,12 +2,12 @@
 //!
 //! # What a handler asks for
 //!
-//! | request guard | gives | if nobody is signed in |
+//! | request guard | value | if no user is signed in |
 //! |---|---|---|
 //! | [`User`] | the claims of the ID token | forwards; without another route a page is redirected to the sign-in and comes back, and a script gets 401 |
 //! | [`Session`] | the session, to get tokens with | the same |
-//! | [`ReadOnly`] | the session, to look at | the same |
-//! | `Option` of one of them | `None` | the handler goes on |
+//! | [`ReadOnly`] | the session, read-only | the same |
+//! | `Option` of one of them | `None` | the handler runs |
 //! | [`Request`] | the session of the request, before it is opened | |
 //!
 //! [`LogtoFairing`] adds the routes. [`require`] makes guards for roles and memberships.

@@ -1,4 +1,4 @@
-//! Access tokens of the requests to an API.
+//! The access tokens of requests to an API.
 
 use std::sync::OnceLock;
 
@@ -28,9 +28,9 @@ impl ApiFairing {
     }
 }
 
-/// The claims of the access token of a request, for request guards of the application. `demands` says what the
-/// routes behind the guard require, from the issuer. A request without a good token is answered with 400, 401 or
-/// 403 and `WWW-Authenticate`, or with 503 if no key can be fetched to verify it with.
+/// The claims of the access token of a request, for request guards of the application. `demands` creates the
+/// requirements of the routes behind the guard for the issuer. The response to a request without a valid token
+/// is 400, 401 or 403 with `WWW-Authenticate`, or 503 if no key can be fetched to verify it.
 pub async fn authorize(
     request: &Request<'_>,
     demands: impl FnOnce(&str) -> AccessTokenVerification,

@@ -14,13 +14,14 @@ use tower_service::Service;
 
 use crate::session_of;
 
-/// Lets requests through to the routes behind it, or answers them.
+/// Passes requests to the routes behind it, or answers them.
 ///
-/// - [`Guard::user`], below a [`LogtoLayer`](crate::LogtoLayer): a visitor who is not signed in is sent to the
-///   sign-in and comes back, a script gets 401, and a user who lacks something gets 403.
-/// - [`Guard::token`], for an API: 401 or 403 with `WWW-Authenticate` for a bad access token, and the
-///   claims of a good one, as `Arc<`[`ApiTokenClaims`](logto_client::core::api_token::ApiTokenClaims)`>`, in
-///   the extensions of the request.
+/// - [`Guard::user`], below a [`LogtoLayer`](crate::LogtoLayer): a visitor who is not signed in is redirected
+///   to the sign-in, which leads back; a script receives 401; and a user who does not meet the requirement
+///   receives 403.
+/// - [`Guard::token`], for an API: 401 or 403 with `WWW-Authenticate` for an invalid access token. The claims
+///   of a valid one are, as `Arc<`[`ApiTokenClaims`](logto_client::core::api_token::ApiTokenClaims)`>`, in the
+///   extensions of the request.
 #[derive(Clone, Debug)]
 pub struct Guard(Arc<Kind>);
 
@@ -46,7 +47,7 @@ impl Guard {
             Kind::User(requirement) => match session_of(request.extensions()).cloned() {
                 Some(session) => session.require_as(requirement).await.map(drop),
                 None => {
-                    // No setting of a visitor leads here, only a router without the layer.
+                    // Only a router without the layer leads here, never a request.
                     let problem = b"A guard for users needs the LogtoLayer around it.";
                     let mut response = Response::new(Bytes::from_static(problem));
                     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -93,7 +94,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Q>) -> Self::Future {
-        // The service that is ready has to be the one that is called.
+        // The service that is ready must be the one that is called.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let guard = self.guard.clone();

@@ -1,4 +1,4 @@
-//! A service made of an async function, and what such a function asks its request for.
+//! A service from an async function, and functions for the session of its request.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -15,8 +15,8 @@ use tower_service::Service;
 logto_adapter_common::error_type!();
 
 impl Error {
-    /// The response, for a handler that is no [`handler_fn`]. The [`LogtoLayer`](crate::LogtoLayer), which knows
-    /// the request, fills it in.
+    /// The response for an error, for a handler that is not a [`handler_fn`]. The
+    /// [`LogtoLayer`](crate::LogtoLayer), which knows the request, completes it.
     pub fn into_response<B: Default>(self) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.0.status();
@@ -29,7 +29,7 @@ impl Error {
 /// in.
 ///
 /// # Errors
-/// When the request did not come through the [`LogtoLayer`](crate::LogtoLayer).
+/// If the request did not pass the [`LogtoLayer`](crate::LogtoLayer).
 pub fn request_session<B>(request: &Request<B>) -> Result<RequestSession> {
     let session = crate::session_of(request.extensions()).cloned();
     session.ok_or_else(|| {
@@ -38,12 +38,12 @@ pub fn request_session<B>(request: &Request<B>) -> Result<RequestSession> {
     })
 }
 
-/// The claims of the signed-in user. If nobody is signed in, a page is redirected to the sign-in and comes back, and a
-/// script gets 401, whatever the handler responds.
+/// The claims of the signed-in user. If no user is signed in, a page is redirected to the sign-in, which leads
+/// back, and a script receives 401, whatever the handler responds.
 ///
 /// # Errors
 /// As [`request_session`], and as [`RequestSession::claims`].
-/// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn) if nobody is signed in.
+/// [`UsageError::NotSignedIn`](logto_client::core::error::UsageError::NotSignedIn) if no user is signed in.
 pub fn user<B>(
     request: &Request<B>,
 ) -> impl Future<Output = Result<Arc<IdTokenClaims>>> + Send + use<B> {
@@ -62,7 +62,7 @@ pub fn session<B>(
     async { Ok(logto_adapter_common::session(&request?).await?) }
 }
 
-/// The session of the signed-in user, to look at.
+/// The session of the signed-in user, read-only.
 ///
 /// # Errors
 /// As [`user`], and as [`RequestSession::read_only`].
@@ -73,7 +73,7 @@ pub fn read_only<B>(
     async { Ok(logto_adapter_common::read_only(&request?).await?) }
 }
 
-/// A service made of an async function that returns a response or an [`Error`].
+/// A service from an async function that returns a response or an [`Error`].
 pub fn handler_fn<H, Q, F, R>(
     mut handler: H,
 ) -> impl Service<Request<Q>, Response = Response<R>, Error = Infallible, Future: Send> + Clone

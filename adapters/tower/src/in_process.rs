@@ -1,4 +1,4 @@
-//! A service as something that answers requests in this process.
+//! A service as an HTTP client of this process.
 
 use std::fmt::Display;
 
@@ -10,8 +10,8 @@ use logto_client::http::{HttpClient, TransportError, http_fn};
 use tower::ServiceExt;
 use tower_service::Service;
 
-/// A service, such as a router of axum, as an [`HttpClient`]: what the browser of `logto::test` walks, without a
-/// port. Requests arrive as from a server: a path, and a `Host` header.
+/// A service, such as a router of axum, as an [`HttpClient`] for the browser of `logto::test`, without a port.
+/// Requests arrive as from a server: a path, and a `Host` header.
 pub fn in_process<S, R>(service: S) -> impl HttpClient
 where
     S: Service<Request<Full<Bytes>>, Response = Response<R>, Error: Display, Future: Send>

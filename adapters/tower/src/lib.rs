@@ -3,13 +3,12 @@
 //! # Layer and guards
 //!
 //! [`LogtoLayer`] answers the requests for the routes of a [`LogtoApp`]: sign-in, callback, sign-out and so on.
-//! Every other request goes on to the application with a [`RequestSession`] in its extensions, and its
-//! response is finished on the way back: cookies are set, renewed and deleted there, whatever the handler
-//! does.
+//! Every other request is passed to the application with a [`RequestSession`] in its extensions. The layer
+//! finishes its response: it sets, renews and deletes cookies, whatever the handler does.
 //!
-//! Put the layer before a [`handler_fn`], or before a service of your own, which asks for the session with
-//! [`request_session`], [`user`], [`session`] and [`read_only`]. [`Guard`] lets only users, or only access tokens,
-//! through to a group of routes.
+//! Put the layer before a [`handler_fn`], or before your own service, which gets the session with
+//! [`request_session`], [`user`], [`session`] and [`read_only`]. [`Guard`] limits a group of routes to users or
+//! to access tokens.
 
 mod guard;
 mod handler;
@@ -31,12 +30,12 @@ pub use guard::{Guard, Guarded};
 pub use handler::{Error, Result, handler_fn, read_only, request_session, session, user};
 pub use in_process::in_process;
 
-/// The session of a request that came through the [`LogtoLayer`]; `None` if it did not.
+/// The session of a request that passed the [`LogtoLayer`]. `None` if it did not.
 pub fn session_of(extensions: &Extensions) -> Option<&RequestSession> {
     extensions.get()
 }
 
-/// Puts the routes and the sessions of an application before a service.
+/// A layer with the routes and the sessions of an application.
 #[derive(Clone, Debug)]
 pub struct LogtoLayer {
     app: LogtoApp,
@@ -52,8 +51,8 @@ impl LogtoLayer {
         }
     }
 
-    /// Where the URI of a request is before a router has removed a prefix from it: a visitor who has to sign in
-    /// first comes back there. The default is the URI of the request.
+    /// Sets where the original URI of a request is, before a router removed a prefix: a visitor returns there
+    /// after the sign-in. Default: the URI of the request.
     #[must_use]
     pub fn original_uri(mut self, find: fn(&Extensions) -> Option<&Uri>) -> Self {
         self.original_uri = find;
@@ -144,7 +143,7 @@ async fn answer(app: LogtoApp, route: Route, request: Request<impl Body>) -> Res
     let (parts, body) = request.into_parts();
     let body = body.map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
     let body = Limited::new(Box::pin(body), LogtoApp::MAX_BODY_LENGTH).collect();
-    // A body that is too long or breaks off is answered as one that lacks everything.
+    // A body that is too long or incomplete counts as empty.
     let body = body
         .await
         .map_or_else(|_| Bytes::new(), Collected::to_bytes);

@@ -1,4 +1,4 @@
-//! Sessions end: by removal, by time.
+//! The ends of sessions: by removal, and by time.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Suite {
 
     pub(super) async fn removing_by_logout(&self) -> Result<(), Violation> {
         let rule = "remove_all removes the sessions that a logout ends, and no other";
-        // The place may hold sessions from before: handles are new, and so are names made of one.
+        // The store may contain earlier sessions: handles are new, and so are ids made from one.
         let unique = self
             .create(rule, &Sample::default().build().or_violated(rule)?)
             .await?;
@@ -46,7 +46,7 @@ impl Suite {
             sample(2, &alice, Some(&second)),
             sample(3, &bob, Some(&first)),
             sample(4, &bob, None),
-            // Its subject is the name of a provider session.
+            // Its subject equals the id of a provider session.
             sample(5, &second, None),
         ] {
             let session = sample.build().or_violated(rule)?;
@@ -73,7 +73,8 @@ impl Suite {
                 0,
                 &[true, true, true, true, true],
             ),
-            // The session at the provider is over for good, whenever it began; the user's other one goes on.
+            // The session at the provider has ended for good, whenever it began. The user's other one
+            // continues.
             (
                 by(Some(&second), Some(&alice), before),
                 1,
@@ -159,7 +160,7 @@ impl Suite {
     }
 
     pub(super) async fn sessions_end_when_idle(&self) -> Result<(), Violation> {
-        let rule = "a session ends when nobody uses it";
+        let rule = "an unused session ends";
         let idle = self.promises.lifetimes.idle;
         let session = Sample {
             created_at: NOW,

@@ -1,4 +1,4 @@
-//! One process at a time refreshes a session, and the others can tell what became of it.
+//! Leases: one process at a time refreshes a session, and the others know whether it completed.
 
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
@@ -9,12 +9,13 @@ use logto_client::{
 
 use super::{OrViolated, Rule, Sample, StorageKind, Suite, Violation};
 
-/// Nothing here takes so long.
+/// Longer than any check takes.
 const LONG: Duration = Duration::from_secs(60);
-/// This is waited for. A lease may end earlier by [`TOLERANCE`], for the grain of a store's clock.
+/// The suite waits this long. A lease may end earlier by [`TOLERANCE`], because of the resolution of a store's
+/// clock.
 const SHORT: Duration = Duration::from_millis(200);
 const TOLERANCE: Duration = Duration::from_millis(50);
-/// A lease that is refused after so long does not end.
+/// A lease that is still held after this time does not end.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
 impl Suite {
@@ -29,7 +30,7 @@ impl Suite {
             granted(rule, &self.other, &another, LONG).await?;
             let foreign = Lease::held_by("somebody else");
             let renewed = self.other.renew(&handle, &foreign, LONG).await;
-            rule.ensure(!renewed.or_violated(rule)?, "a stranger renewed it")?;
+            rule.ensure(!renewed.or_violated(rule)?, "another holder renewed it")?;
             let released = self.other.release(&handle, foreign).await;
             released.or_violated(rule)?;
             refused(rule, &self.other, &handle).await?;
@@ -49,8 +50,7 @@ impl Suite {
     }
 
     pub(super) async fn leases_end_and_are_taken_over(&self) -> Result<(), Violation> {
-        let rule =
-            "a lease that nobody renews ends, and the next holder knows that it was not given back";
+        let rule = "a lease that is not renewed ends, and the next holder knows that it was not given back";
         if self.promises.kind != StorageKind::Shared {
             return Ok(());
         }
@@ -101,7 +101,7 @@ impl Suite {
         let lease = granted(rule, &self.one, &handle, SHORT).await?;
         let renewed = self.one.renew(&handle, &lease, LONG).await;
         rule.ensure(renewed.or_violated(rule)?, "its holder cannot renew it")?;
-        // What it lasts is counted from the renewal, so its first time is over then.
+        // Its time is counted from the renewal, so the first period is over then.
         let before = clock.monotonic();
         while clock.monotonic().saturating_sub(before) < SHORT + TOLERANCE {
             refused(rule, &self.other, &handle).await?;
@@ -169,7 +169,7 @@ async fn refused(
     rule.ensure(lease.is_none(), "it was granted twice")
 }
 
-/// Lets others run: no runtime is known here that could sleep.
+/// Lets other tasks run: the suite has no runtime that could sleep.
 async fn yield_once() {
     let mut yielded = false;
     poll_fn(|context| {

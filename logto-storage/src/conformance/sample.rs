@@ -21,7 +21,7 @@ const SCOPES: &[&str] = &[
 /// same sample gives the same session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Tells samples apart: the name of the session and its tokens depend on it.
+    /// Distinguishes samples: the id of the session and its tokens depend on it.
     pub id: u8,
     /// The user's id, `sub`.
     pub subject: String,
@@ -160,7 +160,7 @@ fn organization_id(index: usize) -> String {
         .collect()
 }
 
-/// Text that looks random and is always the same.
+/// Deterministic text that looks random.
 fn random_text(what: &str, index: usize, length: usize) -> String {
     let blocks =
         (0..length.div_ceil(32)).map(|block| Sha256::digest(format!("{what} {index} {block}")));

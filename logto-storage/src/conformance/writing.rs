@@ -1,4 +1,4 @@
-//! What is written is there, under a handle of its own, and written by one at a time.
+//! Writing: a session is found under its own handle, and of concurrent writers one wins.
 
 use std::collections::HashSet;
 
@@ -48,7 +48,7 @@ impl Suite {
     }
 
     pub(super) async fn every_handle_is_new(&self) -> Result<(), Violation> {
-        let rule = "every session begins under a handle that nobody knew";
+        let rule = "every session begins under a new handle";
         let session = Sample::default().build().or_violated(rule)?;
         let mut handles = HashSet::new();
         for _ in 0..50 {
@@ -83,7 +83,7 @@ impl Suite {
         let carried = handle.clone().with_parts(foreign);
         let found = self.load(rule, &carried, NOW).await?;
         rule.ensure(found == before, "something else was loaded")?;
-        // What an application carries by itself is the whole handle.
+        // The text of an application that transports handles itself is the whole handle.
         let read = self.load(rule, &Handle::new(handle.expose()), NOW).await?;
         rule.ensure(read == before, "in text it is another handle")?;
         self.one.remove(&carried).await.or_violated(rule)?;

@@ -1,8 +1,9 @@
-//! When a session was last in use: a mark beside the value, which is not written again for that.
+//! When a session was last in use: a mark beside the value, so that the value is not written again for each
+//! use.
 //!
 //! A value that is written although nothing in it has changed can reach the browser after a newer one and
-//! replace it, and with it the refresh token. A mark has no refresh token in it. It is sealed for its session,
-//! so it prolongs no other one, and it moves the end of the idle lifetime only.
+//! replace it, and with it the refresh token. A mark contains no refresh token. It is sealed for its session,
+//! so it cannot prolong another one, and it only moves the end of the idle lifetime.
 
 use std::time::Duration;
 
@@ -32,9 +33,9 @@ impl LastUse {
 
     /// Reads a mark, unless it is from further in the future than a session may be `idle`.
     ///
-    /// A clock that was wrong may have replaced the only mark of a session that is in daily use, so one from
-    /// the future counts. A clock that is further ahead finds the session idle and makes no mark; what says
-    /// so all the same would keep an unused session alive until then.
+    /// A process with a wrong clock may have replaced the only mark of a session in daily use, so a mark from
+    /// the future counts. A clock that is further ahead finds the session idle and creates no mark, and a mark
+    /// with such a time would keep an unused session alive until then.
     pub(super) fn from_bytes(bytes: &[u8], now: UnixTime, idle: Duration) -> Option<Self> {
         let seconds = i64::from_be_bytes(bytes.try_into().ok()?);
         let at = UnixTime::from_secs(seconds);
@@ -47,8 +48,8 @@ impl LastUse {
     }
 }
 
-/// Whether it is time for a new mark, with which a session that is idle for too long at `idle_end` now would
-/// last longer: once a day with the default of 14 days.
+/// Whether a new mark is due for a session whose idle lifetime currently ends at `idle_end`: once a day with
+/// the default of 14 days.
 pub(super) fn is_due(idle_end: UnixTime, idle: Duration, now: UnixTime) -> bool {
     now.plus(idle).since(idle_end) >= idle / 14
 }

@@ -17,7 +17,7 @@ use self::connections::{Connections, Kind};
 pub use self::options::PostgresOptions;
 use super::sql::{self, Database, Row, Statement, Texts};
 
-/// Looks only: `CREATE ... IF NOT EXISTS` needs the right to create also when there is nothing to do.
+/// Only checks: `CREATE ... IF NOT EXISTS` needs the right to create even if the table exists.
 const IS_MIGRATED: &str = "SELECT to_regclass('logto_sessions') IS NOT NULL
     AND to_regclass('logto_sessions_subject') IS NOT NULL
     AND to_regclass('logto_sessions_provider_session') IS NOT NULL
@@ -32,13 +32,12 @@ const RIGHTS: &str = "let the owner of the schema run `PostgresStore::SCHEMA`, a
 
 /// A [`KeyValueStore`] in a table `logto_sessions` of a PostgreSQL database, version 9.5 or later.
 ///
-/// The table is created by [`migrate`](Self::migrate), or by a migration of yours from
-/// [`SCHEMA`](Self::SCHEMA). The role of the application needs
-/// `GRANT SELECT, INSERT, UPDATE, DELETE ON logto_sessions`, and no more once the table is there. Expired
-/// entries are deleted whenever new ones come in.
+/// The table is created by [`migrate`](Self::migrate), or by your own migration with [`SCHEMA`](Self::SCHEMA).
+/// The role of the application needs `GRANT SELECT, INSERT, UPDATE, DELETE ON logto_sessions`, and no more once
+/// the table is there. Expired entries are deleted whenever new ones are written.
 ///
-/// Up to ten connections are shared by all calls; [`PostgresOptions`] changes that. To read an entry is one round
-/// trip on a connection that has done so before. Behind PgBouncer, with
+/// Up to ten connections are shared by all calls; [`PostgresOptions`] changes that. Reading an entry takes one
+/// round trip on a connection that has done so before. Behind PgBouncer, with
 /// [`transaction_pooling`](PostgresOptions::transaction_pooling), each call is a transaction and takes four.
 ///
 /// A connection that failed is closed. A call that reads is then tried once more on a new connection, also when it
@@ -68,9 +67,9 @@ impl PostgresStore {
         Ok(Self { connections })
     }
 
-    /// Creates the table and its indexes where they are missing, in one transaction. A role that may not
-    /// create tables may run this at every start, too: where everything is there, it only checks that the
-    /// role may use the table.
+    /// Creates the table and its indexes where they are missing, in one transaction. A role without the right
+    /// to create tables can run it at every start too: if the table exists, it only checks that the role may
+    /// use it.
     ///
     /// # Errors
     /// [`StorageError::Misconfigured`] when the role lacks rights, and which;

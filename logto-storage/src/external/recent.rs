@@ -1,4 +1,4 @@
-//! What this process has read and written lately.
+//! Recently read and written versions.
 
 use std::{
     collections::HashMap,
@@ -13,18 +13,18 @@ use crate::lifetimes::Expiry;
 /// About 150 bytes each.
 const CAPACITY: usize = 10_000;
 
-/// The versions that this process has read or written lately, and when they expire.
+/// The versions that this process has recently read or written, and when they expire.
 ///
 /// A store compares versions, but it cannot tell whether an entry can be read, or whether its session has
-/// expired by the clock of the process. A write of a version that was readable a moment ago does not have
-/// to ask again; if another process has changed or removed the entry since, the store refuses the write.
+/// expired by the clock of the process. A write that replaces a recently read version does not have to read it
+/// again; if another process has changed or removed the entry since, the store refuses the write.
 #[derive(Debug, Default)]
 pub(super) struct Recent(Mutex<HashMap<String, (Version, Expiry)>>);
 
 impl Recent {
     pub(super) fn note(&self, key: &str, version: Version, expiry: Expiry) {
         let mut recent = self.lock();
-        // Whatever is missing here costs one more request, so there is no need to choose.
+        // A missing version costs one more request, so it does not matter which one is dropped.
         if recent.len() >= CAPACITY && !recent.contains_key(key) {
             recent.clear();
         }

@@ -1,4 +1,4 @@
-//! Redis, Valkey and what speaks their protocol.
+//! Redis, Valkey and compatible servers.
 
 mod connection;
 mod lists;
@@ -21,12 +21,12 @@ use self::{
 use super::unavailable;
 
 const PREFIX: &str = "logto:";
-/// A thousand years: no sum with the present overflows.
+/// A thousand years: adding it to the present does not overflow.
 const MAX_TTL_MS: i64 = 1_000 * 366 * 24 * 3_600 * 1_000;
 
 const VERSION: &str = "v";
 const VALUE: &str = "d";
-/// Which call wrote the entry: the same call, sent again, finds that it has written.
+/// The id of the call that wrote the entry: the same call, sent again, finds that it has written.
 const WRITE: &str = "w";
 const SUBJECT: &str = "sub";
 const SESSION: &str = "sid";
@@ -60,14 +60,14 @@ end";
 
 /// A [`KeyValueStore`] in Redis 5 or later, or Valkey; a single server or a cluster.
 ///
-/// An entry is a hash that Redis itself expires; comparing and writing is one script. The entries of a
-/// user, and those of a session at the provider, are listed in a sorted set, from which expired ones are
-/// taken out whenever one comes in. An entry that is not in its lists does not count: if Redis evicts a
-/// list, those sessions end, and none escapes a logout. Still, set `maxmemory-policy noeviction`, or
-/// users are signed out when memory runs low.
+/// An entry is a hash that Redis itself expires; comparing and writing is one script. The entries of a user,
+/// and those of a session at the provider, are listed in a sorted set, from which expired ones are removed
+/// whenever an entry is added. An entry that is not in its lists does not count: if Redis evicts a list, those
+/// sessions end, and none escapes a logout. Even so, set `maxmemory-policy noeviction`, or users are signed out
+/// when memory runs low.
 ///
-/// To read an entry is one round trip. The first time that a process reads an entry, it is two: the entry itself
-/// names the lists to look into.
+/// Reading an entry takes one round trip. The first time that a process reads an entry takes two, because the
+/// entry names its lists.
 ///
 /// One connection is shared by all calls. When it breaks, does not respond within two seconds, or leads to a
 /// server that does not serve writes (a replica after a failover, a server that loads its data), the command
@@ -122,7 +122,7 @@ impl RedisStore {
 
     async fn connect_to(server: Server) -> Result<Self, StorageError> {
         let connection = SharedConnection::new(server);
-        // Scripts are what this store consists of. A key would need the prefix, which comes later.
+        // This store consists of scripts. A test with a key would need the prefix, which is set later.
         let probe = redis::cmd("EVAL").arg("return 1").arg(0).take();
         let response: Result<u8, _> = connection.query(&probe).await;
         match response {
@@ -136,7 +136,7 @@ impl RedisStore {
         }
     }
 
-    /// Another beginning for all keys than `logto:`.
+    /// Sets the prefix of all keys. Default: `logto:`.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -156,8 +156,8 @@ impl RedisStore {
             .await
     }
 
-    /// Lists an entry among those of its owner. This comes before the entry itself: what is listed and
-    /// not there does no harm.
+    /// Adds an entry to the list of its owner, before the entry is written: a listed entry that does not exist
+    /// does no harm.
     async fn list(&self, index: &str, key: &str, ttl: i64) -> Result<(), StorageError> {
         self.run(script(LIST).arg(index).arg(key).arg(ttl)).await
     }
@@ -194,7 +194,7 @@ impl RedisStore {
 impl KeyValueStore for RedisStore {
     async fn get(&self, key: &str) -> Result<Option<Found>, StorageError> {
         let key = self.key(key);
-        // The entry itself names its lists. If they are known from before, all is asked at once.
+        // The entry names its lists. If they are known from an earlier read, all requests are sent at once.
         let known = self.lists.of(&key);
         let mut commands = vec![fields(&key), redis::cmd("PTTL").arg(&key).take()];
         commands.extend(known.iter().map(|list| score(list, &key)));
@@ -266,7 +266,7 @@ impl KeyValueStore for RedisStore {
     async fn delete(&self, keys: &[&str], expected: Option<u64>) -> Result<(), StorageError> {
         let keys: Vec<String> = keys.iter().map(|key| self.key(key)).collect();
         let Some(version) = expected else {
-            // Where a cluster keeps them on several nodes, the connection splits it.
+            // If a cluster keeps them on several nodes, the connection splits the command.
             return self.run(redis::cmd("DEL").arg(&keys)).await;
         };
         for key in &keys {
@@ -307,7 +307,7 @@ fn fields(key: &str) -> Cmd {
     command
 }
 
-/// Asks when the place of an entry in a list ends: nothing if it has none.
+/// Reads when the membership of an entry in a list ends; nothing if it has none.
 fn score(list: &str, key: &str) -> Cmd {
     redis::cmd("ZSCORE").arg(list).arg(key).take()
 }
@@ -320,7 +320,7 @@ fn read<T: FromRedisValue>(response: Value) -> Result<T, StorageError> {
     from_redis_value(response).map_err(|error| refusal::classify(error.into()))
 }
 
-/// The owners of an entry: the field that names one, and its name.
+/// The owners of an entry: the field, and the id in it.
 fn owners(entry: &Entry) -> impl Iterator<Item = (&'static str, &str)> {
     let subject = entry.subject.as_deref().map(|name| (SUBJECT, name));
     let session = entry.provider_session.as_deref();

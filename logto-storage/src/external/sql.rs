@@ -1,4 +1,4 @@
-//! What the SQL stores share: statements as values, which differ in nothing but how the time is asked for.
+//! The shared part of the SQL stores: statements as values, which differ only in how they read the time.
 
 use std::{future::Future, time::Duration};
 
@@ -12,7 +12,7 @@ use sqlx::{Encode, FromRow, Type, query::Query};
 /// How long a call may take, waiting for a connection included.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A thousand years: no sum with the present overflows.
+/// A thousand years: adding it to the present does not overflow.
 const MAX_TTL_MS: i64 = 1_000 * 366 * 24 * 3_600 * 1_000;
 
 /// A database with the table `logto_sessions`.
@@ -125,8 +125,8 @@ pub(super) async fn put<D: Database>(
     }
     let written = database.execute(statement).await? == 1;
     if written && expected.is_none() {
-        // More expired entries go than new ones come, so that they never pile up. Whether it works does
-        // not concern the caller.
+        // Deletes more expired entries than are added, so that they never pile up. A failure does not concern
+        // the caller.
         let _ = database.execute(Statement::new(D::TEXTS.purge)).await;
     }
     Ok(written)
@@ -218,7 +218,7 @@ impl Statement {
 /// Version, value, subject, session at the provider, milliseconds to live.
 pub(super) type Row = (i64, Vec<u8>, Option<String>, Option<String>, i64);
 
-/// The key of a row that is nothing else.
+/// A row that consists of a key only.
 pub(super) fn key<'r, R>(row: &'r R) -> Result<String, sqlx::Error>
 where
     R: sqlx::Row,

@@ -25,24 +25,23 @@ const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A [`KeyValueStore`] in a table `logto_sessions` of an SQLite file, for the processes of one machine.
 ///
-/// What is written survives the end of the process; a power failure may take the last writes back. A
-/// call that takes longer than five seconds fails. Expired entries are deleted whenever new ones come
-/// in.
+/// Writes survive the end of the process; a power failure may undo the last ones. A call that takes longer than
+/// five seconds fails. Expired entries are deleted whenever new ones are written.
 #[derive(Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
-    /// SQLite has one writer at a time, and those that wait look now and then whether it is their turn.
-    /// Within a process they queue here, and one competes with the other processes.
+    /// SQLite has one writer at a time, and waiting writers poll for the lock. Within a process they queue
+    /// here, so that only one competes with other processes.
     write: Arc<Semaphore>,
 }
 
 impl SqliteStore {
-    /// Opens a file, which is created if it is not there.
+    /// Opens a file, which is created if it does not exist.
     ///
     /// # Errors
-    /// [`StorageError::Misconfigured`] when the path cannot be opened, is no database, or names a
-    /// database in memory (`:memory:`) or a temporary one (an empty path), which every connection has for
-    /// itself; [`StorageError::Unavailable`] when the file stays locked.
+    /// [`StorageError::Misconfigured`] when the path cannot be opened, is not a database, or names a database
+    /// in memory (`:memory:`) or a temporary one (an empty path), of which every connection has its own;
+    /// [`StorageError::Unavailable`] when the file stays locked.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
         let path = path.as_ref();
         let file = SqliteConnectOptions::new()
@@ -77,8 +76,8 @@ impl SqliteStore {
         })
     }
 
-    /// Creates the table and its indexes where they are missing. Run it at every start, or give
-    /// [`SqliteStore::SCHEMA`] to a migration tool of yours.
+    /// Creates the table and its indexes where they are missing. Run it at every start, or pass
+    /// [`SqliteStore::SCHEMA`] to your migration tool.
     ///
     /// # Errors
     /// [`StorageError::Misconfigured`] when the file may not be written, [`StorageError::Unavailable`]
@@ -95,15 +94,15 @@ impl SqliteStore {
     pub const SCHEMA: &'static str = include_str!("sqlite.sql");
 }
 
-/// Whether the file is locked: another process opens it at this moment, or recovers it after a crash. For
-/// that SQLite does not wait by itself.
+/// Whether the file is locked: another process is opening it, or recovering it after a crash. SQLite does not
+/// wait for that.
 fn is_locked(error: &sqlx::Error) -> bool {
     const SQLITE_BUSY: i32 = 5;
     refusal::primary_code(error) == Some(SQLITE_BUSY)
 }
 
-/// There are many ways to name a database in memory or a temporary one, which every connection has for
-/// itself. What they have in common is that SQLite keeps no write-ahead log for it.
+/// There are many ways to name a database in memory or a temporary one, of which every connection has its own.
+/// SQLite keeps no write-ahead log for any of them.
 async fn has_write_ahead_log(pool: &SqlitePool) -> Result<bool, StorageError> {
     let mode = sqlx::query_as("PRAGMA journal_mode").fetch_one(pool);
     let (mode,): (String,) = sql::in_time(mode).await.map_err(refusal::classify)?;

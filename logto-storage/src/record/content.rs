@@ -1,4 +1,4 @@
-//! A record that was opened, of which only what somebody asks for is decoded.
+//! An opened record whose content is decoded on demand.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,8 +17,8 @@ use smallvec::SmallVec;
 
 use super::{Target, owned, packed::Unpacked, read};
 
-/// The content of a record, as it was opened, with where its parts are. They have the form that they should have;
-/// what is in them was written from a session that could be read.
+/// The opened content of a record, with the positions of its parts. Their form was checked, and they were
+/// written from a session that could be read.
 pub(super) struct Content {
     pub(super) bytes: Plaintext,
     pub(super) id_token: Range<usize>,
@@ -71,7 +71,7 @@ impl StoredContent for Content {
         token.flatten().map(|token| token.0)
     }
 
-    /// Of two for one target, which responses that crossed have left, the one issued last counts.
+    /// Of two tokens for one target, which crossed responses have left, the one issued last counts.
     fn access_token(&self, target: &TokenTarget) -> Option<&AccessToken> {
         let is_meant = |token: &&StoredToken| {
             let found = self.read::<Target<'_>>(&token.at);

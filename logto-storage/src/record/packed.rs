@@ -1,4 +1,4 @@
-//! A token as bytes: what stands between its dots, decoded and compressed.
+//! A token as bytes: the parts between its dots, decoded and compressed.
 
 use std::{fmt, marker::PhantomData};
 
@@ -15,13 +15,13 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// The parts of tokens from this length on are compressed.
 const COMPRESS_FROM: usize = 1_024;
-/// No part is compressed that would be longer when it is read again.
+/// A longer part is not compressed, because readers refuse to decompress beyond this length.
 const COMPRESS_UP_TO: usize = 1 << 20;
 const COMPRESSION_LEVEL: u8 = 6;
 /// The usual ratio of unpacked to compressed length. Text of claims rarely compresses better.
 const USUAL_COMPRESSION_RATIO: usize = 32;
 
-/// A packed token that is not unpacked: how long it is at most, unless it is compressed better than usual.
+/// The longest length of a packed token that is not unpacked, unless it is compressed better than usual.
 pub(super) struct Skimmed(pub(super) usize);
 
 /// A list of names that is not kept.
@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for Names {
     }
 }
 
-/// Looks at each element of a sequence and keeps none.
+/// Visits each element of a sequence and keeps none.
 struct Each<T, F>(F, PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Each<T, F> {
@@ -67,10 +67,10 @@ pub(super) struct Packed<'a>(pub(super) &'a str);
 /// A token that is read packed.
 pub(super) struct Unpacked(pub(super) Secret);
 
-/// What stands between the dots of a token.
+/// A part between the dots of a token.
 #[derive(Serialize, Deserialize)]
 enum Part<'a> {
-    /// As it is.
+    /// Unchanged.
     Text(&'a str),
     /// Base64url, decoded.
     Binary(#[serde(borrow)] &'a Bytes),
@@ -79,7 +79,7 @@ enum Part<'a> {
 }
 
 impl Part<'_> {
-    /// How long it is in a token, more or less.
+    /// The approximate length of the part in a token.
     fn usual_len(&self) -> usize {
         match self {
             Self::Compressed(bytes) => bytes.len().saturating_mul(USUAL_COMPRESSION_RATIO),
@@ -87,7 +87,8 @@ impl Part<'_> {
         }
     }
 
-    /// Bytes that it takes in the token, with the dot behind it; known only when it is not compressed.
+    /// The length of the part in the token, in bytes, including the dot after it. Known only if it is not
+    /// compressed.
     fn unpacked_len(&self) -> usize {
         1 + match self {
             Self::Text(text) => text.len(),

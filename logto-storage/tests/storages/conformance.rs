@@ -240,8 +240,8 @@ async fn the_suite_notices_every_broken_rule() {
         (Fault::RemovesNobodysSessions, "remove_all removes"),
         (Fault::TakesSidForSub, "remove_all removes"),
         (Fault::RemovesLaterSessions, "remove_all removes"),
-        (Fault::NeverExpires, "a session ends when nobody uses it"),
-        (Fault::ExpiresTooEarly, "a session ends when nobody uses it"),
+        (Fault::NeverExpires, "an unused session ends"),
+        (Fault::ExpiresTooEarly, "an unused session ends"),
         (
             Fault::BringsBackTheRemoved,
             "a handle that was not made here",
@@ -405,7 +405,7 @@ impl SessionStorage for WrongLeases {
 #[tokio::test]
 async fn the_suite_notices_every_fault_of_leases() {
     let exclude = "one process at a time may refresh a session";
-    let end = "a lease that nobody renews ends";
+    let end = "a lease that is not renewed ends";
     let stay = "a lease that its holder renews keeps the others out";
     let drop = "removing a session drops its lease";
     for (fault, rule) in [

@@ -1,4 +1,4 @@
-//! A browser that walks an application and its Logto.
+//! A browser that visits an application and its Logto.
 
 use std::{
     fmt,
@@ -26,10 +26,10 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// A browser: it keeps cookies, follows redirects between an application and Logto, and submits forms. It says
-/// who caused a request, as browsers do, and withholds cookies by it.
+/// A browser: it keeps cookies, follows redirects between an application and Logto, and submits forms. As real
+/// browsers do, it reports who caused a request, and withholds cookies accordingly.
 ///
-/// Paths are below the base URL of the application. Clones are the same browser, so that requests can meet.
+/// Paths are below the base URL of the application. Clones are the same browser, for concurrent requests.
 #[derive(Clone)]
 pub struct Browser {
     logto: Logto,
@@ -46,20 +46,20 @@ pub enum WalkError {
     /// The application did not answer.
     #[error("the application did not answer: {0}")]
     NoAnswer(#[from] TransportError),
-    /// The way leads to a place that is neither the application nor Logto.
-    #[error("the way leads to {0}, which is neither the application nor Logto")]
+    /// A redirect leads to neither the application nor Logto.
+    #[error("a redirect leads to {0}, which is neither the application nor Logto")]
     Elsewhere(Url),
     /// The redirects do not end.
     #[error("the redirects do not end: the last one leads to {0}")]
     TooManyRedirects(Url),
-    /// Something that cannot be requested.
+    /// A URL or form that cannot be requested.
     #[error("this cannot be requested: {0}")]
     Malformed(String),
 }
 
 impl Browser {
-    /// A browser that has never been anywhere. `application` is what answers at `base_url`: a
-    /// [`ReqwestClient`](crate::ReqwestClient) reaches one that listens there.
+    /// A browser without cookies. `application` answers the requests to `base_url`: a
+    /// [`ReqwestClient`](crate::ReqwestClient) reaches an application that listens there.
     pub fn new(logto: &Logto, base_url: &Url, application: impl HttpClient + 'static) -> Self {
         Self {
             logto: logto.clone(),
@@ -70,14 +70,14 @@ impl Browser {
         }
     }
 
-    /// The clock by which cookies expire; the default is the system's.
+    /// Sets the clock by which cookies expire. Default: the system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Another browser, which has never been anywhere.
+    /// Another browser without cookies.
     #[must_use]
     pub fn fresh(&self) -> Self {
         let mut fresh = self.clone();
@@ -85,8 +85,8 @@ impl Browser {
         fresh
     }
 
-    /// The same browser at another host of the application: `base_url` is what the configuration calls it there. The
-    /// cookies are those of one browser, which sends each host its own.
+    /// The same browser at another host of the application, with `base_url` as in the configuration for that
+    /// host. Both share one set of cookies, and each host receives its own.
     #[must_use]
     pub fn at(&self, base_url: &Url) -> Self {
         Self {
@@ -95,7 +95,7 @@ impl Browser {
         }
     }
 
-    /// Another browser with a copy of all cookies, as a thief would have it.
+    /// Another browser with a copy of all cookies, as after a theft.
     #[must_use]
     pub fn copied(&self) -> Self {
         let mut copy = self.fresh();
@@ -103,8 +103,8 @@ impl Browser {
         copy
     }
 
-    /// Opens a page by a link of the application, and follows redirects and forms that submit themselves to the
-    /// page that they end at.
+    /// Opens a page by a link of the application, and follows redirects and forms that submit themselves, up to
+    /// the last page.
     ///
     /// # Errors
     /// [`WalkError`]. Every status is a page.
@@ -121,7 +121,7 @@ impl Browser {
             .await
     }
 
-    /// Asks as a script of the application does: for JSON, and without following a redirect.
+    /// Sends a request as a script of the application does: for JSON, and without following redirects.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -153,7 +153,7 @@ impl Browser {
         self.walk(page, site).await
     }
 
-    /// Opens a page and, where Logto asks who it is, signs in.
+    /// Opens a page, and signs in if Logto asks for it.
     ///
     /// # Errors
     /// As [`open`](Self::open). A wrong password leads to Logto's page.
@@ -189,7 +189,7 @@ impl Browser {
         }
     }
 
-    /// Goes where a page leads, if it is a redirect or submits a form by itself.
+    /// Follows a page if it is a redirect or submits a form by itself.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -220,7 +220,7 @@ impl Browser {
         let site = Site::of(headers.get(SEC_FETCH_SITE));
         let origin = match site {
             Site::Origin => url.origin().ascii_serialization(),
-            // What a page says that may not be known.
+            // The origin of that page is not known here.
             Site::Same | Site::Cross => "null".to_owned(),
         };
         let method = request.method().clone();
@@ -249,7 +249,7 @@ impl Browser {
         Ok(Page::new(url, response))
     }
 
-    /// The cookies that a page of the application is sent, by name.
+    /// The cookies that are sent to a page of the application, by name.
     pub fn cookies(&self) -> Vec<(String, String)> {
         let cookies = self.jar().at(&self.base_url, self.now());
         let cookies = cookies.into_iter();
@@ -302,7 +302,7 @@ impl Browser {
                 let problem = "a redirect that repeats the request".to_owned();
                 return Err(WalkError::Malformed(problem));
             }
-            // A chain of redirects belongs to the worst of its links.
+            // A chain of redirects counts as its most distant step.
             caused_by = caused_by.max(Site::between(page.url(), &next));
             let request = self.caused(request(method, &next, Bytes::new())?, caused_by);
             page = self.send(request).await?;

@@ -35,8 +35,8 @@ impl Clock for KitClock {
     }
 }
 
-/// The time of day that a file contains, in seconds since 1970: how a test moves the clock of another process.
-/// While the file cannot be read, the time is the system's.
+/// A clock that reads the time of day from a file, in seconds since 1970, so that a test can move the clock of
+/// another process. If the file cannot be read, the time is the system's.
 #[derive(Clone, Debug)]
 pub struct FileClock {
     file: PathBuf,
@@ -44,7 +44,7 @@ pub struct FileClock {
 }
 
 impl FileClock {
-    /// The time in `file`, which is read whenever the time is needed.
+    /// A clock with the time in `file`, which is read at every call.
     pub fn new(file: impl Into<PathBuf>) -> Self {
         Self {
             file: file.into(),

@@ -1,4 +1,4 @@
-//! The demo tenant: in the process of a test, or behind a program that is tried out.
+//! The demo tenant, in the process of a test or for a program under development.
 
 use std::{env, ffi::OsString, future, sync::mpsc, thread};
 
@@ -16,8 +16,8 @@ use crate::builder::{LogtoBuilder, StartError};
 const TEST_CLOCK: &str = "LOGTO_TEST_CLOCK";
 const IN_PROCESS: &str = "https://logto.example";
 
-/// A Logto in the process, with everything that `logto_testkit`'s demo has: the users `alice` and `bob`, two
-/// organizations and an API. The application is at `http://localhost:3000`. Clones are the same.
+/// A Logto in the process, with the content of `logto_testkit`'s demo: the users `alice` and `bob`, two
+/// organizations and an API. The application is at `http://localhost:3000`. Clones share one tenant.
 #[derive(Clone, Debug)]
 pub struct DemoTenant {
     logto: Logto,
@@ -52,7 +52,7 @@ impl DemoTenant {
         })
     }
 
-    /// The Logto: what it has received, and what an administrator does.
+    /// The Logto, to inspect its requests and to act as its administrator.
     pub fn logto(&self) -> &Logto {
         &self.logto
     }
@@ -71,7 +71,7 @@ impl DemoTenant {
             .context(Context::new(http_client(&self.logto)).clock(clock))
     }
 
-    /// A browser that has never been here. `application` answers its requests: a function made into one by
+    /// A browser without cookies. `application` answers its requests: a function made into one by
     /// [`app_fn`](super::app_fn), a `tower` service by `logto::tower::in_process`.
     pub fn browser(&self, application: impl HttpClient + 'static) -> Browser {
         let clock = KitClock::new(self.clock.clone());
@@ -80,12 +80,12 @@ impl DemoTenant {
 }
 
 /// For examples, and for programs under development: as [`from_env`](crate::from_env) if `LOGTO_ENDPOINT` or
-/// `LOGTO_APP_ID` is set; otherwise with an embedded Logto, which listens on a free port of this machine as long as
-/// the process lives. A line says whom to sign in as.
+/// `LOGTO_APP_ID` is set; otherwise with an embedded Logto, which listens on a free port of this machine as
+/// long as the process lives. A printed line names the users to sign in with.
 ///
 /// With the embedded Logto the base URL is `http://localhost` and the port in `PORT`, 3000 unless set;
-/// `LOGTO_BASE_URL`, `LOGTO_COOKIE_KEY` and `LOGTO_SESSION_URL` work as ever. In both cases the clock follows the
-/// [file](FileClock) in `LOGTO_TEST_CLOCK`, if that is set.
+/// `LOGTO_BASE_URL`, `LOGTO_COOKIE_KEY` and `LOGTO_SESSION_URL` work as usual. In both cases the clock follows
+/// the [file](FileClock) in `LOGTO_TEST_CLOCK`, if that is set.
 ///
 /// ```no_run
 /// # async fn start() -> Result<(), logto::StartError> {

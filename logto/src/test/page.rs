@@ -1,4 +1,4 @@
-//! What a browser shows.
+//! A page in the browser.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub struct Page {
     response: Response<Bytes>,
 }
 
-/// A form of a page, as it would be submitted now.
+/// A form of a page, with its current values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
     /// The address of the page.
@@ -57,7 +57,7 @@ impl Page {
     /// The body as JSON.
     ///
     /// # Errors
-    /// When it is none.
+    /// If it is not JSON.
     pub fn json(&self) -> Result<Value, serde_json::Error> {
         serde_json::from_slice(self.response.body())
     }

@@ -1,8 +1,8 @@
 //! Connections to PostgreSQL.
 //!
-//! A connection goes back to the others only after a call that succeeded. One that failed, was given up,
-//! or turned out to lead to a server that does not take writes any more, is closed, whatever it was; so no
-//! open transaction and no dead line waits for the next call.
+//! A connection returns to the pool only after a call that succeeded. After a failure or a cancelled call, or
+//! if the server no longer accepts writes, it is closed, so that the next call never gets an open transaction
+//! or a dead connection.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -18,18 +18,19 @@ use sqlx::{
 
 use super::super::sql;
 
-/// Firewalls forget a connection after some minutes without traffic, and say nothing.
+/// Firewalls silently drop a connection after some minutes without traffic.
 const MAX_IDLE: Duration = Duration::from_secs(180);
-/// Old connections make way, so that load balancing reaches all servers.
+/// Old connections are replaced, so that load balancing reaches all servers.
 const MAX_AGE: Duration = Duration::from_secs(1_800);
 /// How long a connection that was idle may take to show that it still works.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a first attempt to read may take. A statement finds its row by the primary key.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
-/// A call is tried once more, on another connection.
+/// A call is retried once, on another connection.
 const ATTEMPTS: u32 = 2;
 
-/// SQLSTATEs of a server that does not serve: read-only transaction (a standby), it shuts down, crashed, starts.
+/// SQLSTATEs of a server that cannot serve: read-only transaction (a standby), shutting down, crashed,
+/// starting.
 const NOT_SERVING: [&str; 4] = ["25006", "57P01", "57P02", "57P03"];
 /// SQLSTATEs of a transaction that was undone because of others: serialization failure, deadlock.
 const UNDONE: [&str; 2] = ["40001", "40P01"];
@@ -40,17 +41,17 @@ pub(super) struct Connections {
     transaction_pooling: bool,
 }
 
-/// What a call does with a connection, given its arguments.
+/// The operation of a call on a connection, given its arguments.
 pub(super) type Action<A, T> =
     for<'c> fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Result<T, sqlx::Error>>;
 
-/// What a call does, which decides whether it can be repeated when the connection turns out to be broken.
+/// The effect of a call, which determines whether it can be repeated on a broken connection.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     /// It can be repeated, so no ping comes first: that would be a second round trip with each request of the
     /// application.
     Reads,
-    /// It may have had its effect when the response is lost, so a ping shows first that the connection works.
+    /// It may have taken effect when the response is lost, so a ping checks the connection first.
     Writes,
     /// As a write, in a transaction of its own. Behind a pooler in transaction mode every call has one.
     Migrates,
@@ -163,7 +164,7 @@ struct Connector {
 }
 
 impl Connector {
-    /// All connections lead to the same server, by the same way: what one suffers from, the others do.
+    /// All connections lead to the same server on the same route, so a failure of one concerns the others.
     fn distrust(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
@@ -176,7 +177,7 @@ impl Connector {
 struct Connection {
     raw: PgConnection,
     generation: u64,
-    /// Nothing is under way on it, and nothing has failed.
+    /// Whether no call is in progress on it and none has failed.
     is_clean: bool,
 }
 
@@ -185,7 +186,7 @@ impl managed::Manager for Connector {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<Connection, sqlx::Error> {
-        // Read first: a connection that is made while the others are given up may be like them.
+        // Read first: a connection that is opened while the others are dropped may be broken like them.
         let generation = self.generation();
         Ok(Connection {
             raw: self.options.connect().await?,
@@ -207,16 +208,17 @@ impl managed::Manager for Connector {
     }
 }
 
-/// Whether another attempt, on another connection, may succeed, and has no effect that the first one had already.
+/// Whether another attempt on another connection may succeed without repeating an effect of the first one.
 fn may_be_repeated(kind: Kind, error: &sqlx::Error) -> bool {
     has_code(error, &NOT_SERVING)
         || has_code(error, &UNDONE)
         || (kind == Kind::Reads && lost_connection(error))
 }
 
-/// Whether the connection is of no use any more. A server that closes one, because it was idle for too long or
-/// for one of many other reasons, says so in a last message, which the next call gets as the response to its
-/// statement. The severity of the message tells it, not the code: PgBouncer has one code for all its errors.
+/// Whether the connection can no longer be used. A server that closes a connection, because it was idle for too
+/// long or for another reason, sends a last message, which the next call receives as the response to its
+/// statement. The severity of the message identifies it, not the code: PgBouncer has one code for all its
+/// errors.
 fn lost_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,

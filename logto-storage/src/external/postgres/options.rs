@@ -1,4 +1,4 @@
-//! How a store reaches PostgreSQL.
+//! The connection options of PostgreSQL.
 
 use std::{fmt, str::FromStr};
 
@@ -26,7 +26,7 @@ const KNOWN_OPTIONS: [&str; 12] = [
     "options",
 ];
 
-/// How a [`PostgresStore`] reaches its database.
+/// The connection options of a [`PostgresStore`].
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -49,8 +49,8 @@ pub struct PostgresOptions {
 impl PostgresOptions {
     /// Options for a database, `postgres://user:password@host[:port]/database[?option=value]`.
     ///
-    /// The URL takes the options `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `host`, `hostaddr`,
-    /// `port`, `dbname`, `user`, `password`, `application_name` and `options`.
+    /// The URL accepts the options `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `host`, `hostaddr`, `port`,
+    /// `dbname`, `user`, `password`, `application_name` and `options`.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -59,15 +59,15 @@ impl PostgresOptions {
         }
     }
 
-    /// The most connections that are open at once: 1 to 1,000. Default: 10.
+    /// The largest number of open connections: 1 to 1,000. Default: 10.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.clamp(1, MAX_CONNECTIONS);
         self
     }
 
-    /// Serves behind PgBouncer, or another pooler, in transaction mode: each call is one transaction, and
-    /// no statement is prepared under a name. Each call then takes a few more round trips.
+    /// Supports PgBouncer, or another pooler, in transaction mode: each call is one transaction, and no
+    /// statement is prepared under a name. Each call then takes a few more round trips.
     #[must_use]
     pub fn transaction_pooling(mut self) -> Self {
         self.transaction_pooling = true;
@@ -100,10 +100,11 @@ impl fmt::Debug for PostgresOptions {
     }
 }
 
-/// As libpq does: an option that is ignored, such as `target_session_attrs`, would not do what it says.
+/// Refuses unknown options, as libpq does: an ignored option, such as `target_session_attrs`, would have no
+/// effect.
 fn refuse_unknown_options(url: &str) -> Result<(), StorageError> {
     let Ok(url) = Url::parse(url) else {
-        // The driver says what is wrong with it.
+        // The driver reports what is wrong with it.
         return Ok(());
     };
     let unknown = url.query_pairs().find_map(|(option, _)| {

@@ -1,4 +1,4 @@
-//! Which errors of PostgreSQL waiting does not help, and what to change.
+//! Errors of PostgreSQL that are permanent, and what to change.
 
 use logto_client::storage::StorageError;
 
@@ -49,7 +49,7 @@ const TEXTS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Tells a wrong configuration from a temporary failure.
+/// Distinguishes a misconfiguration from a temporary failure.
 pub(super) fn classify(error: sqlx::Error) -> StorageError {
     match what_to_change(&error) {
         Some(advice) => StorageError::Misconfigured(format!("{error}: {advice}")),
@@ -57,10 +57,10 @@ pub(super) fn classify(error: sqlx::Error) -> StorageError {
     }
 }
 
-/// As [`classify`], for a new store: a server that speaks another protocol will go on to do so.
+/// As [`classify`], for a new store: a server with another protocol is permanent.
 pub(super) fn classify_connecting(error: sqlx::Error) -> StorageError {
     if matches!(error, sqlx::Error::Protocol(_)) {
-        let advice = "what listens there is no PostgreSQL server";
+        let advice = "the server at this address is not PostgreSQL";
         return StorageError::Misconfigured(format!("{error}: {advice}"));
     }
     classify(error)

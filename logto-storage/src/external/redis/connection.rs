@@ -12,9 +12,9 @@ use tokio::{sync::Mutex, time::timeout};
 
 /// How long a server may take to accept a connection, or to respond.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a call may take in all, the new connection and the second attempt included.
+/// How long a call may take in total, including a new connection and a second attempt.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// A command is sent once more, on a new connection.
+/// A command is retried once, on a new connection.
 const ATTEMPTS: u32 = 2;
 
 /// A replica; one that lost its primary; a server that loads its data; a primary without replicas; parts
@@ -28,7 +28,7 @@ const NOT_SERVING: [&str; 6] = [
     "TRYAGAIN",
 ];
 
-/// Where to connect to.
+/// The server or cluster to connect to.
 pub(super) enum Server {
     Single(Client),
     Cluster(ClusterClient),
@@ -46,7 +46,7 @@ struct ConnectionState {
 #[derive(Default)]
 struct Current {
     connection: Option<Connection>,
-    /// Counts connections, so that of many calls that fail on one only the first gives it up.
+    /// Counts connections, so that of several calls that fail on one, only the first drops it.
     number: u64,
 }
 
@@ -70,9 +70,8 @@ impl SharedConnection {
         Ok(from_redis_value(responses.pop().unwrap_or(Value::Nil))?)
     }
 
-    /// Sends commands at once and returns the response to each, and sends them once more on a new connection when
-    /// the first one turns out to be of no use. They may then have been executed twice: see
-    /// [`is_of_the_connection`].
+    /// Sends commands at once and returns the response to each. If the connection is broken, sends them once
+    /// more on a new one. They may then have been executed twice: see [`is_of_the_connection`].
     pub(super) async fn query_all(&self, commands: &[Cmd]) -> Result<Vec<Value>, RedisError> {
         let attempts = async {
             let mut attempt = 1;
@@ -95,8 +94,8 @@ impl SharedConnection {
             .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }
 
-    /// Whether a server that was to be reached by TLS, and was not, answers without it. Redis reads a TLS
-    /// greeting as an unfinished command and waits for the rest.
+    /// Whether a server that could not be reached with TLS responds without it. Redis reads a TLS greeting as
+    /// an unfinished command and waits for the rest.
     pub(super) async fn speaks_plaintext_only(&self) -> bool {
         let Server::Single(client) = &self.0.server else {
             return false;
@@ -114,7 +113,7 @@ impl SharedConnection {
         };
         match ping.await {
             Ok(_) => true,
-            // It asks for a password, say.
+            // For example, it asks for a password.
             Err(error) => error.code().is_some(),
         }
     }
@@ -184,10 +183,10 @@ impl Connection {
     }
 }
 
-/// Whether another connection may do better: this one is broken or silent, or it leads to a server that
-/// does not serve any more, or not yet. After a failover the same address may lead to another server.
+/// Whether another connection may succeed: this one is broken or silent, or it leads to a server that no longer
+/// serves, or does not serve yet. After a failover the same address may lead to another server.
 ///
-/// Where no response came, the command may have been executed all the same.
+/// Without a response, the command may still have been executed.
 fn is_of_the_connection(error: &RedisError) -> bool {
     matches!(
         error.kind(),

@@ -1,4 +1,4 @@
-//! Which lists an entry has to be in, as it was read before.
+//! The lists of recently read entries.
 
 use std::{
     fmt,
@@ -14,8 +14,8 @@ const CAPACITY: NonZeroUsize = match NonZeroUsize::new(10_000) {
     None => NonZeroUsize::MIN,
 };
 
-/// The lists of entries that this process has read lately, by the keys of the entries. They are of use only to ask
-/// early; what counts is what the entry itself says.
+/// The lists of entries that this process has recently read, by the keys of the entries. They only allow an
+/// early request; the lists that the entry names are authoritative.
 pub(super) struct KnownLists(Mutex<LruCache<String, Arc<[String]>>>);
 
 impl KnownLists {

@@ -1,4 +1,4 @@
-//! Telling a wrong configuration, which waiting does not help, from a temporary failure of Redis.
+//! Errors of Redis that are permanent, and what to change.
 
 use std::{error::Error, io, sync::Arc};
 
@@ -42,7 +42,7 @@ const TEXTS: [(&str, &str); 5] = [
     ("can't run this command", COMMANDS),
 ];
 
-/// Tells a wrong configuration from a temporary failure.
+/// Distinguishes a misconfiguration from a temporary failure.
 pub(super) fn classify(error: RedisError) -> StorageError {
     match what_to_change(&error) {
         Some(advice) => StorageError::Misconfigured(format!("{error}: {advice}")),
@@ -50,10 +50,10 @@ pub(super) fn classify(error: RedisError) -> StorageError {
     }
 }
 
-/// As [`classify`], for a new connection: a server that speaks another protocol will go on to do so.
+/// As [`classify`], for a new connection: a server with another protocol is permanent.
 pub(super) fn classify_connecting(error: RedisError) -> StorageError {
     if error.kind() == ErrorKind::Parse {
-        let advice = "what listens there is no Redis server";
+        let advice = "the server at this address is not Redis";
         return StorageError::Misconfigured(format!("{error}: {advice}"));
     }
     classify(error)

@@ -1,4 +1,4 @@
-//! Which errors of SQLite waiting does not help, and what to change.
+//! Errors of SQLite that are permanent, and what to change.
 
 use logto_client::storage::StorageError;
 
@@ -11,7 +11,7 @@ const CORRUPT: i32 = 11;
 const CANTOPEN: i32 = 14;
 const NOTADB: i32 = 26;
 
-/// Tells a wrong configuration from a temporary failure.
+/// Distinguishes a misconfiguration from a temporary failure.
 pub(super) fn classify(error: sqlx::Error) -> StorageError {
     match what_to_change(&error) {
         Some(advice) => StorageError::Misconfigured(format!("{error}: {advice}")),
@@ -35,7 +35,9 @@ fn what_to_change(error: &sqlx::Error) -> Option<&'static str> {
         ),
         PERM | READONLY => Some("let the process write the file and its directory"),
         CANTOPEN => Some("give the path of a file, in a directory that exists and may be written"),
-        CORRUPT | NOTADB => Some("this is no SQLite database, or a damaged one: give another path"),
+        CORRUPT | NOTADB => {
+            Some("this is not an SQLite database, or it is damaged: give another path")
+        }
         _ => None,
     }
 }
