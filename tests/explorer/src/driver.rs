@@ -72,7 +72,7 @@ impl World {
                     }
                 }
                 Step::Done(Output::Confirmed(confirmation)) => {
-                    return self.confirmed(setup, process, job, &confirmation);
+                    return self.confirmed(setup, process, &job, &confirmation);
                 }
                 Step::Done(output) => {
                     if setup.lives_in_store() && job.lease.is_some() {
@@ -305,7 +305,7 @@ impl World {
             (Reply::Stored(version), _) => {
                 job.version = Some(version);
                 // A job before could not write.
-                let kept = memory.kept_lease.take();
+                let kept = self.take_kept_lease(process);
                 self.release(setup, kept);
                 Event::Stored
             }

@@ -169,13 +169,13 @@ impl World {
     /// A lease that the process has kept is its own. Others get a number that nobody knows.
     fn take_lease(&mut self, setup: &Setup, at: At) -> Reply {
         let now = self.now;
-        if let Some(kept) = self.processes[at.0].memory.kept_lease.take() {
+        if let Some(kept) = self.take_kept_lease(at.0) {
             if !self.store.is_down && self.store.lease.renew(kept.number, now) {
                 return Reply::Leased(kept);
             }
         }
         let known = self.processes.iter().flat_map(|process| {
-            let jobs = process.jobs.iter().filter_map(Job::known_lease);
+            let jobs = process.jobs.iter().filter_map(|job| job.known_lease());
             jobs.chain(process.memory.kept_lease)
         });
         let known: Vec<_> = known.map(|lease| lease.number).collect();
@@ -194,6 +194,12 @@ impl World {
             lease.has_another = forgotten.is_some_and(|forgotten| known.contains(&forgotten));
         }
         reply
+    }
+
+    /// The lease that an earlier job of this process did not give back.
+    pub(crate) fn take_kept_lease(&mut self, process: usize) -> Option<Held> {
+        self.processes[process].memory.kept_lease?;
+        self.processes[process].memory.kept_lease.take()
     }
 
     pub(crate) fn renew(&mut self, setup: &Setup, job: &Job) -> Option<bool> {
@@ -264,7 +270,7 @@ impl World {
         let works = |token: &u8| *token != spent && self.provider.is_active(*token, self.now);
         let is_known = |process: &Process| {
             let read = successors(process.memory.ledger.values().flatten());
-            let unread = process.jobs.iter().filter_map(Job::issued);
+            let unread = process.jobs.iter().filter_map(|job| job.issued());
             read.chain(unread).any(|token| works(&token))
         };
         self.held_in_common().iter().any(works)

@@ -45,7 +45,7 @@ impl World {
                 self.is_unread(reply, Fate::ReceiverKilled);
             }
             self.leave(&job, Fate::ReceiverKilled);
-            if let Some(Call::Send(send)) = job.call.filter(|call| call.is_replay()) {
+            if let Some(Call::Send(send)) = job.call.as_ref().filter(|call| call.is_replay()) {
                 self.lose_receiver(send.token);
             }
         }

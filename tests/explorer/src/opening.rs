@@ -6,6 +6,7 @@ use crate::{
     browser::{Request, Response, Want},
     ends::CONFIRMED_FOR,
     fixtures::holds,
+    part::Part,
     process::{Failure, Job, Process},
     provider::Grant,
     setup::{Defect, Setup},
@@ -44,14 +45,14 @@ impl World {
     fn hold_back(&mut self, setup: &Setup, process: usize, request: &Request) {
         let now = self.now;
         let Process { memory, jobs, .. } = &mut *self.processes[process];
-        let is_same = |job: &&mut Job| {
+        let is_same = |job: &&mut Part<Job>| {
             job.want == Want::Confirm && holds(&job.session) == holds(&request.session)
         };
         if let Some(job) = jobs.iter_mut().find(is_same) {
             return job.held_back.push((now, request.clone()));
         }
         let asked_after = memory.ends.forgotten;
-        jobs.push(Job::asking(request.clone(), asked_after, now));
+        jobs.push(Part::new(Job::asking(request.clone(), asked_after, now)));
         let number = jobs.len() - 1;
         self.go_on(setup, (process, number), None);
     }
@@ -61,7 +62,7 @@ impl World {
         &mut self,
         setup: &Setup,
         process: usize,
-        job: Job,
+        job: &Job,
         confirmation: &Confirmation<Failure>,
     ) {
         let now = self.now;
@@ -74,17 +75,17 @@ impl World {
             Confirmation::Ended(_) | Confirmation::Superseded => {}
         }
         let is_ignored = setup.has(Defect::ConfirmationsAreIgnored);
-        for (_, request) in job.held_back {
+        for (_, request) in &job.held_back {
             match confirmation {
                 Confirmation::Ended(_) if !is_ignored => {
                     self.browser.responses.push(Response::OVER);
                 }
                 Confirmation::Superseded => self.browser.responses.push(Response::TRY_AGAIN),
                 // Nobody is signed out without an answer.
-                Confirmation::Unknown(_) => self.open(setup, process, &request),
+                Confirmation::Unknown(_) => self.open(setup, process, request),
                 Confirmation::Alive | Confirmation::Ended(_) => {
                     self.check_trust(job.began_after_end);
-                    self.open(setup, process, &request);
+                    self.open(setup, process, request);
                 }
             }
         }

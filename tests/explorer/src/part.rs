@@ -1,23 +1,32 @@
 //! A part of the world that most steps leave alone.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
+    cell::Cell,
+    hash::{BuildHasher, Hash, Hasher},
     ops::{Deref, DerefMut},
     sync::Arc,
 };
+
+use foldhash::quality::FixedState;
 
 /// A value that is shared until it changes, with its fingerprint.
 #[derive(Clone, Debug)]
 pub(crate) struct Part<T> {
     value: Arc<T>,
-    fingerprint: Option<u64>,
+    fingerprint: Cell<Option<u64>>,
 }
 
-impl<T: Hash> Part<T> {
+impl<T: Default> Default for Part<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> Part<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
             value: Arc::new(value),
-            fingerprint: None,
+            fingerprint: Cell::new(None),
         }
     }
 
@@ -26,9 +35,22 @@ impl<T: Hash> Part<T> {
         Arc::ptr_eq(&self.value, &other.value)
     }
 
-    pub(crate) fn fingerprint(&mut self) -> u64 {
-        let value = &self.value;
-        *self.fingerprint.get_or_insert_with(|| fingerprint(value))
+}
+
+impl<T: Hash> Part<T> {
+    pub(crate) fn fingerprint(&self) -> u64 {
+        if let Some(known) = self.fingerprint.get() {
+            return known;
+        }
+        let fingerprint = fingerprint(&self.value);
+        self.fingerprint.set(Some(fingerprint));
+        fingerprint
+    }
+}
+
+impl<T: Hash> Hash for Part<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.fingerprint());
     }
 }
 
@@ -42,7 +64,7 @@ impl<T> Deref for Part<T> {
 
 impl<T: Clone> DerefMut for Part<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.fingerprint = None;
+        self.fingerprint.set(None);
         Arc::make_mut(&mut self.value)
     }
 }
@@ -50,7 +72,5 @@ impl<T: Clone> DerefMut for Part<T> {
 /// 64 bits that stand for a value. Among ten million states two have the same with a probability of
 /// 3 in a million; one of them would not be explored.
 pub(crate) fn fingerprint<T: Hash + ?Sized>(value: &T) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(value)
 }

@@ -21,9 +21,9 @@ use crate::{
 
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Process {
-    pub(crate) memory: Memory,
+    pub(crate) memory: Part<Memory>,
     /// The first one has the right to work on the session, the others wait for it.
-    pub(crate) jobs: Vec<Job>,
+    pub(crate) jobs: Vec<Part<Job>>,
     pub(crate) is_stalled: bool,
     /// By how many seconds the wall clock is wrong.
     pub(crate) clock_offset: i64,

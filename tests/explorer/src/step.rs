@@ -190,7 +190,7 @@ impl Steps<'_> {
         let mut seen = Vec::new();
         let mut distinct = Vec::new();
         for (number, process) in self.from.processes.iter().enumerate() {
-            let fingerprint = process.clone().fingerprint();
+            let fingerprint = process.fingerprint();
             if !seen.contains(&fingerprint) {
                 seen.push(fingerprint);
                 distinct.push(number);

@@ -6,7 +6,6 @@ use crate::{
     browser::{Response, Want},
     call::Call,
     ends::Ended,
-    process::Job,
     setup::Setup,
     world::{At, World},
 };
@@ -16,7 +15,7 @@ impl World {
     pub(crate) fn is_idle(&self) -> bool {
         self.processes.iter().all(|process| {
             let mut jobs = process.jobs.iter();
-            process.is_stalled || !jobs.any(Job::is_ready)
+            process.is_stalled || !jobs.any(|job| job.is_ready())
         })
     }
 

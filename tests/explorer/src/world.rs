@@ -83,7 +83,7 @@ impl World {
             self.browser.sort();
         }
         let mut processes = Vec::with_capacity(self.processes.len());
-        processes.extend(self.processes.iter_mut().map(Part::fingerprint));
+        processes.extend(self.processes.iter().map(Part::fingerprint));
         // It does not matter which process is which.
         processes.sort_unstable();
         fingerprint(&(
@@ -182,7 +182,7 @@ impl World {
             // It goes on to where the sign-in led.
             return self.browser.responses.push(Response::DONE);
         }
-        let is_same = |job: &&mut Job| job.want == *want && holds(&job.session) == holds(session);
+        let is_same = |job: &&mut Part<Job>| job.want == *want && holds(&job.session) == holds(session);
         if let Some(job) = jobs.iter_mut().find(is_same) {
             job.callers.push(now);
             return;
@@ -194,7 +194,7 @@ impl World {
             }
             job.call = Some(Call::Redeem);
         }
-        jobs.push(job);
+        jobs.push(Part::new(job));
         self.run(setup, process);
     }
 }
