@@ -43,6 +43,8 @@ pub struct Refresh<F> {
     status: Option<TokenStatus>,
     refusal: Option<Error>,
     lease: Option<HeldLease>,
+    /// Whether the provider has accepted the refresh token under this lease.
+    has_spent: bool,
     busy_since: Option<Duration>,
     metadata: Option<Arc<ProviderMetadata>>,
     /// How often the provider was asked about the refresh token.
@@ -74,6 +76,7 @@ impl<F: Clone> Refresh<F> {
             status: None,
             refusal: None,
             lease: None,
+            has_spent: false,
             busy_since: None,
             metadata: None,
             questions: 0,
@@ -210,13 +213,12 @@ impl<F: Clone> Refresh<F> {
     }
 
     fn finish(&mut self, token: Result<AccessToken, RefreshError<F>>, now: Moment) -> State<F> {
-        let is_superseded = matches!(token, Err(RefreshError::Superseded));
         self.result = Some(self.or_not_yet_expired(token, now));
-        // Whoever held the lease before may still be alive and store what it got. Until then the next one
-        // has to ask as well.
-        let is_early = |lease: &HeldLease| lease.grant().was_taken_over && is_superseded;
+        // Whoever held the lease before may have spent the stored refresh token, and may still be alive and
+        // store what it got. Only a lease that runs out again tells the next one to ask as well.
+        let is_doubtful = |lease: &HeldLease| lease.grant().was_taken_over && !self.has_spent;
         match self.lease.take() {
-            Some(lease) if !is_early(&lease) && self.is_found(&lease) => {
+            Some(lease) if !is_doubtful(&lease) && self.is_found(&lease) => {
                 self.perform(Action::Release);
                 State::Releasing
             }

@@ -329,6 +329,33 @@ fn a_lease_that_ran_out_during_the_question_is_taken_again() {
     assert_eq!(asking.later(6_000).then(Event::Active).to_do(), ["Lease"]);
 }
 
+/// Whoever had the lease before may have replaced the stored refresh token and still be alive. Given back, the
+/// lease would tell the next process that nobody has.
+#[test]
+fn a_lease_that_was_taken_over_is_given_back_only_after_a_refresh() {
+    let taken_over = LeaseGrant {
+        was_taken_over: true,
+        ..OF_STORE
+    };
+    for grant in [OF_STORE, taken_over] {
+        let release: &[&str] = match grant.was_taken_over {
+            true => &[],
+            false => &["Release"],
+        };
+        let failed = || Event::Failed("down");
+        assert_eq!(leased(grant).then(failed()).to_do(), release);
+        let fetched = delta(json!({
+            "access_token": [{"organization_id": "acme"}, token_record("fetched-elsewhere", &[], 600)],
+        }));
+        let found = leased(grant).then(loaded()).then(known(fetched));
+        let written = found.then(Event::Stored);
+        assert_eq!(written.to_do(), release);
+    }
+    let asked = prepared(taken_over).then(Event::Active);
+    let spent = asked.then(response(None)).then(recorded(false));
+    assert_eq!(spent.then(Event::Stored).to_do().last().unwrap(), "Release");
+}
+
 /// Nothing is revoked: the session was not removed while the refresh was under way, and the token that it
 /// has may be that of a grant which goes on.
 #[test]

@@ -44,7 +44,12 @@ pub(crate) enum Want {
     Look,
     /// Asking whether the session goes on, before requests open it.
     Confirm,
-    SignOut,
+    SignOut {
+        /// Only here: the job ends when the refresh token is revoked.
+        is_local: bool,
+    },
+    /// Writing what the ledger knows and the storage does not, before anything else.
+    WriteBack,
     /// Replacing the session by that of a new sign-in.
     Replace,
     /// Redeeming the code of a callback.
@@ -52,6 +57,26 @@ pub(crate) enum Want {
         /// Whether the browser has a record of how this callback ended.
         is_recorded: bool,
     },
+}
+
+impl Want {
+    /// Whether the session is opened for writing.
+    pub(crate) fn opens_to_write(self) -> bool {
+        match self {
+            Self::Token { is_stored, .. } => is_stored,
+            Self::Forget { .. } | Self::SignOut { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the job waits for no other job on the session.
+    pub(crate) fn takes_no_turn(self) -> bool {
+        matches!(self, Self::Confirm | Self::WriteBack)
+    }
+
+    pub(crate) fn is_sign_out(self) -> bool {
+        matches!(self, Self::SignOut { .. })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Hash)]

@@ -25,6 +25,7 @@ pub(crate) enum Call {
     Record { spent: u8, delta: Box<SessionDelta> },
     Store { session: Arc<Session> },
     Remove,
+    Revoke { token: u8 },
     Redeem,
 }
 
@@ -88,6 +89,7 @@ pub(crate) enum Reply {
     Stored(u32),
     Conflict(Arc<Session>, u32),
     Removed,
+    Revoked,
     Redeemed(bool),
     Failed,
 }

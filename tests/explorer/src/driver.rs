@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use logto_core::{
+    Session,
     refresh::{
         Action, Amend, Attempt, ConfirmSession, EndSession, Ending, Event, Knowledge, LeaseGrant,
         Persist, Refresh, RefreshError, RefreshJob, Step, Wanted,
@@ -28,7 +29,7 @@ impl World {
     /// Begins the next job of a process, if it is its turn.
     pub(crate) fn run(&mut self, setup: &Setup, process: usize) {
         let mut jobs = self.processes[process].jobs.iter().enumerate();
-        let next = jobs.find(|(_, job)| job.want != Want::Confirm);
+        let next = jobs.find(|(_, job)| !job.want.takes_no_turn());
         if let Some((number, _)) = next.filter(|(_, job)| job.machine.is_none()) {
             self.go_on(setup, (process, number), None);
         }
@@ -45,7 +46,7 @@ impl World {
                 Want::Confirm => self.provider.grant != Grant::Alive,
                 _ => self.processes[process].memory.ends.known().is_some(),
             };
-            if job.want == Want::SignOut {
+            if job.want.is_sign_out() {
                 self.tell_of_end(setup);
             }
             begin(setup, &job, &self.processes[process], self.now)
@@ -73,6 +74,15 @@ impl World {
                 }
                 Step::Done(Output::Confirmed(confirmation)) => {
                     return self.confirmed(setup, process, &job, &confirmation);
+                }
+                Step::Done(Output::Amended(result)) if job.want == Want::WriteBack => {
+                    return self.written_back(setup, process, &job, result);
+                }
+                Step::Done(Output::Amended(result))
+                    if matches!(job.want, Want::Callback { .. }) =>
+                {
+                    self.signed_in(&job, result.ok());
+                    return self.run(setup, process);
                 }
                 Step::Done(output) => {
                     if setup.lives_in_store() && job.lease.is_some() {
@@ -178,6 +188,9 @@ impl World {
             }
             Action::Remove if in_store => Call::Remove,
             Action::Remove => return Some(Event::Removed),
+            Action::Revoke { refresh_token } => Call::Revoke {
+                token: number(&refresh_token)?,
+            },
             Action::RevokeLater { .. } => {
                 self.adrift.push(Adrift::Revocation);
                 return None;
@@ -193,9 +206,9 @@ impl World {
                 target, lifetime, ..
             } => {
                 let until = self.now + u64::try_from(lifetime.as_millis()).unwrap();
-                // A pause that the provider asked for is a fault of its own.
-                if let Some(target) = target {
-                    memory.refused = Some((target_number(&target), until));
+                match target {
+                    Some(target) => memory.refused = Some((target_number(&target), until)),
+                    None => memory.paused_until = Some(until),
                 }
                 return None;
             }
@@ -317,9 +330,11 @@ impl World {
                 job.lease = None;
                 Event::Removed
             }
-            (Reply::Redeemed(is_good), _) => {
+            (Reply::Revoked, _) => Event::Revoked,
+            (Reply::Redeemed(true), _) => return self.redeemed(setup, at),
+            (Reply::Redeemed(false), _) => {
                 let job = jobs.remove(number);
-                self.signed_in(setup, &job, is_good);
+                self.signed_in(&job, None);
                 return self.run(setup, process);
             }
             (Reply::Failed, Some(Call::Store { .. })) => Event::StoreFailed {
@@ -401,7 +416,7 @@ impl World {
         if told == Told::Done && job.began_after_end && !ends.has_forgotten() {
             self.violation = Some("a session that has ended gives a token");
         }
-        if let (Want::SignOut, None) = (job.want, &self.was_ended) {
+        if job.want.is_sign_out() && self.was_ended.is_none() {
             self.was_ended = Some(crate::setup::Fault::SignOut);
         }
         // What has ended meanwhile gets no cookie.
@@ -413,16 +428,47 @@ impl World {
         self.answer(job, cookie, told);
     }
 
-    /// The session of a sign-in begins, or does not.
-    fn signed_in(&mut self, setup: &Setup, job: &Job, is_good: bool) {
-        if !is_good {
-            return self.answer(job, None, Told::TryAgain);
-        }
+    /// A session is written back, or is not, and its caller gets what it came for.
+    fn written_back(
+        &mut self,
+        setup: &Setup,
+        process: usize,
+        job: &Job,
+        result: Result<Arc<Session>, RefreshError<Failure>>,
+    ) {
+        let Some(next) = job.next.filter(|_| !job.callers.is_empty()) else {
+            return;
+        };
+        let is_ahead = result.is_err();
+        let session = result.unwrap_or_else(|_| Arc::clone(&job.session));
+        let mut next = Job::new(next, session, job.version, self.now);
+        next.callers.clone_from(&job.callers);
+        next.cookie.clone_from(&job.cookie);
+        next.is_ahead = is_ahead;
+        self.begin(setup, process, next);
+    }
+
+    /// The code of a sign-in is redeemed. Before the browser has the session, the application keeps data in it.
+    fn redeemed(&mut self, setup: &Setup, at: At) {
+        let session = Arc::clone(&self.job(at).session);
         if setup.lives_in_store() {
-            self.store.record = Some((Arc::clone(&job.session), 1));
+            self.store.record = Some((Arc::clone(&session), 1));
         }
-        let cookie = SetCookie::SignedIn(Arc::clone(&job.session));
-        self.answer(job, Some(cookie), Told::Done);
+        let job = self.job_mut(at);
+        job.version = Some(1);
+        job.machine = Some(Machine::Amend(Box::new(Amend::set_data(
+            session,
+            fixtures::data(),
+        ))));
+        self.go_on(setup, at, None);
+    }
+
+    /// The session of a sign-in begins, or does not.
+    fn signed_in(&mut self, job: &Job, session: Option<Arc<Session>>) {
+        match session {
+            Some(session) => self.answer(job, Some(SetCookie::SignedIn(session)), Told::Done),
+            None => self.answer(job, None, Told::TryAgain),
+        }
     }
 
     fn answer(&mut self, job: &Job, cookie: Option<SetCookie>, told: Told) {
@@ -442,6 +488,7 @@ fn told<T>(result: &Result<T, RefreshError<Failure>>) -> Told {
 
 fn begin(setup: &Setup, job: &Job, process: &Process, time: u64) -> Machine {
     let (session, now) = (Arc::clone(&job.session), process.moment(time));
+    let is_ahead = job.is_ahead;
     let is_exclusive = match setup.place {
         Place::Cookies { single_process } => single_process && !process.is_young(time),
         Place::Store => true,
@@ -460,13 +507,20 @@ fn begin(setup: &Setup, job: &Job, process: &Process, time: u64) -> Machine {
                 },
                 is_exclusive,
             };
-            Machine::Refresh(Box::new(Refresh::new(job, session, false, now)))
+            Machine::Refresh(Box::new(Refresh::new(job, session, is_ahead, now)))
         }
         Want::Forget { target } => {
             let job = Amend::forget(session, fixtures::target(target));
             Machine::Amend(Box::new(job))
         }
-        Want::SignOut => Machine::End(EndSession::new(Ending::SignOut, session, now)),
+        Want::SignOut { is_local } => {
+            let ending = match is_local {
+                true => Ending::LocalSignOut,
+                false => Ending::SignOut,
+            };
+            Machine::End(EndSession::new(ending, session, now))
+        }
+        Want::WriteBack => Machine::Amend(Box::new(Amend::write_back(session))),
         Want::Replace => Machine::End(EndSession::new(Ending::Replacement, session, now)),
         Want::Confirm => Machine::Confirm(ConfirmSession::new(session, is_exclusive, now)),
         Want::Callback { .. } | Want::Look => Machine::SignIn,
@@ -492,7 +546,10 @@ fn recall(
         deltas,
         has_ended: memory.ends.known().is_some(),
         status: memory.statuses.get(&token).copied(),
-        pause: None,
+        pause: memory
+            .paused_until
+            .filter(|until| now < *until)
+            .map(|_| fixtures::error(Refusal::TooManyRequests)),
         refusal: is_refused.then(|| fixtures::error(Refusal::AccessDenied)),
         is_partial,
     }

@@ -121,12 +121,16 @@ impl World {
             Call::AskOpaqueToken if setup.has(Defect::WitnessesAreSilenced) => Reply::Active(false),
             Call::AskOpaqueToken => Reply::Active(self.provider.grant == Grant::Alive),
             Call::Send(send) => {
-                let cause = self.late_replay(setup, at);
+                let cause = self.late_replay(setup, at, send.token);
                 self.refresh(setup, *send, cause)
             }
             Call::Prepare => Reply::Prepared,
             Call::FetchKeys => Reply::KeysFetched,
             Call::BackOff => Reply::BackedOff,
+            Call::Revoke { .. } => {
+                self.provider.revoke();
+                Reply::Revoked
+            }
             Call::Redeem => {
                 let is_good = self.provider.redeem();
                 if !is_good {
@@ -138,11 +142,12 @@ impl World {
     }
 
     /// What a refresh request is that comes too late although nothing delayed it.
-    fn late_replay(&self, setup: &Setup, at: At) -> Cause {
+    fn late_replay(&self, setup: &Setup, at: At, spent: u8) -> Cause {
         let forgotten = self.lease(setup).forgotten;
         let has_another = |lease: Held| lease.has_another || forgotten == Some(lease.number);
         match self.job(at).lease.is_some_and(has_another) {
             true => Cause::LateReplayTwoLeases,
+            false if self.provider.was_successor_not_kept(spent) => Cause::LateReplayGap,
             false => Cause::LateReplay,
         }
     }

@@ -81,7 +81,8 @@ fn explore_all(setups: Vec<Setup>) -> Result<Findings, String> {
             match (&mut *all, found) {
                 (Ok(all), Ok(found)) => all.add(found),
                 (Ok(_), Err(failure)) => *all = Err(failure),
-                (Err(_), _) => return,
+                (Err(failures), Err(failure)) => *failures += &failure,
+                (Err(_), Ok(_)) => {}
             }
         }
     };
@@ -161,8 +162,13 @@ fn judge(state: &State<'_>) -> Verdict {
     match world.outlook(setup) {
         Outlook::Good => Verdict::Good,
         Outlook::Broken(what) => Verdict::Wrong(what.to_owned()),
-        Outlook::Lost => {
-            let loss = Loss::of(setup, world);
+        Outlook::Lost(cause) => {
+            let faults = &world.faults;
+            let loss = Loss {
+                setup,
+                cause,
+                faults,
+            };
             let unknown = || {
                 let (cause, faults) = (loss.cause, loss.faults);
                 format!("a session is lost, and no row tells why: {cause:?} after {faults:?}")

@@ -102,6 +102,7 @@ impl World {
                 let write = Adrift::Write(Arc::clone(session), job.version);
                 self.adrift.push(write);
             }
+            Some(Call::Revoke { .. }) => self.adrift.push(Adrift::Revocation),
             _ => {}
         }
     }
@@ -123,6 +124,7 @@ impl World {
             Some(Call::Recall { .. }) => Reply::Recalled(None),
             Some(Call::Record { .. }) => Reply::Recorded(false),
             Some(Call::Release) => Reply::Released,
+            Some(Call::Revoke { .. }) => Reply::Revoked,
             Some(Call::Redeem) => Reply::Redeemed(false),
             _ => Reply::Failed,
         };

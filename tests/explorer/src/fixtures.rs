@@ -13,7 +13,7 @@ use logto_core::{
     error::TokenError,
     grants::Refreshed,
     metadata::ProviderMetadata,
-    session::{SessionDelta, SessionId, SessionParts, VerifiedIdToken},
+    session::{SessionData, SessionDelta, SessionId, SessionParts, VerifiedIdToken},
 };
 use serde_json::{Value, json};
 
@@ -108,6 +108,11 @@ pub(crate) fn new_session() -> Session {
     parts.try_into().unwrap()
 }
 
+/// What the application keeps in a new session.
+pub(crate) fn data() -> SessionData {
+    SessionData::new(&1).unwrap()
+}
+
 /// `{}` and `{"iss":"i","sub":"s","aud":"a","exp":1,"iat":0}`, signed by nobody.
 const ID_TOKEN: &str = "e30.eyJpc3MiOiJpIiwic3ViIjoicyIsImF1ZCI6ImEiLCJleHAiOjEsImlhdCI6MH0.c2ln";
 
@@ -182,8 +187,11 @@ fn read(status: u16, body: String) -> Result<Refreshed, Error> {
     let exchange = new_session().refresh(&CONFIG, &METADATA, &target(1), wall(0, 0));
     let response = Response::builder()
         .status(status)
-        .header("content-type", "application/json")
-        .body(Bytes::from(body))
-        .unwrap();
+        .header("content-type", "application/json");
+    let response = match status {
+        429 => response.header("retry-after", "30"),
+        _ => response,
+    };
+    let response = response.body(Bytes::from(body)).unwrap();
     exchange.unwrap().accept(response, wall(0, 0))
 }

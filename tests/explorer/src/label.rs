@@ -60,7 +60,9 @@ impl fmt::Display for Want {
             Self::Forget { target } => write!(f, "a request that forgets token {target}"),
             Self::Look => f.write_str("a request that only looks"),
             Self::Confirm => f.write_str("the question whether the session goes on"),
-            Self::SignOut => f.write_str("the sign-out"),
+            Self::SignOut { is_local: false } => f.write_str("the sign-out"),
+            Self::SignOut { is_local: true } => f.write_str("the sign-out from here only"),
+            Self::WriteBack => f.write_str("what the ledger knows"),
             Self::Replace => f.write_str("the callback of a new sign-in"),
             Self::Callback { is_recorded: false } => f.write_str("the callback"),
             Self::Callback { is_recorded: true } => f.write_str("the callback, with its record"),
@@ -98,6 +100,7 @@ impl Call {
             Self::Record { .. } => "write the ledger",
             Self::Store { .. } => "store the session",
             Self::Remove => "remove the session",
+            Self::Revoke { .. } => "revoke the refresh token",
             Self::Redeem => "redeem the code",
         }
     }
@@ -111,6 +114,7 @@ impl Call {
                 | Self::Record { .. }
                 | Self::Store { .. }
                 | Self::Remove
+                | Self::Revoke { .. }
                 | Self::Redeem
         )
     }

@@ -3,7 +3,6 @@
 use crate::{
     provider::{Cause, Fate},
     setup::{Fault, Setup},
-    world::World,
 };
 
 /// A session that is lost.
@@ -13,15 +12,7 @@ pub(crate) struct Loss<'a> {
     pub(crate) faults: &'a [Fault],
 }
 
-impl<'a> Loss<'a> {
-    pub(crate) fn of(setup: &'a Setup, world: &'a World) -> Self {
-        Self {
-            setup,
-            cause: world.cause.unwrap_or_else(|| world.why_unheld()),
-            faults: &world.faults,
-        }
-    }
-
+impl Loss<'_> {
     fn has(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
     }
@@ -85,9 +76,14 @@ pub(crate) const ROWS: &[Row] = &[
         },
     },
     Row {
-        title: "the storage or the shared ledger fails for all attempts, and the process is killed before \
-                the next use",
-        matches: |loss| loss.cause == Cause::Unheld(Fate::KeeperKilled),
+        title: "the storage or the shared ledger fails for all attempts, and before the next use of the session \
+                in that process, the process is killed, or others are asked for it for a minute",
+        matches: |loss| {
+            matches!(
+                loss.cause,
+                Cause::Unheld(Fate::KeeperKilled) | Cause::HeldByKeeper
+            )
+        },
     },
     Row {
         title: "the store or the shared ledger forgets a lease while its holder refreshes",
@@ -126,12 +122,15 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         title: "sessions in cookies and a shared ledger: the ledger fails while a refresh writes to it, and a \
                 request with an older cookie goes to another process more than three seconds later",
-        matches: |loss| loss.cause == Cause::LateReplay && loss.has(Fault::LedgerDown),
+        matches: |loss| loss.cause == Cause::LateReplayGap && !loss.setup.lives_in_store(),
     },
     Row {
         title: "sessions in cookies, several processes that share nothing: the newest cookie does not arrive, \
                 or an older one arrives after it, and the browser goes to another process",
-        matches: |loss| loss.is_unheld_cookie() && loss.setup.shares_nothing(),
+        matches: |loss| {
+            let is_old = loss.is_unheld_cookie() || loss.cause == Cause::HeldElsewhere;
+            is_old && loss.setup.shares_nothing()
+        },
     },
     Row {
         title: "sessions in cookies, several processes that share nothing: two refresh at the same time, and \

@@ -3,6 +3,7 @@
 use crate::{
     browser::{Told, Want},
     process::Process,
+    provider::Cause,
     setup::{Fault, Setup},
     world::World,
 };
@@ -12,8 +13,8 @@ use crate::{
 pub(crate) enum Outlook {
     /// As it should be: the session is alive, or was ended and is reported to have ended.
     Good,
-    /// The session is lost.
-    Lost,
+    /// The session is lost, at one process at least.
+    Lost(Cause),
     Broken(&'static str),
 }
 
@@ -35,8 +36,7 @@ impl World {
         match self.was_ended {
             _ if !self.has_begun => Outlook::Good,
             // The new session has the same grant.
-            Some(Fault::SignedInAgain) if self.cause.is_some() => Outlook::Lost,
-            Some(Fault::SignedInAgain) => Outlook::Good,
+            Some(Fault::SignedInAgain) => self.cause.map_or(Outlook::Good, Outlook::Lost),
             // Sessions in cookies end where that is heard of.
             Some(Fault::BackChannelLogout) if !setup.lives_in_store() => {
                 match self.is_over(setup, has_ended) {
@@ -52,21 +52,43 @@ impl World {
             None if self.provider.has_expired_unused(self.now) => self.is_over(setup, all),
             // Whoever wants to end the session does not mind.
             None if self.is_to_end => Outlook::Good,
-            None if self.browser.cookie.is_none() => Outlook::Lost,
-            None => {
-                let mut processes = 0..self.processes.len();
-                match processes.any(|process| self.told(setup, process, TOKEN) == Told::Done) {
-                    true => Outlook::Good,
-                    false => Outlook::Lost,
-                }
-            }
+            None if self.browser.cookie.is_none() => Outlook::Lost(self.why_lost()),
+            None => self.is_everywhere(setup),
         }
+    }
+
+    /// Every process gives the browser a token.
+    fn is_everywhere(&self, setup: &Setup) -> Outlook {
+        let processes = self.distinct_processes().into_iter();
+        let later: Vec<_> = processes
+            .map(|process| self.told(setup, process, TOKEN))
+            .collect();
+        let has_token = |(told, _): &(Told, Self)| *told == Told::Done;
+        let is_somewhere = later.iter().any(has_token);
+        match later.iter().find(|later| !has_token(later)) {
+            None => Outlook::Good,
+            Some((_, later)) if is_somewhere => {
+                Outlook::Lost(later.cause.unwrap_or_else(|| self.why_held_elsewhere()))
+            }
+            Some(_) => Outlook::Lost(self.why_lost()),
+        }
+    }
+
+    fn why_held_elsewhere(&self) -> Cause {
+        match self.provider.has_unkept() {
+            true => Cause::HeldByKeeper,
+            false => Cause::HeldElsewhere,
+        }
+    }
+
+    fn why_lost(&self) -> Cause {
+        self.cause.unwrap_or_else(|| self.why_unheld())
     }
 
     /// What has ended is said to have ended, not to fail for ever, and gives no token.
     fn is_over(&self, setup: &Setup, knows: impl Fn(&Process) -> bool) -> Outlook {
         for (number, process) in self.processes.iter().enumerate() {
-            match self.told(setup, number, TOKEN) {
+            match self.told(setup, number, TOKEN).0 {
                 _ if !knows(process) => {}
                 Told::Done => return Outlook::Broken("a session that was ended gives a token"),
                 Told::TryAgain => {
@@ -75,15 +97,15 @@ impl World {
                 Told::SessionEnded => {}
             }
             let forgets = process.memory.ends.has_forgotten();
-            if forgets && self.told(setup, number, Want::Look) == Told::TryAgain {
+            if forgets && self.told(setup, number, Want::Look).0 == Told::TryAgain {
                 return Outlook::Broken("a session that was ended fails for ever");
             }
         }
         Outlook::Good
     }
 
-    /// What a process tells a browser that asks again after a while.
-    fn told(&self, setup: &Setup, process: usize, want: Want) -> Told {
+    /// What a process tells a browser that asks again after a while, and the world then.
+    fn told(&self, setup: &Setup, process: usize, want: Want) -> (Told, Self) {
         let mut world = self.clone();
         world.store.is_down = false;
         world.ledger.is_down = false;
@@ -93,11 +115,11 @@ impl World {
         for _ in 0..ASKS {
             let told = world.ask(setup, process, want);
             if told != Told::TryAgain {
-                return told;
+                return (told, world);
             }
             world.pass(setup, A_WHILE);
         }
-        Told::TryAgain
+        (Told::TryAgain, world)
     }
 
     fn ask(&mut self, setup: &Setup, process: usize, want: Want) -> Told {

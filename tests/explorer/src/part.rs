@@ -34,7 +34,6 @@ impl<T> Part<T> {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.value, &other.value)
     }
-
 }
 
 impl<T: Hash> Part<T> {

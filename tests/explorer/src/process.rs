@@ -68,6 +68,8 @@ pub(crate) struct Memory {
     pub(crate) ledger: BTreeMap<u8, Vec<SessionDelta>>,
     pub(crate) statuses: BTreeMap<u8, TokenStatus>,
     pub(crate) refused: Option<(Target, u64)>,
+    /// Until when Logto wants to be left alone.
+    pub(crate) paused_until: Option<u64>,
     /// A lease of the store that a job did not give back.
     pub(crate) kept_lease: Option<Held>,
     pub(crate) ends: Ends,
@@ -76,6 +78,23 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Brings a session up to date, and says whether that changed it.
+    pub(crate) fn catch_up(&self, session: &mut Arc<Session>) -> bool {
+        let mut has_news = false;
+        while let Some(spent) = holds(session) {
+            for delta in self.ledger.get(&spent).into_iter().flatten() {
+                if let Some(news) = session.news_in(delta) {
+                    Arc::make_mut(session).apply(&news);
+                    has_news = true;
+                }
+            }
+            if holds(session) == Some(spent) {
+                break;
+            }
+        }
+        has_news
+    }
+
     pub(crate) fn has_recorded(&self, session: &Session) -> bool {
         let mut recorded = successors(self.ledger.values().flatten());
         recorded.any(|token| holds(session) == Some(token))
@@ -114,6 +133,10 @@ pub(crate) struct Job {
     created_at: u64,
     /// The session as the first caller has it.
     pub(crate) session: Arc<Session>,
+    /// Whether that is newer than what is stored.
+    pub(crate) is_ahead: bool,
+    /// What the caller wants once the session is written back.
+    pub(crate) next: Option<Want>,
     /// `None` until it is this job's turn.
     pub(crate) machine: Option<Machine>,
     pub(crate) call: Option<Call>,
@@ -166,6 +189,8 @@ impl Job {
             callers: vec![now],
             created_at: now,
             session,
+            is_ahead: false,
+            next: None,
             machine: None,
             call: None,
             progress: Progress::Ready,
@@ -237,7 +262,7 @@ impl Job {
 
     /// When the end of a session begins although it is not its turn.
     pub(crate) fn impatient_at(&self) -> Option<u64> {
-        let is_ending = matches!(self.want, Want::SignOut | Want::Replace);
+        let is_ending = self.want.is_sign_out() || self.want == Want::Replace;
         (is_ending && self.machine.is_none()).then_some(self.created_at + ENDING_WAIT)
     }
 

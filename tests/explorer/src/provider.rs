@@ -71,10 +71,16 @@ pub(crate) enum Fate {
 pub(crate) enum Cause {
     /// The browser, the store and the ledgers lead to no refresh token that works. This became of the newest.
     Unheld(Fate),
+    /// One process has the newest refresh token, and the others and the browser do not.
+    HeldElsewhere,
+    /// The same, after the place where it was to be kept had failed.
+    HeldByKeeper,
     /// A refresh token was used too late, without delay on its way.
     LateReplay,
     /// The same, under a lease that two processes have, because it was forgotten.
     LateReplayTwoLeases,
+    /// The same, of a token whose successor could not be kept where others would have found it.
+    LateReplayGap,
     /// The same, by a request that was on its way for long.
     LateReplaySlow,
     /// The same, by a request that nobody waited for any more.
@@ -166,12 +172,24 @@ impl Provider {
         unused.map(|(number, token)| (number, self.fate(token)))
     }
 
+    /// Whether the place has failed where the newest refresh token was to be kept.
+    pub(crate) fn has_unkept(&self) -> bool {
+        let mut tokens = self.tokens.iter();
+        tokens.any(|token| token.used_at.is_none() && token.was_not_kept)
+    }
+
     fn fate(&self, token: &RefreshToken) -> Fate {
         let spent = token.parent.map(|parent| &self.tokens[usize::from(parent)]);
         match token.fate {
             Fate::AnswerLost if spent.is_some_and(|spent| spent.was_given_up) => Fate::NotReplayed,
             fate => fate,
         }
+    }
+
+    /// Whether the place has failed where what replaced `spent` was to be kept.
+    pub(crate) fn was_successor_not_kept(&self, spent: u8) -> bool {
+        let mut tokens = self.tokens.iter();
+        tokens.any(|token| token.parent == Some(spent) && token.was_not_kept)
     }
 
     /// The process that could have sent the request with `spent` once more is killed.

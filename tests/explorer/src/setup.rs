@@ -133,7 +133,8 @@ impl Setup {
 
     /// Whether processes learn from each other which sessions have ended. A store tells by itself.
     pub(crate) fn tells_ends(&self) -> bool {
-        let can_end = self.may(Fault::SignOut) || self.may(Fault::BackChannelLogout);
+        let ends = [Fault::SignOut, Fault::SignOutHere, Fault::BackChannelLogout];
+        let can_end = ends.into_iter().any(|end| self.may(end));
         !self.lives_in_store() && self.has_shared_ledger && can_end
     }
 
@@ -167,7 +168,8 @@ impl fmt::Display for Setup {
         match self.demand {
             Demand::New => f.write_str(", a new token each time")?,
             Demand::Renewal => f.write_str(", renewals")?,
-            Demand::Usable | Demand::MinRemaining(_) => {}
+            Demand::MinRemaining(_) => f.write_str(", a token that lives for long")?,
+            Demand::Usable => {}
         }
         let count = |number: usize, one: &str, more: &str| match number {
             1 => format!(", 1 {one}"),
@@ -246,6 +248,8 @@ pub(crate) enum Fault {
     NotStored,
     /// The user signs out.
     SignOut,
+    /// The user signs out of this application only.
+    SignOutHere,
     /// So many sessions end in a process that it forgets those that ended before.
     EndsForgotten,
     /// Logto tells one process that the user has signed out elsewhere.

@@ -1,6 +1,6 @@
 //! What is explored with every test run, and what at night.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, time::Duration};
 
 use logto_core::refresh::Demand;
 
@@ -20,6 +20,9 @@ const COOKIES: Place = Place::Cookies {
     single_process: false,
 };
 const STORE: Place = Place::Store;
+
+/// A token lives for an hour, and not long enough any more when time has passed.
+const LONG_LIVED: Demand = Demand::MinRemaining(Duration::from_secs(3_599));
 
 /// Where sessions of several processes live, and whether the processes share a ledger.
 const PLACES: [(Place, bool); 4] = [
@@ -48,6 +51,19 @@ const OF_A_REFRESH: &[Fault] = &[
 /// What may become of the store, of a lease, and of those who have it.
 const OF_A_STORE: &[Fault] = &[StoreDown, LeaseForgotten, Killed, Stalled, SignedInAgain];
 const OF_A_LEASE: &[Fault] = &[StoreDown, LedgerDown, LeaseForgotten, Killed, Stalled, Slow];
+/// How a write fails, or seems to.
+const OF_A_WRITE: &[Fault] = &[StoreDown, WriteUnknown, Conflict, Forget, Slow];
+/// How a lease is taken over, and what the one who did that does not find out.
+const OF_A_TAKEOVER: &[Fault] = &[Stalled, Killed, StoreDown, Withheld, RequestLost, Forget];
+/// What may happen to two of three processes.
+const OF_THREE: &[Fault] = &[
+    AnswerLost,
+    Slow,
+    Stalled,
+    Killed,
+    LeaseForgotten,
+    LedgerDown,
+];
 /// How a cookie does not reach the browser.
 const OF_A_COOKIE: &[Fault] = &[ResponseLost, NotStored, Killed];
 /// What others find who cannot ask.
@@ -62,7 +78,7 @@ const OF_A_CALLBACK: &[Fault] = &[
     StaleRead,
 ];
 /// Who ends a session, and how others do not learn of it.
-const OF_AN_END: &[Fault] = &[SignOut, BackChannelLogout, LedgerDown, Killed];
+const OF_AN_END: &[Fault] = &[SignOut, SignOutHere, BackChannelLogout, LedgerDown, Killed];
 
 /// What a process may have forgotten, and how it does not learn it again.
 const OF_FORGETTING: &[Fault] = &[
@@ -250,11 +266,6 @@ pub(crate) fn short() -> Vec<Setup> {
             ..setup(COOKIES)
         },
         Setup {
-            rotation: Rotation::Past70Percent,
-            demand: Demand::New,
-            ..setup(STORE)
-        },
-        Setup {
             demand: Demand::New,
             ..setup(STORE)
         },
@@ -268,6 +279,16 @@ pub(crate) fn short() -> Vec<Setup> {
             faults: 2,
             kinds: Kinds::Only(OF_A_COOKIE),
             ..setup(COOKIES)
+        },
+        Setup {
+            demand: LONG_LIVED,
+            kinds: Kinds::Only(OF_A_COOKIE),
+            ..setup(COOKIES)
+        },
+        Setup {
+            demand: LONG_LIVED,
+            kinds: Kinds::Only(OF_A_WRITE),
+            ..setup(STORE)
         },
         // A refresh token that nobody spends.
         Setup {
@@ -323,7 +344,7 @@ pub(crate) fn short() -> Vec<Setup> {
     setups.push(Setup {
         requests: 1,
         faults: 2,
-        kinds: Kinds::Only(&[SignOut, StoreDown]),
+        kinds: Kinds::Only(&[SignOut, SignOutHere, StoreDown]),
         ..setup(STORE)
     });
     setups.extend([SINGLE, COOKIES].map(forgetting));
@@ -341,8 +362,9 @@ pub(crate) fn short() -> Vec<Setup> {
             ..setup(place)
         });
     }
-    for place in [COOKIES, STORE] {
+    for (place, has_shared_ledger) in PLACES {
         setups.push(Setup {
+            has_shared_ledger,
             begins_with: Beginning::Callback,
             requests: 1,
             faults: 2,
@@ -352,8 +374,8 @@ pub(crate) fn short() -> Vec<Setup> {
     }
     for (place, has_shared_ledger) in PLACES {
         for (processes, targets) in [(2, 1), (3, 1), (2, 2)] {
-            if (place, has_shared_ledger, targets) == (STORE, true, 2) {
-                continue; // At night: it takes a fifth of the time.
+            if place == STORE && (targets == 2 || has_shared_ledger && processes == 3) {
+                continue; // At night: they take a third of the time.
             }
             setups.push(Setup {
                 has_shared_ledger,
@@ -370,8 +392,39 @@ pub(crate) fn short() -> Vec<Setup> {
 pub(crate) fn long() -> Vec<Setup> {
     let mut setups = short();
     setups.push(Setup {
+        rotation: Rotation::Past70Percent,
+        demand: Demand::New,
+        ..setup(STORE)
+    });
+    setups.push(Setup {
         has_shared_ledger: true,
-        targets: 2,
+        processes: 3,
+        ..setup(STORE)
+    });
+    for has_shared_ledger in [false, true] {
+        setups.push(Setup {
+            has_shared_ledger,
+            targets: 2,
+            ..setup(STORE)
+        });
+    }
+    for (place, has_shared_ledger) in PLACES {
+        setups.push(Setup {
+            has_shared_ledger,
+            processes: 3,
+            faults: 2,
+            kinds: Kinds::Only(OF_THREE),
+            ..setup(place)
+        });
+        setups.push(Setup {
+            has_shared_ledger,
+            demand: LONG_LIVED,
+            ..setup(place)
+        });
+    }
+    setups.push(Setup {
+        faults: 2,
+        kinds: Kinds::Only(OF_A_TAKEOVER),
         ..setup(STORE)
     });
     setups.push(Setup {

@@ -92,7 +92,7 @@ impl Steps<'_> {
             if from.browser.requests[..i].contains(request) {
                 continue;
             }
-            for process in self.distinct_processes() {
+            for process in from.distinct_processes() {
                 if from.processes[process].is_stalled {
                     continue;
                 }
@@ -168,11 +168,13 @@ impl Steps<'_> {
 
     fn endings(&mut self) {
         let setup = self.setup;
-        let want = Want::SignOut;
-        self.fault(Fault::SignOut, Label::Sent(want), |world| {
-            world.is_to_end = true;
-            world.send(setup, want);
-        });
+        for (fault, is_local) in [(Fault::SignOut, false), (Fault::SignOutHere, true)] {
+            let want = Want::SignOut { is_local };
+            self.fault(fault, Label::Sent(want), |world| {
+                world.is_to_end = true;
+                world.send(setup, want);
+            });
+        }
         // A cookie is overwritten by the one of the new session, and needs no end.
         if setup.lives_in_store() {
             let want = Want::Replace;
@@ -183,20 +185,6 @@ impl Steps<'_> {
                 world.browser.cookie = None;
             });
         }
-    }
-
-    /// One process of each kind.
-    fn distinct_processes(&self) -> Vec<usize> {
-        let mut seen = Vec::new();
-        let mut distinct = Vec::new();
-        for (number, process) in self.from.processes.iter().enumerate() {
-            let fingerprint = process.fingerprint();
-            if !seen.contains(&fingerprint) {
-                seen.push(fingerprint);
-                distinct.push(number);
-            }
-        }
-        distinct
     }
 
     fn of_process(&mut self, p: usize) {

@@ -3,7 +3,7 @@
 use logto_core::refresh::Event;
 
 use crate::{
-    browser::{Response, Want},
+    browser::Response,
     call::Call,
     ends::Ended,
     setup::Setup,
@@ -26,10 +26,24 @@ impl World {
             let timers = (0..self.processes.len()).filter_map(|process| self.timer(process));
             let Some((at, job)) = timers.min().filter(|(at, _)| *at <= target) else {
                 self.now = target;
-                return;
+                return self.forget_pauses();
             };
             self.now = self.now.max(at);
             self.fire(setup, job);
+        }
+    }
+
+    /// Processes forget what does not count any more.
+    fn forget_pauses(&mut self) {
+        let now = self.now;
+        for process in &mut self.processes {
+            let memory = &process.memory;
+            let is_over = |until: Option<u64>| until.is_some_and(|until| until <= now);
+            if is_over(memory.paused_until) || is_over(memory.refused.map(|(_, until)| until)) {
+                let memory = &mut process.memory;
+                memory.paused_until.take_if(|until| *until <= now);
+                memory.refused.take_if(|(_, until)| *until <= now);
+            }
         }
     }
 
@@ -59,7 +73,7 @@ impl World {
         let job = self.job(at);
         let has_come = |time: Option<u64>| time.is_some_and(|time| time <= now);
         if has_come(job.impatient_at()) {
-            if job.want == Want::SignOut {
+            if job.want.is_sign_out() {
                 self.processes[at.0].memory.ends.mark(Ended::Overtaking);
             }
             self.go_on(setup, at, None);

@@ -104,6 +104,20 @@ impl World {
         &mut self.processes[process].jobs[number]
     }
 
+    /// One process of each kind.
+    pub(crate) fn distinct_processes(&self) -> Vec<usize> {
+        let mut seen = Vec::new();
+        let mut distinct = Vec::new();
+        for (number, process) in self.processes.iter().enumerate() {
+            let fingerprint = process.fingerprint();
+            if !seen.contains(&fingerprint) {
+                seen.push(fingerprint);
+                distinct.push(number);
+            }
+        }
+        distinct
+    }
+
     /// Whether nothing is under way.
     pub(crate) fn is_quiet(&self) -> bool {
         let is_quiet = |process: &Process| process.jobs.is_empty() && !process.is_stalled;
@@ -164,11 +178,9 @@ impl World {
             session,
             version,
         } = request;
-        let now = self.now;
-        let Process { memory, jobs, .. } = &mut *self.processes[process];
+        let (want, now) = (*want, self.now);
+        let memory = &self.processes[process].memory;
         match want {
-            // The session is refused here before anything else happens.
-            Want::SignOut | Want::Replace => memory.ends.mark(Ended::AfterRefresh),
             Want::Look => {
                 let response = match memory.ends.known() {
                     Some(_) => Response::OVER,
@@ -176,25 +188,52 @@ impl World {
                 };
                 return self.browser.responses.push(response);
             }
-            _ => {}
-        }
-        if let Want::Callback { is_recorded: true } = want {
             // It goes on to where the sign-in led.
-            return self.browser.responses.push(Response::DONE);
-        }
-        let is_same = |job: &&mut Part<Job>| job.want == *want && holds(&job.session) == holds(session);
-        if let Some(job) = jobs.iter_mut().find(is_same) {
-            job.callers.push(now);
-            return;
-        }
-        let mut job = Job::new(*want, Arc::clone(session), *version, now);
-        if let Want::Callback { .. } = want {
-            if std::mem::replace(&mut memory.has_redeemed, true) {
+            Want::Callback { is_recorded: true } => {
+                return self.browser.responses.push(Response::DONE);
+            }
+            Want::Callback { is_recorded: false } if memory.has_redeemed => {
                 return self.browser.responses.push(Response::TRY_AGAIN);
             }
-            job.call = Some(Call::Redeem);
+            _ => {}
         }
-        jobs.push(Part::new(job));
-        self.run(setup, process);
+        let mut job = Job::new(want, Arc::clone(session), *version, now);
+        match want {
+            Want::Callback { .. } => {
+                self.processes[process].memory.has_redeemed = true;
+                job.call = Some(Call::Redeem);
+            }
+            // The callback of another sign-in reads it from the storage.
+            Want::Replace => {}
+            _ => job.is_ahead = memory.catch_up(&mut job.session),
+        }
+        if job.is_ahead && want.opens_to_write() {
+            job.want = Want::WriteBack;
+            job.next = Some(want);
+            let jobs = &mut self.processes[process].jobs;
+            jobs.push(Part::new(job));
+            let number = jobs.len() - 1;
+            return self.go_on(setup, (process, number), None);
+        }
+        self.begin(setup, process, job);
+    }
+
+    /// Begins a job, or joins one that does the same.
+    pub(crate) fn begin(&mut self, setup: &Setup, process: usize, job: Job) {
+        let Process { memory, jobs, .. } = &mut *self.processes[process];
+        if job.want.is_sign_out() || job.want == Want::Replace {
+            // The session is refused here before anything else happens.
+            memory.ends.mark(Ended::AfterRefresh);
+        }
+        let is_same = |known: &&mut Part<Job>| {
+            known.want == job.want && holds(&known.session) == holds(&job.session)
+        };
+        match jobs.iter_mut().find(is_same) {
+            Some(known) => known.callers.extend(job.callers),
+            None => {
+                jobs.push(Part::new(job));
+                self.run(setup, process);
+            }
+        }
     }
 }

@@ -22,6 +22,7 @@ impl<F: Clone> Refresh<F> {
         let Some(spent) = self.session.refresh_token().cloned() else {
             return self.finish(Err(RefreshError::Superseded), now);
         };
+        self.has_spent = true;
         let (mut answer, id_token) = Answer::new(sending, spent, refreshed, sent_at, now.wall);
         let Some(id_token) = id_token else {
             return self.settle(answer, Ok(None), now);

@@ -20,6 +20,7 @@ impl<F: Hash> Hash for Refresh<F> {
             status,
             refusal,
             lease,
+            has_spent,
             busy_since,
             metadata,
             questions,
@@ -31,7 +32,8 @@ impl<F: Hash> Hash for Refresh<F> {
         (&job.wanted, job.is_exclusive).hash(state);
         (session, needs_write_back, status, refusal).hash(state);
         (stored, is_rotation_shared, has_ledger_answered).hash(state);
-        (lease, busy_since, metadata.is_some(), questions, writes).hash(state);
+        (lease, has_spent, busy_since).hash(state);
+        (metadata.is_some(), questions, writes).hash(state);
         (at, result).hash(state);
     }
 }

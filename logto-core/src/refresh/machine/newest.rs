@@ -28,6 +28,7 @@ impl<F: Clone> Refresh<F> {
 
     pub(super) fn leased(&mut self, lease: HeldLease) -> State<F> {
         self.lease = Some(lease);
+        self.has_spent = false;
         // The previous holder may have refreshed since the caller read the session.
         self.load(Purpose::Leased)
     }

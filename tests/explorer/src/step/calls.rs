@@ -98,6 +98,11 @@ impl Steps<'_> {
                     },
                 );
             }
+            Call::Revoke { .. } => {
+                self.fault(Fault::RequestLost, label(": fails"), |world| {
+                    world.deliver(setup, at, now, Reply::Revoked);
+                });
+            }
             Call::Prepare
             | Call::FetchKeys
             | Call::AskRefreshToken { .. }
