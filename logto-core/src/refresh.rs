@@ -1,8 +1,8 @@
 //! Refreshing a session, and ending it: every decision, and no I/O.
 //!
 //! A [`SessionJob`] is a value. [`poll`](SessionJob::poll) names the next [`Action`],
-//! [`handle`](SessionJob::handle) takes the [`Event`] that answers it; time is an argument. The caller
-//! performs the actions, with or without async, and decides nothing. There are four jobs:
+//! [`handle`](SessionJob::handle) takes the [`Event`] that answers it; time is an argument. The caller performs
+//! the actions, with or without async, and decides nothing about the session. There are four jobs:
 //!
 //! - [`Refresh`] obtains an access token, and spends the refresh token if that is necessary;
 //! - [`EndSession`] removes a session and revokes its newest refresh token;
@@ -100,7 +100,8 @@
 //! | `Releasing` | the lease to be given back | `Done` |
 //!
 //! `Done` follows directly where there is no lease to give back, or where it is left to run out: the newest
-//! refresh token is not where the next holder would find it, and who takes a lease over asks first.
+//! refresh token is not where the next holder would find it, and a process that takes over a lease asks the
+//! provider first.
 //!
 //! The policies are small values of their own, each with a table of tests: how often a request is sent,
 //! [`Cooldown`], [`RetryBudget`], [`TokenStatus`], [`LeaseRun`], [`Horizon`], [`is_renewal_due`].

@@ -42,7 +42,7 @@ pub struct CompletedSignIn {
 #[non_exhaustive]
 #[must_use]
 pub struct IncompleteSignIn {
-    /// What went wrong.
+    /// The error.
     #[source]
     pub error: Error,
     /// What to do next. [`LogtoWeb`](crate::web::LogtoWeb) does it on its own.

@@ -96,7 +96,7 @@ impl Provider {
     /// are any.
     ///
     /// # Errors
-    /// When there are no keys, or a newer set is needed and cannot be fetched now.
+    /// If there are no keys, or a newer set is needed and cannot be fetched now.
     pub(crate) async fn verify<T, E>(
         self: &Arc<Self>,
         attempt: impl Fn(&Arc<KeySet>, UnixTime) -> Result<T, E>,
@@ -122,8 +122,8 @@ impl Provider {
     /// only now.
     ///
     /// # Errors
-    /// When they cannot be fetched, or the allowance for such fetches is used up. Neither says that the
-    /// provider has no such key: it may have rotated its keys since.
+    /// If they cannot be fetched, or the allowance for such fetches is used up. Neither means that the provider
+    /// has no such key: it may have rotated its keys since.
     pub(crate) async fn keys_newer_than(
         self: &Arc<Self>,
         known: &Arc<KeySet>,

@@ -1,29 +1,29 @@
-//! How long the calls on one session value may wait for the provider, all together.
+//! The shared limit of the time that the calls on one session value may wait for the provider.
 
 use std::{sync::Mutex, time::Duration};
 
 use super::Provider;
 use crate::{clock::Clock, error::Error, single_flight::lock};
 
-/// Time without waiting gives back this part of itself. A page that computes between two calls gains
-/// little by it, and a program that keeps one session value for days never runs out.
+/// The share of time without waiting that is added to the budget. A page that computes between two calls gains
+/// little, and a program that keeps one session value for days never runs out.
 const REFILL_DIVISOR: u32 = 10;
 
-/// What the calls on one session value have waited so far.
+/// The time that the calls on one session value have waited so far.
 #[derive(Debug, Default)]
 pub(crate) struct WaitingBudget(Mutex<Waits>);
 
 #[derive(Debug, Default)]
 struct Waits {
     spent: Duration,
-    /// Time passes once for waits that overlap.
+    /// Overlapping waits count once.
     under_way: usize,
-    /// Until when time is accounted for.
+    /// The end of the time that was accounted for.
     at: Duration,
 }
 
 impl Provider {
-    /// Waits for `work`, at most for what `budget` has left.
+    /// Waits for `work`, at most for the rest of `budget`.
     ///
     /// # Errors
     /// [`Error::WaitingBudgetSpent`]. If nothing was left to begin with, `work` is not even started.
@@ -42,7 +42,7 @@ impl Provider {
 }
 
 impl WaitingBudget {
-    /// Begins a wait, and says how long it may last; `None` if nothing is left.
+    /// Begins a wait, and returns how long it may last. `None` if nothing is left.
     fn begin<'a>(&'a self, clock: &'a dyn Clock, total: Duration) -> Option<(Wait<'a>, Duration)> {
         self.with(clock, |waits| {
             let left = total.saturating_sub(waits.spent);
@@ -71,7 +71,7 @@ impl WaitingBudget {
     }
 }
 
-/// A wait under way. It ends when this is dropped, also when its caller has gone.
+/// A wait in progress. It ends when this is dropped, even if its caller was cancelled.
 struct Wait<'a> {
     budget: &'a WaitingBudget,
     clock: &'a dyn Clock,

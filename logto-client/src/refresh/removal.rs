@@ -20,10 +20,10 @@ const REMOVAL_PAUSES: [Duration; 6] = [
 ];
 
 impl Refresher {
-    /// Signs out a session that the storage cannot be asked about. Its handle is refused here from now on; as
-    /// soon as the storage responds, the session is removed and its refresh token revoked.
+    /// Signs out a session while the storage cannot be read. Its handle is refused here from now on. As soon as
+    /// the storage responds, the session is removed and its refresh token is revoked.
     pub(crate) fn end_unread(self: &Arc<Self>, handle: &Handle, error: &StorageError) {
-        // A user who clicks again starts no second task.
+        // A second click starts no second task.
         if self.memory.ends.mark_handle(handle, self.provider.now()) {
             self.spawn_removal(handle.clone(), false, error);
         }

@@ -124,10 +124,10 @@ impl LogtoConfigBuilder {
     /// are those of the base URL. `*.preview.example.com` matches all hosts with exactly one label in place of
     /// the `*`.
     ///
-    /// A request to one of these hosts signs in and out there: see [`LogtoConfig::for_host`]. Register the redirect
-    /// URI and the post sign-out redirect URI of each. Whoever controls one of these hosts can take over sessions of
-    /// the application, so list no host, and no `*`, below a domain in which others get names, such as that of a
-    /// hosting platform.
+    /// A request to one of these hosts signs in and out there: see [`LogtoConfig::for_host`]. Register the
+    /// redirect URI and the post sign-out redirect URI of each. An attacker who controls one of these hosts can
+    /// take over sessions of the application, so list no host, and no `*`, below a domain in which others get
+    /// names, such as that of a hosting platform.
     pub fn other_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         let hosts = hosts.into_iter().map(|host| Given::in_code(host.into()));
         self.other_hosts.extend(hosts);

@@ -109,7 +109,7 @@ pub enum TokenError {
     #[error("the token answers another authorization request (nonce)")]
     Nonce,
     /// The user signed in longer ago than the requested `max_age`.
-    #[error("the user signed in at {auth_time}, longer ago than was asked for; now is {now}")]
+    #[error("the user signed in at {auth_time}, longer ago than `max_age` allows; now is {now}")]
     AuthTime {
         /// The `auth_time` claim.
         auth_time: UnixTime,
@@ -117,7 +117,7 @@ pub enum TokenError {
         now: UnixTime,
     },
     /// `acr` is not one of the requested `acr_values`.
-    #[error("the user was not authenticated in one of the ways that were asked for (acr)")]
+    #[error("the user was not authenticated in one of the requested ways (acr)")]
     Acr,
     /// `at_hash` belongs to another access token.
     #[error("the access token is not the one that the ID token was issued with (at_hash)")]

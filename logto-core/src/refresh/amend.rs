@@ -53,8 +53,8 @@ impl<F: Clone> Amend<F> {
         job
     }
 
-    /// Sets the data of the application in a session that was just created: nobody else writes it, so that it need
-    /// not be read again first.
+    /// Sets the data of the application in a session that was just created: there is no other writer, so it is
+    /// not read again first.
     pub fn set_data(session: Arc<Session>, data: SessionData) -> Self {
         let delta = SessionDelta {
             data: Some(data),
@@ -205,8 +205,8 @@ impl<F: Clone> Amend<F> {
     }
 }
 
-/// For who explores the machine, like that of [`Refresh`](super::Refresh). Leaves out the actions that were
-/// not polled yet.
+/// For the fingerprints of an explorer, like that of [`Refresh`](super::Refresh). Leaves out the actions that
+/// were not polled yet.
 impl<F: Hash> Hash for Amend<F> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&self.session, &self.delta, self.is_required).hash(state);
@@ -215,7 +215,7 @@ impl<F: Hash> Hash for Amend<F> {
 }
 
 impl<F: Clone> SessionJob<F> for Amend<F> {
-    /// The session as it is stored now.
+    /// The stored session.
     type Output = Result<Arc<Session>, RefreshError<F>>;
 
     fn poll(&mut self, _: Moment) -> Step<F, Self::Output> {

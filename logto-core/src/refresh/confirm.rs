@@ -1,4 +1,4 @@
-//! The question whether a session has ended, for a process that may have forgotten the end.
+//! Finding out whether a session has ended, for a process that may have forgotten the end.
 
 use std::{
     collections::VecDeque,
@@ -32,7 +32,7 @@ pub struct ConfirmSession<F> {
 pub enum Confirmation<F> {
     /// The grant is alive.
     Alive,
-    /// The session has ended, or this copy of it is stale and no newer one came for a minute.
+    /// The session has ended, or this copy of it is stale and no newer one arrived for a minute.
     Ended(SessionEnd),
     /// The refresh token is not active, and nothing tells whether it was replaced or revoked. A newer copy of
     /// the session may be on its way.
@@ -104,13 +104,13 @@ impl<F: Clone> ConfirmSession<F> {
         }
     }
 
-    /// The session is as new as anybody here knows it. Logto is asked also if the refresh token is known to be
-    /// the newest: that was so when it was issued, and the grant may have ended since.
+    /// The session is up to date with what this process knows. Logto is asked even if the refresh token is
+    /// known to be the newest: the grant may have ended since it was issued.
     fn known(&mut self, status: Option<TokenStatus>, now: Duration) -> State {
         let refresh_token = self.session.refresh_token().cloned();
         match (TokenStatus::spend(status, now), refresh_token) {
             (Spend::AskFirst | Spend::Until(_), Some(token)) => self.ask(token, State::Asking),
-            // Another browser may have a newer copy of the same session, so only this one is over.
+            // Another browser may have a newer copy of the same session, so only this copy has ended.
             (Spend::Ended, _) => self.finish(Confirmation::Ended(SessionEnd::Superseded)),
             _ if self.is_exclusive => self.finish(Confirmation::Ended(SessionEnd::Superseded)),
             _ => self.finish(Confirmation::Superseded),
@@ -160,8 +160,8 @@ impl<F: Clone> ConfirmSession<F> {
     }
 }
 
-/// For who explores the machine, like that of [`Refresh`](super::Refresh). Leaves out the actions that were
-/// not polled yet.
+/// For the fingerprints of an explorer, like that of [`Refresh`](super::Refresh). Leaves out the actions that
+/// were not polled yet.
 impl<F: Hash> Hash for ConfirmSession<F> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&self.session, self.is_exclusive, self.state, &self.result).hash(state);

@@ -1,4 +1,4 @@
-//! Pausing requests to an endpoint that asked for it.
+//! Pausing requests to an endpoint at its request.
 
 use std::time::Duration;
 

@@ -22,8 +22,8 @@ pub enum Ending {
     /// The user signs out and is redirected to Logto, which ends its own session. The refresh token is
     /// revoked in the background.
     SignOut,
-    /// The user signs out here only. The next sign-in may be given the same grant, so the job ends when the
-    /// refresh token is revoked, or cannot be.
+    /// The user signs out here only. The next sign-in may get the same grant, so the job ends only when the
+    /// refresh token is revoked, or the revocation has failed.
     LocalSignOut,
     /// The browser has signed in again. Logto may have given the new session the same grant, so nothing is
     /// revoked; and the record is not removed while another process refreshes it, which would revoke what
@@ -173,8 +173,8 @@ impl<F> EndSession<F> {
     }
 }
 
-/// For who explores the machine, like that of [`Refresh`](super::Refresh). Leaves out the actions that were
-/// not polled yet.
+/// For the fingerprints of an explorer, like that of [`Refresh`](super::Refresh). Leaves out the actions that
+/// were not polled yet.
 impl<F: Hash> Hash for EndSession<F> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.ending, &self.session, self.busy_since).hash(state);

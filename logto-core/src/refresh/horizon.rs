@@ -2,8 +2,8 @@
 
 use crate::time::UnixTime;
 
-/// How far back a process may have forgotten ends of sessions, as it remembers only so many: which sessions the
-/// forgotten ones can have been about, and how new they were.
+/// How far back a process may have forgotten ends of sessions, because it remembers a limited number: which
+/// sessions the forgotten ends may concern, and how recent they were.
 ///
 /// The process numbers ends in the order in which it learns of them, so that an answer of the provider is known
 /// to be newer than an end whatever any clock says. A session that the horizon reaches may have ended;

@@ -36,8 +36,8 @@ pub enum Demand {
     MinRemaining(Duration),
     /// It is fetched now.
     New,
-    /// Nobody needs it: the refresh token is spent because [it would expire](super::is_renewal_due). Any usable
-    /// token will do. If the provider refuses the refresh token, the session stays for those who only look at it.
+    /// It is not needed: the refresh token is spent because [it would expire](super::is_renewal_due). Any
+    /// usable token is accepted. If the provider refuses the refresh token, the session remains readable.
     Renewal,
 }
 

@@ -1,4 +1,4 @@
-//! The lease of a session, and how long it is ours.
+//! The lease of a session, and its term.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const RENEW_INTERVAL: Duration = Duration::from_secs(2);
 /// How long to wait for another process that refreshes the same session. Longer than a lease, so that a
 /// process that waits for a crashed one gets the lease instead of an error.
 pub(super) const MAX_WAIT: Duration = LEASE_TTL.saturating_add(Duration::from_secs(2));
-/// How often to look whether it is done.
+/// How often to check whether the other process is done.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A lease that was granted.
@@ -24,7 +24,7 @@ pub(super) struct HeldLease {
 }
 
 impl HeldLease {
-    /// The lease that was asked for at `asked_at`.
+    /// The lease that was requested at `asked_at`.
     pub(super) fn new(grant: LeaseGrant, asked_at: Duration) -> Self {
         let mut lease = Self {
             grant,
@@ -58,7 +58,7 @@ impl HeldLease {
         is_needed.then_some(self.renew_at)
     }
 
-    /// Whether to renew it now. Says so once.
+    /// Whether to renew it now. Returns `true` once for each renewal.
     pub(super) fn begin_renewal(&mut self, now: Duration) -> bool {
         let is_due = self.renew_at().is_some_and(|renew_at| renew_at <= now);
         self.is_renewing |= is_due;

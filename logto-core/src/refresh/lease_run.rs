@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// How long a process takes the lease of a session again and again before it gives way. A page that needs a few
+/// How long a process may keep taking the lease of a session before it gives way. A page that needs a few
 /// tokens is done by then.
 const MAX_RUN: Duration = Duration::from_millis(250);
-/// How long it gives way: longer than the pause after which another process looks whether the lease is free.
+/// How long it gives way: longer than the interval at which other processes check whether the lease is free.
 const GIVE_WAY: Duration = Duration::from_millis(75);
 
 /// The leases of a session that a process had one right after the other.
 ///
-/// Processes that wait for a lease look for it every 50 ms. One that takes it again right after it gave it back
-/// would always be faster, and the others would wait until they give up. A queue in the store would cost a
-/// call for each lease; this costs nothing, and a pause only in a long run.
+/// Processes that wait for a lease check it every 50 ms. One that takes it again right after it gave it back
+/// would always be faster, and the others would wait until they give up. A queue in the store would cost a call
+/// for each lease; this costs nothing, and a pause only in a long run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseRun {
     since: Duration,
@@ -20,8 +20,7 @@ pub struct LeaseRun {
 }
 
 impl LeaseRun {
-    /// A lease of a session that was asked for at `asked_at` was given back at `now`. `before` are those that
-    /// came before it.
+    /// Adds a lease that was requested at `asked_at` and given back at `now`. `before` is the run before it.
     pub fn released(before: Option<Self>, asked_at: Duration, now: Duration) -> Self {
         let before = before.filter(|before| before.goes_on(asked_at));
         Self {
@@ -30,7 +29,7 @@ impl LeaseRun {
         }
     }
 
-    /// How long to wait before the lease is asked for at `now`.
+    /// How long to wait before the lease is requested at `now`.
     pub fn pause(self, now: Duration) -> Duration {
         let is_long = self.released_at.saturating_sub(self.since) >= MAX_RUN;
         match is_long && self.goes_on(now) {
@@ -39,7 +38,7 @@ impl LeaseRun {
         }
     }
 
-    /// Whether nobody else had time enough to take the lease before `now`.
+    /// Whether no other process had enough time to take the lease before `now`.
     fn goes_on(self, now: Duration) -> bool {
         now.saturating_sub(self.released_at) < GIVE_WAY
     }
@@ -60,7 +59,7 @@ mod tests {
             (&[(0, 100), (101, 200), (201, 300)], 374, 75),
             (&[(0, 100), (101, 200), (201, 300)], 375, 0),
             (&[(0, 4_000)], 4_000, 75),
-            // It gave way, and the run begins anew.
+            // It gave way, and a new run begins.
             (&[(0, 100), (101, 300), (375, 475)], 476, 0),
             (&[(0, 100), (175, 275), (350, 450)], 451, 0),
         ] {

@@ -14,14 +14,13 @@ use crate::{
 pub struct RefreshOutcome<F> {
     /// The token, or why there is none.
     pub token: Result<AccessToken, RefreshError<F>>,
-    /// The session as it is now. It has the newest refresh token that is known, also when there is no
-    /// access token.
+    /// The current session. It has the newest known refresh token, even if there is no access token.
     pub session: Arc<Session>,
-    /// Whether the ledger knows more than the storage, which has to be written with the next use.
+    /// Whether the ledger is newer than the storage, which has to be written with the next use.
     pub needs_write_back: bool,
 }
 
-/// Why a refresh gave no token.
+/// Why a refresh returned no token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshError<F> {
@@ -45,8 +44,8 @@ pub enum RefreshError<F> {
 }
 
 impl<F> RefreshError<F> {
-    /// Whether the provider or the storage could not be asked, or asks to come again. That says nothing about the
-    /// session and its tokens.
+    /// Whether the provider or the storage failed or asked to try again later. The session and its tokens may
+    /// be valid.
     pub(super) fn is_no_answer(&self) -> bool {
         match self {
             Self::Failed(_) | Self::Busy | Self::Superseded => true,
@@ -56,7 +55,7 @@ impl<F> RefreshError<F> {
     }
 }
 
-/// What an error response says about the refresh token that was sent.
+/// The meaning of an error response for the refresh token that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The server, or a proxy in front of it, failed. Logto may have replaced the refresh token before that.

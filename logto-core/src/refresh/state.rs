@@ -66,12 +66,12 @@ impl<F> State<F> {
     }
 }
 
-/// Why the session is read, which decides how to go on.
+/// Why the session is read, which determines how the refresh continues.
 #[derive(Clone, Debug, Hash)]
 pub(super) enum Purpose {
-    /// The session is as the caller has it.
+    /// The session is the caller's.
     Start,
-    /// Another process has the lease. It may have fetched the token meanwhile.
+    /// Another process has the lease. It may have fetched the token in the meantime.
     Waited,
     /// The lease is ours.
     Leased,
@@ -84,7 +84,7 @@ pub(super) enum Purpose {
 pub(super) enum Why {
     /// It is to be spent.
     BeforeUse,
-    /// It was refused, and nobody has a newer one.
+    /// It was refused, and no newer one is known.
     Refused,
 }
 
@@ -98,8 +98,8 @@ pub(super) struct Sending<F> {
     pub(super) start_by: Option<Duration>,
     /// Why the last attempt failed.
     pub(super) failure: Option<RefreshError<F>>,
-    /// The provider's refusal of the token that was asked for, if this request is only sent to learn the
-    /// new refresh token.
+    /// The provider's refusal of the requested token, if this request is only sent to obtain the new refresh
+    /// token.
     pub(super) denial: Option<Error>,
 }
 
@@ -132,8 +132,8 @@ impl Answer {
     ) -> (Self, Option<Secret>) {
         let answer = Self {
             target: sending.target,
-            // A refresh token that stayed the same is no change. Taken for one, it would undo a
-            // replacement that another request has stored meanwhile.
+            // A refresh token that stayed the same is no change. Recorded as a change, it would undo a
+            // replacement that another request has stored in the meantime.
             rotated: refreshed.refresh_token.filter(|token| *token != spent),
             is_rotation_kept: false,
             spent,
@@ -168,7 +168,7 @@ impl Answer {
         })
     }
 
-    /// The whole change, and what to tell the caller.
+    /// The whole change, and the result for the caller.
     pub(super) fn settle<F>(
         self,
         id_token: Result<Option<VerifiedIdToken>, RefreshError<F>>,

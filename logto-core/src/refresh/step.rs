@@ -92,7 +92,7 @@ pub enum Action<F> {
         /// For how long.
         ttl: Duration,
     },
-    /// Prolong the lease: [`Event::Renewed`].
+    /// Renew the lease: [`Event::Renewed`].
     Renew {
         /// For how long, from now on.
         ttl: Duration,
@@ -134,7 +134,7 @@ pub enum Action<F> {
     /// Write the session, if its stored version is the one that was loaded: [`Event::Stored`],
     /// [`Event::Conflict`], [`Event::Gone`] or [`Event::StoreFailed`].
     Store {
-        /// The session as it is now.
+        /// The session to write.
         session: Arc<Session>,
     },
     /// Remove the session from its storage, and with it the lease: [`Event::Removed`] or
@@ -236,9 +236,9 @@ pub enum Event<F> {
     KeysFetched,
     /// The result is recorded.
     Recorded {
-        /// Whether the session was ended in this process meanwhile, by a sign-out or a back-channel logout.
-        /// Not by a new sign-in: that one may have the same grant at Logto, and the refresh then revokes its
-        /// result.
+        /// Whether the session was ended in this process in the meantime, by a sign-out or a back-channel
+        /// logout. Not by a new sign-in: that one may have the same grant at Logto, and the refresh then
+        /// revokes its result.
         has_ended: bool,
         /// Whether the shared ledger recorded it; `true` if there is none.
         is_shared: bool,
@@ -275,10 +275,10 @@ pub struct Knowledge {
     pub has_ended: bool,
     /// Whether the refresh token is the newest one.
     pub status: Option<TokenStatus>,
-    /// A pause of this session that the provider asked for, and that is not over: the error that did. Whoever asks
-    /// for a token waits for its end.
+    /// The error that began a pause of this session at the provider's request, if the pause is not over.
+    /// Requests for tokens wait for its end.
     pub pause: Option<Error>,
-    /// A recent refusal of this token. Who demands a new token asks again.
+    /// A recent refusal of this token. A demand for a new token ignores it.
     pub refusal: Option<Error>,
     /// Whether the shared ledger failed to respond.
     pub is_partial: bool,
@@ -317,7 +317,7 @@ pub enum SessionEnd {
     LifetimeReached,
 }
 
-/// Something that an operator should know.
+/// An event for operators.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Notice<F> {

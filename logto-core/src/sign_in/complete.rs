@@ -82,9 +82,9 @@ pub struct CompleteSignIn {
 #[error("{error}")]
 #[non_exhaustive]
 pub struct IncompleteSignIn {
-    /// What went wrong.
+    /// The error.
     pub error: Error,
-    /// What can be done.
+    /// How to continue.
     pub remedy: Remedy,
 }
 

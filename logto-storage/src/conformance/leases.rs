@@ -28,7 +28,7 @@ impl Suite {
             refused(rule, &self.other, &handle).await?;
             refused(rule, &self.one, &handle).await?;
             granted(rule, &self.other, &another, LONG).await?;
-            let foreign = Lease::held_by("somebody else");
+            let foreign = Lease::held_by("another holder");
             let renewed = self.other.renew(&handle, &foreign, LONG).await;
             rule.ensure(!renewed.or_violated(rule)?, "another holder renewed it")?;
             let released = self.other.release(&handle, foreign).await;

@@ -40,11 +40,11 @@ const RIGHTS: &str = "let the owner of the schema run `PostgresStore::SCHEMA`, a
 /// round trip on a connection that has done so before. Behind PgBouncer, with
 /// [`transaction_pooling`](PostgresOptions::transaction_pooling), each call is a transaction and takes four.
 ///
-/// A connection that failed is closed. A call that reads is then tried once more on a new connection, also when it
-/// was the server that closed the connection, because it was idle or for another reason. Before a call that writes,
-/// a ping shows whether the connection works. When the server shuts down, or is a standby after a failover, every
-/// call is tried once more on a new connection. If the server refuses connections, a call fails at once; no call
-/// takes longer than five seconds.
+/// A connection that failed is closed. A call that reads is then retried once on a new connection, including
+/// when the server closed the connection, because it was idle or for another reason. Before a call that writes,
+/// a ping shows whether the connection works. When the server shuts down, or is a standby after a failover,
+/// every call is retried once on a new connection. If the server refuses connections, a call fails at once; no
+/// call takes longer than five seconds.
 #[derive(Clone)]
 pub struct PostgresStore {
     connections: Connections,

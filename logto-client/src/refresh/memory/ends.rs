@@ -16,19 +16,19 @@ use crate::{
     ttl_map::TtlMap,
 };
 
-/// How many sessions are known to go on although an end of theirs may have been forgotten.
+/// How many sessions are remembered as active although an end of theirs may have been forgotten.
 const MAX_CONFIRMED: usize = 100_000;
 
 /// The ends that this process knows of.
 ///
-/// Each end is a mark. Marks are numbered in the order in which they are made, so that an answer of the
-/// provider is known to be newer than a mark whatever any clock says.
+/// Each end is a mark. Marks are numbered in the order in which they are made, so that a response of the
+/// provider is known to be newer than a mark, whatever the clocks show.
 #[derive(Debug)]
 pub(crate) struct Ends {
     /// Sessions that ended here: no refresh in flight restores one, and this process refuses every copy of
     /// its cookie.
     sessions: TtlMap<SessionId, (End, Mark)>,
-    /// Handles that were signed out while the storage did not say which session they find.
+    /// Handles that were signed out while the storage could not be read.
     handles: TtlMap<Handle, Mark>,
     /// The owners whose sessions the provider has ended: a session that began until then has ended, wherever
     /// it is stored.
@@ -110,13 +110,13 @@ impl Ends {
         })
     }
 
-    /// Refuses a session from now on, and says whether that is news.
+    /// Refuses a session from now on, and returns whether that is new.
     pub(in crate::refresh) fn mark(&self, session: &Session, now: UnixTime) -> bool {
         self.mark_session(session, End::AfterRefresh, now)
     }
 
-    /// Remembers that a session has reached its longest lifetime, and says whether that is news. No storage
-    /// opens it any more, so to forget this mark makes no session doubtful.
+    /// Remembers that a session has reached its longest lifetime, and returns whether that is new. No storage
+    /// opens it any more, so forgetting this mark makes no session doubtful.
     pub(in crate::refresh) fn mark_too_old(&self, session: &SessionId, now: UnixTime) -> bool {
         let mark = self.next_mark(UnixTime::from_secs(i64::MIN));
         self.insert(session, End::AfterRefresh, mark, now)
@@ -138,7 +138,7 @@ impl Ends {
             .insert_evicting(id, (end, mark), until, now, |(_, mark)| self.forgot(mark))
     }
 
-    /// Refuses a handle from now on, and says whether that is news.
+    /// Refuses a handle from now on, and returns whether that is new.
     pub(in crate::refresh) fn mark_handle(&self, handle: &Handle, now: UnixTime) -> bool {
         let (handle, mark) = (handle.without_parts(), self.next_mark(now));
         let until = self.end_of_memory(now);
@@ -146,7 +146,8 @@ impl Ends {
             .insert_evicting(handle, mark, until, now, |mark| self.forgot(mark))
     }
 
-    /// Refuses all sessions that `logout` ends. Of two for one user the later stands, whichever comes first.
+    /// Refuses all sessions that `logout` ends. Of two logouts of one user, the later one counts, in whatever
+    /// order they arrive.
     pub(in crate::refresh) fn mark_owners(&self, logout: &Logout, now: UnixTime) {
         let until = self.end_of_memory(now);
         for ended in Ended::by(logout) {
@@ -175,13 +176,13 @@ impl Ends {
         lock(&self.horizon).raise(mark.number, mark.at);
     }
 
-    /// The last mark so far. An answer to a question that is asked now knows of what it marks.
+    /// The last mark so far. A response to a request that is sent now takes this end into account.
     pub(in crate::refresh) fn last_mark(&self) -> u64 {
         self.last_mark.load(Ordering::Relaxed)
     }
 
-    /// Whether an end of this session may have been forgotten, and nobody has confirmed since that it goes on.
-    /// `monotonic` is the time of [`confirm`](Self::confirm).
+    /// Whether an end of this session may have been forgotten, and it was not confirmed since that the session
+    /// is active. `monotonic` is the time of [`confirm`](Self::confirm).
     pub(in crate::refresh) fn may_have_forgotten(
         &self,
         session: &Session,
@@ -191,8 +192,8 @@ impl Ends {
         lock(&self.horizon).reaches(session.began_at(), confirmed)
     }
 
-    /// A session goes on: it was asked for after `last_mark`. That counts until then, by a clock that does not
-    /// jump.
+    /// Records that a session is active, by a request after `last_mark`. That counts until `until`, by the
+    /// monotonic clock.
     pub(in crate::refresh) fn confirm(
         &self,
         session: &SessionId,

@@ -54,7 +54,8 @@ impl<F: Clone> Refresh<F> {
             return self.gone(now);
         }
         self.status = knowledge.status;
-        // What refused the token may have changed, a role or a membership. A pause is over when it is over.
+        // The reason of the refusal may be gone, such as a missing role or membership. A pause lasts until its
+        // end.
         let refusal = knowledge.refusal;
         let refusal = refusal.filter(|_| self.job.wanted.demand != Demand::New);
         self.refusal = knowledge.pause.or(refusal);
@@ -67,7 +68,7 @@ impl<F: Clone> Refresh<F> {
         }
     }
 
-    /// The session is as new as anybody here knows it.
+    /// The session is up to date with what this process knows.
     pub(super) fn known(&mut self, purpose: Purpose, now: Moment) -> State<F> {
         if let Err(error) = self.session.may_ask_for(&self.job.wanted.target) {
             return self.finish(Err(RefreshError::Protocol(error.into())), now);
@@ -88,8 +89,8 @@ impl<F: Clone> Refresh<F> {
                 self.perform(Action::Prepare);
                 State::Preparing
             }
-            // A replaced refresh token that has expired is refused like any other, but the grant goes on, and
-            // a newer one may be on its way to the browser or to the store.
+            // A replaced refresh token that has expired is refused like any other, but the grant continues, and
+            // a newer token may be on its way to the browser or to the store.
             Purpose::Refused { spent } if self.session.refresh_token() == Some(&spent) => {
                 self.ask(Why::Refused, now)
             }
