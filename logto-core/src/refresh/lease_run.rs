@@ -6,7 +6,7 @@ use std::time::Duration;
 /// tokens is done by then.
 const MAX_RUN: Duration = Duration::from_millis(250);
 /// How long it gives way: longer than the interval at which other processes check whether the lease is free.
-const GIVE_WAY: Duration = Duration::from_millis(75);
+const YIELD_PAUSE: Duration = Duration::from_millis(75);
 
 /// The leases of a session that a process had one right after the other.
 ///
@@ -33,14 +33,14 @@ impl LeaseRun {
     pub fn pause(self, now: Duration) -> Duration {
         let is_long = self.released_at.saturating_sub(self.since) >= MAX_RUN;
         match is_long && self.goes_on(now) {
-            true => GIVE_WAY,
+            true => YIELD_PAUSE,
             false => Duration::ZERO,
         }
     }
 
     /// Whether no other process had enough time to take the lease before `now`.
     fn goes_on(self, now: Duration) -> bool {
-        now.saturating_sub(self.released_at) < GIVE_WAY
+        now.saturating_sub(self.released_at) < YIELD_PAUSE
     }
 }
 

@@ -209,7 +209,7 @@ impl CookieCodec {
             }
             kept
         });
-        let mut carried = slots
+        let mut request_len = slots
             .values()
             .chain(stale.values())
             .map(|value| self.carried_part_len(value.len()))
@@ -217,11 +217,11 @@ impl CookieCodec {
 
         // A request that is too long never reaches the application, which could shorten it. So deletions come
         // before the parts.
-        while carried > self.session_budget() {
+        while request_len > self.session_budget() {
             let Some((slot, value)) = stale.pop_last() else {
                 break;
             };
-            carried = carried.saturating_sub(self.carried_part_len(value.len()));
+            request_len = request_len.saturating_sub(self.carried_part_len(value.len()));
             response.push(self.delete(&self.slot_name(slot))?);
         }
 
@@ -241,12 +241,12 @@ impl CookieCodec {
             let before = stale
                 .get(&slot)
                 .map_or(0, |old| self.carried_part_len(old.len()));
-            let after = carried
+            let after = request_len
                 .saturating_sub(before)
                 .saturating_add(self.carried_part_len(part.len()));
             let set_cookie = self.set(&self.slot_name(slot), part)?;
             if after <= self.session_budget() && response.push_if_it_fits(set_cookie) {
-                carried = after;
+                request_len = after;
                 stale.remove(&slot);
                 unused.next();
             } else {
