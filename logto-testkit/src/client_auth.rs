@@ -151,7 +151,7 @@ fn from_assertion(assertion: &str, form: &Params) -> Outcome<Credentials> {
     let decoded = Assertion::decode(assertion);
     let assertion =
         decoded.ok_or_else(|| OAuthError::invalid_request("invalid client_assertion format"))?;
-    // An assertion of nobody fails as one of a stranger does, so the issuer needs no name here.
+    // An assertion without a client fails like that of an unknown client, so the issuer needs no name here.
     let id = assertion.subject().ok_or_else(|| refusal("", None))?;
     match form.get("client_assertion_type") {
         None => Err(OAuthError::invalid_request(

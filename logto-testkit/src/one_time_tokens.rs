@@ -1,4 +1,4 @@
-//! One-time tokens: a link with one, the magic link, signs in whoever got it by email.
+//! One-time tokens: a link with one, the magic link, signs in the user who received it by email.
 
 use std::{collections::HashMap, time::Duration};
 

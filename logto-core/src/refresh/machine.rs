@@ -182,8 +182,8 @@ impl<F: Clone> Refresh<F> {
         self.finish(Err(RefreshError::Ended(SessionEnd::Removed)), now)
     }
 
-    /// Gives way to a removal. The new refresh token is revoked, because whoever removed the session could
-    /// not know it.
+    /// Gives way to a removal. The new refresh token is revoked, because the process that removed the session
+    /// could not know it.
     fn discard(&mut self, now: Moment) -> State<F> {
         if let Some(refresh_token) = self.session.refresh_token().cloned() {
             self.perform(Action::RevokeLater { refresh_token });
@@ -214,21 +214,21 @@ impl<F: Clone> Refresh<F> {
 
     fn finish(&mut self, token: Result<AccessToken, RefreshError<F>>, now: Moment) -> State<F> {
         self.result = Some(self.or_not_yet_expired(token, now));
-        // Whoever held the lease before may have spent the stored refresh token, and may still be alive and
-        // store what it got. Only a lease that runs out again tells the next one to ask as well.
+        // The previous holder of the lease may have spent the stored refresh token, and may still be alive and
+        // store its result. Only a lease that runs out again makes the next holder ask as well.
         let is_doubtful = |lease: &HeldLease| lease.grant().was_taken_over && !self.has_spent;
         match self.lease.take() {
             Some(lease) if !is_doubtful(&lease) && self.is_found(&lease) => {
                 self.perform(Action::Release);
                 State::Releasing
             }
-            // Left to run out. Whoever takes it over asks before it spends anything.
+            // Left to run out. A process that takes it over asks before it spends a token.
             _ => State::Done,
         }
     }
 
-    /// Whether the next one with the lease finds the newest refresh token. It would spend an older one,
-    /// and end the grant.
+    /// Whether the next holder of the lease finds the newest refresh token. Otherwise it would spend an older
+    /// one, and end the grant.
     fn is_found(&self, lease: &HeldLease) -> bool {
         match lease.grant().is_exclusive {
             true => self.is_rotation_shared,

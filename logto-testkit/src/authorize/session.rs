@@ -7,7 +7,7 @@ use crate::{
     store::{SESSION_TTL, Session},
 };
 
-/// Begins a session for the user, or goes on with `current` when it is theirs; gives its id.
+/// Begins a session for the user, or continues `current` if it is theirs. Returns its id.
 pub(crate) fn sign_in(cx: &mut Context<'_>, current: Option<&str>, user_id: &str) -> String {
     let now = cx.now;
     if let Some(user) = cx

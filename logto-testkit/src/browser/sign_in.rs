@@ -35,8 +35,8 @@ impl Browser {
     /// third-party application with the organization that Logto's consent page has preselected: the first of
     /// the user's. Gives the callback URL that the browser is sent to.
     ///
-    /// A one-time token in the URL signs in its own user, whoever is named; Logto asks before it gives the
-    /// browser of somebody else to them, here nobody does.
+    /// A one-time token in the URL signs in its own user, whichever user is named. Logto asks before it
+    /// replaces the session of another user; here, nothing asks.
     ///
     /// # Errors
     ///
@@ -246,7 +246,7 @@ fn aborted(request: &AuthorizationRequest, error: &'static str) -> Callback {
     request.return_address.with_error(&error)
 }
 
-/// Goes on with a valid authorization request; the errors of others go to the callback too.
+/// Continues with a valid authorization request. The errors of invalid ones go to the callback too.
 fn authorize(
     cx: &mut Context<'_>,
     incoming: &Incoming,
@@ -261,7 +261,7 @@ fn authorize(
     }
 }
 
-/// Parses the request, writes it down, and goes on.
+/// Parses the request, records it, and continues.
 fn open(
     cx: &mut Context<'_>,
     incoming: &Incoming,

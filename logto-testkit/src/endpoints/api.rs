@@ -62,7 +62,7 @@ fn management(cx: &Context<'_>, token: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Why somebody may not ask.
+/// Why a request is refused.
 struct Refusal {
     status: StatusCode,
     code: &'static str,

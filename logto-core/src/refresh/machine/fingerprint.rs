@@ -1,10 +1,11 @@
-//! What tells two refreshes apart.
+//! The fingerprint of a refresh.
 
 use std::hash::{Hash, Hasher};
 
 use super::Refresh;
 
-/// For who explores the machine: `tests/explorer` visits millions of states and remembers a hash of each.
+/// For the fingerprints of an explorer: `tests/explorer` visits millions of states and remembers a hash of
+/// each.
 ///
 /// Leaves out what all refreshes of one program have in common, the configuration and the metadata, and the
 /// actions that were not polled yet.

@@ -160,7 +160,7 @@ impl<F: Clone> Refresh<F> {
         }
     }
 
-    /// Nobody can tell. Whoever refused the refresh token will refuse it again.
+    /// It cannot be found out. A provider that refused the refresh token refuses it again.
     pub(super) fn no_witness(&mut self, why: Why, now: Moment) -> State<F> {
         match why {
             Why::BeforeUse => self.superseded(now),

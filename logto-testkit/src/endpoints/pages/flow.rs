@@ -33,7 +33,7 @@ pub(crate) fn to_consent(cx: &mut Context<'_>, errand: Errand) -> Response<Bytes
     begin(cx, errand, &location)
 }
 
-/// Goes on when the user is signed in: to the consent page or to the end.
+/// Continues when the user is signed in: to the consent page or to the end.
 pub(super) fn proceed(
     cx: &mut Context<'_>,
     interaction: &str,
