@@ -189,12 +189,7 @@ impl LogtoClient {
         let Some(loaded) = open_newest(&self.inner.refresher, handles).await? else {
             return Ok(None);
         };
-        let provider = &self.inner.provider;
-        Ok(Some(ReadOnlySession::new(
-            loaded,
-            provider.config.clone(),
-            Arc::clone(&provider.clock),
-        )))
+        Ok(Some(ReadOnlySession::of(&self.inner.provider, loaded)))
     }
 
     /// An access token for a session that was opened read-only: from memory, or fetched where that cannot
@@ -267,7 +262,7 @@ impl LogtoClient {
 
     /// What the client holds in memory for refreshes.
     pub fn stats(&self) -> RefresherStats {
-        let memory = self.inner.refresher.memory();
+        let memory = &self.inner.refresher.memory;
         RefresherStats {
             refreshes: memory.refreshes.len(),
             sessions: memory.sessions.len(),
@@ -304,12 +299,7 @@ impl LogtoClient {
     }
 
     fn writable(&self, presented: Option<Handle>, loaded: LoadedSession) -> WritableSession {
-        WritableSession::new(
-            Arc::clone(&self.inner.refresher),
-            Arc::clone(&self.inner.provider),
-            presented,
-            loaded,
-        )
+        WritableSession::new(Arc::clone(&self.inner.refresher), presented, loaded)
     }
 }
 

@@ -232,33 +232,29 @@ impl Default for Limits {
 impl Limits {
     /// Checks the limits: refuses values that cannot work, and reduces values that no timer or semaphore can
     /// represent.
-    pub(crate) fn checked(self) -> Result<Self, BuildError> {
-        let request_timeout = timeout("request_timeout", self.request_timeout)?;
-        Ok(Self {
-            request_timeout,
-            caller_timeout: timeout("caller_timeout", self.caller_timeout)?,
-            waiting_budget: timeout("waiting_budget", self.waiting_budget)?,
-            listen_timeout: timeout("listen_timeout", self.listen_timeout)?.max(request_timeout),
-            max_concurrent_requests: permits(
-                "max_concurrent_requests",
-                self.max_concurrent_requests,
-            )?,
-            max_listeners: permits("max_listeners", self.max_listeners)?,
-        })
-    }
-}
-
-fn timeout(option: &'static str, timeout: Duration) -> Result<Duration, BuildError> {
-    match timeout {
-        Duration::ZERO => Err(BuildError::Zero(option)),
-        timeout => Ok(timeout.min(MAX_TIMEOUT)),
-    }
-}
-
-fn permits(option: &'static str, permits: usize) -> Result<usize, BuildError> {
-    match permits {
-        0 => Err(BuildError::Zero(option)),
-        permits => Ok(permits.min(MAX_PERMITS)),
+    pub(crate) fn checked(mut self) -> Result<Self, BuildError> {
+        for (option, timeout) in [
+            ("request_timeout", &mut self.request_timeout),
+            ("caller_timeout", &mut self.caller_timeout),
+            ("waiting_budget", &mut self.waiting_budget),
+            ("listen_timeout", &mut self.listen_timeout),
+        ] {
+            if timeout.is_zero() {
+                return Err(BuildError::Zero(option));
+            }
+            *timeout = MAX_TIMEOUT.min(*timeout);
+        }
+        for (option, permits) in [
+            ("max_concurrent_requests", &mut self.max_concurrent_requests),
+            ("max_listeners", &mut self.max_listeners),
+        ] {
+            if *permits == 0 {
+                return Err(BuildError::Zero(option));
+            }
+            *permits = MAX_PERMITS.min(*permits);
+        }
+        self.listen_timeout = self.listen_timeout.max(self.request_timeout);
+        Ok(self)
     }
 }
 

@@ -17,8 +17,8 @@ use logto_core::{
     AccessToken, Exchange, Secret, Session, UnixTime,
     grants::RefreshTokens,
     refresh::{
-        Amend, Demand, EndSession, Ending, REFRESH_TOKEN_LIFETIME, Refresh, RefreshError,
-        RefreshJob, SUPERSEDED_FOR, Wanted,
+        Amend, Demand, EndSession, Ending, Refresh, RefreshError, RefreshJob, SUPERSEDED_FOR,
+        Wanted,
     },
     session::SessionId,
 };
@@ -39,7 +39,6 @@ use crate::{
 /// How long a sign-out waits for a refresh in flight, to revoke its new refresh token. A refresh that takes
 /// longer revokes it itself.
 const ENDING_WAIT: Duration = Duration::from_secs(2);
-const DEFAULT_ENDS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A session as it was read from the storage, and what the ledger knew beyond that.
 #[derive(Clone, Debug)]
@@ -86,9 +85,9 @@ pub(crate) type EndingKey = (SessionId, Ending);
 /// Refreshes and ends the sessions of one application.
 #[derive(Debug)]
 pub(crate) struct Refresher {
-    provider: Arc<Provider>,
-    storage: Arc<dyn SessionStorage>,
-    memory: Arc<Memory>,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) storage: Arc<dyn SessionStorage>,
+    pub(crate) memory: Arc<Memory>,
     shared_ledger: Option<SharedLedger>,
     options: RefreshOptions,
 }
@@ -99,16 +98,6 @@ pub(crate) struct RefreshOptions {
     pub(crate) ends_known_within: Duration,
     pub(crate) is_single_process: bool,
     pub(crate) refresh_token_lifetime: Duration,
-}
-
-impl Default for RefreshOptions {
-    fn default() -> Self {
-        Self {
-            ends_known_within: DEFAULT_ENDS_KNOWN_WITHIN,
-            is_single_process: false,
-            refresh_token_lifetime: REFRESH_TOKEN_LIFETIME,
-        }
-    }
 }
 
 impl Refresher {
@@ -130,18 +119,6 @@ impl Refresher {
         }
     }
 
-    pub(crate) fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    pub(crate) fn storage(&self) -> &dyn SessionStorage {
-        &*self.storage
-    }
-
-    pub(crate) fn now(&self) -> UnixTime {
-        self.provider.now()
-    }
-
     /// Time that does not jump.
     pub(super) fn monotonic(&self) -> UnixTime {
         UnixTime::from_secs(0).plus(self.provider.moment().monotonic)
@@ -154,9 +131,7 @@ impl Refresher {
 
     /// Whether a refresh whose session cannot be written into a cookie loses nothing.
     pub(crate) fn can_fetch_without_cookie(&self) -> bool {
-        self.options.is_single_process
-            || self.storage.is_authoritative()
-            || self.shared_ledger.is_some()
+        self.options.is_single_process || self.remembers_ends()
     }
 
     /// Whether no other process can have spent the refresh token of a session unnoticed. A single process

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use logto_core::LogtoConfig;
+use logto_core::{LogtoConfig, refresh::REFRESH_TOKEN_LIFETIME};
 
 use super::{ClientState, Coordinator, LogtoClient};
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
     seal::KeyRing,
     storage::SessionStorage,
 };
+
+const DEFAULT_ENDS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Builds a [`LogtoClient`]. All but the configuration, the HTTP client and the storage has a default.
 #[derive(Debug)]
@@ -41,7 +43,11 @@ impl LogtoClientBuilder {
             storage,
             coordinator: Coordinator::new(),
             shared_ledger: None,
-            options: RefreshOptions::default(),
+            options: RefreshOptions {
+                ends_known_within: DEFAULT_ENDS_KNOWN_WITHIN,
+                is_single_process: false,
+                refresh_token_lifetime: REFRESH_TOKEN_LIFETIME,
+            },
         }
     }
 

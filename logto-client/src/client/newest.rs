@@ -19,9 +19,9 @@ pub(super) async fn open_newest(
     let mut handles = Cow::Borrowed(handles);
     loop {
         let found = load_newest(
-            refresher.storage(),
+            &*refresher.storage,
             &handles,
-            refresher.now(),
+            refresher.provider.now(),
             |handle, session| {
                 let has_ended = refresher.has_ended(handle, session);
                 if has_ended {

@@ -18,8 +18,13 @@ use url::Url;
 
 use super::LogtoClient;
 use crate::{
-    entropy::random, error::Error, provider::Interrupted, refresh::LoadedSession,
-    runtime::BoxedFuture, session::WritableSession, storage::Handle,
+    entropy::random,
+    error::Error,
+    provider::Interrupted,
+    refresh::LoadedSession,
+    runtime::BoxedFuture,
+    session::WritableSession,
+    storage::{Handle, Stored},
 };
 
 /// A completed sign-in: the stored session, and where the user wanted to go.
@@ -77,9 +82,9 @@ impl LogtoClient {
     /// If the provider's metadata cannot be fetched, or the parameters contradict each other.
     pub async fn sign_in(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
         let provider = &self.inner.provider;
-        let metadata = provider.metadata().await?;
-        let random = random(&*provider.entropy)?;
-        Ok(sign_in.start(&provider.config, &metadata, &random, provider.now())?)
+        let (random, now) = (random(&*provider.entropy)?, provider.now());
+        self.start_sign_in(&provider.config, sign_in, &random, now)
+            .await
     }
 
     /// Starts a sign-in with the random bytes of the web layer, and the configuration for the host of the
@@ -153,7 +158,10 @@ impl LogtoClient {
         // Before the code is spent, so that a failure costs nothing but a reload.
         let (metadata, keys) = match self.prepare_redemption().await {
             Ok(prepared) => prepared,
-            Err(error) => return Err(IncompleteSignIn::unspent(error, pending)),
+            Err(error) => {
+                let next = NextStep::SameCallback(Box::new(pending));
+                return Err(IncompleteSignIn { error, next });
+            }
         };
         let provider = &self.inner.provider;
         let resumed = pending
@@ -254,15 +262,9 @@ impl LogtoClient {
     async fn admit(&self, session: Session) -> Result<WritableSession, Error> {
         let now = self.inner.provider.now();
         let (handle, version) = self.inner.storage.create(&session, now).await?;
-        Ok(self.writable(
-            None,
-            LoadedSession {
-                handle,
-                session: Arc::new(session),
-                version,
-                needs_write_back: false,
-            },
-        ))
+        let session = Arc::new(session);
+        let loaded = LoadedSession::new(handle, Stored { session, version });
+        Ok(self.writable(None, loaded))
     }
 
     /// Removes the session that a new sign-in has replaced.
@@ -289,21 +291,13 @@ impl IncompleteSignIn {
         Self { error, next }
     }
 
-    fn unspent(error: Error, pending: PendingSignIn) -> Self {
-        let remedy = Remedy::SameCallback;
-        Self::new(Interrupted { error, remedy }, pending)
-    }
-
     fn refused(error: CallbackError, pending: &PendingSignIn) -> Self {
-        let is_cancelled = matches!(
-            &error,
-            CallbackError::Server(error) if error.error == OAuthErrorCode::AccessDenied
-        );
-        let next = match is_cancelled {
-            true => NextStep::Cancelled {
-                return_to: pending.return_to().as_str().to_owned(),
-            },
-            false => NextStep::None,
+        let next = match &error {
+            CallbackError::Server(server) if server.error == OAuthErrorCode::AccessDenied => {
+                let return_to = pending.return_to().as_str().to_owned();
+                NextStep::Cancelled { return_to }
+            }
+            _ => NextStep::None,
         };
         Self {
             error: error.into(),

@@ -34,7 +34,7 @@ fn within_limits(ttl: Duration) -> Duration {
 /// derived from that secret, which only holders of the session know. A store that fails loses nothing: the
 /// client asks the provider instead.
 pub(crate) struct SharedLedger {
-    pub(super) store: Arc<dyn KeyValueStore>,
+    pub(crate) store: Arc<dyn KeyValueStore>,
     /// The keys that hash and seal ends, because user ids can be guessed.
     pub(super) keys: KeyRing,
     pub(super) issuer: String,
@@ -116,33 +116,15 @@ impl SharedLedger {
         written.unwrap_or(true)
     }
 
-    /// Takes the lease of a session: see [`Lease::take`].
+    /// Takes the lease of a session, see [`Lease::take`], and returns it with its key in the store.
     pub(crate) async fn lease(
         &self,
         session: &SessionId,
         ttl: Duration,
-    ) -> Result<Option<Lease>, StorageError> {
-        let Location { key, .. } = Location::of_lease(session);
-        Lease::take(&*self.store, &key, ttl, &*self.entropy).await
-    }
-
-    pub(crate) async fn renew(
-        &self,
-        session: &SessionId,
-        lease: &Lease,
-        ttl: Duration,
-    ) -> Result<bool, StorageError> {
-        let Location { key, .. } = Location::of_lease(session);
-        lease.renew(&*self.store, &key, ttl).await
-    }
-
-    pub(crate) async fn release(
-        &self,
-        session: &SessionId,
-        lease: Lease,
-    ) -> Result<(), StorageError> {
-        let Location { key, .. } = Location::of_lease(session);
-        lease.release(&*self.store, &key).await
+    ) -> Result<Option<(String, Lease)>, StorageError> {
+        let Location { key, .. } = Location::of(session.as_bytes(), b"lease");
+        let lease = Lease::take(&*self.store, &key, ttl, &*self.entropy).await?;
+        Ok(lease.map(|lease| (key, lease)))
     }
 
     async fn get(&self, location: &Location) -> Result<Option<SessionDelta>, StorageError> {
@@ -219,10 +201,6 @@ impl Location {
         // A target always has a JSON form. One without would share an entry whose delta does not match.
         let target = serde_json::to_vec(target).unwrap_or_default();
         Self::of(session.as_bytes(), &target)
-    }
-
-    fn of_lease(session: &SessionId) -> Self {
-        Self::of(session.as_bytes(), b"lease")
     }
 
     fn of(secret: &[u8], what: &[u8]) -> Self {

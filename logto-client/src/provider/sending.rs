@@ -116,7 +116,7 @@ impl Provider {
         permit: &mut Permit<'a>,
         mut outgoing: Outgoing,
     ) -> Result<Response<Bytes>, Error> {
-        self.obtain_permit(permit, outgoing.endpoint).await?;
+        self.obtain_permit(permit, &outgoing).await?;
         let request = std::mem::take(&mut outgoing.request);
         let request = self
             .credentials
@@ -144,20 +144,16 @@ impl Provider {
     pub(crate) async fn obtain_permit<'a>(
         &'a self,
         permit: &mut Permit<'a>,
-        endpoint: Endpoint,
+        outgoing: &Outgoing,
     ) -> Result<(), Error> {
         if permit.is_none() {
             let acquired = self.within(self.limits.request_timeout, self.permits.acquire());
             // The semaphore is never closed.
             *permit = acquired.await.and_then(Result::ok);
         }
-        match permit {
-            Some(_) => Ok(()),
-            None => Err(Error::Transport {
-                endpoint,
-                source: TransportError::NotSent("too many requests are running".to_owned()),
-            }),
-        }
+        let busy = || TransportError::NotSent("too many requests are running".to_owned());
+        let permit = permit.as_ref().map(drop);
+        permit.ok_or_else(|| outgoing.failed(busy()))
     }
 
     /// A permit to listen for a late response; `None` if the response is not worth it, or if too many

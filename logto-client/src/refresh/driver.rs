@@ -22,7 +22,7 @@ use crate::{
     error::Error,
     event::Event as Observed,
     ledger,
-    provider::Permit,
+    provider::{Permit, Provider},
     runtime::{BoxFuture, BoxedFuture},
     single_flight::lock,
     storage::{Handle, Version},
@@ -81,42 +81,11 @@ impl<'a> Driver<'a> {
     /// Performs the actions of a job until it is done.
     ///
     /// # Errors
-    /// If the job waits although nothing is in progress, which no job does: it would wait for ever.
-    pub(super) async fn drive<J: SessionJob<Error>>(&self, mut job: J) -> Result<J::Output, Error> {
-        let mut under_way = FuturesUnordered::new();
-        loop {
-            match job.poll(self.refresher.provider.moment()) {
-                Step::Done(output) => {
-                    self.keep_lease();
-                    return Ok(output);
-                }
-                Step::Perform(action) => under_way.extend(self.perform(action)),
-                Step::Wait { until } => {
-                    let event = self.next_event(&mut under_way, until).await;
-                    let event = event.ok_or(UsageError::AlreadyDone)?;
-                    job.handle(event, self.refresher.provider.moment());
-                }
-            }
-        }
-    }
-
-    /// What happens first: an action ends, or the time comes. `None` if neither can happen.
-    async fn next_event(
-        &self,
-        under_way: &mut FuturesUnordered<BoxFuture<'_, Event<Error>>>,
-        until: Option<Duration>,
-    ) -> Option<Event<Error>> {
-        let provider = &self.refresher.provider;
-        let Some(until) = until else {
-            return under_way.next().await;
-        };
-        let pause = until.saturating_sub(provider.clock.monotonic());
-        if under_way.is_empty() {
-            provider.runtime.sleep(pause).await;
-            return Some(Event::Time);
-        }
-        let event = provider.within(pause, under_way.next()).await.flatten();
-        Some(event.unwrap_or(Event::Time))
+    /// As [`run`].
+    pub(super) async fn drive<J: SessionJob<Error>>(&self, job: J) -> Result<J::Output, Error> {
+        let output = run(&self.refresher.provider, job, |action| self.perform(action)).await?;
+        self.keep_lease();
+        Ok(output)
     }
 
     /// Begins an action; `None` if nothing answers it.
@@ -222,5 +191,74 @@ impl<'a> Driver<'a> {
             _ => return,
         };
         self.refresher.provider.observer.on_event(&observed);
+    }
+}
+
+/// Runs a job until it is done.
+///
+/// # Errors
+/// [`UsageError::AlreadyDone`] if the job waits although nothing is in progress, which no job does.
+async fn run<'a, J: SessionJob<Error>>(
+    provider: &Provider,
+    mut job: J,
+    perform: impl Fn(Action<Error>) -> Option<BoxFuture<'a, Event<Error>>>,
+) -> Result<J::Output, Error> {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        match job.poll(provider.moment()) {
+            Step::Done(output) => return Ok(output),
+            Step::Perform(action) => under_way.extend(perform(action)),
+            Step::Wait { until } => {
+                let pause = until.map(|until| until.saturating_sub(provider.clock.monotonic()));
+                let event = match pause {
+                    None => under_way.next().await.ok_or(UsageError::AlreadyDone)?,
+                    Some(pause) if under_way.is_empty() => {
+                        provider.runtime.sleep(pause).await;
+                        Event::Time
+                    }
+                    Some(pause) => {
+                        let first = provider.within(pause, under_way.next()).await;
+                        first.flatten().unwrap_or(Event::Time)
+                    }
+                };
+                job.handle(event, provider.moment());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use logto_core::{LogtoConfig, refresh::Moment};
+
+    use super::*;
+    use crate::{Context, http::TransportError, http::http_fn};
+
+    /// Waits, after one action or none, although nothing is in progress.
+    struct Stuck(Option<Action<Error>>);
+
+    impl SessionJob<Error> for Stuck {
+        type Output = ();
+
+        fn poll(&mut self, _: Moment) -> Step<Error, ()> {
+            let action = self.0.take().map(Step::Perform);
+            action.unwrap_or(Step::Wait { until: None })
+        }
+
+        fn handle(&mut self, _: Event<Error>, _: Moment) {}
+    }
+
+    #[tokio::test]
+    async fn a_job_that_waits_for_nothing_ends_with_an_error() {
+        let config = LogtoConfig::builder("https://tenant.logto.app", "app").build();
+        let http = http_fn(|_| async { Err(TransportError::NotSent("no network".to_owned())) });
+        let provider = Provider::new(config.unwrap(), Context::new(http), Arc::default()).unwrap();
+        for action in [None, Some(Action::Release)] {
+            let perform = |_| Some(std::future::ready(Event::Released).boxed_future());
+            let ended = run(&provider, Stuck(action), perform).await;
+            let is_stuck =
+                |error: &Error| error.code() == Error::from(UsageError::AlreadyDone).code();
+            assert!(ended.is_err_and(|error| is_stuck(&error)));
+        }
     }
 }

@@ -29,23 +29,22 @@ const UNANSWERED_FOR: Duration = Duration::from_secs(60);
 impl Refresher {
     /// Whether a session, or the handle that found it, has ended, as far as this process knows.
     pub(crate) fn has_ended(&self, handle: &Handle, session: &Session) -> bool {
-        self.memory
-            .ends
-            .include(handle, session, self.provider.now())
+        let now = self.provider.now();
+        self.memory.ends.include(handle, session, now)
     }
 
     /// Whether a session has ended, as far as this process knows.
     pub(crate) fn session_has_ended(&self, session: &Session) -> bool {
-        self.memory
-            .ends
-            .include_session(session, self.provider.now())
+        let now = self.provider.now();
+        self.memory.ends.include_session(session, now)
     }
 
     /// Notes that a handle finds a session that is over, for whoever can take it from the browser.
     pub(crate) fn note_over(&self, handle: &Handle, end: SessionEnd) {
         self.storage.forget_opened(handle);
         let now = self.monotonic();
-        self.memory.note_over(handle, end, now.plus(OVER_FOR), now);
+        let (handle, until) = (handle.without_parts(), now.plus(OVER_FOR));
+        self.memory.over.insert(handle, end, until, now);
     }
 
     /// Notes which of these handles find no session any more because it has reached its longest lifetime. A
@@ -64,7 +63,8 @@ impl Refresher {
 
     /// Why the session of this handle is over, if that was found just now.
     pub(crate) fn end_of(&self, handle: &Handle) -> Option<SessionEnd> {
-        self.memory.end_of(handle, self.monotonic())
+        let (over, now) = (&self.memory.over, self.monotonic());
+        over.get(&handle.without_parts(), now)
     }
 
     pub(super) fn mark_ended(&self, session: &Session, reason: SessionEnd) {
@@ -109,9 +109,10 @@ impl Refresher {
         let Some(shared) = &self.shared_ledger else {
             return false;
         };
-        let now = self.monotonic();
+        let (asked, now) = (&self.memory.asked, self.monotonic());
         let until = now.plus(self.options.ends_known_within);
-        if !self.memory.asks_about(session.id(), until, now) {
+        let id = session.id();
+        if asked.get(id, now).is_some() || !asked.insert(id.clone(), (), until, now) {
             return false;
         }
         let last_mark = self.memory.ends.last_mark();

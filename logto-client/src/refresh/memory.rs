@@ -5,7 +5,7 @@ mod ends;
 use std::sync::OnceLock;
 
 use logto_core::{
-    TokenTarget, UnixTime,
+    TokenTarget,
     refresh::{Confirmation, LeaseRun, Moment, SessionEnd, TokenStatus},
     session::SessionId,
 };
@@ -62,11 +62,11 @@ pub(crate) struct Memory {
     /// Questions to the provider whether a session has ended, for each of its refresh tokens.
     pub(super) confirmations: SingleFlight<SessionKey, Confirmation<Error>>,
     /// Sessions whose refresh token was spent, or was to be spent, before it expires.
-    renewals: TtlMap<SessionId, ()>,
+    pub(super) renewals: TtlMap<SessionId, ()>,
     /// About which sessions other processes were asked just now.
-    asked: TtlMap<SessionId, ()>,
-    /// Handles that just now were found to be over, and why.
-    over: TtlMap<Handle, SessionEnd>,
+    pub(super) asked: TtlMap<SessionId, ()>,
+    /// Handles, without their parts, that just now were found to be over, and why.
+    pub(super) over: TtlMap<Handle, SessionEnd>,
 }
 
 impl Memory {
@@ -94,35 +94,5 @@ impl Memory {
     /// Since when this process remembers: since `now`, if it has just begun.
     pub(super) fn started(&self, now: Moment) -> Moment {
         *self.started.get_or_init(|| now)
-    }
-
-    /// Whether it is time to ask other processes about a session, and notes that this is done.
-    pub(super) fn asks_about(&self, session: &SessionId, until: UnixTime, now: UnixTime) -> bool {
-        self.asked.get(session, now).is_none() && self.asked.insert(session.clone(), (), until, now)
-    }
-
-    /// Whether no renewal of this session began lately, and notes that one does.
-    pub(super) fn begins_renewal(
-        &self,
-        session: &SessionId,
-        until: UnixTime,
-        now: UnixTime,
-    ) -> bool {
-        self.renewals.get(session, now).is_none()
-            && self.renewals.insert(session.clone(), (), until, now)
-    }
-
-    pub(super) fn note_over(
-        &self,
-        handle: &Handle,
-        end: SessionEnd,
-        until: UnixTime,
-        now: UnixTime,
-    ) {
-        self.over.insert(handle.without_parts(), end, until, now);
-    }
-
-    pub(super) fn end_of(&self, handle: &Handle, now: UnixTime) -> Option<SessionEnd> {
-        self.over.get(&handle.without_parts(), now)
     }
 }

@@ -35,11 +35,11 @@ impl Refresher {
     }
 
     fn begins_renewal(&self, loaded: &LoadedSession) -> bool {
-        let now = self.provider.now();
+        let (renewals, now) = (&self.memory.renewals, self.provider.now());
+        let (id, until) = (loaded.session.id(), now.plus(PAUSE));
         is_renewal_due(&loaded.session, self.options.refresh_token_lifetime, now)
-            && self
-                .memory
-                .begins_renewal(loaded.session.id(), now.plus(PAUSE), now)
+            && renewals.get(id, now).is_none()
+            && renewals.insert(id.clone(), (), until, now)
     }
 }
 

@@ -8,7 +8,12 @@ use logto_core::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{clock::Clock, error::Error, provider::WaitingBudget, refresh::LoadedSession};
+use crate::{
+    clock::Clock,
+    error::Error,
+    provider::{Provider, WaitingBudget},
+    refresh::LoadedSession,
+};
 
 /// A session that can only be read, for code that can no longer store a change.
 ///
@@ -56,6 +61,10 @@ impl Cached {
 }
 
 impl ReadOnlySession {
+    pub(crate) fn of(provider: &Provider, loaded: LoadedSession) -> Self {
+        Self::new(loaded, provider.config.clone(), Arc::clone(&provider.clock))
+    }
+
     pub(crate) fn new(loaded: LoadedSession, config: LogtoConfig, clock: Arc<dyn Clock>) -> Self {
         let inner = ReadOnlyState {
             loaded,

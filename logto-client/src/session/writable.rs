@@ -46,7 +46,6 @@ pub struct WritableSession {
 
 struct WritableState {
     refresher: Arc<Refresher>,
-    provider: Arc<Provider>,
     /// The handle that the browser has; `None` for a new session.
     presented: Option<Handle>,
     loaded: Mutex<LoadedSession>,
@@ -67,13 +66,11 @@ struct WritableState {
 impl WritableSession {
     pub(crate) fn new(
         refresher: Arc<Refresher>,
-        provider: Arc<Provider>,
         presented: Option<Handle>,
         loaded: LoadedSession,
     ) -> Self {
         let inner = WritableState {
             refresher,
-            provider,
             presented,
             loaded: Mutex::new(loaded),
             uses: Mutex::default(),
@@ -191,7 +188,7 @@ impl WritableSession {
     ) -> Vec<(TokenTarget, Result<AccessToken, Error>)> {
         let mut fetched = Vec::new();
         for target in targets {
-            let now = self.inner.provider.now();
+            let now = self.provider().now();
             let is_ready = self.read(|session| {
                 let token = session.access_tokens().get(target);
                 token.is_some_and(|token| token.is_usable(now, min_remaining))
@@ -240,12 +237,8 @@ impl WritableSession {
 
     /// The current state of the session, read-only.
     pub fn read_only(&self) -> ReadOnlySession {
-        let provider = &self.inner.provider;
-        ReadOnlySession::new(
-            lock(&self.inner.loaded).clone(),
-            provider.config.clone(),
-            Arc::clone(&provider.clock),
-        )
+        let loaded = lock(&self.inner.loaded).clone();
+        ReadOnlySession::of(self.provider(), loaded)
     }
 
     /// Forgets the token for `target`; the next call fetches a new one. Nothing is revoked.
@@ -268,7 +261,7 @@ impl WritableSession {
     /// If the storage cannot remove the session. This process refuses it nevertheless.
     pub async fn sign_out(&self, sign_out: &SignOut) -> Result<Option<Url>, Error> {
         self.end_as_asked(Ending::SignOut).await?;
-        let provider = &self.inner.provider;
+        let provider = self.provider();
         provider.sign_out_url(&provider.config, sign_out).await
     }
 
@@ -284,15 +277,9 @@ impl WritableSession {
 
     /// The same session, once the browser has its handle.
     pub(crate) fn presented(&self) -> Self {
-        let (refresher, provider) = (&self.inner.refresher, &self.inner.provider);
         let loaded = lock(&self.inner.loaded).clone();
         let handle = loaded.handle.clone();
-        Self::new(
-            Arc::clone(refresher),
-            Arc::clone(provider),
-            Some(handle),
-            loaded,
-        )
+        Self::new(Arc::clone(&self.inner.refresher), Some(handle), loaded)
     }
 
     /// Ends a session whose handle nobody received.
@@ -342,8 +329,7 @@ impl WritableSession {
     }
 
     fn usable_token(&self, target: &TokenTarget) -> Option<AccessToken> {
-        let now = self.inner.provider.now();
-        let config = &self.inner.provider.config;
+        let (config, now) = (&self.provider().config, self.provider().now());
         let token = self.read(|session| session.usable_token(config, target, now).cloned())?;
         let mut uses = lock(&self.inner.uses);
         match uses.iter_mut().find(|(used, _)| used == target) {
@@ -423,7 +409,7 @@ impl WritableSession {
     }
 
     pub(super) fn provider(&self) -> &Arc<Provider> {
-        &self.inner.provider
+        &self.inner.refresher.provider
     }
 
     fn read<T>(&self, of: impl FnOnce(&Session) -> T) -> T {

@@ -22,20 +22,25 @@ const RUN_KEPT_FOR: Duration = Duration::from_secs(2);
 /// A lease with the place that granted it.
 pub(super) enum HeldLease {
     Storage(Handle, Lease),
-    Ledger(Lease),
+    /// With its key in the store of the shared ledger.
+    Ledger(String, Lease),
 }
 
 impl HeldLease {
+    fn lease(&self) -> &Lease {
+        let (Self::Storage(_, lease) | Self::Ledger(_, lease)) = self;
+        lease
+    }
+
     /// Whether other processes compete for it.
     fn is_shared(&self) -> bool {
-        let (Self::Storage(_, lease) | Self::Ledger(lease)) = self;
-        lease.token().is_some()
+        self.lease().token().is_some()
     }
 
     fn copy(&self) -> Self {
         match self {
             Self::Storage(handle, lease) => Self::Storage(handle.clone(), lease.copy()),
-            Self::Ledger(lease) => Self::Ledger(lease.copy()),
+            Self::Ledger(key, lease) => Self::Ledger(key.clone(), lease.copy()),
         }
     }
 }
@@ -137,7 +142,7 @@ impl Driver<'_> {
         match self.refresher.storage.remove(&handle).await {
             Ok(()) => {
                 // A storage drops its lease along with the session, a ledger does not.
-                if matches!(*lock(&self.lease), Some(HeldLease::Ledger(_))) {
+                if matches!(*lock(&self.lease), Some(HeldLease::Ledger(..))) {
                     self.release().await;
                 }
                 Event::Removed
@@ -165,7 +170,7 @@ impl Driver<'_> {
         };
         if let (None, Some(ledger)) = (lease.token(), &self.refresher.shared_ledger) {
             match ledger.lease(self.subject.id(), ttl).await {
-                Ok(Some(lease)) => return self.leased(HeldLease::Ledger(lease)),
+                Ok(Some((key, lease))) => return self.leased(HeldLease::Ledger(key, lease)),
                 Ok(None) => return Event::Busy,
                 // A ledger that fails is as good as none.
                 Err(_) => {}
@@ -199,12 +204,11 @@ impl Driver<'_> {
     }
 
     fn leased(&self, held: HeldLease) -> Event<Error> {
-        let (HeldLease::Storage(_, lease) | HeldLease::Ledger(lease)) = &held;
         let is_shared = held.is_shared();
         let grant = LeaseGrant {
             is_shared,
-            is_exclusive: is_shared && matches!(held, HeldLease::Ledger(_)),
-            was_taken_over: lease.was_taken_over(),
+            is_exclusive: is_shared && matches!(held, HeldLease::Ledger(..)),
+            was_taken_over: held.lease().was_taken_over(),
         };
         *lock(&self.lease) = Some(held);
         Event::Leased(grant)
@@ -219,10 +223,10 @@ impl Driver<'_> {
             (HeldLease::Storage(handle, lease), _) => {
                 self.refresher.storage.renew(handle, lease, ttl).await.ok()
             }
-            (HeldLease::Ledger(lease), Some(ledger)) => {
-                ledger.renew(self.subject.id(), lease, ttl).await.ok()
+            (HeldLease::Ledger(key, lease), Some(ledger)) => {
+                lease.renew(&*ledger.store, key, ttl).await.ok()
             }
-            (HeldLease::Ledger(_), None) => None,
+            (HeldLease::Ledger(..), None) => None,
         };
         Event::Renewed(renewed)
     }
@@ -235,10 +239,10 @@ impl Driver<'_> {
             (Some(HeldLease::Storage(handle, lease)), _) => {
                 self.refresher.storage.release(&handle, lease).await
             }
-            (Some(HeldLease::Ledger(lease)), Some(ledger)) => {
-                ledger.release(self.subject.id(), lease).await
+            (Some(HeldLease::Ledger(key, lease)), Some(ledger)) => {
+                lease.release(&*ledger.store, &key).await
             }
-            (Some(HeldLease::Ledger(_)) | None, _) => Ok(()),
+            (Some(HeldLease::Ledger(..)) | None, _) => Ok(()),
         };
         if is_shared {
             self.note_release();

@@ -63,7 +63,7 @@ impl Driver<'_> {
         let sent = async {
             let mut permit = self.permit.lock().await;
             let outgoing = Outgoing::of(&exchange, Patience::Listen);
-            let permitted = provider.obtain_permit(&mut permit, RefreshTokens::ENDPOINT);
+            let permitted = provider.obtain_permit(&mut permit, &outgoing);
             if let Err(error) = permitted.await {
                 return Event::NotSent(error);
             }
