@@ -16,15 +16,16 @@ use crate::{
     storage::{Ended, Handle, StorageError},
 };
 
-/// How long it is known that a handle is over: as long as its response may take to set its cookies.
-const OVER_FOR: Duration = Duration::from_secs(60);
-/// How long a request waits until the provider says whether its session has ended. A later answer counts for
-/// the next request.
+/// How long an ended handle is remembered: as long as the response may take to set its cookies.
+const ENDED_HANDLE_LIFETIME: Duration = Duration::from_secs(60);
+/// How long a request waits for the provider's response whether its session has ended. A later response counts
+/// for the next request.
 const CONFIRMATION_WAIT: Duration = Duration::from_secs(2);
-/// How long an answer of the provider is remembered, and that it gives none to this application.
-const CONFIRMED_FOR: Duration = Duration::from_secs(24 * 3600);
-/// How long no question is repeated that the provider did not answer.
-const UNANSWERED_FOR: Duration = Duration::from_secs(60);
+/// How long a response of the provider is remembered, including that this application may not introspect
+/// tokens.
+const CONFIRMATION_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// How long a request that the provider did not answer is not repeated.
+const CONFIRMATION_RETRY_PAUSE: Duration = Duration::from_secs(60);
 
 impl Refresher {
     /// Whether a session, or the handle that found it, has ended, as far as this process knows.
@@ -43,7 +44,7 @@ impl Refresher {
     pub(crate) fn note_over(&self, handle: &Handle, end: SessionEnd) {
         self.storage.forget_opened(handle);
         let now = self.monotonic();
-        let (handle, until) = (handle.without_parts(), now.plus(OVER_FOR));
+        let (handle, until) = (handle.without_parts(), now.plus(ENDED_HANDLE_LIFETIME));
         self.memory.over.insert(handle, end, until, now);
     }
 
@@ -123,7 +124,7 @@ impl Refresher {
             }
             Ok(false) => {
                 // It keeps ends as long as cookies live, also those that this process has forgotten.
-                self.confirm(session, last_mark, CONFIRMED_FOR);
+                self.confirm(session, last_mark, CONFIRMATION_LIFETIME);
                 false
             }
             Err(_) => false,
@@ -156,12 +157,12 @@ impl Refresher {
         let confirmation = confirmation.unwrap_or_else(|error| Confirmation::Unknown(Some(error)));
         match &confirmation {
             Confirmation::Alive => {
-                self.confirm(session, last_mark, CONFIRMED_FOR);
+                self.confirm(session, last_mark, CONFIRMATION_LIFETIME);
             }
             Confirmation::Unknown(failure) => {
                 let pause = match failure {
-                    Some(_) => UNANSWERED_FOR,
-                    None => CONFIRMED_FOR,
+                    Some(_) => CONFIRMATION_RETRY_PAUSE,
+                    None => CONFIRMATION_LIFETIME,
                 };
                 // Whatever is forgotten in this time.
                 self.confirm(session, u64::MAX, pause);

@@ -10,8 +10,8 @@ use logto_core::{
 use super::{LoadedSession, Refresher};
 use crate::provider::WaitingBudget;
 
-/// How long a renewal that failed is not repeated. The refresh token has days left.
-const PAUSE: Duration = Duration::from_secs(6 * 3600);
+/// How long a failed renewal is not repeated. The refresh token has days left.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
 impl Refresher {
     /// Renews the refresh token of a session in cookies, if it is due, and returns the session then. The response
@@ -36,7 +36,7 @@ impl Refresher {
 
     fn begins_renewal(&self, loaded: &LoadedSession) -> bool {
         let (renewals, now) = (&self.memory.renewals, self.provider.now());
-        let (id, until) = (loaded.session.id(), now.plus(PAUSE));
+        let (id, until) = (loaded.session.id(), now.plus(RENEWAL_PAUSE));
         is_renewal_due(&loaded.session, self.options.refresh_token_lifetime, now)
             && renewals.get(id, now).is_none()
             && renewals.insert(id.clone(), (), until, now)

@@ -19,7 +19,7 @@ use crate::{
 
 /// How long a refusal is remembered. Without that, a page that keeps requesting a refused token would cause
 /// two requests each time.
-const REFUSED_FOR: Duration = Duration::from_secs(60);
+const REFUSAL_LIFETIME: Duration = Duration::from_secs(60);
 
 impl<F: Clone> Refresh<F> {
     pub(super) fn send_first(&mut self, start_by: Option<Duration>, now: Moment) -> State<F> {
@@ -185,7 +185,7 @@ impl<F: Clone> Refresh<F> {
         self.perform(Action::Remember {
             target: Some(self.job.wanted.target.clone()),
             error: denial.clone(),
-            lifetime: REFUSED_FOR,
+            lifetime: REFUSAL_LIFETIME,
         });
         let next = sending.attempts.lost(sent_at, now.monotonic);
         sending.denial = Some(denial);
