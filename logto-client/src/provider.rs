@@ -35,7 +35,7 @@ use crate::{
     runtime::Runtime,
 };
 
-/// A sign-in that was not completed, for everybody who waits for it.
+/// A sign-in that was not completed, for all callers that wait for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupted {
     pub(crate) error: Error,
@@ -109,8 +109,8 @@ impl Provider {
         Ok(exchange.accept(response, self.now())?)
     }
 
-    /// Runs a sign-in to its end. The machine decides what is sent again. The response to a code is listened
-    /// for: it holds the only copy of the first refresh token.
+    /// Completes a sign-in. The machine decides which requests are sent again. The client listens for a late
+    /// response to a code, because it holds the only copy of the first refresh token.
     pub(crate) async fn complete(
         &self,
         mut machine: CompleteSignIn,

@@ -50,7 +50,7 @@
 //! let job = RefreshJob {
 //!     config,
 //!     wanted: Wanted { target: TokenTarget::user_info(), demand: Demand::Usable, persist: Persist::Storage },
-//!     is_exclusive: true, // nobody else spends the refresh token
+//!     is_exclusive: true, // no other process spends the refresh token
 //! };
 //! # let keys = logto_core::jwt::KeySet::default();
 //! let mut stored = Arc::new(session);

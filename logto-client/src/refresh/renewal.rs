@@ -1,4 +1,4 @@
-//! Spending a refresh token that nobody spends, before it expires.
+//! Spending an unused refresh token before it expires.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +14,8 @@ use crate::provider::WaitingBudget;
 const RENEWAL_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
 impl Refresher {
-    /// Renews the refresh token of a session in cookies, if it is due, and returns the session then. The response
-    /// that sets the new one is yet to come, so this waits. A failure changes nothing.
+    /// Renews the refresh token of a session in cookies, if it is due, and returns the session in that case.
+    /// The response still has to set the new cookie, so this waits. A failure changes nothing.
     pub(crate) async fn renew_in_cookies(
         self: &Arc<Self>,
         loaded: LoadedSession,
@@ -27,7 +27,7 @@ impl Refresher {
         Some(self.obtain(loaded, renewal(), &budget).await.loaded)
     }
 
-    /// Renews the refresh token of a session on the server, if it is due, while nobody waits for it.
+    /// Renews the refresh token of a session on the server in the background, if it is due.
     pub(crate) fn renew_on_server(self: &Arc<Self>, loaded: &LoadedSession) {
         if self.stores_on_server() && self.begins_renewal(loaded) {
             drop(self.start(loaded, &renewal()));

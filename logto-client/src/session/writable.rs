@@ -282,7 +282,7 @@ impl WritableSession {
         Self::new(Arc::clone(&self.inner.refresher), Some(handle), loaded)
     }
 
-    /// Ends a session whose handle nobody received.
+    /// Ends a session whose handle was never sent to a browser.
     pub(crate) async fn discard(&self) -> Result<(), Error> {
         let loaded = lock(&self.inner.loaded).clone();
         let refresher = &self.inner.refresher;

@@ -1,8 +1,8 @@
 //! A started sign-in, sealed into the `state` that Logto returns.
 //!
 //! Neither this process nor the browser stores it, so nothing can be lost between the start and the callback,
-//! however many tabs start one at once. `state` keeps its purpose: nobody can forge one without the key, each
-//! is unique, and it is valid only in the browser that it was created for, because it contains the
+//! however many tabs start one at once. `state` keeps its purpose: it cannot be forged without the key, each
+//! one is unique, and it is valid only in the browser that it was created for, because it contains the
 //! [`BrowserId`] of the browser's cookie.
 //!
 //! It is as short as possible. The secrets of the sign-in (verifier, nonce, session id) are derived from one
