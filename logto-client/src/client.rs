@@ -88,17 +88,17 @@ impl LogtoClient {
 
     /// The client's clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.inner.provider.clock
+        &self.inner.provider.context.clock
     }
 
     /// The client's random source.
     pub fn entropy(&self) -> &Arc<dyn Entropy> {
-        &self.inner.provider.entropy
+        &self.inner.provider.context.entropy
     }
 
     /// The observer that receives the client's events.
     pub fn observer(&self) -> &Arc<dyn Observer> {
-        &self.inner.provider.observer
+        &self.inner.provider.context.observer
     }
 
     /// A reader of sessions. It knows what this client knows about them, and cannot change any.
@@ -278,7 +278,12 @@ impl LogtoClient {
             if let Ok(None) = open_newest(&self.inner.refresher, &[session.handle()]).await {
                 return;
             }
-            self.inner.provider.runtime.sleep(END_CHECK_INTERVAL).await;
+            self.inner
+                .provider
+                .context
+                .runtime
+                .sleep(END_CHECK_INTERVAL)
+                .await;
         }
     }
 

@@ -41,14 +41,26 @@ const MAX_PERMITS: usize = tokio::sync::Semaphore::MAX_PERMITS;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Context {
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    runtime: Option<Arc<dyn Runtime>>,
+    verifier: Option<Arc<dyn JwsVerifier>>,
+    observer: Arc<dyn Observer>,
+    limits: Limits,
+    fallback_authentication: Vec<ClientAuthentication>,
+}
+
+/// A context with all that it needs.
+#[derive(Debug)]
+pub(crate) struct BuiltContext {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) runtime: Option<Arc<dyn Runtime>>,
-    pub(crate) verifier: Option<Arc<dyn JwsVerifier>>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) verifier: Arc<dyn JwsVerifier>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) limits: Limits,
-    pub(crate) fallback_authentication: Vec<ClientAuthentication>,
 }
 
 /// Timeouts and limits.
@@ -208,6 +220,21 @@ impl Context {
         self.fallback_authentication.push(authentication);
         self
     }
+
+    /// Checks that nothing is missing. The fallback authentications come apart, because they need a
+    /// configuration.
+    pub(crate) fn build(self) -> Result<(BuiltContext, Vec<ClientAuthentication>), BuildError> {
+        let built = BuiltContext {
+            http: self.http,
+            clock: self.clock,
+            entropy: self.entropy,
+            runtime: self.runtime.ok_or(BuildError::NoRuntime)?,
+            verifier: self.verifier.ok_or(BuildError::NoVerifier)?,
+            observer: self.observer,
+            limits: self.limits.checked()?,
+        };
+        Ok((built, self.fallback_authentication))
+    }
 }
 
 impl<H: HttpClient + 'static> From<H> for Context {
@@ -232,7 +259,7 @@ impl Default for Limits {
 impl Limits {
     /// Checks the limits: refuses values that cannot work, and reduces values that no timer or semaphore can
     /// represent.
-    pub(crate) fn checked(mut self) -> Result<Self, BuildError> {
+    fn checked(mut self) -> Result<Self, BuildError> {
         for (option, timeout) in [
             ("request_timeout", &mut self.request_timeout),
             ("caller_timeout", &mut self.caller_timeout),

@@ -35,10 +35,17 @@ impl SharedCooldown {
             Admission::Probe => true,
             Admission::Refused(error) => return Err(error),
         };
-        Ok(Admitted {
+        let mut admitted = self.bypass();
+        admitted.is_probe = is_probe;
+        Ok(admitted)
+    }
+
+    /// For a request that no cooldown withholds. Its response is learned from all the same.
+    pub(crate) fn bypass(&self) -> Admitted<'_> {
+        Admitted {
             cooldown: self,
-            is_probe,
-        })
+            is_probe: false,
+        }
     }
 
     /// Sends a request, unless a cooldown forbids it, and learns from its result.
@@ -59,27 +66,22 @@ impl SharedCooldown {
         }
         Ok(result)
     }
-
-    /// Begins a cooldown if `error` asks for one.
-    pub(crate) fn learn(&self, error: &Error, now: UnixTime) {
-        let pause = match error.is_oauth(&OAuthErrorCode::InvalidClient) {
-            true => Some(CREDENTIALS_COOLDOWN),
-            false => error.retry_after(),
-        };
-        if let Some(pause) = pause {
-            lock(&self.0).begin(pause, error.clone(), now);
-        }
-    }
 }
 
 impl Admitted<'_> {
-    /// Records a response: an error may begin a cooldown; anything else ends it.
+    /// Records a response: an error may ask for a cooldown; anything else ends it.
     pub(crate) fn answered(mut self, error: Option<&Error>, now: UnixTime) {
         if std::mem::take(&mut self.is_probe) {
             lock(&self.cooldown.0).probed(true);
         }
-        if let Some(error) = error {
-            self.cooldown.learn(error, now);
+        let pause = error.and_then(
+            |error| match error.is_oauth(&OAuthErrorCode::InvalidClient) {
+                true => Some(CREDENTIALS_COOLDOWN),
+                false => error.retry_after(),
+            },
+        );
+        if let (Some(error), Some(pause)) = (error, pause) {
+            lock(&self.cooldown.0).begin(pause, error.clone(), now);
         }
     }
 }

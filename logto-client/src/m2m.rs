@@ -115,12 +115,12 @@ impl M2mClient {
     }
 
     fn fetch(&self, target: &TokenTarget) -> Inflight<Result<AccessToken, Error>> {
-        let runtime = &*self.inner.provider.runtime;
+        let runtime = &*self.inner.provider.context.runtime;
         self.inner.fetches.join(runtime, target.clone(), || {
             let (inner, target) = (Arc::clone(&self.inner), target.clone());
             async move {
                 let fetch = inner.provider.client_credentials(&target);
-                let clock = &*inner.provider.clock;
+                let clock = &*inner.provider.context.clock;
                 let outcome = inner.cooldown.admitted(clock, fetch).await?;
                 let now = clock.now();
                 match &outcome {

@@ -10,7 +10,6 @@ use logto_core::{
     Exchange, LogtoConfig, Machine, Secret, Step, UnixTime,
     error::NoResponse,
     introspection::{Introspect, Introspection},
-    jwt::JwsVerifier,
     refresh::Moment,
     revocation::RevokeRefreshToken,
     sign_in::{CompleteSignIn, IncompleteSignIn, Remedy, SignedIn},
@@ -25,14 +24,9 @@ pub(crate) use self::{
     waiting::WaitingBudget,
 };
 use crate::{
-    clock::Clock,
-    context::{BuildError, Context, Limits},
+    context::{BuildError, BuiltContext, Context},
     credentials::Credentials,
-    entropy::Entropy,
     error::Error,
-    event::Observer,
-    http::HttpClient,
-    runtime::Runtime,
 };
 
 /// A sign-in that was not completed, for all callers that wait for it.
@@ -46,13 +40,7 @@ pub(crate) struct Interrupted {
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) config: LogtoConfig,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) runtime: Arc<dyn Runtime>,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) limits: Limits,
-    http: Arc<dyn HttpClient>,
-    verifier: Arc<dyn JwsVerifier>,
+    pub(crate) context: BuiltContext,
     credentials: Credentials,
     permits: Semaphore,
     listeners: Semaphore,
@@ -65,32 +53,26 @@ impl Provider {
         context: Context,
         cache: Arc<ProviderCache>,
     ) -> Result<Self, BuildError> {
-        let limits = context.limits.checked()?;
+        let (context, fallbacks) = context.build()?;
         Ok(Self {
-            credentials: Credentials::new(&config, context.fallback_authentication)?,
+            credentials: Credentials::new(&config, fallbacks)?,
             config,
-            clock: context.clock,
-            entropy: context.entropy,
-            runtime: context.runtime.ok_or(BuildError::NoRuntime)?,
-            observer: context.observer,
-            limits,
-            http: context.http,
-            verifier: context.verifier.ok_or(BuildError::NoVerifier)?,
-            permits: Semaphore::new(limits.max_concurrent_requests),
-            listeners: Semaphore::new(limits.max_listeners),
+            permits: Semaphore::new(context.limits.max_concurrent_requests),
+            listeners: Semaphore::new(context.limits.max_listeners),
+            context,
             cache,
         })
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        self.clock.now()
+        self.context.clock.now()
     }
 
     /// The time for the machines of the core.
     pub(crate) fn moment(&self) -> Moment {
         Moment {
-            wall: self.clock.now(),
-            monotonic: self.clock.monotonic(),
+            wall: self.context.clock.now(),
+            monotonic: self.context.clock.monotonic(),
         }
     }
 
@@ -118,7 +100,7 @@ impl Provider {
         let mut no_response = None;
         loop {
             match machine.poll(self.now()) {
-                Step::Wait(pause) => self.runtime.sleep(pause).await,
+                Step::Wait(pause) => self.context.runtime.sleep(pause).await,
                 Step::Send {
                     endpoint,
                     request,

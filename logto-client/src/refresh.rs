@@ -157,7 +157,7 @@ impl Refresher {
         wanted: Wanted,
         budget: &WaitingBudget,
     ) -> Refreshed {
-        let caller_timeout = self.provider.limits.caller_timeout;
+        let caller_timeout = self.provider.context.limits.caller_timeout;
         let waiting = async {
             let refresh = self.start(&loaded, &wanted);
             self.provider.within(caller_timeout, refresh).await
@@ -170,7 +170,7 @@ impl Refresher {
 
     /// Starts a refresh that continues by itself, or joins the one for the same token.
     fn start(self: &Arc<Self>, loaded: &LoadedSession, wanted: &Wanted) -> Inflight<Refreshed> {
-        let runtime = &*self.provider.runtime;
+        let runtime = &*self.provider.context.runtime;
         let key = (loaded.key(), wanted.clone());
         self.memory.refreshes.join(runtime, key, || {
             let refresher = Arc::clone(self);
@@ -250,7 +250,7 @@ impl Refresher {
                 session: loaded.session.id().clone(),
                 user: loaded.session.claims().sub.clone(),
             };
-            self.provider.observer.on_event(&event);
+            self.provider.context.observer.on_event(&event);
         }
         self.end(loaded, ending).await
     }
@@ -262,7 +262,7 @@ impl Refresher {
         loaded: LoadedSession,
         ending: Ending,
     ) -> Result<(), Error> {
-        let runtime = &self.provider.runtime;
+        let runtime = &self.provider.context.runtime;
         let key = (loaded.session.id().clone(), ending);
         let ending = self.memory.endings.join(&**runtime, key, || {
             let refresher = Arc::clone(self);
@@ -322,7 +322,7 @@ impl Refresher {
         let provider = Arc::clone(&self.provider);
         async move {
             if let Err(error) = provider.revoke(refresh_token).await {
-                provider.observer.on_event(&Event::NotRevoked {
+                provider.context.observer.on_event(&Event::NotRevoked {
                     reason: error.to_string(),
                 });
             }

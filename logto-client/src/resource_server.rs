@@ -305,7 +305,7 @@ impl TrustedIssuer {
         if let Some(known) = self.introspected.get(&fingerprint, self.provider.now()) {
             return Ok(known);
         }
-        let runtime = &*self.provider.runtime;
+        let runtime = &*self.provider.context.runtime;
         let introspection = self.introspections.join(runtime, fingerprint, || {
             let (provider, remembered) =
                 (Arc::clone(&self.provider), Arc::clone(&self.introspected));

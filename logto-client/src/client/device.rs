@@ -69,7 +69,7 @@ impl LogtoClient {
             if !self.inner.shared.device_polls.is_in_flight(&code) && self.approved(&code).is_none()
             {
                 let pause = device.next_poll().since(provider.now());
-                provider.runtime.sleep(pause).await;
+                provider.context.runtime.sleep(pause).await;
             }
             match self.poll(&device, code).await {
                 Ok(Polled::Approved(completed)) => {
@@ -93,7 +93,7 @@ impl LogtoClient {
     /// Polls once, shared by all callers for this device.
     async fn poll(&self, device: &DeviceAuthorization, code: [u8; 32]) -> Result<Polled, Error> {
         let shared = &self.inner.shared;
-        let runtime = &*self.inner.provider.runtime;
+        let runtime = &*self.inner.provider.context.runtime;
         let polled = shared.device_polls.join(runtime, code, || {
             let (client, device) = (self.clone(), device.clone());
             async move { client.poll_once(device, code).await }.boxed_future()
@@ -114,7 +114,7 @@ impl LogtoClient {
         // The keys come first: an approved poll spends the device code, so a failure to fetch them must cost
         // no more than a poll.
         let keys = provider.machine_keys().await?;
-        let session_id = SessionId::from_random(random(&*provider.entropy)?);
+        let session_id = SessionId::from_random(random(&*provider.context.entropy)?);
         let poll = device.poll(&provider.config, &metadata, provider.now());
         // The response to an approved poll is the only copy of the tokens.
         let tokens = match provider.exchange_with(Patience::Listen, poll).await? {

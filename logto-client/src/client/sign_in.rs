@@ -82,7 +82,7 @@ impl LogtoClient {
     /// If the provider's metadata cannot be fetched, or the parameters contradict each other.
     pub async fn sign_in(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
         let provider = &self.inner.provider;
-        let (random, now) = (random(&*provider.entropy)?, provider.now());
+        let (random, now) = (random(&*provider.context.entropy)?, provider.now());
         self.start_sign_in(&provider.config, sign_in, &random, now)
             .await
     }
@@ -109,7 +109,7 @@ impl LogtoClient {
     pub async fn sign_in_pushed(&self, sign_in: &SignIn) -> Result<(Url, PendingSignIn), Error> {
         let provider = &self.inner.provider;
         let metadata = provider.metadata().await?;
-        let random = random(&*provider.entropy)?;
+        let random = random(&*provider.context.entropy)?;
         let (push, pending) =
             sign_in.start_pushed(&provider.config, &metadata, &random, provider.now())?;
         let pushed = provider.exchange(push).await?;
@@ -187,7 +187,7 @@ impl LogtoClient {
             };
             // Any failure is retried: the sign-in was started, so the provider responded a moment ago.
             match retries.after_failure(error.retry_after(), provider.now()) {
-                Some(pause) => provider.runtime.sleep(pause).await,
+                Some(pause) => provider.context.runtime.sleep(pause).await,
                 None => return Err(error),
             }
         }
@@ -206,7 +206,7 @@ impl LogtoClient {
         let state: [u8; 32] = Sha256::digest(state).into();
         let (client, shared) = (self.clone(), &self.inner.shared);
         let provider = &self.inner.provider;
-        let redeemed = shared.sign_ins.join(&*provider.runtime, state, || {
+        let redeemed = shared.sign_ins.join(&*provider.context.runtime, state, || {
             let now = provider.now();
             let until = now.plus(PendingSignIn::LIFETIME);
             let is_first = shared.redeemed.insert(state, (), until, now);

@@ -55,7 +55,9 @@ impl Provider {
         let provider = Arc::clone(self);
         let fetch = move || async move { provider.fetch_metadata().await }.boxed_future();
         let cache = &self.cache.metadata;
-        cache.get(&self.clock, &*self.runtime, fetch).await
+        cache
+            .get(&self.context.clock, &*self.context.runtime, fetch)
+            .await
     }
 
     async fn fetch_metadata(&self) -> Result<Arc<ProviderMetadata>, Error> {
@@ -70,7 +72,10 @@ impl Provider {
         let provider = Arc::clone(self);
         let fetch = move || provider.fetch_keys();
         let cache = &self.cache.keys;
-        Ok(cache.get(&self.clock, &*self.runtime, fetch).await?.keys)
+        Ok(cache
+            .get(&self.context.clock, &*self.context.runtime, fetch)
+            .await?
+            .keys)
     }
 
     /// The keys that were fetched last, whatever their age.
@@ -88,7 +93,7 @@ impl Provider {
     pub(crate) async fn machine_keys(self: &Arc<Self>) -> Result<ProviderKeys, Error> {
         Ok(ProviderKeys::new(
             Some(self.keys().await?),
-            Arc::clone(&self.verifier),
+            Arc::clone(&self.context.verifier),
         ))
     }
 
@@ -137,7 +142,7 @@ impl Provider {
         let fetch = move || provider.fetch_keys();
         let cache = &self.cache.keys;
         let (fetch, was_started) =
-            match cache.get_for_unknown_key(&self.clock, &*self.runtime, fetch) {
+            match cache.get_for_unknown_key(&self.context.clock, &*self.context.runtime, fetch) {
                 UnknownKey::Joined(fetch) => (fetch, false),
                 UnknownKey::Started(fetch) => (fetch, true),
                 UnknownKey::Refused(error) => return Err(error),
@@ -159,7 +164,8 @@ impl Provider {
             let metadata = self.metadata().await?;
             let cached = self.cache.keys.value();
             let etag = cached.as_ref().and_then(|cached| cached.etag.clone());
-            let fetch = FetchKeys::new(&metadata, Arc::clone(&self.verifier)).if_none_match(etag);
+            let fetch =
+                FetchKeys::new(&metadata, Arc::clone(&self.context.verifier)).if_none_match(etag);
             let fetched = self.exchange(fetch).await;
             match (
                 fetched.map_err(|error| self.not_fetched(Endpoint::Keys, error))?,
@@ -180,7 +186,7 @@ impl Provider {
     }
 
     fn not_fetched(&self, endpoint: Endpoint, error: Error) -> Error {
-        self.observer.on_event(&Event::NotFetched {
+        self.context.observer.on_event(&Event::NotFetched {
             issuer: self.config.issuer().to_owned(),
             endpoint,
             reason: error.to_string(),
@@ -196,7 +202,7 @@ impl Provider {
         let is_gone = |kid: &&str| newer.kids().all(|left| left != *kid);
         let withdrawn = before.kids().filter(is_gone).count();
         if withdrawn > 0 {
-            self.observer.on_event(&Event::KeysWithdrawn {
+            self.context.observer.on_event(&Event::KeysWithdrawn {
                 issuer: self.config.issuer().to_owned(),
                 withdrawn,
                 left: newer.len(),

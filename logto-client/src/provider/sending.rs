@@ -60,7 +60,7 @@ impl Provider {
         duration: Duration,
         work: impl Future<Output = T>,
     ) -> Option<T> {
-        match select(std::pin::pin!(work), self.runtime.sleep(duration)).await {
+        match select(std::pin::pin!(work), self.context.runtime.sleep(duration)).await {
             Either::Left((output, _)) => Some(output),
             Either::Right(_) => None,
         }
@@ -78,14 +78,14 @@ impl Provider {
             outgoing.request.extensions_mut().insert(FreshConnection);
             return self.send_with(&mut None, outgoing).await;
         }
-        let began = self.clock.monotonic();
+        let began = self.context.clock.monotonic();
         let first = self.send_with(&mut None, outgoing.clone()).await;
-        let took = self.clock.monotonic().saturating_sub(began);
+        let took = self.context.clock.monotonic().saturating_sub(began);
         match first {
             Err(Error::Transport {
                 source: TransportError::NotSent(_) | TransportError::Lost(_),
                 ..
-            }) if took < self.limits.request_timeout && lock(retries).withdraw() => {
+            }) if took < self.context.limits.request_timeout && lock(retries).withdraw() => {
                 self.send_with(&mut None, outgoing).await
             }
             response => response,
@@ -118,11 +118,11 @@ impl Provider {
     ) -> Result<Response<Bytes>, Error> {
         self.obtain_permit(permit, &outgoing).await?;
         let request = std::mem::take(&mut outgoing.request);
-        let request = self
-            .credentials
-            .authenticate(which, request, &*self.entropy, self.now())?;
-        let mut response = self.http.send(request);
-        let limits = self.limits;
+        let request =
+            self.credentials
+                .authenticate(which, request, &*self.context.entropy, self.now())?;
+        let mut response = self.context.http.send(request);
+        let limits = self.context.limits;
         let mut waited = limits.request_timeout;
         let mut answer = self.within(waited, &mut response).await;
         if answer.is_none() {
@@ -147,7 +147,7 @@ impl Provider {
         outgoing: &Outgoing,
     ) -> Result<(), Error> {
         if permit.is_none() {
-            let acquired = self.within(self.limits.request_timeout, self.permits.acquire());
+            let acquired = self.within(self.context.limits.request_timeout, self.permits.acquire());
             // The semaphore is never closed.
             *permit = acquired.await.and_then(Result::ok);
         }

@@ -32,9 +32,9 @@ impl Provider {
         budget: &WaitingBudget,
         work: impl Future<Output = T>,
     ) -> Result<T, Error> {
-        let total = self.limits.waiting_budget;
+        let total = self.context.limits.waiting_budget;
         let spent = Error::WaitingBudgetSpent { budget: total };
-        let Some((_wait, left)) = budget.begin(&*self.clock, total) else {
+        let Some((_wait, left)) = budget.begin(&*self.context.clock, total) else {
             return Err(spent);
         };
         self.within(left, work).await.ok_or(spent)

@@ -131,7 +131,7 @@ impl<'a> Driver<'a> {
         match action {
             Action::RevokeLater { refresh_token } => {
                 let task = refresher.revocation(refresh_token).boxed_future();
-                refresher.provider.runtime.spawn(task);
+                refresher.provider.context.runtime.spawn(task);
             }
             Action::Note {
                 refresh_token,
@@ -164,9 +164,13 @@ impl<'a> Driver<'a> {
         let provider = &self.refresher.provider;
         let mut byte = [0; 1];
         // Without randomness the pause is the same each time, which is no harm.
-        let _ = provider.entropy.fill(&mut byte);
+        let _ = provider.context.entropy.fill(&mut byte);
         let pause = (50 + u64::from(byte[0]) / 5) << attempt.min(4).saturating_sub(1);
-        provider.runtime.sleep(Duration::from_millis(pause)).await;
+        provider
+            .context
+            .runtime
+            .sleep(Duration::from_millis(pause))
+            .await;
         Event::BackedOff
     }
 
@@ -190,7 +194,7 @@ impl<'a> Driver<'a> {
             Notice::ClientRefused => Observed::ClientRefused,
             _ => return,
         };
-        self.refresher.provider.observer.on_event(&observed);
+        self.refresher.provider.context.observer.on_event(&observed);
     }
 }
 
@@ -209,11 +213,12 @@ async fn run<'a, J: SessionJob<Error>>(
             Step::Done(output) => return Ok(output),
             Step::Perform(action) => under_way.extend(perform(action)),
             Step::Wait { until } => {
-                let pause = until.map(|until| until.saturating_sub(provider.clock.monotonic()));
+                let pause =
+                    until.map(|until| until.saturating_sub(provider.context.clock.monotonic()));
                 let event = match pause {
                     None => under_way.next().await.ok_or(UsageError::AlreadyDone)?,
                     Some(pause) if under_way.is_empty() => {
-                        provider.runtime.sleep(pause).await;
+                        provider.context.runtime.sleep(pause).await;
                         Event::Time
                     }
                     Some(pause) => {

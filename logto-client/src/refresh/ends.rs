@@ -76,7 +76,7 @@ impl Refresher {
 
     fn tell_end(&self, session: SessionId, reason: SessionEnd) {
         let ended = Event::SessionEnded { session, reason };
-        self.provider.observer.on_event(&ended);
+        self.provider.context.observer.on_event(&ended);
     }
 
     /// Learns whether a session in cookies has ended although this process has no mark of it: from the
@@ -135,7 +135,7 @@ impl Refresher {
         self: &Arc<Self>,
         loaded: &LoadedSession,
     ) -> Result<Option<SessionEnd>, Error> {
-        let runtime = &*self.provider.runtime;
+        let runtime = &*self.provider.context.runtime;
         let confirmation = self.memory.confirmations.join(runtime, loaded.key(), || {
             let (refresher, loaded) = (Arc::clone(self), loaded.clone());
             async move { refresher.confirm_with_provider(&loaded).await }.boxed_future()
@@ -167,6 +167,7 @@ impl Refresher {
                 // Whatever is forgotten in this time.
                 self.confirm(session, u64::MAX, pause);
                 self.provider
+                    .context
                     .observer
                     .on_event(&Event::SessionNotConfirmed {
                         session: session.id().clone(),

@@ -36,17 +36,17 @@ impl Refresher {
     }
 
     fn spawn_removal(self: &Arc<Self>, handle: Handle, is_revoked: bool, error: &StorageError) {
-        self.provider.observer.on_event(&Event::NotRemoved {
+        self.provider.context.observer.on_event(&Event::NotRemoved {
             reason: error.to_string(),
         });
         let refresher = Arc::clone(self);
         let task = async move { refresher.remove_until_it_works(&handle, is_revoked).await };
-        self.provider.runtime.spawn(task.boxed_future());
+        self.provider.context.runtime.spawn(task.boxed_future());
     }
 
     async fn remove_until_it_works(&self, handle: &Handle, mut is_revoked: bool) {
         for pause in REMOVAL_PAUSES {
-            self.provider.runtime.sleep(pause).await;
+            self.provider.context.runtime.sleep(pause).await;
             if !is_revoked {
                 let now = self.provider.now();
                 let Ok(found) = self.storage.load(handle, now).await else {
@@ -60,6 +60,7 @@ impl Refresher {
                 self.catch_up(&mut session);
                 if let Some(refresh_token) = session.refresh_token().cloned() {
                     self.provider
+                        .context
                         .runtime
                         .spawn(self.revocation(refresh_token).boxed_future());
                 }

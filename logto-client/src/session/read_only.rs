@@ -62,7 +62,11 @@ impl Cached {
 
 impl ReadOnlySession {
     pub(crate) fn of(provider: &Provider, loaded: LoadedSession) -> Self {
-        Self::new(loaded, provider.config.clone(), Arc::clone(&provider.clock))
+        Self::new(
+            loaded,
+            provider.config.clone(),
+            Arc::clone(&provider.context.clock),
+        )
     }
 
     pub(crate) fn new(loaded: LoadedSession, config: LogtoConfig, clock: Arc<dyn Clock>) -> Self {

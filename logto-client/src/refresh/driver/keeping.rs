@@ -185,12 +185,12 @@ impl Driver<'_> {
         let run = memory
             .lease_runs
             .get(self.subject.id(), self.refresher.monotonic());
-        let now = provider.clock.monotonic();
+        let now = provider.context.clock.monotonic();
         let pause = run.map_or(Duration::ZERO, |run| run.pause(now));
         if !pause.is_zero() {
-            provider.runtime.sleep(pause).await;
+            provider.context.runtime.sleep(pause).await;
         }
-        *lock(&self.asked_at) = provider.clock.monotonic();
+        *lock(&self.asked_at) = provider.context.clock.monotonic();
     }
 
     /// Notes that a shared lease is free for other processes.
@@ -198,7 +198,7 @@ impl Driver<'_> {
         let refresher = self.refresher;
         let (id, runs) = (self.subject.id(), &refresher.memory.lease_runs);
         let (asked_at, now) = (*lock(&self.asked_at), refresher.monotonic());
-        let released_at = refresher.provider.clock.monotonic();
+        let released_at = refresher.provider.context.clock.monotonic();
         let run = LeaseRun::released(runs.get(id, now), asked_at, released_at);
         runs.insert(id.clone(), run, now.plus(RUN_KEPT_FOR), now);
     }

@@ -45,7 +45,7 @@ impl Driver<'_> {
     async fn introspect(&self, token: Secret) -> Result<bool, Error> {
         let provider = &self.refresher.provider;
         let cooldown = &self.refresher.memory.introspection_cooldown;
-        let introspection = cooldown.admitted(&*provider.clock, provider.introspect(token));
+        let introspection = cooldown.admitted(&*provider.context.clock, provider.introspect(token));
         Ok(introspection.await??.active)
     }
 
@@ -67,7 +67,7 @@ impl Driver<'_> {
             if let Err(error) = permitted.await {
                 return Event::NotSent(error);
             }
-            let sent_at = provider.clock.monotonic();
+            let sent_at = provider.context.clock.monotonic();
             if start_by.is_some_and(|start_by| sent_at >= start_by) {
                 return Event::TooLate;
             }
@@ -92,37 +92,25 @@ impl Driver<'_> {
         };
         let event = sent.await;
         if let Event::Response { answer, .. } = &event {
-            let (now, cooldown) = (provider.now(), &self.refresher.memory.cooldown);
-            let error = answer
-                .as_ref()
-                .err()
-                .map(|error| Error::from(error.clone()));
-            match (admitted, &error) {
-                (Some(admitted), error) => admitted.answered(error.as_ref(), now),
-                (None, Some(error)) => cooldown.learn(error, now),
-                (None, None) => {}
-            }
+            let error = answer.as_ref().err().cloned().map(Error::from);
+            admitted.answered(error.as_ref(), provider.now());
         }
         event
     }
 
     /// Whether this attempt may be made now.
-    fn admit(&self, attempt: Attempt) -> Result<Option<Admitted<'_>>, Option<Error>> {
-        let provider = &self.refresher.provider;
-        let retries = &provider.cache.retries;
+    fn admit(&self, attempt: Attempt) -> Result<Admitted<'_>, Option<Error>> {
+        let (provider, cooldown) = (&self.refresher.provider, &self.refresher.memory.cooldown);
+        let mut retries = lock(&provider.cache.retries);
         match attempt {
             Attempt::First => {
-                lock(retries).deposit();
-                let cooldown = &self.refresher.memory.cooldown;
-                cooldown.admit(provider.now()).map(Some).map_err(Some)
+                retries.deposit();
+                cooldown.admit(provider.now()).map_err(Some)
             }
-            Attempt::Reconnect => match lock(retries).withdraw() {
-                true => Ok(None),
-                false => Err(None),
-            },
-            // It may save a session. What the provider asked for after the first attempt is respected by
-            // everybody who comes later.
-            Attempt::Replay => Ok(None),
+            Attempt::Reconnect if !retries.withdraw() => Err(None),
+            // A replay may save a session. What the provider asked for after the first attempt is respected by
+            // every later request.
+            Attempt::Reconnect | Attempt::Replay => Ok(cooldown.bypass()),
         }
     }
 
