@@ -1,4 +1,4 @@
-//! The end of a sign-in: back from Logto.
+//! The callback of a sign-in.
 
 mod decision;
 
@@ -42,14 +42,14 @@ pub struct CallbackAnswer {
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
-    reason = "taken apart as soon as it is there"
+    reason = "destructured right after it is returned"
 )]
 #[non_exhaustive]
 pub enum CallbackOutcome {
     /// The user is signed in.
     SignedIn(CompletedSignIn),
     /// The same sign-in starts again at this URL of Logto, once, because it cannot be completed as it was
-    /// started: its code may be spent although nobody is signed in, another tab took the browser's cookie at
+    /// started: its code may be spent although no user is signed in, another tab took the browser's cookie at
     /// the same moment, or the configuration of the application has changed. It requests the same as the first
     /// sign-in, without the one-time token. Because of the session at Logto, the user usually does not notice
     /// it.
@@ -230,7 +230,7 @@ impl LogtoWeb {
             // `callback_with` reports it.
             Err(_) => {}
         }
-        // If the storage fails, this process still refuses the session, and nobody has its handle.
+        // If the storage fails, this process still refuses the session, and its handle was never sent.
         drop(completed.session.discard().await);
         admitted
     }
@@ -380,14 +380,14 @@ impl CallbackAnswer {
     }
 }
 
-/// A callback of a sign-in that was started here, and the answer to it.
+/// A callback of a sign-in that was started here, and the response to it.
 struct Arrival<'a> {
     config: &'a LogtoConfig,
     cookies: &'a RequestCookies,
     start: &'a Start,
-    /// The sealed start, as Logto has returned it.
+    /// The sealed start, as returned by Logto.
     state: &'a str,
-    /// The headers of the answer so far.
+    /// The headers of the response so far.
     answer: &'a mut HeaderMap,
 }
 

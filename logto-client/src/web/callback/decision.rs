@@ -7,27 +7,27 @@ use crate::web::{
 
 /// What to do about a callback.
 pub(super) enum Decision<'b> {
-    /// Redeem its code: this browser has started the sign-in.
+    /// Redeem its code: this browser started the sign-in.
     Complete(&'b Browser),
     /// Start the sign-in again in this browser.
     StartAgain(&'b Browser),
-    /// The user is signed in since this callback was first here, or starts again if that session is over.
+    /// The callback was completed before: the user is signed in, or starts again if that session has ended.
     SignedInBefore(&'b Browser),
-    /// Say again that the user cancelled.
+    /// Report again that the user cancelled.
     CancelledBefore,
     /// It belongs to no sign-in of this browser, or was refused before.
     Refuse,
 }
 
 impl<'b> Decision<'b> {
-    /// `browsers` are those that the cookies name.
+    /// `browsers` are those in the cookies.
     pub(super) fn of(start: &Start, state: &str, browsers: &'b [Browser]) -> Self {
         let own = browsers
             .iter()
             .find(|browser| browser.id().is(&start.browser));
         let Some(browser) = own else {
             // Either another tab replaced the cookie at the same moment, or an attacker has sent their own
-            // callback to this user. Starting again is safe for both: nobody is signed in as another user.
+            // callback to this user. Starting again is safe in both cases: no user is signed in as another one.
             // A start with an application's state is not repeated, because that state may be an attacker's.
             return match browsers.first() {
                 Some(browser) if !start.sign_in.has_app_state() => Self::StartAgain(browser),
