@@ -386,6 +386,14 @@ impl SessionReader for CookieStorage {
         Some(Ok(self.find(handle, now).map(|found| found.stored)))
     }
 
+    fn opened_handle(
+        &self,
+        value: &[u8],
+        parts: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Option<Handle> {
+        self.seen.handle(value, parts)
+    }
+
     fn forget_opened(&self, handle: &Handle) {
         let Some(found) = self.seen.remove(handle.expose().as_bytes()) else {
             return;

@@ -12,7 +12,7 @@
 
 use std::{
     collections::hash_map::RandomState,
-    fmt, hint,
+    fmt, hint, ptr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -26,6 +26,9 @@ pub(crate) const DEFAULT_LIMIT: usize = 16 << 20;
 
 /// How long a session is kept after it was opened.
 const ENTRY_LIFETIME: Duration = Duration::from_secs(60);
+
+/// How many bytes are compared at a time.
+const BLOCK_LEN: usize = 64;
 
 /// Format, id of the key and a nonce of 96 bits, in bytes or base64url.
 const KEY_LEN: usize = 20;
@@ -127,7 +130,23 @@ impl<S: Sealed, T: Clone> Seen<S, T> {
             kept.remove(&key);
         }
     }
+}
 
+impl<T> Seen<Handle, T> {
+    /// The handle of an entry that consists of exactly this value and these parts. [`get`](Self::get) recognizes it
+    /// by its address and does not compare it again.
+    pub(crate) fn handle(
+        &self,
+        value: &[u8],
+        parts: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Option<Handle> {
+        let kept = self.kept();
+        let sealed = &kept.entries.peek(&key(value))?.sealed;
+        consists_of(sealed.bytes(), value, parts).then(|| sealed.clone())
+    }
+}
+
+impl<S, T> Seen<S, T> {
     /// A panic elsewhere while the lock was held leaves at worst a size that is too large.
     fn kept(&self) -> MutexGuard<'_, Kept<S, T>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
@@ -179,10 +198,42 @@ fn key(sealed: &[u8]) -> Key {
 
 /// Compares in a time that depends only on the lengths, which are not secret.
 fn is_same(a: &[u8], b: &[u8]) -> bool {
-    let bytes = || a.iter().zip(b);
-    // Without an early exit, the compiler vectorizes the loop; `subtle` compares one byte at a time.
-    let difference = bytes().fold(0, |difference, (a, b)| difference | (a ^ b));
-    a.len() == b.len() && hint::black_box(difference) == 0
+    // The same memory has the same content.
+    ptr::eq(a, b) || a.len() == b.len() && hint::black_box(difference(a, b)) == 0
+}
+
+/// The bits that differ in any byte. Without an early exit and with blocks of a fixed length, the compiler vectorizes
+/// the loop; `subtle` compares one byte at a time.
+fn difference(a: &[u8], b: &[u8]) -> u8 {
+    let (a_blocks, b_blocks) = (a.chunks_exact(BLOCK_LEN), b.chunks_exact(BLOCK_LEN));
+    let rest = a_blocks.remainder().iter().zip(b_blocks.remainder());
+    let rest = rest.fold(0, |difference, (a, b)| difference | (a ^ b));
+    let mut difference = [0; BLOCK_LEN];
+    for (a, b) in a_blocks.zip(b_blocks) {
+        for ((difference, a), b) in difference.iter_mut().zip(a).zip(b) {
+            *difference |= a ^ b;
+        }
+    }
+    difference.iter().fold(rest, |all, bits| all | bits)
+}
+
+/// Whether `text` consists of `value` and `parts` with dots between them, compared as in [`is_same`].
+fn consists_of(text: &[u8], value: &[u8], parts: &mut dyn Iterator<Item = &[u8]>) -> bool {
+    let Some((begin, mut rest)) = text.split_at_checked(value.len()) else {
+        return false;
+    };
+    let mut is_same_so_far = is_same(begin, value);
+    for part in parts {
+        let Some(([separator], after)) = rest.split_first_chunk() else {
+            return false;
+        };
+        let Some((begin, after)) = after.split_at_checked(part.len()) else {
+            return false;
+        };
+        is_same_so_far &= is_same(&[*separator], b".") & is_same(begin, part);
+        rest = after;
+    }
+    is_same_so_far && rest.is_empty()
 }
 
 #[cfg(test)]
@@ -231,6 +282,36 @@ mod tests {
         seen.insert(sealed(1, 2), Arc::new(2), 1, NOW);
         assert_eq!(seen.get(&sealed(1, 1), NOW), None);
         assert_eq!(seen.get(&sealed(1, 2), NOW).as_deref(), Some(&2));
+    }
+
+    #[test]
+    fn a_handle_is_known_by_all_of_its_parts_in_their_order() {
+        let seen = Seen::new(10_000);
+        let value = "v".repeat(100);
+        let handle = Handle::new(&value).with_parts(["one", "three"]);
+        seen.insert(handle.clone(), (), 1, NOW);
+        let known = |value: &str, parts: &[&str]| {
+            let mut parts = parts.iter().map(|part| part.as_bytes());
+            seen.handle(value.as_bytes(), &mut parts)
+        };
+        let found = known(&value, &["one", "three"]).unwrap();
+        assert!(ptr::eq(found.expose(), handle.expose()) && found == handle);
+        let other = format!("{}w", &value[1..]);
+        for (value, parts) in [
+            (value.as_str(), &[][..]),
+            (&value, &["one"]),
+            (&value, &["three", "one"]),
+            (&value, &["onethree"]),
+            (&value, &["one", "thre"]),
+            (&value, &["one", "thref"]),
+            (&value, &["one", "three", ""]),
+            (&value, &["one", "three", "four"]),
+            (&value[1..], &["one", "three"]),
+            (&other, &["one", "three"]),
+            ("", &[]),
+        ] {
+            assert_eq!(known(value, parts), None, "{} {parts:?}", value.len());
+        }
     }
 
     #[test]

@@ -43,13 +43,17 @@ mod failure;
 
 use axum::{
     Router,
+    body::{Body, Bytes},
     extract::OriginalUri,
     http::{Extensions, StatusCode, Uri},
+    response::Response,
     routing::any,
 };
+use http_body_util::{Either, Full};
 use logto_client::web::LogtoApp;
 use logto_tower::LogtoLayer;
 pub use logto_tower::in_process;
+use tower::util::MapResponseLayer;
 
 pub use extract::{ReadOnly, Refused, Request, Session, Token, User};
 pub use failure::{Error, Result};
@@ -82,8 +86,17 @@ impl<S: Clone + Send + Sync + 'static> RouterExt for Router<S> {
                 _ => {}
             }
         }
-        self.layer(LogtoLayer::new(logto).original_uri(original_uri))
+        let layer = LogtoLayer::new(logto).original_uri(original_uri);
+        self.layer((MapResponseLayer::new(with_one_body), layer))
     }
+}
+
+/// A response of the router keeps its body, for which [`Body::new`] would make a box around its box.
+fn with_one_body(response: Response<Either<Full<Bytes>, Body>>) -> Response {
+    response.map(|body| match body {
+        Either::Left(full) => Body::new(full),
+        Either::Right(body) => body,
+    })
 }
 
 fn original_uri(extensions: &Extensions) -> Option<&Uri> {

@@ -177,7 +177,7 @@ impl LogtoWeb {
             .client
             .restore_sign_in(arrival.config, &sign_in, &start.random(), start.at)
             .await?;
-        let previous = arrival.cookies.handles();
+        let previous = self.handles(arrival.cookies);
         let completed = self
             .client
             .complete_sign_in(Some(pending), callback, previous)

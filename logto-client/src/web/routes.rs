@@ -21,7 +21,7 @@ use crate::{
     event::Event,
     seal::KeyRing,
     session::{ReadOnlySession, WritableSession},
-    storage::StorageError,
+    storage::{Handle, StorageError},
 };
 
 /// The routes of an application that signs users in, for any framework.
@@ -81,7 +81,7 @@ impl LogtoWeb {
         &self,
         request_cookies: &RequestCookies,
     ) -> Result<Option<WritableSession>, Error> {
-        let handles = request_cookies.handles();
+        let handles = self.handles(request_cookies);
         let session = self.client.newest_session(handles).await?;
         if let Some(session) = &session {
             session.renew_in_cookies().await;
@@ -104,7 +104,7 @@ impl LogtoWeb {
         &self,
         request_cookies: &RequestCookies,
     ) -> Result<Option<ReadOnlySession>, Error> {
-        let handles = request_cookies.handles();
+        let handles = self.handles(request_cookies);
         let session = self.client.newest_read_only_session(handles).await?;
         if let Some(session) = &session {
             self.client.renew_on_server(session);
@@ -199,8 +199,13 @@ impl LogtoWeb {
         self.session_end_of(&self.cookies.read(headers))
     }
 
+    /// The handles in the request.
+    pub(super) fn handles<'r>(&self, request_cookies: &'r RequestCookies) -> &'r [Handle] {
+        request_cookies.handles_for(self.client.storage())
+    }
+
     pub(super) fn session_end_of(&self, request_cookies: &RequestCookies) -> Option<SessionEnd> {
-        let mut handles = request_cookies.handles().iter();
+        let mut handles = self.handles(request_cookies).iter();
         handles.find_map(|handle| self.client.end_of(handle))
     }
 
@@ -218,7 +223,7 @@ impl LogtoWeb {
         let taken = respond::headers_len(response);
         if self.session_end_of(request_cookies).is_some() {
             append(response, self.cookies.clear(request_cookies, taken));
-        } else if let [handle] = request_cookies.handles() {
+        } else if let [handle] = self.handles(request_cookies) {
             let touched = self.client.touch(handle);
             let written =
                 touched.map(|touched| self.cookies.write(request_cookies, &touched, taken));

@@ -88,7 +88,7 @@ impl LogtoWeb {
     /// must not keep a cookie that a restarted process accepts as a session. A store on the server has removed
     /// it.
     async fn session_is_over(&self, request_cookies: &RequestCookies) -> bool {
-        let handles = request_cookies.handles();
+        let handles = self.handles(request_cookies);
         if handles.is_empty() || self.client.storage().is_authoritative() {
             return false;
         }

@@ -72,7 +72,7 @@ impl LogtoWeb {
             return self.refuse_sign_out(refused);
         }
         let config = self.config_for(&parts.uri, &parts.headers);
-        let handles = request_cookies.handles();
+        let handles = self.handles(request_cookies);
         let signed_out = self.client.sign_out_at(&config, handles, sign_out).await;
         let location = signed_out.url.map_or_else(|| home(&config), String::from);
         self.forget_sessions(request_cookies, location, signed_out.removed)
@@ -95,7 +95,7 @@ impl LogtoWeb {
             return self.refuse_sign_out(refused);
         }
         let config = self.config_for(&parts.uri, &parts.headers);
-        let handles = request_cookies.handles();
+        let handles = self.handles(request_cookies);
         let removed = self.client.sign_out_locally(handles).await;
         self.forget_sessions(request_cookies, home(&config), removed)
     }

@@ -11,9 +11,9 @@ use std::{
 use base64_simd::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 use memchr::memchr;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
-use crate::storage::Handle;
+use crate::storage::{Handle, SessionReader};
 
 /// The largest number of parts in a browser. It keeps some 180 cookies for a host, whoever sets them.
 pub(super) const MAX_SLOTS: usize = 32;
@@ -37,8 +37,7 @@ pub struct RequestCookies {
     handles: OnceLock<SmallVec<[Handle; 1]>>,
 }
 
-/// Where the values are in the header. A value that cannot be ours is an empty range: its name is there to be
-/// deleted.
+/// Where the values are in the header.
 #[derive(Clone, Default)]
 struct Found {
     single: SmallVec<[Range<usize>; 1]>,
@@ -89,8 +88,31 @@ impl RequestCookies {
     /// The handles in the request: the candidates, each with all parts. The storage finds out which parts
     /// belong to which handle.
     pub fn handles(&self) -> &[Handle] {
+        self.handles_or_opened(|_, _| None)
+    }
+
+    /// As [`handles`](Self::handles), for a storage that may have [opened](SessionReader::opened_handle) them.
+    pub(in crate::web) fn handles_for(&self, storage: &impl SessionReader) -> &[Handle] {
+        self.handles_or_opened(|value, parts| storage.opened_handle(value, parts))
+    }
+
+    fn handles_or_opened<'a>(
+        &'a self,
+        opened: impl FnOnce(&[u8], &mut dyn Iterator<Item = &'a [u8]>) -> Option<Handle>,
+    ) -> &'a [Handle] {
         self.handles.get_or_init(|| {
-            let parts = self.found().slots.iter();
+            let found = self.found();
+            if let ([single], []) = (&*found.single, &*found.chunks) {
+                // A handle that was opened is compared as a whole, so its characters need no check.
+                let value = self.bytes(single);
+                let parts = found.slots.iter().map(|(_, place)| self.bytes(place));
+                let mut parts = parts.filter(|part| !part.is_empty());
+                let is_whole = memchr(b'.', value).is_none();
+                if let Some(handle) = is_whole.then(|| opened(value, &mut parts)).flatten() {
+                    return smallvec![handle];
+                }
+            }
+            let parts = found.slots.iter();
             let parts = parts.map(|(_, place)| self.value(place));
             let parts = parts.filter(|part| !part.is_empty()).take(MAX_SLOTS);
             let candidates = self.candidates().into_iter();
@@ -172,8 +194,17 @@ impl RequestCookies {
         self.header.as_ref().map_or(&[], HeaderValue::as_bytes)
     }
 
-    fn value(&self, place: &Range<usize>) -> &[u8] {
+    fn bytes(&self, place: &Range<usize>) -> &[u8] {
         part(self.header(), place)
+    }
+
+    /// The value; empty if it cannot be ours. The name of its cookie is there to be deleted.
+    fn value(&self, place: &Range<usize>) -> &[u8] {
+        let bytes = self.bytes(place);
+        match is_cookie_value(bytes) {
+            true => bytes,
+            false => &[],
+        }
     }
 
     /// A [cookie value](is_cookie_value) is ASCII.
@@ -208,8 +239,7 @@ impl Found {
             let suffix = full_name.strip_prefix(name.as_bytes());
             if let Some(suffix) = suffix.and_then(|suffix| std::str::from_utf8(suffix).ok()) {
                 let value = trimmed(header, equals.saturating_add(1)..pair.end);
-                let is_ours = is_cookie_value(part(header, &value));
-                found.add(suffix, if is_ours { value } else { 0..0 }, header);
+                found.add(suffix, value, header);
             }
         }
         found
