@@ -145,11 +145,6 @@ impl Refresher {
         self.storage.is_authoritative() || (self.options.is_single_process && knows_all)
     }
 
-    /// Brings a session up to date with what this process knows, and says whether that changed it.
-    pub(crate) fn catch_up(&self, session: &mut Arc<Session>) -> bool {
-        self.memory.ledger.catch_up(session, self.provider.now())
-    }
-
     /// A token as `wanted`. The refresh continues if the caller stops waiting, or if `budget` is spent.
     pub(crate) async fn obtain(
         self: &Arc<Self>,

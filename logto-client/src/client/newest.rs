@@ -2,11 +2,11 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use logto_core::{Session, UnixTime, refresh::SessionEnd};
+use logto_core::{UnixTime, refresh::SessionEnd};
 
 use crate::{
     error::Error,
-    refresh::{LoadedSession, Refresher},
+    refresh::{LoadedSession, Memory, Refresher},
     storage::{Handle, SessionReader, StorageError, Stored},
 };
 
@@ -18,24 +18,13 @@ pub(super) async fn open_newest(
 ) -> Result<Option<LoadedSession>, Error> {
     let mut handles = Cow::Borrowed(handles);
     loop {
-        let found = load_newest(
-            &*refresher.storage,
-            &handles,
-            refresher.provider.now(),
-            |handle, session| {
-                let has_ended = refresher.has_ended(handle, session);
-                if has_ended {
-                    refresher.note_over(handle, SessionEnd::Removed);
-                }
-                has_ended
-            },
-        );
-        let Some((handle, stored)) = found.await? else {
+        let (storage, now) = (&*refresher.storage, refresher.provider.now());
+        let note_over = |handle: &Handle| refresher.note_over(handle, SessionEnd::Removed);
+        let found = load_newest(storage, Some(&refresher.memory), &handles, now, note_over);
+        let Some(loaded) = found.await? else {
             refresher.note_lifetime_reached(&handles).await;
             return Ok(None);
         };
-        let mut loaded = LoadedSession::new(handle, stored);
-        loaded.needs_write_back = refresher.catch_up(&mut loaded.session);
         let Some(end) = refresher.learn_of_end(&loaded).await? else {
             return Ok(Some(loaded));
         };
@@ -44,14 +33,15 @@ pub(super) async fn open_newest(
     }
 }
 
-/// Loads the session of each handle and takes the newest that has not ended. A later sign-in is newer; within
-/// one session, a later write is.
+/// Loads the session of each handle and takes the newest that has not ended, with what `memory` knows about it.
+/// A later sign-in is newer; within one session, a later write is.
 pub(super) async fn load_newest<S: SessionReader + ?Sized>(
     storage: &S,
+    memory: Option<&Memory>,
     handles: &[Handle],
     now: UnixTime,
-    is_over: impl Fn(&Handle, &Session) -> bool,
-) -> Result<Option<(Handle, Stored)>, StorageError> {
+    note_over: impl Fn(&Handle),
+) -> Result<Option<LoadedSession>, StorageError> {
     let mut newest = None;
     for handle in handles {
         let loaded = match storage.load_at_once(handle, now) {
@@ -61,8 +51,9 @@ pub(super) async fn load_newest<S: SessionReader + ?Sized>(
         let Some(loaded) = loaded else {
             continue;
         };
-        if is_over(handle, &loaded.session) {
+        if memory.is_some_and(|memory| memory.ends.include(handle, &loaded.session, now)) {
             storage.forget_opened(handle);
+            note_over(handle);
             continue;
         }
         let is_newer = |(_, newest): &(Handle, Stored)| age(&loaded) > age(newest);
@@ -70,7 +61,13 @@ pub(super) async fn load_newest<S: SessionReader + ?Sized>(
             newest = Some((handle.clone(), loaded));
         }
     }
-    Ok(newest)
+    Ok(newest.map(|(handle, stored)| {
+        let mut loaded = LoadedSession::new(handle, stored);
+        let ledger = memory.map(|memory| &memory.ledger);
+        loaded.needs_write_back =
+            ledger.is_some_and(|ledger| ledger.catch_up(&mut loaded.session, now));
+        loaded
+    }))
 }
 
 fn age(stored: &Stored) -> impl Ord + use<> {

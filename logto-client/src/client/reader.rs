@@ -12,7 +12,7 @@ use crate::{
     clock::{Clock, SystemClock},
     context::BuildError,
     error::Error,
-    refresh::{LoadedSession, Refresher},
+    refresh::Refresher,
     session::ReadOnlySession,
     storage::{Handle, SessionReader},
 };
@@ -87,26 +87,15 @@ impl LogtoReader {
     ) -> Result<Option<ReadOnlySession>, Error> {
         let loaded = match &self.refresher {
             Some(refresher) => open_newest(refresher, handles).await?,
-            None => self.load_newest(handles).await?,
+            // Without a client, only the knowledge of this process tells whether a session has ended.
+            None => {
+                let memory = self.shared.as_ref().map(|shared| &*shared.memory);
+                let now = self.clock.now();
+                load_newest(&*self.storage, memory, handles, now, |_| ()).await?
+            }
         };
         Ok(loaded.map(|loaded| {
             ReadOnlySession::new(loaded, self.config.clone(), Arc::clone(&self.clock))
-        }))
-    }
-
-    /// Without a client, only the knowledge of this process tells whether a session has ended.
-    async fn load_newest(&self, handles: &[Handle]) -> Result<Option<LoadedSession>, Error> {
-        let now = self.clock.now();
-        let memory = self.shared.as_ref().map(|shared| &shared.memory);
-        let found = load_newest(&*self.storage, handles, now, |handle, session| {
-            memory.is_some_and(|memory| memory.ends.include(handle, session, now))
-        });
-        Ok(found.await?.map(|(handle, stored)| {
-            let mut loaded = LoadedSession::new(handle, stored);
-            if let Some(memory) = memory {
-                memory.ledger.catch_up(&mut loaded.session, now);
-            }
-            loaded
         }))
     }
 }

@@ -28,12 +28,6 @@ const CONFIRMATION_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 const CONFIRMATION_RETRY_PAUSE: Duration = Duration::from_secs(60);
 
 impl Refresher {
-    /// Whether a session, or the handle that found it, has ended, as far as this process knows.
-    pub(crate) fn has_ended(&self, handle: &Handle, session: &Session) -> bool {
-        let now = self.provider.now();
-        self.memory.ends.include(handle, session, now)
-    }
-
     /// Whether a session has ended, as far as this process knows.
     pub(crate) fn session_has_ended(&self, session: &Session) -> bool {
         let now = self.provider.now();

@@ -57,7 +57,7 @@ impl Refresher {
                 };
                 let LoadedSession { mut session, .. } = LoadedSession::new(handle.clone(), stored);
                 self.memory.ends.mark(&session, now);
-                self.catch_up(&mut session);
+                self.memory.ledger.catch_up(&mut session, now);
                 if let Some(refresh_token) = session.refresh_token().cloned() {
                     self.provider
                         .context
