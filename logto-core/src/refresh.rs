@@ -77,13 +77,15 @@
 //!
 //! # The states of a refresh
 //!
-//! [`Refresh::state`] names the state. A refresh begins with `Recalling`, and goes on in no other way than
-//! this; `tests/explorer` goes them all.
+//! [`SessionJob::state`] names the state. A refresh begins with `Recalling`, and goes on in no other way than
+//! this. `tests/explorer` holds this table, the pictures in `docs/architecture.md` and the code together. Its
+//! exploration takes every way but the one from `Recalling` to `Removing`, which needs more faults than it explores,
+//! and which a test takes by hand.
 //!
 //! | state | waits for | is followed by |
 //! |---|---|---|
 //! | `Recalling` | what the ledgers know | `Recalling`, `Leasing`, `Preparing`, `Asking`, `Sending`, `Storing`, `Removing`, `Releasing`, `Done` |
-//! | `Leasing` | the lease | `Loading`, `Waiting`, `Releasing`, `Done` |
+//! | `Leasing` | the lease | `Loading`, `Waiting`, `Done` |
 //! | `Waiting` | the time to look again | `Loading` |
 //! | `Loading` | the stored session | `Recalling`, `Releasing`, `Done` |
 //! | `Preparing` | metadata and keys | `Asking`, `Sending`, `Leasing`, `Removing`, `Releasing`, `Done` |
@@ -102,6 +104,30 @@
 //! `Done` follows directly where there is no lease to give back, or where it is left to run out: the newest
 //! refresh token is not where the next holder would find it, and a process that takes over a lease asks the
 //! provider first.
+//!
+//! # The states of the other jobs
+//!
+//! A sign-out begins with `Recalling`, the end of a session that a new sign-in replaces with `Leasing`. An
+//! [`Amend`] begins with `Loading`, `Recalling` or `Storing`.
+//!
+//! | job | state | waits for | is followed by |
+//! |---|---|---|---|
+//! | `EndSession` | `Recalling` | what the ledgers know | `Recalling`, `Loading` |
+//! | `EndSession` | `Loading` | the stored session | `Removing` |
+//! | `EndSession` | `Leasing` | the lease | `Waiting`, `Removing`, `Done` |
+//! | `EndSession` | `Waiting` | the time to look again | `Leasing` |
+//! | `EndSession` | `Removing` | the storage | `Revoking`, `Done` |
+//! | `EndSession` | `Revoking` | the revocation | `Done` |
+//! | `Amend` | `Loading` | the stored session | `Recalling`, `Done` |
+//! | `Amend` | `Recalling` | what the ledgers know | `Recalling`, `Recording`, `Storing`, `Done` |
+//! | `Amend` | `Recording` | the ledgers | `Storing`, `Done` |
+//! | `Amend` | `Storing` | the storage | `Recalling`, `Pausing`, `Done` |
+//! | `Amend` | `Pausing` | a short pause | `Storing` |
+//! | `ConfirmSession` | `Recalling` | what the ledgers know | `Recalling`, `Asking`, `Done` |
+//! | `ConfirmSession` | `Asking` | whether the refresh token is active | `Witnessing`, `Done` |
+//! | `ConfirmSession` | `Witnessing` | whether the opaque access token is active | `Done` |
+//!
+//! A session without a refresh token has nothing to look up: its jobs leave `Recalling` out.
 //!
 //! The policies are small values of their own, each with a table of tests: how often a request is sent,
 //! [`Cooldown`], [`RetryBudget`], [`TokenStatus`], [`LeaseRun`], [`Horizon`], [`is_renewal_due`].

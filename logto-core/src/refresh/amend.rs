@@ -229,6 +229,17 @@ impl<F: Clone> SessionJob<F> for Amend<F> {
         }
     }
 
+    fn state(&self) -> &'static str {
+        match self.state {
+            State::Loading => "Loading",
+            State::Recalling => "Recalling",
+            State::Recording => "Recording",
+            State::Storing => "Storing",
+            State::Pausing => "Pausing",
+            State::Done => "Done",
+        }
+    }
+
     fn handle(&mut self, event: Event<F>, _: Moment) {
         self.state = self.next(event);
     }

@@ -179,6 +179,15 @@ impl<F: Clone> SessionJob<F> for ConfirmSession<F> {
         }
     }
 
+    fn state(&self) -> &'static str {
+        match self.state {
+            State::Recalling => "Recalling",
+            State::Asking => "Asking",
+            State::Witnessing => "Witnessing",
+            State::Done => "Done",
+        }
+    }
+
     fn handle(&mut self, event: Event<F>, now: Moment) {
         self.state = self.next(event, now);
     }

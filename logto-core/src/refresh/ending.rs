@@ -197,6 +197,18 @@ impl<F: Clone> SessionJob<F> for EndSession<F> {
         }
     }
 
+    fn state(&self) -> &'static str {
+        match self.state {
+            State::Recalling => "Recalling",
+            State::Loading => "Loading",
+            State::Leasing { .. } => "Leasing",
+            State::Waiting { .. } => "Waiting",
+            State::Removing => "Removing",
+            State::Revoking => "Revoking",
+            State::Done => "Done",
+        }
+    }
+
     fn handle(&mut self, event: Event<F>, now: Moment) {
         self.state = self.next(event, now);
     }

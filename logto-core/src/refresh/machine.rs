@@ -89,11 +89,6 @@ impl<F: Clone> Refresh<F> {
         refresh
     }
 
-    /// The name of the state, as in the diagram of the [module](super).
-    pub fn state(&self) -> &'static str {
-        self.state.name()
-    }
-
     fn perform(&mut self, action: Action<F>) {
         self.outbox.push_back(action);
     }
@@ -285,6 +280,10 @@ impl<F: Clone> SessionJob<F> for Refresh<F> {
         Step::Wait {
             until: until.into_iter().flatten().min(),
         }
+    }
+
+    fn state(&self) -> &'static str {
+        self.state.name()
     }
 
     fn handle(&mut self, event: Event<F>, now: Moment) {

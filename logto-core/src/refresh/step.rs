@@ -24,6 +24,9 @@ pub trait SessionJob<F> {
     /// The next step.
     fn poll(&mut self, now: Moment) -> Step<F, Self::Output>;
 
+    /// The name of the state, as in the tables of the [module](super).
+    fn state(&self) -> &'static str;
+
     /// Takes the result of an action, or the time that the job waited for. An event that the job does not
     /// wait for, such as a lease renewal after the end, changes nothing.
     fn handle(&mut self, event: Event<F>, now: Moment);

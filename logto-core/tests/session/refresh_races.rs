@@ -379,6 +379,31 @@ fn a_session_that_vanished_before_it_was_written_back_is_gone() {
     assert_eq!(overtaken[..2], ["RevokeLater", "MarkEnded"]);
 }
 
+/// Nobody has a lease twice: asked for again, it would be found taken until it ended.
+#[test]
+fn a_write_back_that_meets_another_writer_keeps_its_lease() {
+    let fetched = || {
+        known(delta(json!({
+            "access_token": [{"organization_id": "acme"}, token_record("fetched-elsewhere", &[], 600)],
+        })))
+    };
+    let writing = leased(OF_STORE).then(loaded()).then(fetched());
+    assert_eq!(writing.to_do(), ["Store"]);
+    let overtaken = writing.then(conflict("third")).then(recalled());
+    assert_eq!(overtaken.to_do(), ["Prepare"]);
+    // Without a lease it is taken first.
+    let refresh = Refresh::new(
+        job(config(), &acme(), Demand::Usable),
+        Arc::new(session()),
+        false,
+        moment(0),
+    );
+    let writing = ByHand::new(refresh).then(fetched());
+    assert_eq!(writing.to_do(), ["Store"]);
+    let overtaken = writing.then(conflict("third")).then(recalled());
+    assert_eq!(overtaken.to_do(), ["Lease"]);
+}
+
 /// A refresh that finds its session removed revokes what it brings, and the new session may have the same
 /// grant.
 #[test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use logto_core::{Session, refresh::Attempt, session::SessionDelta};
 
 use crate::{
-    fixtures::{Refusal, Target},
+    fixtures::{Flaw, Refusal, Target},
     provider::{Fate, Issued},
 };
 
@@ -75,7 +75,7 @@ pub(crate) enum Reply {
     Unanswered,
     Refreshed {
         issued: Issued,
-        lacks_key: bool,
+        flaw: Option<Flaw>,
     },
     Refused(Refusal),
     NotSent,

@@ -64,12 +64,14 @@ impl World {
                     };
                     let (before, is_news) = (machine.state(), !matches!(event, Event::Renewed(_)));
                     machine.handle(event, now);
-                    if let (Some(before), Some(after), true) = (before, machine.state(), is_news) {
+                    let after = machine.state();
+                    if let (Some((name, before)), Some((_, after)), true) = (before, after, is_news)
+                    {
                         // Only a lease renewal looks at the time in another state.
                         if before != "Waiting" && before == after && job.call.is_some() {
                             continue;
                         }
-                        setup.edges.borrow_mut().insert((before, after));
+                        setup.edges.borrow_mut().insert((name, before, after));
                     }
                 }
                 Step::Done(Output::Confirmed(confirmation)) => {
@@ -160,10 +162,13 @@ impl World {
             }),
             Action::BackOff { .. } => Call::BackOff,
             Action::Judge(_) => {
-                let lacks_key = std::mem::take(&mut job.lacks_key);
-                return Some(Event::Judged(fixtures::judged(lacks_key)));
+                return Some(Event::Judged(fixtures::judged(job.flaw)));
             }
-            Action::FetchKeys => Call::FetchKeys,
+            Action::FetchKeys => {
+                // Newer keys have it.
+                job.flaw = None;
+                Call::FetchKeys
+            }
             Action::Record { delta, .. } if setup.keeps_later(delta.access_token.is_some()) => {
                 return Some(recorded(memory, true));
             }
@@ -292,10 +297,10 @@ impl World {
             (Reply::Active(true), _) => Event::Active,
             (Reply::Active(false), _) => Event::Inactive,
             (Reply::Unanswered, _) => Event::Unanswered,
-            (Reply::Refreshed { issued, lacks_key }, Some(Call::Send(send))) => {
-                job.lacks_key = lacks_key;
+            (Reply::Refreshed { issued, flaw }, Some(Call::Send(send))) => {
+                job.flaw = flaw;
                 let at = fixtures::wall(left_at, *clock_offset);
-                let answer = fixtures::refreshed(issued.token, send.target, at, lacks_key);
+                let answer = fixtures::refreshed(issued.token, send.target, at, flaw.is_some());
                 Event::Response {
                     answer: Ok(answer),
                     sent_at,

@@ -163,10 +163,7 @@ impl World {
             });
         }
         match self.provider.refresh(send.token, setup.rotation, now) {
-            Some(issued) => Reply::Refreshed {
-                issued,
-                lacks_key: false,
-            },
+            Some(issued) => Reply::Refreshed { issued, flaw: None },
             None => Reply::Refused(Refusal::InvalidGrant),
         }
     }

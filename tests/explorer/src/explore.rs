@@ -26,7 +26,7 @@ const VARIABLE: &str = "LOGTO_EXPLORATION";
 pub(crate) struct Findings {
     /// The rows of the table that losses belong to.
     rows: BTreeSet<&'static str>,
-    /// The ways that refreshes went from state to state.
+    /// The ways that machines went from state to state.
     pub(crate) edges: BTreeSet<Edge>,
     states: usize,
 }

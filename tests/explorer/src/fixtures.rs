@@ -134,12 +134,21 @@ pub(crate) fn refreshed(token: u8, target: Target, at: UnixTime, has_id_token: b
     answer
 }
 
+/// What is wrong with an ID token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Flaw {
+    /// The key set lacks its key.
+    UnknownKey,
+    BadSignature,
+}
+
 /// The judgement on an ID token.
-pub(crate) fn judged(lacks_key: bool) -> Result<VerifiedIdToken, TokenError> {
-    match lacks_key {
+pub(crate) fn judged(flaw: Option<Flaw>) -> Result<VerifiedIdToken, TokenError> {
+    match flaw {
         // The header of the token has no `kid`.
-        true => Err(TokenError::KeyNotFound { kid: None }),
-        false => Ok(Secret::from(ID_TOKEN).try_into().unwrap()),
+        Some(Flaw::UnknownKey) => Err(TokenError::KeyNotFound { kid: None }),
+        Some(Flaw::BadSignature) => Err(TokenError::BadSignature),
+        None => Ok(Secret::from(ID_TOKEN).try_into().unwrap()),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     browser::{Request, Want},
     call::{Call, Held, Progress, Reply},
     ends::Ends,
-    fixtures::{Refusal, Target, holds, monotonic, successors, wall},
+    fixtures::{Flaw, Refusal, Target, holds, monotonic, successors, wall},
     part::Part,
 };
 
@@ -148,8 +148,8 @@ pub(crate) struct Job {
     pub(crate) lease: Option<Held>,
     /// The cookie that a write made.
     pub(crate) cookie: Option<Arc<Session>>,
-    /// Whether the key set lacks the key of the ID token that came.
-    pub(crate) lacks_key: bool,
+    /// What is wrong with the ID token that came.
+    pub(crate) flaw: Option<Flaw>,
     /// The last refresh request.
     pub(crate) sent: Option<Sent>,
     /// Whether the process, or, if it asks for that, Logto knew that the session had ended when the job began.
@@ -198,7 +198,7 @@ impl Job {
             version,
             lease: None,
             cookie: None,
-            lacks_key: false,
+            flaw: None,
             sent: None,
             began_after_end: false,
             held_back: Vec::new(),
@@ -346,11 +346,14 @@ impl Machine {
         }
     }
 
-    /// The state of a refresh.
-    pub(crate) fn state(&self) -> Option<&'static str> {
+    /// What it is, and its state.
+    pub(crate) fn state(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Refresh(machine) => Some(machine.state()),
-            _ => None,
+            Self::Refresh(machine) => Some(("Refresh", machine.state())),
+            Self::End(machine) => Some(("EndSession", machine.state())),
+            Self::Amend(machine) => Some(("Amend", machine.state())),
+            Self::Confirm(machine) => Some(("ConfirmSession", machine.state())),
+            Self::SignIn => None,
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Setup {
     pub(crate) faults: usize,
     /// What may go wrong.
     pub(crate) kinds: Kinds,
-    /// The ways that refreshes went from state to state.
+    /// The ways that machines went from state to state.
     pub(crate) edges: RefCell<BTreeSet<Edge>>,
 }
 
@@ -69,8 +69,8 @@ pub(crate) enum Defect {
     StoredAfterJudging,
 }
 
-/// From the name of a state to that of the next.
-pub(crate) type Edge = (&'static str, &'static str);
+/// Of which machine, and from the name of a state to that of the next.
+pub(crate) type Edge = (&'static str, &'static str, &'static str);
 
 /// Where sessions live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,6 +218,8 @@ pub(crate) enum Fault {
     Denied,
     /// The ID token is signed with a key that has to be fetched.
     UnknownKey,
+    /// The signature of the ID token is bad.
+    BadIdToken,
     /// A request or an answer takes as long as it likes.
     Slow,
     /// The store fails until it recovers.

@@ -44,6 +44,7 @@ const OF_A_REFRESH: &[Fault] = &[
     Withheld,
     Denied,
     UnknownKey,
+    BadIdToken,
     Slow,
     Killed,
     Stalled,
@@ -51,6 +52,8 @@ const OF_A_REFRESH: &[Fault] = &[
 /// What may become of the store, of a lease, and of those who have it.
 const OF_A_STORE: &[Fault] = &[StoreDown, LeaseForgotten, Killed, Stalled, SignedInAgain];
 const OF_A_LEASE: &[Fault] = &[StoreDown, LedgerDown, LeaseForgotten, Killed, Stalled, Slow];
+/// How the ID token of an answer is no use.
+const OF_AN_ID_TOKEN: &[Fault] = &[UnknownKey, BadIdToken, RequestLost, NotStored];
 /// How a write fails, or seems to.
 const OF_A_WRITE: &[Fault] = &[StoreDown, WriteUnknown, Conflict, Forget, Slow];
 /// How a lease is taken over, and what the one who did that does not find out.
@@ -339,6 +342,41 @@ pub(crate) fn short() -> Vec<Setup> {
             ..setup(STORE)
         },
     ];
+    // An answer that does not replace the refresh token.
+    setups.extend([COOKIES, STORE].map(|place| Setup {
+        rotation: Rotation::Past70Percent,
+        demand: Demand::New,
+        faults: 2,
+        kinds: Kinds::Only(OF_AN_ID_TOKEN),
+        ..setup(place)
+    }));
+    // The same, while the storage does not have the refresh token.
+    setups.push(Setup {
+        rotation: Rotation::Past70Percent,
+        demand: Demand::New,
+        pauses: 0,
+        faults: 3,
+        kinds: Kinds::Only(&[StoreDown, UnknownKey, BadIdToken, RequestLost]),
+        ..setup(STORE)
+    });
+    // A token is forgotten while the session ends.
+    for (place, has_shared_ledger) in [(COOKIES, true), (STORE, false)] {
+        setups.push(Setup {
+            has_shared_ledger,
+            requests: 1,
+            pauses: 0,
+            faults: 2,
+            kinds: Kinds::Only(&[Forget, BackChannelLogout, StoreDown]),
+            ..setup(place)
+        });
+    }
+    // A lease that runs out while Logto is asked.
+    setups.push(Setup {
+        pauses: 2,
+        faults: 2,
+        kinds: Kinds::Only(&[Killed, Stalled]),
+        ..setup(STORE)
+    });
     setups.push(ending());
     // A sign-out while the store does not answer.
     setups.push(Setup {
@@ -374,7 +412,10 @@ pub(crate) fn short() -> Vec<Setup> {
     }
     for (place, has_shared_ledger) in PLACES {
         for (processes, targets) in [(2, 1), (3, 1), (2, 2)] {
-            if place == STORE && (targets == 2 || has_shared_ledger && processes == 3) {
+            let is_shared = place == STORE || has_shared_ledger;
+            let is_large =
+                is_shared && targets == 2 || place == STORE && has_shared_ledger && processes == 3;
+            if is_large {
                 continue; // At night: they take a third of the time.
             }
             setups.push(Setup {
@@ -401,11 +442,11 @@ pub(crate) fn long() -> Vec<Setup> {
         processes: 3,
         ..setup(STORE)
     });
-    for has_shared_ledger in [false, true] {
+    for (place, has_shared_ledger) in [(COOKIES, true), (STORE, false), (STORE, true)] {
         setups.push(Setup {
             has_shared_ledger,
             targets: 2,
-            ..setup(STORE)
+            ..setup(place)
         });
     }
     for (place, has_shared_ledger) in PLACES {

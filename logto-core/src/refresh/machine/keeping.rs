@@ -90,7 +90,12 @@ impl<F: Clone> Refresh<F> {
         self.session = theirs;
         self.needs_write_back = false;
         if change.is_write_back() {
-            return self.recall(Purpose::Start, now);
+            // The lease, if it is ours, is not to be asked for again: that would be in our own way.
+            let purpose = match self.lease {
+                Some(_) => Purpose::Leased,
+                None => Purpose::Start,
+            };
+            return self.recall(purpose, now);
         }
         Arc::make_mut(&mut self.session).apply(&news);
         match self.writes < MAX_WRITES {

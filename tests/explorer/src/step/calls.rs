@@ -5,7 +5,7 @@ use logto_core::refresh::{Attempt, Event};
 use super::Steps;
 use crate::{
     call::{Adrift, Call, Progress, Reply, Send},
-    fixtures::Refusal,
+    fixtures::{Flaw, Refusal},
     label::Label,
     process::Job,
     provider::Fate,
@@ -197,13 +197,25 @@ impl Steps<'_> {
                 world.deliver(setup, at, now, reply);
             });
         }
-        let label = Label::Called(at.0, call.name(), ": the ID token has an unknown key");
-        self.fault(Fault::UnknownKey, label, |world| {
-            let mut reply = world.process(setup, at, call);
-            if let Reply::Refreshed { lacks_key, .. } = &mut reply {
-                *lacks_key = true;
-            }
-            world.deliver(setup, at, now, reply);
-        });
+        for (fault, how, flaw) in [
+            (
+                Fault::UnknownKey,
+                ": the ID token has an unknown key",
+                Flaw::UnknownKey,
+            ),
+            (
+                Fault::BadIdToken,
+                ": the ID token does not pass",
+                Flaw::BadSignature,
+            ),
+        ] {
+            self.fault(fault, Label::Called(at.0, call.name(), how), |world| {
+                let mut reply = world.process(setup, at, call);
+                if let Reply::Refreshed { flaw: known, .. } = &mut reply {
+                    *known = Some(flaw);
+                }
+                world.deliver(setup, at, now, reply);
+            });
+        }
     }
 }
