@@ -129,11 +129,12 @@
 //!
 //! A session without a refresh token has nothing to look up: its jobs leave `Recalling` out.
 //!
-//! The policies are small values of their own, each with a table of tests: how often a request is sent,
-//! [`Cooldown`], [`RetryBudget`], [`TokenStatus`], [`LeaseRun`], [`Horizon`], [`is_renewal_due`].
+//! The policies are small values of their own, each with a table of tests: how often a request is sent and a
+//! session written, what a lease is worth, [`Cooldown`], [`RetryBudget`], [`TokenStatus`], [`LeaseRun`], [`Horizon`], [`back_off`], [`is_renewal_due`].
 
 mod amend;
 mod attempts;
+mod back_off;
 mod catch_up;
 mod confirm;
 mod cooldown;
@@ -151,9 +152,11 @@ mod retry_budget;
 mod state;
 mod step;
 mod token_status;
+mod writes;
 
 pub use self::{
     amend::Amend,
+    back_off::back_off,
     catch_up::{CaughtUp, catch_up},
     confirm::{ConfirmSession, Confirmation},
     cooldown::{Admission, Cooldown, MAX_COOLDOWN},
@@ -174,4 +177,5 @@ pub use self::{
 use self::{
     attempts::{Attempts, NextAttempt},
     token_status::Spend,
+    writes::{NextWrite, Writes},
 };

@@ -13,7 +13,7 @@ use logto_core::{
     Session,
     error::UsageError,
     jwt::KeySet,
-    refresh::{Action, Event, NEWEST_FOR, Notice, SessionJob, Step, TokenStatus},
+    refresh::{Action, Event, NEWEST_FOR, Notice, SessionJob, Step, TokenStatus, back_off},
 };
 
 use self::keeping::HeldLease;
@@ -159,18 +159,13 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// 50 to 100 ms, doubled each time.
     async fn back_off(&self, attempt: u32) -> Event<Error> {
         let provider = &self.refresher.provider;
         let mut byte = [0; 1];
         // Without randomness the pause is the same each time, which is no harm.
         let _ = provider.context.entropy.fill(&mut byte);
-        let pause = (50 + u64::from(byte[0]) / 5) << attempt.min(4).saturating_sub(1);
-        provider
-            .context
-            .runtime
-            .sleep(Duration::from_millis(pause))
-            .await;
+        let pause = back_off(attempt, byte[0]);
+        provider.context.runtime.sleep(pause).await;
         Event::BackedOff
     }
 
@@ -248,6 +243,10 @@ mod tests {
         fn poll(&mut self, _: Moment) -> Step<Error, ()> {
             let action = self.0.take().map(Step::Perform);
             action.unwrap_or(Step::Wait { until: None })
+        }
+
+        fn state(&self) -> &'static str {
+            "Stuck"
         }
 
         fn handle(&mut self, _: Event<Error>, _: Moment) {}

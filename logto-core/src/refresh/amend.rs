@@ -6,16 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{Action, Event, Moment, Notice, RefreshError, SessionEnd, SessionJob, Step, catch_up};
+use super::{
+    Action, Event, Moment, NextWrite, Notice, RefreshError, SessionEnd, SessionJob, Step, Writes,
+    catch_up,
+};
 use crate::{
     error::UsageError,
     secret::Secret,
     session::{Session, SessionData, SessionDelta},
     tokens::TokenTarget,
 };
-
-/// How often the session is written before the job gives up.
-const MAX_WRITES: u32 = 4;
 
 /// Writes a small change of a session: what the ledger knows and the storage does not, that an access token
 /// must be removed, or the data of the application. Merges its change with those of other writers.
@@ -25,7 +25,7 @@ pub struct Amend<F> {
     delta: SessionDelta,
     /// Whether the change must be written. What the ledger knows may be written with the next use as well.
     is_required: bool,
-    writes: u32,
+    writes: Writes,
     has_news: bool,
     state: State,
     outbox: VecDeque<Action<F>>,
@@ -77,7 +77,7 @@ impl<F: Clone> Amend<F> {
             session,
             delta,
             is_required,
-            writes: 0,
+            writes: Writes::default(),
             has_news: false,
             state: State::Done,
             outbox: VecDeque::new(),
@@ -109,9 +109,9 @@ impl<F: Clone> Amend<F> {
             (State::Storing, Event::Stored) => self.finish(Ok(Arc::clone(&self.session))),
             (State::Storing, Event::Conflict(theirs)) => {
                 self.session = theirs;
-                match self.writes < MAX_WRITES {
-                    true => self.recall(),
-                    false => self.not_stored(None),
+                match self.writes.after_conflict() {
+                    NextWrite::AtOnce => self.recall(),
+                    NextWrite::AfterPause(_) | NextWrite::GiveUp => self.not_stored(None),
                 }
             }
             (
@@ -121,10 +121,9 @@ impl<F: Clone> Amend<F> {
                     is_transient,
                 },
             ) => {
-                if is_transient && self.is_required && self.writes < MAX_WRITES {
-                    self.outbox.push_back(Action::BackOff {
-                        attempt: self.writes,
-                    });
+                let next = self.writes.after_failure(is_transient, self.is_required);
+                if let NextWrite::AfterPause(attempt) = next {
+                    self.outbox.push_back(Action::BackOff { attempt });
                     return State::Pausing;
                 }
                 self.not_stored(Some(failure))
@@ -177,7 +176,7 @@ impl<F: Clone> Amend<F> {
     }
 
     fn store(&mut self) -> State {
-        self.writes += 1;
+        self.writes.begin();
         self.outbox.push_back(Action::Store {
             session: Arc::clone(&self.session),
         });

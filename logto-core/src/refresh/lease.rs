@@ -87,6 +87,31 @@ impl HeldLease {
     }
 }
 
+/// What a process with a lease may do with the stored refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Right {
+    /// Spend it: nobody else can have spent it unnoticed.
+    Ours,
+    /// Ask the provider first: not every process takes the lease.
+    AskFirst,
+    /// Ask first, and not release the lease before that is settled: its last holder never released it, and may have
+    /// spent the refresh token.
+    Takeover,
+}
+
+impl Right {
+    /// `is_exclusive` is that of the [`RefreshJob`](super::RefreshJob). A ledger that fails cannot say what another
+    /// process has recorded in it.
+    pub(super) fn of(grant: LeaseGrant, is_exclusive: bool, has_ledger_answered: bool) -> Self {
+        match (grant.was_taken_over, is_exclusive) {
+            (true, _) => Self::Takeover,
+            (false, true) => Self::Ours,
+            (false, false) if grant.is_exclusive && has_ledger_answered => Self::Ours,
+            (false, false) => Self::AskFirst,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +124,49 @@ mod tests {
 
     fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_lease_gives_the_right_to_spend_only_if_everybody_takes_it_and_gives_it_back() {
+        use Right::{AskFirst, Ours, Takeover};
+        let of_ledger = LeaseGrant {
+            is_exclusive: true,
+            ..SHARED
+        };
+        let taken_over = |grant| LeaseGrant {
+            was_taken_over: true,
+            ..grant
+        };
+        for (name, grant, is_exclusive, has_ledger_answered, expected) in [
+            ("one process", LeaseGrant::default(), true, true, Ours),
+            ("a store", SHARED, true, true, Ours),
+            (
+                "a store, taken over",
+                taken_over(SHARED),
+                true,
+                true,
+                Takeover,
+            ),
+            ("a ledger", of_ledger, false, true, Ours),
+            ("a ledger that fails", of_ledger, false, false, AskFirst),
+            (
+                "a ledger, taken over",
+                taken_over(of_ledger),
+                false,
+                true,
+                Takeover,
+            ),
+            (
+                "nothing is shared",
+                LeaseGrant::default(),
+                false,
+                true,
+                AskFirst,
+            ),
+        ] {
+            let right = Right::of(grant, is_exclusive, has_ledger_answered);
+            assert_eq!(right, expected, "{name}");
+        }
     }
 
     #[test]

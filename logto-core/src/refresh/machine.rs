@@ -11,8 +11,8 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     Action, Attempt, Demand, Event, LEASE_TTL, Moment, Persist, RefreshError, RefreshJob,
-    RefreshOutcome, SessionEnd, SessionJob, Step, TokenStatus,
-    lease::HeldLease,
+    RefreshOutcome, SessionEnd, SessionJob, Step, TokenStatus, Writes,
+    lease::{HeldLease, Right},
     state::{Purpose, State},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub struct Refresh<F> {
     /// How often the provider was asked about the refresh token.
     questions: u32,
     /// How often the session was to be written.
-    writes: u32,
+    writes: Writes,
     state: State<F>,
     outbox: VecDeque<Action<F>>,
     result: Option<Result<AccessToken, RefreshError<F>>>,
@@ -80,7 +80,7 @@ impl<F: Clone> Refresh<F> {
             busy_since: None,
             metadata: None,
             questions: 0,
-            writes: 0,
+            writes: Writes::default(),
             state: State::Done,
             outbox: VecDeque::new(),
             result: None,
@@ -211,9 +211,9 @@ impl<F: Clone> Refresh<F> {
         self.result = Some(self.or_not_yet_expired(token, now));
         // The previous holder of the lease may have spent the stored refresh token, and may still be alive and
         // store its result. Only a lease that runs out again makes the next holder ask as well.
-        let is_doubtful = |lease: &HeldLease| lease.grant().was_taken_over && !self.has_spent;
+        let is_doubtful = self.right() == Right::Takeover && !self.has_spent;
         match self.lease.take() {
-            Some(lease) if !is_doubtful(&lease) && self.is_found(&lease) => {
+            Some(lease) if !is_doubtful && self.is_found(&lease) => {
                 self.perform(Action::Release);
                 State::Releasing
             }

@@ -89,3 +89,59 @@ impl Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Endpoint, ResponseError, ServerError, Unavailable};
+
+    #[test]
+    fn a_refusal_says_whether_the_refresh_token_may_have_been_replaced() {
+        use OAuthErrorCode as Code;
+        use Verdict::{ClientRefused, GrantRefused, Lost, NotProcessed, TokenRefused};
+        let endpoint = Endpoint::Token;
+        let server = |error| {
+            Error::Server(ServerError {
+                endpoint,
+                status: Some(400),
+                error,
+                description: None,
+                uri: None,
+                logto_code: None,
+                message: None,
+            })
+        };
+        let unavailable = |status| {
+            Error::Unavailable(Unavailable {
+                endpoint,
+                status,
+                retry_after: None,
+            })
+        };
+        let unusable = |status| {
+            Error::Response(ResponseError {
+                endpoint,
+                status,
+                length: 0,
+                problem: String::new(),
+            })
+        };
+        for (error, expected) in [
+            (server(Code::InvalidGrant), GrantRefused),
+            (server(Code::InvalidClient), ClientRefused),
+            (server(Code::UnauthorizedClient), NotProcessed),
+            (server(Code::UnsupportedGrantType), NotProcessed),
+            (server(Code::AccessDenied), TokenRefused),
+            (server(Code::InvalidScope), TokenRefused),
+            (unavailable(503), Lost),
+            (unavailable(500), Lost),
+            (unavailable(429), NotProcessed),
+            (unavailable(403), NotProcessed),
+            (unavailable(200), Lost),
+            (unusable(200), Lost),
+            (unusable(302), NotProcessed),
+        ] {
+            assert_eq!(Verdict::of(&error), expected, "{error:?}");
+        }
+    }
+}

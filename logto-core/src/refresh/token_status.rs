@@ -83,7 +83,10 @@ pub(super) fn witness(session: &Session, now: UnixTime) -> Option<Secret> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::catch_up::tests::{NOW, session_with},
+        *,
+    };
 
     #[test]
     fn f36_the_time_counts_from_the_request() {
@@ -102,6 +105,23 @@ mod tests {
         ] {
             let spend = TokenStatus::spend(status, secs(now));
             assert_eq!(spend, expected, "{status:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_witness_is_an_opaque_access_token_that_lives_for_longer_than_clocks_differ() {
+        let user_info = TokenTarget::user_info;
+        let api = || TokenTarget::resource("https://api.example.com");
+        for (name, held, expected) in [
+            ("an hour", vec![(user_info(), 3_600)], true),
+            ("a minute and a second", vec![(user_info(), 61)], true),
+            ("half a minute", vec![(user_info(), 30)], false),
+            ("expired", vec![(user_info(), 0)], false),
+            ("for an API", vec![(api(), 3_600)], false),
+            ("dropped", vec![], false),
+        ] {
+            let session = session_with(held);
+            assert_eq!(witness(&session, NOW).is_some(), expected, "{name}");
         }
     }
 }

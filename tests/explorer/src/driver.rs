@@ -154,12 +154,18 @@ impl World {
                 exchange,
                 attempt,
                 start_by,
-            } => Call::Send(Send {
-                token: number(exchange.refresh_token())?,
-                target: target_number(exchange.target()),
-                attempt,
-                start_by,
-            }),
+            } => {
+                let token = number(exchange.refresh_token())?;
+                if setup.has_shared_ledger && !in_store && job.lease.is_none() {
+                    self.provider.tokens[usize::from(token)].was_sent_alone = true;
+                }
+                Call::Send(Send {
+                    token,
+                    target: target_number(exchange.target()),
+                    attempt,
+                    start_by,
+                })
+            }
             Action::BackOff { .. } => Call::BackOff,
             Action::Judge(_) => {
                 return Some(Event::Judged(fixtures::judged(job.flaw)));

@@ -147,7 +147,7 @@ impl World {
         let has_another = |lease: Held| lease.has_another || forgotten == Some(lease.number);
         match self.job(at).lease.is_some_and(has_another) {
             true => Cause::LateReplayTwoLeases,
-            false if self.provider.was_successor_not_kept(spent) => Cause::LateReplayGap,
+            false if self.provider.has_gap(spent) => Cause::LateReplayGap,
             false => Cause::LateReplay,
         }
     }

@@ -77,6 +77,9 @@ fn explore_all(setups: Vec<Setup>) -> Result<Findings, String> {
     let work = || {
         while let Some(setup) = next() {
             let found = explore_one(&setup);
+            if let Err(failure) = &found {
+                print(failure);
+            }
             let mut all = all.lock().unwrap();
             match (&mut *all, found) {
                 (Ok(all), Ok(found)) => all.add(found),

@@ -120,8 +120,9 @@ pub(crate) const ROWS: &[Row] = &[
         matches: |loss| loss.is_unheld_cookie() && loss.has(Fault::Killed),
     },
     Row {
-        title: "sessions in cookies and a shared ledger: the ledger fails while a refresh writes to it, and a \
-                request with an older cookie goes to another process more than three seconds later",
+        title: "sessions in cookies and a shared ledger: the ledger fails while a refresh takes its lease there \
+                or writes to it, and a request with an older cookie goes to another process more than three seconds \
+                later",
         matches: |loss| loss.cause == Cause::LateReplayGap && !loss.setup.lives_in_store(),
     },
     Row {

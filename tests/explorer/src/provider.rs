@@ -44,6 +44,8 @@ pub(crate) struct RefreshToken {
     pub(crate) fate: Fate,
     /// Whether an answer to its use was lost, and its request was not sent once more although there was time.
     pub(crate) was_given_up: bool,
+    /// Whether it was sent without a lease, because the ledger failed.
+    pub(crate) was_sent_alone: bool,
     /// Whether the place where it was to be kept has failed to take it.
     pub(crate) was_not_kept: bool,
 }
@@ -79,7 +81,8 @@ pub(crate) enum Cause {
     LateReplay,
     /// The same, under a lease that two processes have, because it was forgotten.
     LateReplayTwoLeases,
-    /// The same, of a token whose successor could not be kept where others would have found it.
+    /// The same, of a token that was replaced while the ledger failed: others could not find its successor, or were
+    /// not kept from using it.
     LateReplayGap,
     /// The same, by a request that was on its way for long.
     LateReplaySlow,
@@ -118,6 +121,7 @@ impl Provider {
             used_at: None,
             fate: Fate::Received,
             was_given_up: false,
+            was_sent_alone: false,
             was_not_kept: false,
         });
         u8::try_from(self.tokens.len() - 1).unwrap()
@@ -186,10 +190,11 @@ impl Provider {
         }
     }
 
-    /// Whether the place has failed where what replaced `spent` was to be kept.
-    pub(crate) fn was_successor_not_kept(&self, spent: u8) -> bool {
+    /// Whether the ledger has failed while `spent` was replaced.
+    pub(crate) fn has_gap(&self, spent: u8) -> bool {
         let mut tokens = self.tokens.iter();
-        tokens.any(|token| token.parent == Some(spent) && token.was_not_kept)
+        let is_kept = !tokens.any(|token| token.parent == Some(spent) && token.was_not_kept);
+        self.tokens[usize::from(spent)].was_sent_alone || !is_kept
     }
 
     /// The process that could have sent the request with `spent` once more is killed.

@@ -4,16 +4,12 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        Action, Moment, Notice, Persist, TokenStatus,
+        Action, Moment, NextWrite, Notice, Persist, TokenStatus,
         state::{Change, Purpose, State, Then},
     },
     Refresh,
 };
 use crate::session::Session;
-
-/// How often the session is written before it is left to the ledger: after a failure, and if another writer
-/// was faster.
-pub(super) const MAX_WRITES: u32 = 4;
 
 impl<F: Clone> Refresh<F> {
     pub(super) fn record(&mut self, change: Change<F>) -> State<F> {
@@ -59,7 +55,7 @@ impl<F: Clone> Refresh<F> {
     }
 
     pub(super) fn store(&mut self, change: Change<F>) -> State<F> {
-        self.writes += 1;
+        self.writes.begin();
         self.perform(Action::Store {
             session: Arc::clone(&self.session),
         });
@@ -98,9 +94,9 @@ impl<F: Clone> Refresh<F> {
             return self.recall(purpose, now);
         }
         Arc::make_mut(&mut self.session).apply(&news);
-        match self.writes < MAX_WRITES {
-            true => self.store(change),
-            false => self.not_stored(change, None, now),
+        match self.writes.after_conflict() {
+            NextWrite::AtOnce => self.store(change),
+            NextWrite::AfterPause(_) | NextWrite::GiveUp => self.not_stored(change, None, now),
         }
     }
 
@@ -111,13 +107,14 @@ impl<F: Clone> Refresh<F> {
         is_transient: bool,
         now: Moment,
     ) -> State<F> {
-        if is_transient && self.writes < MAX_WRITES && !change.is_write_back() {
-            self.perform(Action::BackOff {
-                attempt: self.writes,
-            });
-            return State::PausingWrites(change);
+        let is_required = !change.is_write_back();
+        match self.writes.after_failure(is_transient, is_required) {
+            NextWrite::AfterPause(attempt) => {
+                self.perform(Action::BackOff { attempt });
+                State::PausingWrites(change)
+            }
+            NextWrite::AtOnce | NextWrite::GiveUp => self.not_stored(change, Some(failure), now),
         }
-        self.not_stored(change, Some(failure), now)
     }
 
     /// The ledger has what the storage lacks, and the next use writes it.

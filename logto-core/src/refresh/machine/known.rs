@@ -4,11 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     super::{
-        Action, Demand, Knowledge, Moment, Persist, RefreshError, catch_up,
+        Action, Demand, Knowledge, Moment, RefreshError, catch_up,
         state::{Change, Purpose, State, Why},
     },
     Refresh,
-    keeping::MAX_WRITES,
 };
 use crate::{error::UsageError, session::Session, tokens::AccessToken};
 
@@ -112,8 +111,10 @@ impl<F: Clone> Refresh<F> {
 
     /// A session that is newer than the stored one is written first.
     pub(super) fn hand_out(&mut self, token: AccessToken, now: Moment) -> State<F> {
-        let must_write = self.needs_write_back && self.job.wanted.persist == Persist::Storage;
-        if must_write && self.writes < MAX_WRITES {
+        if self
+            .writes
+            .is_due(self.needs_write_back, self.job.wanted.persist)
+        {
             return self.store(Change::write_back(token, now.monotonic));
         }
         self.finish(Ok(token), now)

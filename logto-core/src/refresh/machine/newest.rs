@@ -6,7 +6,7 @@ use super::{
     super::{
         Action, LEASE_TTL, Moment, NEWEST_FOR, Notice, RefreshError, SessionEnd, Spend,
         TokenStatus,
-        lease::{HeldLease, MAX_WAIT, POLL_INTERVAL},
+        lease::{HeldLease, MAX_WAIT, POLL_INTERVAL, Right},
         state::{Purpose, State, Why},
         token_status::witness,
     },
@@ -51,11 +51,13 @@ impl<F: Clone> Refresh<F> {
 
     /// Whether another process may have spent the refresh token without our knowing.
     pub(super) fn must_ask(&self) -> bool {
+        self.right() != Right::Ours
+    }
+
+    pub(super) fn right(&self) -> Right {
         let grant = self.lease.as_ref().map(HeldLease::grant);
         let grant = grant.unwrap_or_default();
-        // A ledger that fails cannot say what another process has recorded in it.
-        let is_exclusive = grant.is_exclusive && self.has_ledger_answered;
-        grant.was_taken_over || !(self.job.is_exclusive || is_exclusive)
+        Right::of(grant, self.job.is_exclusive, self.has_ledger_answered)
     }
 
     pub(super) fn is_newest(&mut self, status: TokenStatus) {

@@ -100,6 +100,8 @@ impl Steps<'_> {
             }
             Call::Revoke { .. } => {
                 self.fault(Fault::RequestLost, label(": fails"), |world| {
+                    // Logto does not know of the end, as after a logout that it told only one process of.
+                    world.was_ended = Some(Fault::BackChannelLogout);
                     world.deliver(setup, at, now, Reply::Revoked);
                 });
             }
