@@ -380,7 +380,7 @@ impl SessionStorage for WrongLeases {
             LeaseFault::RenewRefuses => Ok(false),
             LeaseFault::RenewTakesTheLostBack => {
                 self.memory.renew(handle, lease, ttl).await?;
-                Ok(lease.token() != Some("somebody else"))
+                Ok(lease.token() != Some("another holder"))
             }
             _ => self.memory.renew(handle, lease, ttl).await,
         }
