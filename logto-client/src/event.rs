@@ -247,3 +247,179 @@ impl Observer for DefaultObserver {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "tracing")]
+mod tests {
+    use std::{
+        fmt::Write,
+        sync::{Arc, Mutex},
+    };
+
+    use tracing::{
+        Metadata, Subscriber,
+        field::Field,
+        span::{Attributes, Id, Record},
+    };
+
+    use super::*;
+
+    /// What is logged: the level, the target and the fields.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<String>>);
+
+    impl Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            let mut log = self.0.lock().unwrap();
+            let metadata = event.metadata();
+            write!(log, "{} {}", metadata.level(), metadata.target()).unwrap();
+            event.record(&mut |field: &Field, value: &dyn fmt::Debug| {
+                write!(log, " {field}={value:?}").unwrap();
+            });
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    fn logged(event: &Event) -> String {
+        let log = Log::default();
+        tracing::subscriber::with_default(log.clone(), || DefaultObserver.on_event(event));
+        std::mem::take(&mut *log.0.lock().unwrap())
+    }
+
+    /// With `text` for everything that an event says.
+    #[test]
+    fn each_event_has_its_level_and_says_what_happened() {
+        let text = || "text".to_owned();
+        let session = || SessionId::from_random([7; 16]);
+        let failed = |status| Event::RequestFailed {
+            code: text(),
+            status,
+            detail: text(),
+        };
+        let withdrawn = |left| Event::KeysWithdrawn {
+            issuer: text(),
+            withdrawn: 1,
+            left,
+        };
+        let (user, reason) = (text, text);
+        for (event, level, fields) in [
+            (
+                Event::SignedIn {
+                    session: session(),
+                    user: user(),
+                },
+                "INFO",
+                "user=\"text\"",
+            ),
+            (
+                Event::SignInRefused {
+                    user: user(),
+                    reason: reason(),
+                },
+                "WARN",
+                "reason=\"text\"",
+            ),
+            (
+                Event::SignedOut {
+                    session: session(),
+                    user: user(),
+                },
+                "INFO",
+                "user=\"text\"",
+            ),
+            (
+                Event::Refreshed {
+                    session: session(),
+                    target: TokenTarget::organization("acme"),
+                    rotated: true,
+                },
+                "DEBUG",
+                "target=organization acme rotated=true",
+            ),
+            (
+                Event::RefreshUncertain { session: session() },
+                "WARN",
+                "lost",
+            ),
+            (
+                Event::NotStored {
+                    session: session(),
+                    reason: reason(),
+                },
+                "ERROR",
+                "reason=\"text\"",
+            ),
+            (Event::Superseded { session: session() }, "INFO", "stale"),
+            (
+                Event::SessionEnded {
+                    session: session(),
+                    reason: SessionEnd::Removed,
+                },
+                "INFO",
+                "reason=",
+            ),
+            (Event::ClientRefused, "ERROR", "client authentication"),
+            (
+                Event::NotRevoked { reason: reason() },
+                "WARN",
+                "reason=\"text\"",
+            ),
+            (failed(503), "WARN", "status=503"),
+            (failed(403), "DEBUG", "status=403"),
+            (
+                Event::SignInStartedAgain { reason: reason() },
+                "WARN",
+                "reason=\"text\"",
+            ),
+            (
+                Event::ResponseTooLarge {
+                    size: 9_000,
+                    limit: 4_096,
+                },
+                "WARN",
+                "size=9000 limit=4096",
+            ),
+            (Event::LogoutNotShared, "WARN", "not shared"),
+            (
+                Event::SessionNotConfirmed {
+                    session: session(),
+                    reason: reason(),
+                },
+                "WARN",
+                "reason=\"text\"",
+            ),
+            (
+                Event::NotRemoved { reason: reason() },
+                "ERROR",
+                "reason=\"text\"",
+            ),
+            (
+                Event::NotFetched {
+                    issuer: text(),
+                    endpoint: Endpoint::Keys,
+                    reason: reason(),
+                },
+                "WARN",
+                "endpoint=jwks reason=\"text\"",
+            ),
+            (withdrawn(0), "ERROR", "all its keys"),
+            (withdrawn(2), "INFO", "withdrawn=1 left=2"),
+        ] {
+            let line = logged(&event);
+            assert!(line.starts_with(&format!("{level} logto ")), "{line}");
+            assert!(line.contains(fields), "{line}");
+        }
+    }
+}

@@ -12,7 +12,7 @@
 
 use std::{
     collections::hash_map::RandomState,
-    fmt, hint, ptr,
+    hint, ptr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -177,14 +177,6 @@ impl<S, T> Kept<S, T> {
         {
             self.remove_oldest();
         }
-    }
-}
-
-impl<S, T> fmt::Debug for Seen<S, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seen")
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
     }
 }
 

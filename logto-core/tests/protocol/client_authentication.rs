@@ -456,3 +456,23 @@ fn no_secret_and_no_assertion_is_shown() {
     let shown = format!("{config:?} {:?}", config.client_authentication());
     assert!(!shown.contains(SECRET), "{shown}");
 }
+
+#[test]
+fn ways_to_authenticate_are_equal_with_the_same_secret_or_the_same_signer() {
+    let signer = || ClientAuthentication::PrivateKeyJwt(Arc::new(BrokenKey));
+    let ways = [
+        ClientAuthentication::None,
+        ClientAuthentication::Basic("one".into()),
+        ClientAuthentication::Basic("other".into()),
+        ClientAuthentication::Post("one".into()),
+        ClientAuthentication::Post("other".into()),
+        ClientAuthentication::SecretJwt(SECRET.into()),
+        signer(),
+        signer(),
+    ];
+    for (i, one) in ways.iter().enumerate() {
+        for (j, other) in ways.iter().enumerate() {
+            assert_eq!(*one == other.clone(), i == j, "{one:?} {other:?}");
+        }
+    }
+}

@@ -3,8 +3,8 @@
 use aws_lc_rs::hmac;
 use http::{HeaderMap, HeaderValue};
 use logto_core::{
-    Secret,
-    webhook::{self, WebhookError},
+    Secret, UnixTime,
+    webhook::{self, AccountChange, AccountEvent, WebhookError},
 };
 
 const SIGNATURE_HEADER: &str = "logto-signature-sha-256";
@@ -117,4 +117,77 @@ fn an_empty_key_signs_nothing() {
         Err(WebhookError::Signature),
         "a forgotten key is not an open door"
     );
+}
+
+/// What a webhook with a right signature asks for.
+fn change(body: &str) -> Result<Option<AccountChange>, WebhookError> {
+    let mut headers = HeaderMap::new();
+    let signature = sign(KEY, body.as_bytes());
+    headers.insert(SIGNATURE_HEADER, signature.parse().unwrap());
+    webhook::account_change(&Secret::from(KEY), &headers, body.as_bytes())
+}
+
+const AT: &str = r#""createdAt":"2026-11-28T02:26:10.123Z""#;
+
+#[test]
+fn an_event_that_ends_sessions_says_whose_and_when() {
+    use AccountEvent::{Deleted, PasswordChanged, Suspended};
+    for (event, body) in [
+        (
+            Deleted,
+            r#""event":"User.Deleted","params":{"userId":"alice"},"data":null"#,
+        ),
+        (
+            Suspended,
+            r#""event":"User.SuspensionStatus.Updated","data":{"id":"alice","isSuspended":true}"#,
+        ),
+        (
+            PasswordChanged,
+            r#""event":"PostResetPassword","userId":"alice""#,
+        ),
+        (
+            PasswordChanged,
+            r#""event":"User.Data.Updated","matchedRoute":"/users/:userId/password","data":{"id":"alice"}"#,
+        ),
+        (
+            PasswordChanged,
+            r#""event":"User.Data.Updated","path":"/api/my-account/password","data":{"id":"alice"}"#,
+        ),
+    ] {
+        let change = change(&format!("{{{body},{AT}}}")).unwrap().unwrap();
+        assert_eq!((change.event(), change.sub()), (event, "alice"), "{body}");
+        assert_eq!(change.at(), UnixTime::from_secs(1_795_832_770));
+    }
+}
+
+#[test]
+fn other_events_end_nothing() {
+    for body in [
+        r#""event":"User.Created","data":{"id":"alice"}"#,
+        r#""event":"User.SuspensionStatus.Updated","data":{"id":"alice","isSuspended":false}"#,
+        r#""event":"User.SuspensionStatus.Updated","data":{"id":"alice","isSuspended":"true"}"#,
+        r#""event":"User.Data.Updated","matchedRoute":"/users/:userId/roles","data":{"id":"alice"}"#,
+        r#""event":"User.Data.Updated","data":{"id":"alice"}"#,
+    ] {
+        assert_eq!(change(&format!("{{{body},{AT}}}")), Ok(None), "{body}");
+    }
+}
+
+#[test]
+fn an_event_that_does_not_say_whose_sessions_or_when_is_an_error() {
+    let deleted = r#"{"event":"User.Deleted""#;
+    for body in [
+        "",
+        "[]",
+        r#"{"data":{"id":"alice"}}"#,
+        r#"{"event":7}"#,
+        &format!("{deleted},{AT}}}"),
+        &format!(r#"{deleted},"data":{{"id":7}},{AT}}}"#),
+        &format!(r#"{deleted},"userId":"alice"}}"#),
+        &format!(r#"{deleted},"userId":"alice","createdAt":"yesterday"}}"#),
+    ] {
+        assert_eq!(change(body), Err(WebhookError::Body), "{body}");
+    }
+    let unsigned = webhook::account_change(&Secret::from(KEY), &HeaderMap::new(), b"{}");
+    assert_eq!(unsigned, Err(WebhookError::Header));
 }

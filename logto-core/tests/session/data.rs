@@ -194,7 +194,7 @@ impl ByHand<Amend<Failure>> {
         }
     }
 
-    fn result(self) -> Result<Arc<Session>, RefreshError<Failure>> {
+    pub(super) fn result(self) -> Result<Arc<Session>, RefreshError<Failure>> {
         self.output.expect("it is done")
     }
 }

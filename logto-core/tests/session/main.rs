@@ -6,6 +6,8 @@ mod support;
 
 mod confirm;
 mod data;
+mod ending;
+mod forgetting;
 mod recorded_refresh;
 mod refresh;
 mod refresh_races;

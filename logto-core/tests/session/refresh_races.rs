@@ -21,7 +21,7 @@ use crate::support::{
 };
 
 /// The lease of a record in a store.
-const OF_STORE: LeaseGrant = LeaseGrant {
+pub(super) const OF_STORE: LeaseGrant = LeaseGrant {
     is_shared: true,
     is_exclusive: false,
     was_taken_over: false,
@@ -67,7 +67,7 @@ impl<J: SessionJob<Failure>> ByHand<J> {
         self
     }
 
-    fn later(mut self, millis: u64) -> Self {
+    pub(super) fn later(mut self, millis: u64) -> Self {
         self.millis += millis;
         self
     }
@@ -116,7 +116,7 @@ impl<J: SessionJob<Failure>> ByHand<J> {
     }
 }
 
-fn moment(millis: u64) -> Moment {
+pub(super) fn moment(millis: u64) -> Moment {
     Moment {
         wall: NOW,
         monotonic: Duration::from_millis(millis),

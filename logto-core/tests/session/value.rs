@@ -381,3 +381,33 @@ proptest! {
         prop_assert_eq!(kept, names.iter().map(String::as_str).collect());
     }
 }
+
+#[test]
+fn a_target_says_what_its_token_is_for() {
+    let api = || TokenTarget::resource("https://api.example.com");
+    for (target, text) in [
+        (TokenTarget::user_info(), "userinfo"),
+        (api(), "resource https://api.example.com"),
+        (TokenTarget::organization("org1"), "organization org1"),
+        (
+            api().in_organization("org1"),
+            "resource https://api.example.com in organization org1",
+        ),
+        (
+            api().with_scopes(["write", "read"]),
+            "resource https://api.example.com with read write",
+        ),
+    ] {
+        assert_eq!(target.to_string(), text);
+    }
+}
+
+#[test]
+fn without_a_refresh_token_nothing_can_be_fetched() {
+    assert_eq!(session().can_fetch(&api()), Ok(()));
+    let without = session_with("refresh_token", Value::Null);
+    assert_eq!(without.can_fetch(&api()), Err(UsageError::NoRefreshToken));
+    let other = TokenTarget::resource("https://other.example.com");
+    let refused = without.can_fetch(&other);
+    assert!(matches!(refused, Err(UsageError::ResourceNotRequested(_))));
+}

@@ -6,6 +6,7 @@ pub(crate) mod stores;
 pub(crate) mod switch;
 
 use logto_client::{
+    entropy::{Entropy, EntropyError},
     seal::{KeyRing, SealKey},
     storage::Logout,
     web::cookies::{CookieCodec, CookieOptions},
@@ -48,4 +49,14 @@ pub(crate) fn cookie_storage() -> CookieStorage {
         &config("https://tenant.logto.app", "app"),
         &codec(8_192),
     )
+}
+
+/// A source of randomness that is out of order.
+#[derive(Debug)]
+pub(crate) struct NoEntropy;
+
+impl Entropy for NoEntropy {
+    fn fill(&self, _: &mut [u8]) -> Result<(), EntropyError> {
+        Err(EntropyError("out of order".into()))
+    }
 }

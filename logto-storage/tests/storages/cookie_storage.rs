@@ -24,7 +24,7 @@ use logto_storage::{CookieStorage, Lifetimes, Overflow, conformance::Sample};
 use proptest::prelude::*;
 use url::Url;
 
-use crate::common::{NOW, codec, config, cookie_storage, ring};
+use crate::common::{NOW, NoEntropy, codec, config, cookie_storage, ring};
 
 const TENANT: &str = "https://tenant.logto.app";
 
@@ -408,6 +408,19 @@ async fn b6_what_does_not_fit_is_an_error_that_names_the_way_out() {
     let error = cookie_storage().create(&session, NOW).await.unwrap_err();
     assert!(matches!(error, StorageError::TooLarge { .. }), "{error}");
     assert!(error.to_string().contains("store on the server"), "{error}");
+}
+
+#[tokio::test]
+async fn without_randomness_nothing_is_sealed_and_what_was_sealed_opens() {
+    let (handle, version) = cookie_storage().create(&session(1, 1), NOW).await.unwrap();
+    let storage = cookie_storage().entropy(NoEntropy);
+    let created = storage.create(&session(1, 1), NOW).await;
+    let replaced = storage.replace(&handle, version, &session(2, 1), NOW).await;
+    for error in [created.unwrap_err(), replaced.unwrap_err()] {
+        assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+        assert!(error.to_string().contains("out of order"), "{error}");
+    }
+    assert!(opens(&storage, handle.value()).await);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use logto_client::{
 };
 use logto_storage::{Entry, ExternalStorage, Found, KeyValueStore, Lifetimes, conformance::Sample};
 
-use crate::common::{NOW, config, logout, ring, stores};
+use crate::common::{NOW, NoEntropy, config, logout, ring, stores};
 
 /// A store whose contents the test can see and change.
 #[derive(Clone, Debug, Default)]
@@ -446,4 +446,61 @@ async fn b2_a_record_that_was_opened_is_found_in_its_own_place_only() {
         })
         .unwrap();
     assert_eq!((load(&alice).await, load(&bob).await), (None, None));
+}
+
+#[tokio::test]
+async fn b5_a_record_that_was_opened_is_kept_until_it_changes_ends_or_is_forgotten() {
+    let store = OpenStore::default();
+    let lifetimes = Lifetimes {
+        idle: Duration::from_secs(3_600),
+        absolute: Duration::from_secs(30),
+    };
+    let storage = stores::storage(store.clone()).lifetimes(lifetimes);
+    let session = Sample::default().build().unwrap();
+    let (handle, version) = storage.create(&session, NOW).await.unwrap();
+    let load = async |storage: &ExternalStorage, later| {
+        let now = NOW.plus(Duration::from_secs(later));
+        let found = storage.load(&handle, now).await.unwrap();
+        found.map(|found| found.session)
+    };
+    let first = load(&storage, 0).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &load(&storage, 0).await.unwrap()));
+
+    storage.forget_opened(&handle);
+    let second = load(&storage, 0).await.unwrap();
+    assert_eq!(first, second);
+    assert!(!Arc::ptr_eq(&first, &second), "forgotten");
+
+    // Another process writes; this one finds out, because it asks the store each time.
+    let elsewhere = stores::storage(store.clone()).lifetimes(lifetimes);
+    let replaced = elsewhere.replace(&handle, version, &session, NOW).await;
+    assert!(matches!(replaced, Ok(Replaced::Stored { .. })));
+    let found = storage.load(&handle, NOW).await.unwrap().unwrap();
+    assert_ne!(found.version, version);
+
+    // Within the minute for which it is kept, it ends all the same.
+    assert!(load(&storage, 29).await.is_some());
+    assert!(load(&storage, 30).await.is_none());
+
+    let never = stores::storage(store).lifetimes(lifetimes).keep_opened(0);
+    let first = load(&never, 0).await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &load(&never, 0).await.unwrap()));
+}
+
+#[tokio::test]
+async fn without_randomness_nothing_is_written_and_what_was_written_opens() {
+    let store = OpenStore::default();
+    let session = Sample::default().build().unwrap();
+    let working = stores::storage(store.clone());
+    let (handle, version) = working.create(&session, NOW).await.unwrap();
+    let storage = stores::storage(store.clone()).entropy(NoEntropy);
+    let created = storage.create(&session, NOW).await;
+    let replaced = storage.replace(&handle, version, &session, NOW).await;
+    for error in [created.unwrap_err(), replaced.unwrap_err()] {
+        assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+        assert!(error.to_string().contains("out of order"), "{error}");
+    }
+    assert_eq!(store.writes(), 1);
+    let found = storage.load(&handle, NOW).await.unwrap().unwrap();
+    assert_eq!(found.version, version);
 }

@@ -3,3 +3,4 @@
 
 mod logto_apis;
 mod machine_to_machine;
+mod users_calls;

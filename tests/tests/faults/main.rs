@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cooldowns;
+mod entropy;
 mod flow;
 mod hanging;
 mod http_contract;

@@ -16,7 +16,7 @@ use logto_testkit::{
 use logto_tests::{
     shared::MapStore,
     stage::{cookie_storage, key_ring},
-    world::{World, callback_of},
+    world::{World, callback_of, refresh_token_of},
 };
 
 #[tokio::test(start_paused = true)]
@@ -260,4 +260,25 @@ async fn f14_a_membership_that_was_removed_shows_when_a_fresh_token_is_asked_for
     let denied = session.organization_token(GLOBEX).await.unwrap_err();
     assert_eq!(denied.code(), "access_denied", "and the cached one is gone");
     assert!(client.session(&session.handle()).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_without_the_web_layer_renews_the_refresh_token_itself() {
+    let world = World::new();
+    let client = world.client(MemoryStorage::new());
+    let handle = world.sign_in(&client, "alice").await.session.handle();
+    let calls = world.token_calls();
+    let renew = async || {
+        let session = client.session(&handle).await.unwrap().expect("signed in");
+        session.renew().await;
+        // In the background.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let session = client.session(&handle).await.unwrap().expect("signed in");
+        refresh_token_of(session.snapshot())
+    };
+    let first = renew().await;
+    assert_eq!(world.token_calls(), calls, "not due");
+    world.clock.advance(Duration::from_secs(10 * 86_400));
+    assert_ne!(renew().await, first, "past 70 % of its life");
+    assert_eq!(world.token_calls(), calls + 1);
 }

@@ -63,6 +63,13 @@ impl Mounted {
         self.send(&self.alice().get(callback.unwrap())).await
     }
 
+    /// Answers a request that Logto itself sends.
+    pub(crate) async fn deliver(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let (parts, body) = request.into_parts();
+        let route = self.app.route(parts.uri.path()).expect("a route");
+        self.app.answer(route, &parts, &body).await
+    }
+
     fn begin(&self, parts: &Parts) -> RequestSession {
         self.app.begin(&parts.method, &parts.uri, &parts.headers)
     }
@@ -76,7 +83,7 @@ impl Mounted {
         self.request(self.alice().get(path).parts(), handler).await
     }
 
-    async fn request(
+    pub(crate) async fn request(
         &self,
         parts: &Parts,
         handler: impl AsyncFnOnce(RequestSession) -> Result<Response<Bytes>, Error>,

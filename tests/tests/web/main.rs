@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod app;
+mod app_settings;
 mod back_channel_logout;
 mod callbacks;
 mod daily_visitor;
+mod debug;
 mod device;
 mod error_responses;
 mod hosts;

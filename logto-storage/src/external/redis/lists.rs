@@ -1,7 +1,6 @@
 //! The lists of recently read entries.
 
 use std::{
-    fmt,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -45,11 +44,5 @@ impl KnownLists {
 impl Default for KnownLists {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(CAPACITY)))
-    }
-}
-
-impl fmt::Debug for KnownLists {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KnownLists").finish_non_exhaustive()
     }
 }

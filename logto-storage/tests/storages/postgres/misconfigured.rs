@@ -1,7 +1,7 @@
 //! What waiting does not help is found when the store connects, and says what to change.
 
 use logto_client::storage::StorageError;
-use logto_storage::PostgresStore;
+use logto_storage::{PostgresOptions, PostgresStore};
 
 use super::database::Database;
 use crate::common::stores;
@@ -29,6 +29,14 @@ async fn a_wrong_password_or_user_is_misconfigured() {
     PostgresStore::connect(&database.url_for("password_only:right"))
         .await
         .unwrap();
+}
+
+#[test]
+fn options_show_no_password() {
+    let options = PostgresOptions::new("postgres://app:secret@localhost/app").max_connections(7);
+    let shown = format!("{options:?}");
+    assert!(shown.contains("max_connections: 7"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
