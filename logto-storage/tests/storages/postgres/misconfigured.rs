@@ -123,5 +123,5 @@ async fn something_else_than_postgresql_is_misconfigured() {
         }
     });
     let url = format!("postgres://user:secret@{address}/database");
-    assert_misconfigured(&url, "no PostgreSQL server").await;
+    assert_misconfigured(&url, "is not PostgreSQL").await;
 }

@@ -117,7 +117,7 @@ async fn something_else_than_redis_is_misconfigured() {
         }
     });
     let outcome = RedisStore::connect(&format!("redis://{address}/")).await;
-    assert_misconfigured(outcome, "no Redis server");
+    assert_misconfigured(outcome, "is not Redis");
 }
 
 #[tokio::test(flavor = "multi_thread")]

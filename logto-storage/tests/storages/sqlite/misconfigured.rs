@@ -55,7 +55,7 @@ async fn f31_a_file_that_cannot_be_used_is_misconfigured() {
     let text = "no database, but some text of more than a hundred bytes".repeat(9);
     std::fs::write(directory.file(), text).unwrap();
     let opened = SqliteStore::open(directory.file()).await;
-    assert_misconfigured(opened, "no SQLite database");
+    assert_misconfigured(opened, "not an SQLite database");
 }
 
 #[tokio::test]
