@@ -3,8 +3,9 @@
 # and eight gigabytes of memory (`tests/explorer` says what is explored), and lints the adapters with their frameworks and
 # builds their documentation. Every combination of features, and the oldest dependencies, compile.
 # The suite of the examples walks the one in WebAssembly in workerd. The quickstart is under load for ten minutes.
-# The quick starts compile as a reader has them. What strangers can send is fuzzed, for FUZZ_MINUTES each, and one part of
-# forty of the core is changed to see whether its tests notice.
+# The quick starts compile as a reader has them. The tests run at least 95 % of the lines of each crate that counts. What
+# strangers can send is fuzzed, for FUZZ_MINUTES each, and one part of forty of the core is changed to see whether its
+# tests notice.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +28,8 @@ cargo doc --locked --manifest-path adapters/Cargo.toml --package logto-leptos --
 ci/features.sh --powerset
 ci/minimal-versions.sh
 ci/quick-starts.sh
+# Fails if a crate is below its limit.
+ci/coverage.sh
 
 # Ten hours on two cores.
 ci/fuzz.sh "${FUZZ_MINUTES:-60}"
