@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn b_retry_after_is_respected_for_seconds_and_not_for_hours() {
+    fn f16_retry_after_is_respected_for_seconds_and_not_for_hours() {
         for (asked, pause) in [(0, 1), (17, 17), (600, 20), (u64::MAX, 20)] {
             let mut freshness = Freshness::new(FreshnessPolicy::METADATA);
             freshness.failed(at(0), Some(Duration::from_secs(asked)));

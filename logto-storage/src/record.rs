@@ -559,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn c_a_record_of_an_older_release_is_read() {
+    fn a_record_of_an_older_release_is_read() {
         let new = record(&Sample::default());
         let bytes = new.encode().unwrap();
         // Without when the refresh token was issued, which a sample does not say: one byte behind the header.
@@ -572,7 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn c_when_the_refresh_token_was_issued_is_kept() {
+    fn when_the_refresh_token_was_issued_is_kept() {
         let mut record = record(&Sample::default());
         let mut delta = logto_core::session::SessionDelta::default();
         delta.refresh_token = Some("another".into());

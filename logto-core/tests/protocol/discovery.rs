@@ -279,7 +279,7 @@ fn f2_a_document_with_unknown_members_in_any_order_is_read() {
 
 /// The optional members may be `null`, as many serializers write what they have not.
 #[test]
-fn b_null_members_are_absent() {
+fn null_members_are_absent() {
     let mut document = document();
     for member in ENDPOINTS.into_iter().skip(3) {
         document.insert(member.to_owned(), Value::Null);
@@ -298,7 +298,7 @@ fn b_null_members_are_absent() {
 
 /// None of this passes by itself, so it is no trouble of the moment; and it says what was found.
 #[test]
-fn b_what_is_not_the_document_of_the_issuer_is_a_configuration_error_that_says_what_was_found() {
+fn f2_what_is_not_the_document_of_the_issuer_is_a_configuration_error_that_says_what_was_found() {
     let redirect = |location: &str| {
         let response = Response::builder().status(301);
         let response = response.header("location", location);

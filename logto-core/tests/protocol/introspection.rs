@@ -274,7 +274,7 @@ fn r40_every_claim_is_checked_although_the_provider_said_active() {
 /// RFC 7662 section 2.2 makes all members but `active` optional, and `null` is how many serializers write
 /// an optional member that they have not.
 #[test]
-fn b_null_members_are_absent() {
+fn null_members_are_absent() {
     for member in ["aud", "nbf", "jti", "act", "username", "cnf", "sub"] {
         assert_eq!(check(&with(member, Value::Null)), Ok(()), "{member}");
         assert_eq!(check(&without(member)), Ok(()), "{member}");

@@ -373,7 +373,7 @@ fn f13_f14_f16_a_refusal_changes_nothing() {
 }
 
 #[test]
-fn c_a_renewal_that_is_refused_ends_no_session() {
+fn s14_a_renewal_that_is_refused_ends_no_session() {
     let mut refreshing = refresh(&session(), &api(), Demand::Renewal);
     while refreshing.request().is_some() {
         refreshing.respond(json_response(400, &json!({"error": "invalid_grant"})), NOW);

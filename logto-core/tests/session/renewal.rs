@@ -31,7 +31,7 @@ fn is_due(session: &Session, lifetime: Duration, hours: u64) -> bool {
 }
 
 #[test]
-fn c_a_refresh_token_is_renewed_past_70_percent_of_its_life_unless_it_was_spent_within_a_day() {
+fn s14_a_refresh_token_is_renewed_past_70_percent_of_its_life_unless_it_was_spent_within_a_day() {
     let days = |days| Duration::from_secs(days * DAY);
     for (issued, refreshed, lifetime, hours, expected) in [
         // As it was issued: 9.8 days are 235.2 hours.
@@ -66,7 +66,7 @@ fn c_a_refresh_token_is_renewed_past_70_percent_of_its_life_unless_it_was_spent_
 }
 
 #[test]
-fn c_an_access_token_tells_that_the_refresh_token_was_spent() {
+fn s14_an_access_token_tells_that_the_refresh_token_was_spent() {
     let mut session = session_of(Some(0), 0);
     let later = at(0).plus(Duration::from_secs(10 * DAY));
     assert!(is_renewal_due(&session, REFRESH_TOKEN_LIFETIME, later));
@@ -78,7 +78,7 @@ fn c_an_access_token_tells_that_the_refresh_token_was_spent() {
 }
 
 #[test]
-fn c_without_a_refresh_token_nothing_is_renewed() {
+fn s14_without_a_refresh_token_nothing_is_renewed() {
     let mut parts = SessionParts::from(session_of(Some(0), 0));
     parts.refresh_token = None;
     let session = parts.try_into().unwrap();
@@ -86,7 +86,7 @@ fn c_without_a_refresh_token_nothing_is_renewed() {
 }
 
 #[test]
-fn c_when_a_refresh_token_was_issued_changes_with_the_token_alone() {
+fn s14_when_a_refresh_token_was_issued_changes_with_the_token_alone() {
     let mut session = session_of(Some(1), 1);
     let issued = session.refresh_token_issued_at();
     let day: fn(u64) -> UnixTime = |day| at(0).plus(Duration::from_secs(day * DAY));

@@ -385,7 +385,7 @@ fn unusable_answers_are_refused() {
 /// RFC 8628 section 3.2: without an interval it is five seconds. Numbers in strings are what some servers
 /// send, and they cannot mean anything else.
 #[test]
-fn b_null_members_are_absent_and_numbers_may_be_strings() {
+fn null_members_are_absent_and_numbers_may_be_strings() {
     for interval in [json!(null), json!("5"), json!(5.0)] {
         let device = authorize(&answer_with("interval", interval)).unwrap();
         assert_eq!(device.next_poll(), NOW.plus(Duration::from_secs(5)));

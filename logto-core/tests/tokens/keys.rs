@@ -351,7 +351,7 @@ fn r20_keys_that_share_a_kid_are_told_apart_by_algorithm_or_not_used() {
 /// Serializers of records write every member, and a list that is merged from two sources has a key twice.
 /// Neither says anything that could be misunderstood.
 #[test]
-fn b_null_members_are_absent_and_a_key_listed_twice_is_one() {
+fn null_members_are_absent_and_a_key_listed_twice_is_one() {
     let nulls = [
         "alg", "use", "key_ops", "x5c", "x5t", "x5u", "d", "p", "q", "k", "oth",
     ];
@@ -374,7 +374,7 @@ fn b_null_members_are_absent_and_a_key_listed_twice_is_one() {
 
 /// RFC 9864 names the algorithm by its curve; the older name stays in use.
 #[test]
-fn b_ed25519_is_a_name_of_eddsa() {
+fn ed25519_is_a_name_of_eddsa() {
     let key = SigningKey::generate(Algorithm::EdDsa, "ed");
     let jwk = |alg: &str| changed(key.jwk(), json!({"alg": alg}));
     // The other verifier has no EdDSA.

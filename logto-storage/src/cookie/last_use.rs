@@ -61,7 +61,7 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
     #[test]
-    fn c_a_mark_from_further_in_the_future_than_a_session_may_be_idle_is_none() {
+    fn s14_a_mark_from_further_in_the_future_than_a_session_may_be_idle_is_none() {
         for idle in [3_600, 1_209_600] {
             for (ahead, is_read) in [(0, true), (idle, true), (idle + 1, false)] {
                 let mark = LastUse::at(NOW.plus(Duration::from_secs(ahead)));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn c_a_mark_is_due_once_a_day() {
+    fn s14_a_mark_is_due_once_a_day() {
         const DAY: Duration = Duration::from_secs(86_400);
         let second = Duration::from_secs(1);
         for idle in [DAY * 14, DAY * 28, DAY] {

@@ -85,7 +85,7 @@ async fn f31_a_server_that_is_not_there_is_unavailable_and_a_bad_url_is_misconfi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f_any_number_of_connections_may_be_allowed() {
+async fn any_number_of_connections_may_be_allowed() {
     for connections in [0, 1, usize::MAX] {
         let url = stores::server("LOGTO_TEST_POSTGRES_URL");
         let options = PostgresOptions::new(url).max_connections(connections);

@@ -331,7 +331,7 @@ async fn the_secret_in_the_body_is_accepted_too() {
 /// Whatever changes nothing, or nothing that matters, is sent again when the connection breaks; a subject
 /// token is sent once.
 #[tokio::test(start_paused = true)]
-async fn b_a_broken_connection_is_no_failure_of_what_may_be_repeated() {
+async fn a_broken_connection_is_no_failure_of_what_may_be_repeated() {
     let world = world();
     let machine = machine(&world);
     for broken in [Mishap::Refused, Mishap::RequestLost, Mishap::AnswerLost] {

@@ -78,6 +78,16 @@ fn every_id_in_the_name_of_a_test_has_a_row() {
 }
 
 #[test]
+fn the_first_word_of_a_name_is_an_id_or_a_word() {
+    let is_letter = |word: &str| word.len() == 1 && word != "a";
+    let letters = test_names().into_iter();
+    let letters: Vec<_> = letters
+        .filter(|test| test.split('_').next().is_some_and(is_letter))
+        .collect();
+    assert!(letters.is_empty(), "a letter is no id: {letters:#?}");
+}
+
+#[test]
 fn every_row_says_what_is_required_and_names_a_test_with_its_id() {
     let tests = test_names();
     for (id, row) in rows() {

@@ -31,7 +31,7 @@ async fn token(session: &WritableSession) -> Result<AccessToken, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b_a_429_for_one_session_does_not_keep_the_others_waiting() {
+async fn f16_a_429_for_one_session_does_not_keep_the_others_waiting() {
     for wait in [1, 20] {
         let world = World::new();
         let client = world.client(MemoryStorage::new());
@@ -60,7 +60,7 @@ async fn b_a_429_for_one_session_does_not_keep_the_others_waiting() {
 
 /// A new token instead of the one in memory is no reason to disregard what the provider asked for.
 #[tokio::test(start_paused = true)]
-async fn b_the_pause_of_a_session_holds_for_every_way_to_ask_for_a_token() {
+async fn f16_the_pause_of_a_session_holds_for_every_way_to_ask_for_a_token() {
     let shopping = TokenTarget::resource(SHOPPING_API);
     for (asked, pause) in [("3600", 30), ("12", 12), ("2", 2)] {
         let world = World::new();
@@ -95,7 +95,7 @@ async fn b_the_pause_of_a_session_holds_for_every_way_to_ask_for_a_token() {
 
 /// While the endpoint asks everybody to wait, one request a second finds out whether it still does.
 #[tokio::test(start_paused = true)]
-async fn b_one_request_a_second_finds_out_that_the_pause_is_over() {
+async fn f16_one_request_a_second_finds_out_that_the_pause_is_over() {
     let world = World::new();
     let client = world.client(MemoryStorage::new());
     let mut sessions = Vec::new();
@@ -119,7 +119,7 @@ async fn b_one_request_a_second_finds_out_that_the_pause_is_over() {
 
 /// What the introspection endpoint asks for says nothing about the token endpoint.
 #[tokio::test(start_paused = true)]
-async fn b_each_endpoint_has_a_cooldown_of_its_own() {
+async fn f16_each_endpoint_has_a_cooldown_of_its_own() {
     let world = World::new();
     let client = world.client(cookie_storage(&world));
     let (alice, bob) = (
@@ -140,7 +140,7 @@ async fn b_each_endpoint_has_a_cooldown_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b_a_sign_in_waits_for_seconds_whatever_discovery_or_the_keys_ask_for() {
+async fn f16_a_sign_in_waits_for_seconds_whatever_discovery_or_the_keys_ask_for() {
     for path in ["/openid-configuration", "/jwks"] {
         let world = World::new();
         let client = world.client(MemoryStorage::new());

@@ -66,7 +66,7 @@ fn is_spent<T>(outcome: &Result<T, Error>) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b_a_page_with_eight_tokens_waits_no_longer_than_its_budget() {
+async fn f17_a_page_with_eight_tokens_waits_no_longer_than_its_budget() {
     let page = Page::new().await;
     let began = Instant::now();
     let tokens = page.tokens(&page.session).await;
@@ -82,7 +82,7 @@ async fn b_a_page_with_eight_tokens_waits_no_longer_than_its_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b_whatever_needs_the_provider_shares_the_budget() {
+async fn f17_whatever_needs_the_provider_shares_the_budget() {
     let page = Page::new().await;
     let began = Instant::now();
     let clone = page.session.clone();
@@ -110,7 +110,7 @@ async fn b_whatever_needs_the_provider_shares_the_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b_calls_at_the_same_time_share_the_time_that_passes() {
+async fn f17_calls_at_the_same_time_share_the_time_that_passes() {
     let page = Page::new().await;
     let began = Instant::now();
     let mut calls = JoinSet::new();
@@ -128,7 +128,7 @@ async fn b_calls_at_the_same_time_share_the_time_that_passes() {
 
 /// A refresh goes on when the page has given up, and a later request has a budget of its own.
 #[tokio::test(start_paused = true)]
-async fn b_the_next_request_finds_what_came_and_may_wait_again() {
+async fn f17_the_next_request_finds_what_came_and_may_wait_again() {
     let page = Page::new().await;
     page.world.network.mend();
     let late = Mishap::Slow(Duration::from_secs(40));
@@ -149,7 +149,7 @@ async fn b_the_next_request_finds_what_came_and_may_wait_again() {
 
 /// The same is true of a session that was opened read-only, and of its clones.
 #[tokio::test(start_paused = true)]
-async fn b_a_read_only_session_has_a_budget_too() {
+async fn f17_a_read_only_session_has_a_budget_too() {
     let page = Page::new().await;
     let handle = page.session.handle();
     let session = page
@@ -171,7 +171,7 @@ async fn b_a_read_only_session_has_a_budget_too() {
 
 /// Only waiting counts, and a program that keeps one session value for days does not run out.
 #[tokio::test(start_paused = true)]
-async fn b_time_without_waiting_is_not_counted_and_gives_back() {
+async fn f17_time_without_waiting_is_not_counted_and_gives_back() {
     let page = Page::new().await;
     page.world.network.mend();
     let (world, session) = (&page.world, &page.session);
@@ -191,7 +191,7 @@ async fn b_time_without_waiting_is_not_counted_and_gives_back() {
 
 /// The option is one of the builder as well.
 #[tokio::test(start_paused = true)]
-async fn b_the_budget_can_be_changed() {
+async fn f17_the_budget_can_be_changed() {
     let world = World::new();
     let builder = world.client_builder(MemoryStorage::new());
     let client = builder

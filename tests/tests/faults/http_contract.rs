@@ -159,7 +159,7 @@ async fn c48_f18_a_body_is_capped_after_decompression() {
 /// Proxies add headers, and the only copy of a refresh token may come with more than hyper's 100. RFC 9110
 /// section 8.4.1.3 makes `x-gzip` a name of `gzip`, and names of encodings case-insensitive.
 #[tokio::test]
-async fn b_many_headers_and_every_name_of_gzip_are_read() {
+async fn many_headers_and_every_name_of_gzip_are_read() {
     let many: String = (0..500).map(|n| format!("x-{n}: {n}\r\n")).collect();
     let (url, _) = server(answer("200 OK", &many, b"{}"), Afterwards::Close).await;
     let response = get(&url).await.unwrap();
@@ -273,7 +273,7 @@ async fn b18_errors_show_neither_url_nor_body() {
 }
 
 #[tokio::test]
-async fn f_an_idle_timeout_of_any_length_works() {
+async fn f53_an_idle_timeout_of_any_length_works() {
     for timeout in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
         let (url, _) = server(answer("200 OK", "", b"{}"), Afterwards::Hang).await;
         let client = ReqwestClient::with_idle_timeout(timeout).unwrap();

@@ -49,7 +49,7 @@ async fn connection(client: &ReqwestClient, mut request: Request<Bytes>, is_fres
 }
 
 #[tokio::test]
-async fn b_no_request_meets_a_connection_that_node_is_about_to_close() {
+async fn no_request_meets_a_connection_that_node_is_about_to_close() {
     let (_process, url) = node().await;
     let client = ReqwestClient::new().unwrap();
     let get = || Request::get(&url).body(Bytes::new()).unwrap();

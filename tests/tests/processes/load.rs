@@ -65,7 +65,7 @@ async fn load(sessions: usize, rounds: usize) -> Tally {
 }
 
 #[tokio::test]
-async fn e_processes_on_one_sqlite_file_under_load_are_never_busy() {
+async fn processes_on_one_sqlite_file_under_load_are_never_busy() {
     for sessions in [1, PROCESSES, 3] {
         let tally = load(sessions, 10).await;
         assert_eq!(tally.requests, PROCESSES * 3 * 10);

@@ -113,7 +113,7 @@ async fn r31_t18_t19_f6_a_rotation_is_noticed_by_the_first_token_also_twice_in_a
 /// The allowance is for floods of forged tokens. A good token that comes while it is used up is not refused:
 /// the caller would throw it away and fetch another, which would be refused as well.
 #[tokio::test(start_paused = true)]
-async fn b_four_quick_rotations_while_old_tokens_arrive_refuse_no_good_token() {
+async fn r24_r31_four_quick_rotations_while_old_tokens_arrive_refuse_no_good_token() {
     let api = Api::new();
     let mut old = api.token();
     assert_eq!(api.status(&old).await, 200);

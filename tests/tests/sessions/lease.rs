@@ -89,7 +89,7 @@ async fn f36_a_refresh_that_ends_while_its_lease_is_renewed_gives_the_lease_back
 /// Each of the others looks every 50 ms whether the lease is free. One process that never pauses between two
 /// refreshes would always be faster.
 #[tokio::test(start_paused = true)]
-async fn e_a_process_that_refreshes_without_a_pause_lets_all_others_have_their_turn() {
+async fn f34_a_process_that_refreshes_without_a_pause_lets_all_others_have_their_turn() {
     let world = World::new();
     world.network.set_latency(Duration::from_millis(100));
     // A store that takes no time, so that no process is fast enough by chance.

@@ -195,7 +195,7 @@ async fn use_all(world: &World, builder: LogtoClientBuilder, sign_in: &SignIn) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f_options_of_any_size_work() {
+async fn f53_options_of_any_size_work() {
     let world = World::new();
     let in_cookies = || world.client_builder(cookie_storage(&world));
     let plain = SignIn::new();

@@ -123,7 +123,7 @@ fn set_cookies(response: &HeaderMap) -> Vec<&str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c_a_daily_visitor_who_only_looks_is_signed_in_through_day_179_and_told_on_day_180() {
+async fn s14_a_daily_visitor_who_only_looks_is_signed_in_through_day_179_and_told_on_day_180() {
     for deployment in PLACES {
         for page in PAGES {
             let world = World::new();
@@ -169,7 +169,7 @@ async fn c_a_daily_visitor_who_only_looks_is_signed_in_through_day_179_and_told_
 }
 
 #[tokio::test(start_paused = true)]
-async fn c_a_script_is_told_that_the_session_has_reached_its_longest_lifetime() {
+async fn s14_a_script_is_told_that_the_session_has_reached_its_longest_lifetime() {
     for deployment in PLACES {
         let world = World::new();
         let web = process(&world, deployment);
@@ -196,7 +196,7 @@ async fn c_a_script_is_told_that_the_session_has_reached_its_longest_lifetime() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn c_who_does_not_come_for_fourteen_days_is_signed_out() {
+async fn s14_who_does_not_come_for_fourteen_days_is_signed_out() {
     for deployment in PLACES {
         for page in PAGES {
             for (away, is_signed_in) in
@@ -221,7 +221,7 @@ async fn c_who_does_not_come_for_fourteen_days_is_signed_out() {
 /// Two processes share nothing but the browser. One is asked for a page that only looks; meanwhile another replaces
 /// the refresh token; the response of the first arrives last.
 #[tokio::test(start_paused = true)]
-async fn c_a_page_that_only_looks_never_puts_an_old_session_over_a_new_one() {
+async fn s14_a_page_that_only_looks_never_puts_an_old_session_over_a_new_one() {
     for page in PAGES {
         let world = World::public(|app| app, |tenant| tenant);
         let web = [(); 2].map(|()| process(&world, Deployment::Cookies));
@@ -249,7 +249,7 @@ async fn c_a_page_that_only_looks_never_puts_an_old_session_over_a_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c_the_mark_of_a_session_in_use_is_small_and_goes_with_the_session() {
+async fn s14_the_mark_of_a_session_in_use_is_small_and_goes_with_the_session() {
     let world = World::new();
     let web = process(&world, Deployment::Cookies);
     let alice = signed_in(&world, &web).await;
@@ -274,7 +274,7 @@ async fn c_the_mark_of_a_session_in_use_is_small_and_goes_with_the_session() {
 /// Marks that must prolong nothing: of another session, of the user's own earlier session, tampered with, from
 /// further in the future than a session may be idle, or the text of another part.
 #[tokio::test(start_paused = true)]
-async fn c_no_mark_prolongs_what_it_was_not_made_for() {
+async fn s14_no_mark_prolongs_what_it_was_not_made_for() {
     let slot = format!("{}.t7", codec().name());
     let mark_of = |visitor: &Visitor| {
         let cookies = visitor.cookies();
@@ -355,7 +355,7 @@ impl Clock for Unsteady {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c_a_clock_that_is_wrong_for_a_while_signs_no_daily_visitor_out() {
+async fn s14_a_clock_that_is_wrong_for_a_while_signs_no_daily_visitor_out() {
     const HOUR: i64 = 3_600;
     for deployment in PLACES {
         for page in PAGES {
@@ -386,7 +386,7 @@ async fn c_a_clock_that_is_wrong_for_a_while_signs_no_daily_visitor_out() {
 
 /// The sign-in gives a refresh token of 14 days. Pages never ask for a token.
 #[tokio::test(start_paused = true)]
-async fn c_a_refresh_token_that_nobody_spends_is_spent_past_70_percent_of_its_life() {
+async fn s14_a_refresh_token_that_nobody_spends_is_spent_past_70_percent_of_its_life() {
     for deployment in PLACES {
         for page in PAGES {
             let world = World::new();
@@ -407,7 +407,7 @@ async fn c_a_refresh_token_that_nobody_spends_is_spent_past_70_percent_of_its_li
 }
 
 #[tokio::test(start_paused = true)]
-async fn c_what_the_lifetime_of_refresh_tokens_is_can_be_said() {
+async fn s14_what_the_lifetime_of_refresh_tokens_is_can_be_said() {
     let day = |app: logto_testkit::App| app.refresh_token_ttl(DAY);
     let world = World::with(day, |logto| logto);
     let builder = || world.client_builder(MemoryStorage::new());
@@ -432,7 +432,7 @@ async fn c_what_the_lifetime_of_refresh_tokens_is_can_be_said() {
 
 /// As long as it is due, each page would try; what has failed is not tried again for hours.
 #[tokio::test(start_paused = true)]
-async fn c_a_renewal_that_fails_neither_fails_a_page_nor_signs_out() {
+async fn s14_a_renewal_that_fails_neither_fails_a_page_nor_signs_out() {
     for deployment in PLACES {
         for trouble in ["503", "not sent", "revoked"] {
             let world = World::new();
@@ -478,7 +478,7 @@ async fn c_a_renewal_that_fails_neither_fails_a_page_nor_signs_out() {
 /// Two processes that share nothing get requests with the same cookie when the renewal is due: at once, or later
 /// than Logto forgives. The responses arrive in either order.
 #[tokio::test(start_paused = true)]
-async fn c_renewals_in_two_processes_that_share_nothing_lose_nothing() {
+async fn s14_renewals_in_two_processes_that_share_nothing_lose_nothing() {
     for pause in [
         Duration::ZERO,
         Duration::from_secs(2),
