@@ -11,11 +11,11 @@ pub mod app;
 pub mod args;
 #[path = "../check/check.rs"]
 pub mod check;
+pub mod claims;
+pub mod span;
 pub mod tenant;
 
-mod claims;
 mod device;
 mod page;
 mod routes;
-mod span;
 mod storage;

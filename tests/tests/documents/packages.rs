@@ -1,8 +1,12 @@
 //! What a published crate says about itself: its features are explained, and its README leads somewhere.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use crate::layers::crates;
+use crate::{layers::crates, repository::source_files};
 
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The folders of the published crates.
@@ -68,6 +72,53 @@ fn every_crate_is_published_or_says_that_it_is_not() {
         let is_private = section(&manifest, "[package]").contains(&"publish = false");
         assert_ne!(is_private, PUBLISHED.contains(&&*folder), "{folder}");
     }
+}
+
+/// The unit tests of a target with `test = false` would never run.
+#[test]
+fn a_target_without_a_harness_has_no_unit_tests() {
+    let mut targets = 0;
+    for folder in crates() {
+        for section in manifest(&folder).split("\n[") {
+            let (kind, keys) = section.split_once("]\n").unwrap_or_default();
+            if !keys.lines().any(|line| line == "test = false") {
+                continue;
+            }
+            targets += 1;
+            for path in files_of_target(&folder, kind == "lib", keys) {
+                let source = fs::read_to_string(&path).unwrap();
+                let has_test = source
+                    .lines()
+                    .map(str::trim_start)
+                    .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"));
+                assert!(!has_test, "{}", path.display());
+            }
+        }
+    }
+    assert!(targets > 30, "{targets}");
+}
+
+/// The sources of a library, or of a binary with these keys in its manifest.
+fn files_of_target(folder: &str, is_library: bool, keys: &str) -> Vec<PathBuf> {
+    let root = Path::new(ROOT).join(folder);
+    let value = |key: &str| {
+        let mut values = keys.lines().filter_map(|line| line.strip_prefix(key));
+        values.find_map(|value| value.strip_prefix(" = \"")?.strip_suffix('"'))
+    };
+    if !is_library {
+        let named = value("name").map(|name| root.join(format!("src/bin/{name}.rs")));
+        let path = value("path").map(|path| root.join(path)).or(named);
+        let path = path.filter(|path| path.exists());
+        return vec![path.unwrap_or_else(|| root.join("src/main.rs"))];
+    }
+    let files = source_files(&format!("{folder}/src")).into_iter();
+    let is_binary = |path: &PathBuf| {
+        path.ends_with("src/main.rs")
+            || path
+                .parent()
+                .is_some_and(|parent| parent.ends_with("src/bin"))
+    };
+    files.filter(|path| !is_binary(path)).collect()
 }
 
 #[test]

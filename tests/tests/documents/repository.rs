@@ -8,21 +8,29 @@ use std::{
 
 /// All Rust sources below a folder of the repository.
 pub(crate) fn sources(folder: &str) -> String {
-    fn collect(folder: &Path, text: &mut String) {
+    let files = source_files(folder).into_iter();
+    files
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect()
+}
+
+/// The paths of all Rust sources below a folder of the repository.
+pub(crate) fn source_files(folder: &str) -> Vec<PathBuf> {
+    fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy();
             if path.is_dir() && !["node_modules", "target"].contains(&&*name) {
-                collect(&path, text);
+                collect(&path, files);
             } else if name.ends_with(".rs") {
-                text.push_str(&fs::read_to_string(&path).unwrap());
+                files.push(path);
             }
         }
     }
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let mut text = String::new();
-    collect(&root.join(folder), &mut text);
-    text
+    let mut files = Vec::new();
+    collect(&root.join(folder), &mut files);
+    files
 }
 
 /// The names of all tests, without their modules.
