@@ -162,6 +162,7 @@ impl Observer for DefaultObserver {
     fn on_event(&self, _event: &Event) {}
 
     #[cfg(feature = "tracing")]
+    #[rustfmt::skip] // a table: one line for each event
     fn on_event(&self, event: &Event) {
         macro_rules! log {
             ($level:ident, $($content:tt)*) => {
@@ -170,80 +171,26 @@ impl Observer for DefaultObserver {
         }
         match event {
             Event::SignedIn { user, .. } => log!(info, user, "signed in"),
-            Event::SignInRefused { user, reason } => {
-                log!(warn, user, reason, "sign-in refused by the application");
-            }
+            Event::SignInRefused { user, reason } => log!(warn, user, reason, "sign-in refused by the application"),
             Event::SignedOut { user, .. } => log!(info, user, "signed out"),
-            Event::Refreshed {
-                target, rotated, ..
-            } => {
-                log!(debug, %target, rotated, "access token fetched");
-            }
+            Event::Refreshed { target, rotated, .. } => log!(debug, %target, rotated, "access token fetched"),
             Event::RefreshUncertain { .. } => log!(warn, "the response to a refresh was lost"),
-            Event::NotStored { reason, .. } => {
-                log!(error, reason, "a refreshed session could not be stored");
-            }
-            Event::Superseded { .. } => {
-                log!(info, "stale session cookie; its refresh token is not used");
-            }
+            Event::NotStored { reason, .. } => log!(error, reason, "a refreshed session could not be stored"),
+            Event::Superseded { .. } => log!(info, "stale session cookie; its refresh token is not used"),
             Event::SessionEnded { reason, .. } => log!(info, %reason, "session ended"),
             Event::ClientRefused => log!(error, "the provider refuses the client authentication"),
             Event::NotRevoked { reason } => log!(warn, reason, "refresh token not revoked"),
             Event::NotRemoved { reason } => log!(error, reason, "signed-out session not removed"),
-            Event::LogoutNotShared => {
-                log!(warn, "back-channel logout not shared with other processes");
-            }
-            Event::SessionNotConfirmed { reason, .. } => {
-                log!(
-                    warn,
-                    reason,
-                    "session opened; whether it has ended is unknown"
-                );
-            }
-            Event::RequestFailed {
-                code,
-                status: status @ 500..,
-                detail,
-            } => {
-                log!(warn, code, status, detail, "request failed");
-            }
+            Event::LogoutNotShared => log!(warn, "back-channel logout not shared with other processes"),
+            Event::SessionNotConfirmed { reason, .. } => log!(warn, reason, "session opened; whether it has ended is unknown"),
+            Event::RequestFailed { code, status: status @ 500.., detail } => log!(warn, code, status, detail, "request failed"),
             // Anyone can cause the others, as often as they like.
-            Event::RequestFailed {
-                code,
-                status,
-                detail,
-            } => {
-                log!(debug, code, status, detail, "request refused");
-            }
+            Event::RequestFailed { code, status, detail } => log!(debug, code, status, detail, "request refused"),
             Event::SignInStartedAgain { reason } => log!(warn, reason, "sign-in started again"),
-            Event::ResponseTooLarge { size, limit } => {
-                log!(warn, size, limit, "response headers exceed the limit");
-            }
-            Event::NotFetched {
-                issuer,
-                endpoint,
-                reason,
-            } => {
-                log!(warn, issuer, %endpoint, reason, "fetch failed; serving the cached response");
-            }
-            Event::KeysWithdrawn {
-                issuer, left: 0, ..
-            } => {
-                log!(error, issuer, "the provider has withdrawn all its keys");
-            }
-            Event::KeysWithdrawn {
-                issuer,
-                withdrawn,
-                left,
-            } => {
-                log!(
-                    info,
-                    issuer,
-                    withdrawn,
-                    left,
-                    "the provider has withdrawn keys"
-                );
-            }
+            Event::ResponseTooLarge { size, limit } => log!(warn, size, limit, "response headers exceed the limit"),
+            Event::NotFetched { issuer, endpoint, reason } => log!(warn, issuer, %endpoint, reason, "fetch failed; serving the cached response"),
+            Event::KeysWithdrawn { issuer, left: 0, .. } => log!(error, issuer, "the provider has withdrawn all its keys"),
+            Event::KeysWithdrawn { issuer, withdrawn, left } => log!(info, issuer, withdrawn, left, "the provider has withdrawn keys"),
         }
     }
 }
