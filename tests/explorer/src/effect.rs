@@ -147,7 +147,10 @@ impl World {
         let has_another = |lease: Held| lease.has_another || forgotten == Some(lease.number);
         match self.job(at).lease.is_some_and(has_another) {
             true => Cause::LateReplayTwoLeases,
-            false if self.provider.has_gap(spent) => Cause::LateReplayGap,
+            // In a store a write may still arrive, or have arrived.
+            false if !setup.lives_in_store() && self.provider.has_gap(spent) => {
+                Cause::LateReplayGap
+            }
             false => Cause::LateReplay,
         }
     }

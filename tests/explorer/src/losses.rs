@@ -123,7 +123,7 @@ pub(crate) const ROWS: &[Row] = &[
         title: "sessions in cookies and a shared ledger: the ledger fails while a refresh takes its lease there \
                 or writes to it, and a request with an older cookie goes to another process more than three seconds \
                 later",
-        matches: |loss| loss.cause == Cause::LateReplayGap && !loss.setup.lives_in_store(),
+        matches: |loss| loss.cause == Cause::LateReplayGap,
     },
     Row {
         title: "sessions in cookies, several processes that share nothing: the newest cookie does not arrive, \

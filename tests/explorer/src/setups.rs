@@ -67,6 +67,16 @@ const OF_THREE: &[Fault] = &[
     LeaseForgotten,
     LedgerDown,
 ];
+/// What may happen around a ledger that fails.
+const OF_A_LEDGER: &[Fault] = &[
+    LedgerDown,
+    AnswerLost,
+    ErrorAfter,
+    RequestAdrift,
+    ResponseLost,
+    NotStored,
+    Slow,
+];
 /// How a cookie does not reach the browser.
 const OF_A_COOKIE: &[Fault] = &[ResponseLost, NotStored, Killed];
 /// What others find who cannot ask.
@@ -429,7 +439,7 @@ pub(crate) fn short() -> Vec<Setup> {
     setups
 }
 
-/// Some thirty million states.
+/// Some twenty-six million states.
 pub(crate) fn long() -> Vec<Setup> {
     let mut setups = short();
     setups.push(Setup {
@@ -482,6 +492,11 @@ pub(crate) fn long() -> Vec<Setup> {
         setups.push(Setup {
             has_shared_ledger,
             faults: 2,
+            // With a ledger, two faults of every kind take more memory than such a machine has.
+            kinds: match has_shared_ledger {
+                true => Kinds::Only(OF_A_LEDGER),
+                false => Kinds::Every,
+            },
             ..setup(place)
         });
     }
