@@ -19,7 +19,7 @@ use crate::{
 
 const DEFAULT_ENDS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Builds a [`LogtoClient`]. All but the configuration, the HTTP client and the storage has a default.
+/// Builds a [`LogtoClient`]. Everything except the configuration, the HTTP client and the storage has a default.
 #[derive(Debug)]
 #[must_use]
 pub struct LogtoClientBuilder {

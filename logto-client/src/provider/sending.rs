@@ -151,9 +151,11 @@ impl Provider {
             // The semaphore is never closed.
             *permit = acquired.await.and_then(Result::ok);
         }
-        let busy = || TransportError::NotSent("too many requests are running".to_owned());
-        let permit = permit.as_ref().map(drop);
-        permit.ok_or_else(|| outgoing.failed(busy()))
+        if permit.is_none() {
+            let busy = TransportError::NotSent("too many requests are running".to_owned());
+            return Err(outgoing.failed(busy));
+        }
+        Ok(())
     }
 
     /// A permit to listen for a late response; `None` if the response is not worth it, or if too many

@@ -40,7 +40,7 @@ pub(super) struct Driver<'a> {
     lease: Mutex<Option<HeldLease>>,
     /// When the lease was asked for, by the monotonic clock.
     asked_at: Mutex<Duration>,
-    /// Kept from the first attempt to the last, so that a replay does not have to wait for another.
+    /// Kept from the first attempt to the replay that may follow it, which then does not have to wait for another.
     permit: tokio::sync::Mutex<Permit<'a>>,
     judged_with: Mutex<Option<Arc<KeySet>>>,
 }

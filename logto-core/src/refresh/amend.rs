@@ -186,10 +186,7 @@ impl<F: Clone> Amend<F> {
     fn not_stored(&mut self, failure: Option<F>) -> State {
         self.outbox
             .push_back(Action::Tell(Notice::NotStored(failure.clone())));
-        match (failure, self.is_required) {
-            (Some(failure), _) => self.finish(Err(RefreshError::Failed(failure))),
-            (None, _) => self.finish(Err(RefreshError::Busy)),
-        }
+        self.finish(Err(failure.map_or(RefreshError::Busy, RefreshError::Failed)))
     }
 
     fn gone(&mut self) -> State {

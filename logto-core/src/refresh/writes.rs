@@ -18,7 +18,8 @@ pub(super) enum NextWrite {
     AtOnce,
     /// The storage failed. Write again after a pause, for the `n`th time.
     AfterPause(u32),
-    /// Stop. The ledger has what the storage lacks, and the next use of the session writes it.
+    /// Stop. The next use of the session writes what the ledger has. A change that the ledger lacks is lost, and
+    /// the caller gets an error.
     GiveUp,
 }
 
@@ -34,7 +35,7 @@ impl Writes {
         }
     }
 
-    /// `is_required` says that the caller waits for the write, and not only for what it wanted to write back.
+    /// `is_required` says whether the caller needs the write; a write-back can wait for the next use.
     pub(super) fn after_failure(self, is_transient: bool, is_required: bool) -> NextWrite {
         match is_transient && is_required && self.begun < MAX_WRITES {
             true => NextWrite::AfterPause(self.begun),

@@ -9,7 +9,7 @@ use logto_client::{
     storage::{Handle, SessionStorage},
 };
 use logto_storage::{ExternalStorage, MemoryStorage};
-use logto_testkit::{Endpoint, demo::SHOPPING_API};
+use logto_testkit::{Endpoint, KeyType, demo::SHOPPING_API};
 use logto_tests::{
     mortal::MortalProcess,
     shared::MapStore,
@@ -216,6 +216,47 @@ async fn f17_a_second_credential_keeps_to_the_cap_after_the_first_was_refused_la
     listening.await.unwrap().unwrap_err();
     alice.access_token(&shopping()).await.unwrap();
     assert_eq!(world.token_calls(), 2);
+}
+
+/// A job that has the only permit does not wait for another one.
+#[tokio::test(start_paused = true)]
+async fn f13_f17_with_one_request_at_a_time_a_grant_that_has_ended_is_recognised_at_once() {
+    let (world, _time) = public_world();
+    let context = world.context().max_concurrent_requests(1);
+    let client = LogtoClient::builder(world.config().clone(), context, MemoryStorage::new());
+    let client = client.build().unwrap();
+    let alice = world.sign_in(&client, "alice").await.session;
+    assert!(
+        world
+            .logto
+            .revoke_grant(&refresh_token_of(alice.snapshot()))
+    );
+    world.logto.reset_counts();
+
+    let started = Instant::now();
+    let error = alice.access_token(&shopping()).await.unwrap_err();
+    assert!(matches!(error, Error::SessionEnded(_)), "{error}");
+    assert_eq!(started.elapsed().as_secs(), 0);
+    assert_eq!(world.token_calls(), 1);
+    assert!(world.logto.count(Endpoint::Introspection) > 0);
+    assert_eq!(world.network.most_under_way(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f17_with_one_request_at_a_time_new_keys_are_fetched_at_once() {
+    let (world, _time) = public_world();
+    let context = world.context().max_concurrent_requests(1);
+    let client = LogtoClient::builder(world.config().clone(), context, MemoryStorage::new());
+    let client = client.build().unwrap();
+    let alice = world.sign_in(&client, "alice").await.session;
+    world.logto.rotate_keys(KeyType::Rsa).unwrap();
+    world.logto.reset_counts();
+
+    let started = Instant::now();
+    alice.access_token(&shopping()).await.unwrap();
+    assert_eq!(started.elapsed().as_secs(), 0);
+    assert_eq!(world.logto.count(Endpoint::Jwks), 1);
+    assert_eq!(world.network.most_under_way(), 1);
 }
 
 /// One may listen. The others end at the request timeout, and say that they may have lost a refresh token.

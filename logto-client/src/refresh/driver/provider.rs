@@ -19,6 +19,7 @@ use crate::{
 
 impl Driver<'_> {
     pub(super) async fn prepare(&self) -> Event<Error> {
+        self.give_permit_back().await;
         let provider = &self.refresher.provider;
         let prepared = async {
             let metadata = provider.metadata().await?;
@@ -30,6 +31,7 @@ impl Driver<'_> {
     }
 
     pub(super) async fn ask(&self, token: Secret) -> Event<Error> {
+        self.give_permit_back().await;
         match self.introspect(token).await {
             Ok(is_active) if is_active => Event::Active,
             Ok(_) => Event::Inactive,
@@ -98,6 +100,12 @@ impl Driver<'_> {
         event
     }
 
+    /// Gives the permit of the last attempt back before anything else is sent, which takes a permit of its own:
+    /// if every permit belonged to a job that waits for another one, no job would go on.
+    async fn give_permit_back(&self) {
+        *self.permit.lock().await = None;
+    }
+
     /// Whether this attempt may be made now.
     fn admit(&self, attempt: Attempt) -> Result<Admitted<'_>, Option<Error>> {
         let (provider, cooldown) = (&self.refresher.provider, &self.refresher.memory.cooldown);
@@ -124,6 +132,7 @@ impl Driver<'_> {
     }
 
     pub(super) async fn fetch_keys(&self) -> Event<Error> {
+        self.give_permit_back().await;
         let provider = &self.refresher.provider;
         let known = lock(&self.judged_with).clone();
         let fetched = match known {
