@@ -94,7 +94,9 @@ impl Worker {
         };
         let mut builder = LogtoClient::builder(config, http, storage)
             .clock(WorldClock(clock.clone()))
-            .request_timeout(setup.request_timeout);
+            .request_timeout(setup.request_timeout)
+            // A worker keeps a session open for many requests, each of which would have a budget of its own.
+            .waiting_budget(Duration::from_secs(3_600));
         if let Some(storage) = &setup.shared_ledger {
             let store = storage.store().await.expect("the store is there");
             let store = store.expect("it is not in a browser");
