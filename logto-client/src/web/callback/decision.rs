@@ -76,8 +76,8 @@ mod tests {
         let with_app_state = started(true, SignIn::new().app_state(&"cart").unwrap());
         let own = |end| vec![browser("own", end)];
         let other = || vec![browser("other", Some(SignedIn))];
-        let both = vec![browser("other", None), browser("own", Some(Interrupted))];
-        for (start, browsers, decision) in [
+        let both = vec![browser("other", None), browser("own", Some(SignedIn))];
+        let rows = [
             (&now, own(None), "Complete"),
             (&before, own(None), "StartAgain"),
             (&now, own(Some(Interrupted)), "StartAgain"),
@@ -86,12 +86,13 @@ mod tests {
             (&before, own(Some(Cancelled)), "CancelledBefore"),
             (&now, own(Some(Refused)), "Refuse"),
             (&with_app_state, own(None), "Complete"),
-            (&now, both, "StartAgain"),
+            (&now, both, "SignedInBefore"),
             (&now, other(), "StartAgain"),
             (&before, other(), "StartAgain"),
             (&with_app_state, other(), "Refuse"),
             (&now, Vec::new(), "Refuse"),
-        ] {
+        ];
+        for (row, (start, browsers, decision)) in rows.into_iter().enumerate() {
             let decided = match Decision::of(start, STATE, &browsers) {
                 Decision::Complete(_) => "Complete",
                 Decision::StartAgain(_) => "StartAgain",
@@ -99,7 +100,8 @@ mod tests {
                 Decision::CancelledBefore => "CancelledBefore",
                 Decision::Refuse => "Refuse",
             };
-            assert_eq!(decided, decision, "{}", browsers.len());
+            let ends: Vec<Option<End>> = browsers.iter().map(|it| it.end_of(STATE)).collect();
+            assert_eq!(decided, decision, "row {row}, browsers: {ends:?}");
         }
     }
 }
