@@ -73,7 +73,7 @@ impl RequestCookies {
     pub(crate) fn candidates(&self) -> SmallVec<[Cow<'_, [u8]>; 1]> {
         let mut candidates = SmallVec::new();
         let single = self.found().single.iter();
-        let single = single.map(|place| Cow::Borrowed(self.value(place)));
+        let single = single.map(|range| Cow::Borrowed(self.value(range)));
         let chunked = self.whole_chunked().into_iter().map(String::into_bytes);
         let values = single.chain(chunked.map(Cow::Owned));
         // Text after a dot would be read as a part.
@@ -105,7 +105,7 @@ impl RequestCookies {
             if let ([single], []) = (&*found.single, &*found.chunks) {
                 // A handle that was opened is compared as a whole, so its characters need no check.
                 let value = self.bytes(single);
-                let parts = found.slots.iter().map(|(_, place)| self.bytes(place));
+                let parts = found.slots.iter().map(|(_, range)| self.bytes(range));
                 let mut parts = parts.filter(|part| !part.is_empty());
                 let is_whole = memchr(b'.', value).is_none();
                 if let Some(handle) = is_whole.then(|| opened(value, &mut parts)).flatten() {
@@ -113,7 +113,7 @@ impl RequestCookies {
                 }
             }
             let parts = found.slots.iter();
-            let parts = parts.map(|(_, place)| self.value(place));
+            let parts = parts.map(|(_, range)| self.value(range));
             let parts = parts.filter(|part| !part.is_empty()).take(MAX_SLOTS);
             let candidates = self.candidates().into_iter();
             candidates
@@ -132,7 +132,7 @@ impl RequestCookies {
     pub(crate) fn browsers(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
         let values = self.found().browsers.iter();
-        let values = values.map(|place| self.text(place));
+        let values = values.map(|range| self.text(range));
         values
             .filter(|value| !value.is_empty() && seen.insert(*value))
             .take(MAX_CANDIDATES)
@@ -142,7 +142,7 @@ impl RequestCookies {
     pub(super) fn slots(&self) -> BTreeMap<usize, &str> {
         let slots = self.found().slots.iter();
         slots
-            .map(|(slot, place)| (*slot, self.text(place)))
+            .map(|(slot, range)| (*slot, self.text(range)))
             .collect()
     }
 
@@ -164,8 +164,8 @@ impl RequestCookies {
     /// The values of which every piece is there, with one content each.
     fn whole_chunked(&self) -> Vec<String> {
         let mut writes: BTreeMap<(&str, usize), Pieces<'_>> = BTreeMap::new();
-        for (index, place) in &self.found().chunks {
-            let Some(piece) = Piece::parse(self.text(place)) else {
+        for (index, range) in &self.found().chunks {
+            let Some(piece) = Piece::parse(self.text(range)) else {
                 continue;
             };
             if *index >= piece.count {
@@ -185,6 +185,7 @@ impl RequestCookies {
             .map(|(_, pieces)| Vec::from_iter(pieces.contents.into_values()).concat())
             .collect()
     }
+
     fn found(&self) -> &Found {
         let parse = || Found::parse(&self.name, self.header());
         self.found.get_or_init(parse)
@@ -194,13 +195,13 @@ impl RequestCookies {
         self.header.as_ref().map_or(&[], HeaderValue::as_bytes)
     }
 
-    fn bytes(&self, place: &Range<usize>) -> &[u8] {
-        part(self.header(), place)
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        part(self.header(), range)
     }
 
     /// The value; empty if it cannot be ours. The name of its cookie is there to be deleted.
-    fn value(&self, place: &Range<usize>) -> &[u8] {
-        let bytes = self.bytes(place);
+    fn value(&self, range: &Range<usize>) -> &[u8] {
+        let bytes = self.bytes(range);
         match is_cookie_value(bytes) {
             true => bytes,
             false => &[],
@@ -208,8 +209,8 @@ impl RequestCookies {
     }
 
     /// A [cookie value](is_cookie_value) is ASCII.
-    fn text(&self, place: &Range<usize>) -> &str {
-        std::str::from_utf8(self.value(place)).unwrap_or_default()
+    fn text(&self, range: &Range<usize>) -> &str {
+        std::str::from_utf8(self.value(range)).unwrap_or_default()
     }
 }
 
@@ -263,9 +264,9 @@ impl Found {
 
     fn add_to_slot(&mut self, slot: usize, value: Range<usize>, header: &[u8]) {
         match self.slots.binary_search_by_key(&slot, |(slot, _)| *slot) {
-            Err(place) => self.slots.insert(place, (slot, value)),
-            Ok(place) => {
-                let there = self.slots.get_mut(place).map(|(_, there)| there);
+            Err(index) => self.slots.insert(index, (slot, value)),
+            Ok(index) => {
+                let there = self.slots.get_mut(index).map(|(_, there)| there);
                 let is_other =
                     |there: &&mut Range<usize>| part(header, there) != part(header, &value);
                 if let Some(there) = there.filter(is_other) {
