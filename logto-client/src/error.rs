@@ -42,8 +42,13 @@ pub enum Error {
     #[error("{0}")]
     SignInRefused(SignInRefused),
     /// The response has begun, so no cookie can be set any more, and the session is in cookies: it cannot be
-    /// opened for writing, and no token can be fetched. Fetch tokens before, with
-    /// [`RequestSession::refresh_ahead`](crate::web::RequestSession::refresh_ahead).
+    /// opened for writing, and no token can be fetched.
+    ///
+    /// A page that asks for a token too late fails each time. Fetch its tokens before the response begins, with
+    /// [`RequestSession::refresh_ahead`](crate::web::RequestSession::refresh_ahead). A connection that stays
+    /// open, such as a WebSocket or server-sent events, also receives this error when its token has expired,
+    /// often after an hour. Close it and let the client connect again: the new request can fetch tokens before
+    /// its response begins.
     #[error("the response has begun; a session in cookies can only be read now")]
     ResponseBegun,
     /// The random source failed.
@@ -151,7 +156,8 @@ impl Error {
             | Self::WaitingBudgetSpent { .. }
             | Self::Busy
             | Self::Superseded => Advice::Retry { after: None },
-            // The page fails each time, until the application fetches its tokens earlier.
+            // A page fails each time, until the application fetches its tokens earlier. The error cannot tell
+            // whether it is on a connection that has outlived its token and only needs to connect again.
             Self::ResponseBegun => Advice::FixConfiguration,
         }
     }

@@ -42,6 +42,7 @@ pub fn public_description(error: &Error) -> &'static str {
         "method_not_allowed" => "This address does not accept this method.",
         "forbidden" => "This page is for other users.",
         "sign_in_refused" => "The application does not admit this user.",
+        "response_begun" => "A part of this page could not be loaded. Reloading it may help.",
         "session_too_large" => "The session is too large to be stored.",
         "storage_unavailable" => "Sessions are temporarily unavailable. Try again later.",
         "temporarily_unavailable" => "A service is not available now. Try again later.",

@@ -412,6 +412,12 @@ async fn once_the_response_has_begun_a_session_in_cookies_fetches_nothing_that_w
             "{token:?}"
         );
         assert_eq!(mounted.stage.token_calls() == calls, in_cookies);
+        if let Err(error) = token {
+            let refusal = request.refusal(&error);
+            let shown = text(&refusal);
+            let sentence = "A part of this page could not be loaded. Reloading it may help.";
+            assert!(shown.contains(sentence), "{shown}");
+        }
 
         // Asked for after.
         let request = mounted.begin(visit.parts());
