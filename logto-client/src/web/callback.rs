@@ -1,10 +1,11 @@
 //! The callback of a sign-in.
 
+mod answer;
 mod decision;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 use logto_core::{
     LogtoConfig, SignIn,
     error::CallbackError,
@@ -12,6 +13,7 @@ use logto_core::{
 };
 use url::Url;
 
+pub use self::answer::{CallbackAnswer, CallbackOutcome};
 use self::decision::Decision;
 use super::{
     browser::{Browser, End},
@@ -26,50 +28,6 @@ use crate::{
     event::Event,
     runtime::{MaybeSend, MaybeSync},
 };
-
-/// The result of a callback.
-#[derive(Debug)]
-#[must_use]
-pub struct CallbackAnswer {
-    /// How the sign-in ended, or why it failed.
-    pub outcome: Result<CallbackOutcome, Error>,
-    /// The cookies of the response, also in case of an error. They contain the new session, and record that
-    /// this callback was completed.
-    pub headers: HeaderMap,
-}
-
-/// How a callback ended without an error.
-#[derive(Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "destructured right after it is returned"
-)]
-#[non_exhaustive]
-pub enum CallbackOutcome {
-    /// The user is signed in.
-    SignedIn(CompletedSignIn),
-    /// The same sign-in starts again at this URL of Logto, once, because it cannot be completed as it was
-    /// started: its code may be spent although no user is signed in, another tab took the browser's cookie at
-    /// the same moment, or the configuration of the application has changed. It requests the same as the first
-    /// sign-in, without the one-time token. Because of the session at Logto, the user usually does not notice
-    /// it.
-    StartsAgain(Url),
-    /// This callback was completed before, and the user is signed in: the page was reloaded, or opened from the
-    /// history.
-    AlreadySignedIn {
-        /// Where the user wanted to go: a path on the application's own origin.
-        return_to: String,
-    },
-    /// The user cancelled, or a rule at Logto denied access (`access_denied`). A previous session remains
-    /// valid. Show a page that explains it, with a link to continue.
-    Cancelled {
-        /// Where the user wanted to go: a path on the application's own origin. A page that needs a session
-        /// sends the user to Logto again.
-        return_to: String,
-        /// Logto's error.
-        error: Error,
-    },
-}
 
 /// A hook that is called at every sign-in, before the browser receives the session: to create or update the
 /// user in a database of the application, to keep small data of the application in the session, or to refuse
@@ -342,41 +300,6 @@ impl LogtoWeb {
     fn destination(&self, start: &Start) -> String {
         let destination = start.sign_in.destination(self.client.config());
         destination.as_str().to_owned()
-    }
-}
-
-impl CallbackAnswer {
-    /// The whole response: a redirect to where the user wanted to go, or the error. For a cancelled sign-in,
-    /// that is an error with the code `access_denied`; to show a page instead, check [`outcome`](Self::outcome)
-    /// first.
-    pub fn into_response(self) -> Response<Bytes> {
-        let mut response = match &self.outcome {
-            Ok(CallbackOutcome::SignedIn(completed)) => respond::see_other(&completed.return_to),
-            Ok(CallbackOutcome::StartsAgain(url)) => respond::see_other(url.as_str()),
-            Ok(CallbackOutcome::AlreadySignedIn { return_to }) => respond::see_other(return_to),
-            Ok(CallbackOutcome::Cancelled { error, .. }) | Err(error) => respond::refusal(error),
-        };
-        response.headers_mut().remove(header::VARY);
-        response.headers_mut().extend(self.headers);
-        response
-    }
-
-    /// Whether a silent sign-in failed because the user must interact. This is not an error, and no reason to
-    /// end a session.
-    pub fn needs_interaction(&self) -> bool {
-        use logto_core::error::OAuthErrorCode as Code;
-        let Err(Error::Protocol(logto_core::Error::Callback(CallbackError::Server(error)))) =
-            &self.outcome
-        else {
-            return false;
-        };
-        matches!(
-            error.error,
-            Code::LoginRequired
-                | Code::ConsentRequired
-                | Code::InteractionRequired
-                | Code::AccountSelectionRequired
-        )
     }
 }
 
