@@ -328,9 +328,7 @@ impl World {
             (Reply::Recorded(is_shared), _) => recorded(memory, is_shared),
             (Reply::Stored(version), _) => {
                 job.version = Some(version);
-                // A job before could not write.
-                let kept = self.take_kept_lease(process);
-                self.release(setup, kept);
+                self.release_kept_lease(setup, process);
                 Event::Stored
             }
             (Reply::Conflict(session, version), _) => {

@@ -207,6 +207,15 @@ impl World {
         self.processes[process].memory.kept_lease.take()
     }
 
+    /// Gives back the lease of an earlier job that could not write. One that was taken over runs out.
+    pub(crate) fn release_kept_lease(&mut self, setup: &Setup, process: usize) {
+        let kept = self.processes[process].memory.kept_lease;
+        if kept.is_some_and(|kept| !kept.was_taken_over) {
+            let kept = self.take_kept_lease(process);
+            self.release(setup, kept);
+        }
+    }
+
     pub(crate) fn renew(&mut self, setup: &Setup, job: &Job) -> Option<bool> {
         let (number, now) = (job.lease?.number, self.now);
         match setup.lives_in_store() {

@@ -1,15 +1,15 @@
-//! The lease of a store, while a renewal of it is under way.
+//! The lease of a store: while a renewal of it is under way, and when another process takes it over.
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use logto_client::{
-    TokenTarget,
+    Error, TokenTarget,
     key_value::{Entry, Found, KeyValueStore},
     storage::{SessionOwner, StorageError},
 };
 use logto_storage::{ExternalStorage, MemoryStorage};
-use logto_testkit::Endpoint;
+use logto_testkit::{Endpoint, demo::SHOPPING_API};
 use logto_tests::{
     shared::MapStore,
     stage::key_ring,
@@ -84,6 +84,63 @@ async fn f36_a_refresh_that_ends_while_its_lease_is_renewed_gives_the_lease_back
         assert!(waited < Duration::from_secs(1), "{hangs:?}: {waited:?}");
         assert_eq!(world.logto.count(Endpoint::Introspection), 0, "{hangs:?}");
     }
+}
+
+/// The holder before is alive, and has spent the stored refresh token. Nobody may use that one without asking: it
+/// would end the grant.
+#[tokio::test(start_paused = true)]
+async fn f36_a_lease_that_was_taken_over_is_not_given_back_with_another_write() {
+    let world = World::public(|app| app, |tenant| tenant);
+    let _time = world.let_time_pass();
+    let store = MapStore::default();
+    let process = || {
+        world.client(ExternalStorage::new(
+            store.clone(),
+            key_ring(),
+            world.config(),
+        ))
+    };
+    let stalled = {
+        let store = SlowRenewals(store.clone(), ControlFlow::Break(()));
+        world.client(ExternalStorage::new(store, key_ring(), world.config()))
+    };
+    let (second, third) = (process(), process());
+    let session = world.sign_in(&stalled, "alice").await.session;
+    let handle = session.handle();
+    let user_info = TokenTarget::user_info();
+    world.logto.reset_counts();
+    let slowly = Mishap::Slow(Duration::from_secs(25));
+    world.network.next("/token", slowly);
+    let listening = tokio::spawn({
+        let (session, user_info) = (session.clone(), user_info.clone());
+        async move { session.refresh_access_token(&user_info).await }
+    });
+    // It cannot renew its lease, which runs out.
+    sleep(Duration::from_secs(7)).await;
+
+    // The next holder does not find out what became of the refresh token, and writes something else.
+    let session = second.session(&handle).await.unwrap().unwrap();
+    let busy = Mishap::Answered(503, "text/html", "busy");
+    world.network.next("/introspection", busy);
+    let error = session.refresh_access_token(&user_info).await.unwrap_err();
+    assert!(error.advice().is_retry(), "{error}");
+    session
+        .forget(&TokenTarget::resource(SHOPPING_API))
+        .await
+        .unwrap();
+    assert_eq!(world.logto.count(Endpoint::Introspection), 0);
+
+    let session = third.session(&handle).await.unwrap().unwrap();
+    let error = session.refresh_access_token(&user_info).await.unwrap_err();
+    assert!(matches!(error, Error::Superseded), "{error}");
+    assert_eq!(world.token_calls(), 1);
+    listening.await.unwrap().unwrap_err();
+    sleep(Duration::from_secs(20)).await;
+
+    let session = third.session(&handle).await.unwrap().unwrap();
+    session.refresh_access_token(&user_info).await.unwrap();
+    assert_eq!(world.logto.late_replays(), 0);
+    assert_eq!(world.events.ended_sessions(), 0);
 }
 
 /// Each of the others looks every 50 ms whether the lease is free. One process that never pauses between two

@@ -255,23 +255,33 @@ impl Driver<'_> {
         let held = lock(&self.lease).take();
         if let Some(HeldLease::Storage(handle, lease)) = held {
             if lease.token().is_some() {
-                let now = self.refresher.provider.now();
-                let (id, until) = (self.subject.id().clone(), now.plus(LEASE_TTL));
-                let kept_leases = &self.refresher.memory.kept_leases;
-                kept_leases.insert(id, (handle, lease), until, now);
+                self.keep(handle, lease);
             }
         }
+    }
+
+    fn keep(&self, handle: Handle, lease: Lease) {
+        let now = self.refresher.provider.now();
+        let (id, until) = (self.subject.id().clone(), now.plus(LEASE_TTL));
+        let kept_leases = &self.refresher.memory.kept_leases;
+        kept_leases.insert(id, (handle, lease), until, now);
     }
 
     fn take_kept_lease(&self) -> Option<(Handle, Lease)> {
         self.refresher.memory.kept_leases.remove(self.subject.id())
     }
 
-    /// The storage has the newest refresh token now.
+    /// The storage has the newest refresh token that this process knows.
     async fn release_kept_lease(&self) {
-        if let Some((handle, lease)) = self.take_kept_lease() {
-            // One that cannot be given back ends with its time.
-            let _ = self.refresher.storage.release(&handle, lease).await;
+        match self.take_kept_lease() {
+            // The holder before may have spent that token, and may still be alive. Only a lease that runs out makes
+            // the next holder ask the provider.
+            Some((handle, lease)) if lease.was_taken_over() => self.keep(handle, lease),
+            Some((handle, lease)) => {
+                // One that cannot be given back ends with its time.
+                let _ = self.refresher.storage.release(&handle, lease).await;
+            }
+            None => {}
         }
     }
 }
