@@ -41,15 +41,17 @@ run_tests() {
 lines=target/coverage.lcov
 cargo llvm-cov report --lcov --output-path "$lines"
 
-# Unit tests stand at the end of a file, or in `tests.rs`, and are not counted. A line that several binaries have is covered if one runs it.
+# Unit tests stand in a module at the end of a file, or in `tests.rs`, and are not counted. A line that several binaries have is covered if one runs it.
 awk -v limit="$limit" -v crates="${crates[*]}" '
-    function line_of_tests(path,    number, text) {
-        while ((getline text <path) > 0) {
+    function line_of_tests(path,    number, text, attribute, tests) {
+        while (!tests && (getline text <path) > 0) {
             number++
-            if (text == "#[cfg(test)]") break
+            if (text == "#[cfg(test)]") attribute = number
+            else if (attribute && text ~ /^(pub(\([a-z: ]+\))? )?mod [a-z_]+ \{$/) tests = attribute
+            else if (text !~ /^#\[/) attribute = 0
         }
         close(path)
-        return text == "#[cfg(test)]" ? number : number + 1
+        return tests ? tests : number + 1
     }
     function end_range() {
         if (first) ranges = ranges (ranges ? ", " : "") (first == last ? first : first "-" last)
