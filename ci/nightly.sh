@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What takes too long for every change: explores refreshes further, some twenty-six million states in some minutes
-# and eight gigabytes of memory (`tests/explorer` says what is explored), and lints the adapters with their frameworks and
+# and five gigabytes of memory (`tests/explorer` says what is explored), and lints the adapters with their frameworks and
 # builds their documentation. Every combination of features, and the oldest dependencies, compile.
 # The suite of the examples walks the one in WebAssembly in workerd. The quickstart is under load for ten minutes.
 # The quick starts compile as a reader has them. The tests run at least 95 % of the lines of each crate that counts. What
