@@ -8,7 +8,7 @@ use logto_core::{
     error::TokenError,
     refresh::{
         Action, Demand, EndSession, Ending, Event, Knowledge, LeaseGrant, Moment, Refresh,
-        SessionJob, Step,
+        RefreshError, SessionJob, Step,
     },
     session::SessionDelta,
 };
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::support::{
     provider::{NOW, config, json_response, metadata},
     refreshing::job,
-    sessions::{delta, plain_id_token, session, session_with, token_record},
+    sessions::{API, delta, plain_id_token, session, session_with, token_record},
 };
 
 /// The lease of a record in a store.
@@ -402,6 +402,33 @@ fn a_write_back_that_meets_another_writer_keeps_its_lease() {
     assert_eq!(writing.to_do(), ["Store"]);
     let overtaken = writing.then(conflict("third")).then(recalled());
     assert_eq!(overtaken.to_do(), ["Lease"]);
+}
+
+/// It is renewed before it expires so that a page does not show an error for an outage of a few seconds.
+#[test]
+fn a_token_that_has_not_expired_is_served_while_the_provider_fails() {
+    let served = |expires_in, demand| {
+        let mut token = token_record("about-to-expire", &["read:orders"], expires_in);
+        token["issued_at"] = json!(NOW.as_secs() - 3_600);
+        let tokens = json!([[{"resource": API}, token]]);
+        let session = Arc::new(session_with("access_tokens", tokens));
+        let job = job(config(), &TokenTarget::resource(API), demand);
+        let refresh = ByHand::new(Refresh::new(job, session, false, moment(0)));
+        let leasing = refresh.then(recalled());
+        assert_eq!(leasing.to_do(), ["Lease"]);
+        let loading = leasing.then(Event::Leased(OF_STORE));
+        assert_eq!(loading.to_do(), ["Load"]);
+        let released = loading.then(Event::Failed("down")).then(Event::Released);
+        let token = released.output.expect("it is done").token;
+        token.map(|token| token.token.expose().to_owned())
+    };
+    assert_eq!(served(5, Demand::Usable).as_deref(), Ok("about-to-expire"));
+    for (expires_in, demand) in [(5, Demand::New), (0, Demand::Usable)] {
+        assert_eq!(
+            served(expires_in, demand),
+            Err(RefreshError::Failed("down"))
+        );
+    }
 }
 
 /// A refresh that finds its session removed revokes what it brings, and the new session may have the same
