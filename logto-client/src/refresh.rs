@@ -17,8 +17,7 @@ use logto_core::{
     AccessToken, Exchange, Secret, Session, UnixTime,
     grants::RefreshTokens,
     refresh::{
-        Amend, Demand, EndSession, Ending, Refresh, RefreshError, RefreshJob, SUPERSEDED_FOR,
-        Wanted,
+        Amend, EndSession, Ending, Refresh, RefreshError, RefreshJob, SUPERSEDED_FOR, Wanted,
     },
     session::SessionId,
 };
@@ -176,10 +175,7 @@ impl Refresher {
 
     /// The result for a caller that cannot wait any longer.
     fn still_refreshing(&self, loaded: LoadedSession, wanted: &Wanted, error: Error) -> Refreshed {
-        let token = loaded.session.access_tokens().get(&wanted.target);
-        let token = token.filter(|token| {
-            wanted.demand == Demand::Usable && token.is_usable(self.provider.now(), Duration::ZERO)
-        });
+        let token = wanted.not_yet_expired(&loaded.session, self.provider.now());
         Refreshed {
             token: token.cloned().ok_or(error),
             loaded,

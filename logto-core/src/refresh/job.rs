@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::{config::LogtoConfig, tokens::TokenTarget};
+use crate::{
+    UnixTime,
+    config::LogtoConfig,
+    session::Session,
+    tokens::{AccessToken, TokenTarget},
+};
 
 /// The parameters of a refresh, which the machine keeps from beginning to end.
 #[derive(Clone, Debug)]
@@ -25,6 +30,19 @@ pub struct Wanted {
     pub demand: Demand,
     /// Where the refreshed session goes.
     pub persist: Persist,
+}
+
+impl Wanted {
+    /// The token that is as good as a new one while the provider fails: one that has not expired, where that is enough.
+    #[must_use]
+    pub fn not_yet_expired<'s>(
+        &self,
+        session: &'s Session,
+        now: UnixTime,
+    ) -> Option<&'s AccessToken> {
+        let token = session.access_tokens().get(&self.target)?;
+        (self.demand == Demand::Usable && token.is_usable(now, Duration::ZERO)).then_some(token)
+    }
 }
 
 /// The requirement on the lifetime of a token.

@@ -233,20 +233,17 @@ impl<F: Clone> Refresh<F> {
         }
     }
 
-    /// While the provider fails, a token that has not expired is as good as a new one.
+    /// The token, or while the provider fails one that has not expired.
     fn or_not_yet_expired(
         &self,
         token: Result<AccessToken, RefreshError<F>>,
         now: Moment,
     ) -> Result<AccessToken, RefreshError<F>> {
         match token {
-            Err(error) if self.job.wanted.demand == Demand::Usable && error.is_no_answer() => self
-                .session
-                .access_tokens()
-                .get(&self.job.wanted.target)
-                .filter(|token| token.is_usable(now.wall, Duration::ZERO))
-                .cloned()
-                .ok_or(error),
+            Err(error) if error.is_no_answer() => {
+                let held = self.job.wanted.not_yet_expired(&self.session, now.wall);
+                held.cloned().ok_or(error)
+            }
             token => token,
         }
     }
