@@ -35,9 +35,10 @@ impl SharedCooldown {
             Admission::Probe => true,
             Admission::Refused(error) => return Err(error),
         };
-        let mut admitted = self.bypass();
-        admitted.is_probe = is_probe;
-        Ok(admitted)
+        Ok(Admitted {
+            cooldown: self,
+            is_probe,
+        })
     }
 
     /// For a request that no cooldown withholds. Its response is learned from all the same.

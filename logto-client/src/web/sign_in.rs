@@ -33,9 +33,10 @@ impl LogtoWeb {
     ///
     /// # Errors
     /// As [`LogtoClient::sign_in`](crate::LogtoClient::sign_in). [`UsageError::InvalidParameter`]
-    /// when `app_state` is too large for a URL. [`RequestError::NotANavigation`](crate::error::RequestError::NotANavigation) for a prefetch, for a frame
-    /// of another site (unless the cookies are made for frames) and for requests of a script: no user could
-    /// complete a sign-in there.
+    /// when `app_state` is too large for a URL.
+    /// [`RequestError::NotANavigation`](crate::error::RequestError::NotANavigation) for a prefetch, for a frame of
+    /// another site (unless the cookies are made for frames) and for requests of a script: no user could complete
+    /// a sign-in there.
     pub async fn sign_in(&self, parts: &Parts, sign_in: &SignIn) -> Result<Response<Bytes>, Error> {
         let request_cookies = self.cookies.read(&parts.headers);
         self.sign_in_with(parts, &request_cookies, sign_in).await
