@@ -7,20 +7,12 @@ use std::hint::black_box;
 const TIMES: usize = 100;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|one| !one.starts_with('-'))
-        .collect();
-    let part = |place: usize| arguments.get(place).map_or("", String::as_str);
-    for contest in logto_benches::all() {
-        if contest.title().contains(part(0)) {
-            let title = contest.title().to_owned();
-            let _ = contest.only(part(1)).count([""], |job| {
-                counted(job);
-                [0]
-            });
-            println!("{title}: {TIMES} times");
-        }
+    for mut contest in logto_benches::chosen() {
+        let _ = contest.count([""], |job| {
+            counted(job);
+            [0]
+        });
+        println!("{}: {TIMES} times", contest.title());
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use logto_benches::fixtures;
 use logto_client::{
-    LogtoClient, LogtoConfig, SignIn, TokenTarget, Context,
+    Context, LogtoClient, LogtoConfig, SignIn, TokenTarget,
     clock::Clock,
     core::{UnixTime, sign_in::Callback},
     http::{HttpClient, http_fn},

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use cookie::{Cookie, CookieJar};
 use http::{HeaderMap, HeaderValue, header};
 use logto_client::{
-    LogtoClient, LogtoConfig, TokenTarget, Context,
+    Context, LogtoClient, LogtoConfig, TokenTarget,
     clock::Clock,
     core::{Session, UnixTime},
     seal::{KeyRing, SealKey},
@@ -284,7 +284,9 @@ fn config() -> LogtoConfig {
 }
 
 fn cookie_options() -> CookieOptions {
-    CookieOptions::new(config().base_url().expect("set above"), APP_ID).budget(65_536).response_limit(65_536)
+    CookieOptions::new(config().base_url().expect("set above"), APP_ID)
+        .budget(65_536)
+        .response_limit(65_536)
 }
 
 fn storage() -> CookieStorage {

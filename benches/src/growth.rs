@@ -78,7 +78,8 @@ fn organizations_in_a_session() -> Contest {
         Contest::new("Load a session from memory, organizations in it"),
         |contest, count| {
             let storage = MemoryStorage::new();
-            let (handle, _) = at_once(storage.create(&session(0, count), NOW_TIME)).expect("stored");
+            let (handle, _) =
+                at_once(storage.create(&session(0, count), NOW_TIME)).expect("stored");
             contest.enter(count.to_string(), move || load(&storage, &handle))
         },
     )
@@ -91,7 +92,11 @@ fn sessions() -> Contest {
         Contest::new("Load a session from memory, sessions there"),
         |contest, count| {
             let storage = MemoryStorage::new().capacity(count);
-            let create = |i| at_once(storage.create(&session(i, 2), NOW_TIME)).expect("stored").0;
+            let create = |i| {
+                at_once(storage.create(&session(i, 2), NOW_TIME))
+                    .expect("stored")
+                    .0
+            };
             let handles: Vec<Handle> = (0..count).map(create).collect();
             // Steps that meet all of them, far apart.
             let mut places = (0..count)

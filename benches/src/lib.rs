@@ -27,3 +27,16 @@ pub fn all() -> Vec<Contest> {
     contests.push(sign_in_url::contest());
     contests
 }
+
+/// The contests and contenders that the command line names: a part of a title, and a part of a name.
+pub fn chosen() -> Vec<Contest> {
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|one| !one.starts_with('-'))
+        .collect();
+    let part = |place: usize| arguments.get(place).map_or("", String::as_str);
+    let mut contests = all();
+    contests.retain(|contest| contest.title().contains(part(0)));
+    let contests = contests.into_iter();
+    contests.map(|contest| contest.only(part(1))).collect()
+}

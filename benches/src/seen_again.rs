@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Mutex, time::SystemTime};
 
 use logto_client::{
-    LogtoConfig, Context, core::api_token::AccessTokenVerification, resource_server::ResourceServer,
+    Context, LogtoConfig, core::api_token::AccessTokenVerification, resource_server::ResourceServer,
 };
 use logto_testkit::Logto;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use http::Request;
 use logto_client::{
-    LogtoClient, LogtoConfig, SignIn, Context,
+    Context, LogtoClient, LogtoConfig, SignIn,
     seal::{KeyRing, SealKey},
     web::{LogtoWeb, cookies::CookieOptions},
 };
