@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use logto_client::{
-    AccessToken, Error, LogtoClient, TokenTarget, WritableSession,
+    AccessToken, Error, LogtoClient, LogtoClientBuilder, TokenTarget, WritableSession,
     core::config::ClientAuthentication,
     event::Event,
     storage::{Handle, SessionStorage},
@@ -36,6 +36,12 @@ fn public_world() -> (World, PassingTime) {
     let world = World::public(|app| app, |tenant| tenant);
     let time = world.let_time_pass();
     (world, time)
+}
+
+/// A client that sends one request at a time.
+fn one_at_a_time(world: &World) -> LogtoClientBuilder {
+    let context = world.context().max_concurrent_requests(1);
+    LogtoClient::builder(world.config().clone(), context, MemoryStorage::new())
 }
 
 /// A refresh that nobody has to wait for.
@@ -126,9 +132,7 @@ async fn f11_nobody_listens_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn f17_a_refresh_that_listens_lets_others_send() {
     let (world, _time) = public_world();
-    let context = world.context().max_concurrent_requests(1);
-    let client = LogtoClient::builder(world.config().clone(), context, MemoryStorage::new());
-    let client = client.build().unwrap();
+    let client = one_at_a_time(&world).build().unwrap();
     let alice = world.sign_in(&client, "alice").await.session;
     let bob = world.sign_in(&client, "bob").await.session;
     let first = refresh_token_of(alice.snapshot());
@@ -153,8 +157,7 @@ async fn f17_a_refresh_that_listens_lets_others_send() {
 async fn f17_a_replay_keeps_to_the_cap_after_its_first_request_listened() {
     let ms = Duration::from_millis;
     let (world, _time) = public_world();
-    let context = world.context().max_concurrent_requests(1);
-    let client = LogtoClient::builder(world.config().clone(), context, MemoryStorage::new());
+    let client = one_at_a_time(&world);
     let client = client.request_timeout(secs(1)).build().unwrap();
     let alice = world.sign_in(&client, "alice").await.session;
     let bob = world.sign_in(&client, "bob").await.session;
@@ -222,9 +225,7 @@ async fn f17_a_second_credential_keeps_to_the_cap_after_the_first_was_refused_la
 #[tokio::test(start_paused = true)]
 async fn f13_f17_with_one_request_at_a_time_a_grant_that_has_ended_is_recognised_at_once() {
     let (world, _time) = public_world();
-    let context = world.context().max_concurrent_requests(1);
-    let client = LogtoClient::builder(world.config().clone(), context, MemoryStorage::new());
-    let client = client.build().unwrap();
+    let client = one_at_a_time(&world).build().unwrap();
     let alice = world.sign_in(&client, "alice").await.session;
     assert!(
         world
@@ -245,9 +246,7 @@ async fn f13_f17_with_one_request_at_a_time_a_grant_that_has_ended_is_recognised
 #[tokio::test(start_paused = true)]
 async fn f17_with_one_request_at_a_time_new_keys_are_fetched_at_once() {
     let (world, _time) = public_world();
-    let context = world.context().max_concurrent_requests(1);
-    let client = LogtoClient::builder(world.config().clone(), context, MemoryStorage::new());
-    let client = client.build().unwrap();
+    let client = one_at_a_time(&world).build().unwrap();
     let alice = world.sign_in(&client, "alice").await.session;
     world.logto.rotate_keys(KeyType::Rsa).unwrap();
     world.logto.reset_counts();
