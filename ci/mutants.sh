@@ -5,6 +5,8 @@
 #   ci/mutants.sh --package logto-core --shard 3/40                  one part of forty
 #   ci/mutants.sh --package logto-core --file 'logto-core/src/jwt/**'
 #   git diff main >changes && ci/mutants.sh --in-diff changes        what a change touches
+#
+# With MUTANTS_MINUTES it stops after that time, with the status 124. What it installs does not count.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,4 +20,6 @@ find "$copy" -mindepth 1 -maxdepth 1 ! -name target ! -name mutants.out ! -name 
 git archive HEAD | tar --extract --directory "$copy"
 
 # Each mutant compiles one crate again, in which most has not changed.
-CARGO_TARGET_DIR=$copy/target CARGO_INCREMENTAL=1 cargo mutants --in-place --dir "$copy" --no-shuffle --colors never "$@"
+limit=()
+[ -z "${MUTANTS_MINUTES:-}" ] || limit=(timeout --signal INT "${MUTANTS_MINUTES}m")
+CARGO_TARGET_DIR=$copy/target CARGO_INCREMENTAL=1 "${limit[@]}" cargo mutants --in-place --dir "$copy" --no-shuffle --colors never "$@"
